@@ -1,0 +1,52 @@
+"""reallot decides where shared capacity should earn next, with a certificate and in words.
+
+Say what you have (`AllocationProblem`, `ProtocolSpec`, `EarningsCurve`, `Limits`), decide (`allocate`), ask why
+(`explain`), look inside (`formulate`, `solve`, `certify`).
+"""
+
+from .allocate import allocate
+from .allocation import Allocation, Move, Price
+from .errors import Infeasible, InvalidInput, ReallotError, SolverFailed
+from .formulation import formulate
+from .problem import (
+    AllocationProblem,
+    CVaR,
+    EarningsCurve,
+    Group,
+    Limits,
+    LockIn,
+    ProtocolSpec,
+    RateUncertainty,
+    Scenarios,
+)
+from .program import Certificate, LinearProgram, Solution, Status, certify
+from .solvers import solve
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Allocation",
+    "AllocationProblem",
+    "CVaR",
+    "Certificate",
+    "EarningsCurve",
+    "Group",
+    "Infeasible",
+    "InvalidInput",
+    "Limits",
+    "LinearProgram",
+    "LockIn",
+    "Move",
+    "Price",
+    "ProtocolSpec",
+    "RateUncertainty",
+    "ReallotError",
+    "Scenarios",
+    "Solution",
+    "SolverFailed",
+    "Status",
+    "allocate",
+    "certify",
+    "formulate",
+    "solve",
+]

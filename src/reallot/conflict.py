@@ -1,0 +1,2 @@
+def find_conflict(problem, program):
+    raise NotImplementedError

@@ -1,0 +1,2 @@
+def reasons(plan):
+    return ()

@@ -1,0 +1,218 @@
+"""All-or-nothing shares: none-or-at-least, indivisible units, at most so many of a group."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..problem import AllocationProblem
+from ..problem.arrays import BoolArray, FloatArray, IntArray, ProblemArrays
+from ..program import Columns, Rows, cells, diagonal
+from .moves import TINY, change_cap, labels, periods
+
+ON_GRID = 1e-9
+
+
+def stepped(data: ProblemArrays) -> BoolArray:
+    """Protocols that come in whole units."""
+    return data.step > 0.0
+
+
+def counted(problem: AllocationProblem) -> BoolArray:
+    """Protocols of which it must be known whether they are used: an entry share, or a group that counts its members."""
+    result = problem.arrays.entry > 0.0
+    for group in problem.limits.groups:
+        if group.max_active is not None:
+            result = result | np.isin(problem.names, group.members)
+    return result
+
+
+def odd(data: ProblemArrays) -> BoolArray:
+    """Protocols that stand now where no move may end: off the grid of steps, or between 0 and the entry share."""
+    step = np.where(stepped(data), data.step, 1.0)
+    units = data.current / step
+    off_grid = stepped(data) & (np.abs(units - np.round(units)) > ON_GRID)
+    return off_grid | ((data.current > TINY) & (data.current < data.entry - TINY))
+
+
+def entering(data: ProblemArrays) -> BoolArray:
+    """Protocols that may jump to their entry share, and back to 0, past a smaller max change."""
+    return data.one_unit & (data.entry > data.max_change.min(axis=0))
+
+
+def most(data: ProblemArrays) -> FloatArray:
+    """Largest share each protocol could hold, the present one included: (periods, protocols)."""
+    result: FloatArray = np.maximum(np.maximum(data.reach, data.lower), data.current)
+    return result
+
+
+def _places(data: ProblemArrays, which: BoolArray) -> IntArray:
+    return np.flatnonzero(np.tile(which, data.periods))
+
+
+def choice_columns(problem: AllocationProblem) -> tuple[list[Columns], list[Rows]]:
+    """used, units, still (stays at an odd share), enter and leave, with their rows."""
+    data = problem.arrays
+    used, units, still = counted(problem), stepped(data), odd(data)
+    if not (used.any() or units.any()):
+        return [], []
+    columns: list[Columns] = []
+    rows: list[Rows] = []
+    if still.any():
+        _still(problem, still, columns, rows)
+    if used.any():
+        _used(problem, used, still, columns, rows)
+    if units.any():
+        _units(problem, units, still, columns, rows)
+    if (used & entering(data)).any():
+        _enter(problem, entering(data), used, still, columns, rows)
+    _active(problem, used, still, rows)
+    return columns, rows
+
+
+def _on(block_places: IntArray, wanted: IntArray) -> tuple[IntArray, IntArray]:
+    """(row among `wanted`, column in the block) for the wanted places that the block has."""
+    here = np.isin(wanted, block_places)
+    return np.flatnonzero(here), np.searchsorted(block_places, wanted[here])
+
+
+def _binary(problem: AllocationProblem, name: str, places: IntArray) -> Columns:
+    zero = np.zeros(places.size)
+    return Columns(name, labels(problem, places), zero, zero, zero + 1.0, integer=True)
+
+
+def _still(problem: AllocationProblem, still: BoolArray, columns: list[Columns], rows: list[Rows]) -> None:
+    """still[t,i] in {0,1}: the share is the odd one it started with, and has been so far."""
+    data = problem.arrays
+    places = _places(data, still)
+    columns.append(_binary(problem, "still", places))
+    later = np.flatnonzero(places >= data.size)
+    if later.size:
+        per = int(still.sum())
+        own = np.arange(later.size)
+        parts = {"still": cells(np.r_[own, own], np.r_[later, later - per], np.r_[own * 0 + 1.0, own * 0 - 1.0])}
+        names = labels(problem, places[later])
+        rows.append(Rows("still_so_far", names, parts, np.full(later.size, -np.inf), np.zeros(later.size)))
+
+
+def _used(
+    problem: AllocationProblem, used: BoolArray, still: BoolArray, columns: list[Columns], rows: list[Rows]
+) -> None:
+    """entry * used + current * still <= share <= most * used + current * still, and used + still <= 1."""
+    data = problem.arrays
+    places = _places(data, used)
+    columns.append(_binary(problem, "used", places))
+    count, own, names = places.size, np.arange(places.size), labels(problem, places)
+    current = np.tile(data.current, data.periods)[places]
+    entry = np.tile(data.entry, data.periods)[places]
+    row, column = _on(_places(data, still), places)
+    stays = {"still": cells(row, column, -current[row])} if row.size else {}
+    share = {"share": cells(own, places, 1.0)}
+    top = most(data).ravel()[places]
+    cap = share | {"used": diagonal(-top, count)} | stays
+    rows.append(Rows("used_cap", names, cap, np.full(count, -np.inf), np.zeros(count)))
+    least = np.flatnonzero(entry > 0.0)
+    if least.size:
+        row, column = _on(_places(data, still), places[least])
+        floor = {"share": cells(np.arange(least.size), places[least], 1.0)}
+        floor |= {"used": cells(np.arange(least.size), least, -entry[least])}
+        if row.size:
+            floor |= {"still": cells(row, column, -current[least][row])}
+        rows.append(
+            Rows("entry", labels(problem, places[least]), floor, np.zeros(least.size), np.full(least.size, np.inf))
+        )
+    row, column = _on(_places(data, still), places)
+    if row.size:
+        one = np.arange(row.size)
+        parts = {"used": cells(one, row, 1.0), "still": cells(one, column, 1.0)}
+        rows.append(
+            Rows("used_or_still", labels(problem, places[row]), parts, np.full(row.size, -np.inf), np.ones(row.size))
+        )
+
+
+def _units(
+    problem: AllocationProblem, units: BoolArray, still: BoolArray, columns: list[Columns], rows: list[Rows]
+) -> None:
+    """share = step * units + current * still, with no units where still."""
+    data = problem.arrays
+    places = _places(data, units)
+    count, names = places.size, labels(problem, places)
+    step = np.tile(data.step, data.periods)[places]
+    high = np.floor(most(data).ravel()[places] / step + ON_GRID)
+    columns.append(Columns("units", names, np.zeros(count), np.zeros(count), high, integer=True))
+    parts = {"share": cells(np.arange(count), places, 1.0), "units": diagonal(-step, count)}
+    row, column = _on(_places(data, still), places)
+    if row.size:
+        current = np.tile(data.current, data.periods)[places]
+        parts |= {"still": cells(row, column, -current[row])}
+        one = np.arange(row.size)
+        both = {"units": cells(one, row, 1.0), "still": cells(one, column, high[row])}
+        free = np.full(row.size, -np.inf)
+        rows.append(Rows("units_or_still", labels(problem, places[row]), both, free, high[row]))
+    rows.append(Rows("whole_units", names, parts, np.zeros(count), np.zeros(count)))
+
+
+def _enter(
+    problem: AllocationProblem,
+    enters: BoolArray,
+    used: BoolArray,
+    still: BoolArray,
+    columns: list[Columns],
+    rows: list[Rows],
+) -> None:
+    """enter and leave in {0,1}: the jump to exactly the entry share, or from it to 0, that max change would forbid.
+
+    active[t] - active[t-1] = enter[t] - leave[t] with active = used + still; increase <= d + (entry - d) * enter,
+    decrease <= d + (entry - d) * leave, and share <= entry where enter, with d the max change.
+    """
+    data = problem.arrays
+    places = _places(data, enters)
+    count, own, names, per = places.size, np.arange(places.size), labels(problem, places), int(enters.sum())
+    columns += [_binary(problem, "enter", places), _binary(problem, "leave", places)]
+    active: dict[str, tuple[list[IntArray], list[IntArray], list[FloatArray]]] = {}
+    for block, which in (("used", used), ("still", still)):
+        row, column = _on(_places(data, which), places)
+        before, column_before = _on(_places(data, which) + data.size, places)
+        active[block] = ([row, before], [column, column_before], [np.ones(row.size), -np.ones(before.size)])
+    parts = {
+        block: cells(np.concatenate(r), np.concatenate(c), np.concatenate(v))
+        for block, (r, c, v) in active.items()
+        if any(part.size for part in r)
+    }
+    parts |= {"enter": diagonal(-1.0, count), "leave": diagonal(1.0, count)}
+    start = np.where(own < per, (data.current[places % data.size] > TINY).astype(float), 0.0)
+    rows.append(Rows("enter_or_leave", names, parts, start, start))
+    free = np.full(count, -np.inf)
+    one = {"enter": diagonal(1.0, count), "leave": diagonal(1.0, count)}
+    rows.append(Rows("one_way", names, one, free, np.ones(count)))
+    entry = np.tile(data.entry, data.periods)[places]
+    change = np.minimum(np.maximum(data.max_change, np.where(data.one_unit, data.step, 0.0)).ravel()[places], entry)
+    change = np.where(data.held.ravel()[places], 0.0, change)
+    jump = np.where(data.held.ravel()[places], 0.0, entry - change)
+    for name, block, choice in (("enter_jump", "increase", "enter"), ("leave_jump", "decrease", "leave")):
+        row_parts = {block: cells(own, places, 1.0), choice: diagonal(-jump, count)}
+        rows.append(Rows(name, names, row_parts, free, change))
+    top = most(data).ravel()[places]
+    exact = {"share": cells(own, places, 1.0), "enter": diagonal(np.maximum(top - entry, 0.0), count)}
+    rows.append(Rows("enter_exactly", names, exact, free, np.maximum(top, entry)))
+
+
+def _active(problem: AllocationProblem, used: BoolArray, still: BoolArray, rows: list[Rows]) -> None:
+    """sum of used (and still) over a group's members <= max_active, one row a group and period."""
+    data = problem.arrays
+    for group in problem.limits.groups:
+        if group.max_active is None:
+            continue
+        members = np.isin(problem.names, group.members)
+        parts = {}
+        for block, which in (("used", used), ("still", still)):
+            mine = np.flatnonzero(np.tile(members, data.periods)[_places(data, which)])
+            if mine.size:
+                when = _places(data, which)[mine] // data.size
+                parts[block] = cells(when, mine, 1.0)
+        high = np.full(data.periods, float(group.max_active))
+        rows.append(Rows(f"active {group.name}", periods(problem), parts, np.full(data.periods, -np.inf), high))
+
+
+def choice_caps(problem: AllocationProblem) -> tuple[FloatArray, FloatArray]:
+    """Upper bounds of increase and decrease with one-unit jumps allowed, (periods, protocols)."""
+    return change_cap(problem.arrays)

@@ -1,0 +1,126 @@
+"""Earnings curves as rows: pieces filled in order, by slopes alone where concave, with order binaries where not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..problem import AllocationProblem
+from ..problem.arrays import Curved
+from ..program import Columns, Rows, cells, diagonal
+from .moves import labels
+
+
+def curve_columns(problem: AllocationProblem, weight: float) -> tuple[list[Columns], list[Rows]]:
+    """fill[t,i,k] in [0, width k] with share = sum of fills, and gain = slope; order and warm-up where needed."""
+    data = problem.arrays
+    if not data.curved:
+        return [], []
+    columns = [_fill(problem, weight)]
+    rows = [_share_is_filled(problem)]
+    disordered = [curve for curve in data.curved if not curve.ordered]
+    if disordered:
+        ordered_columns, ordered_rows = _order(problem, disordered)
+        columns += ordered_columns
+        rows += ordered_rows
+    warming = [curve for curve in data.curved if data.warm_up[curve.index] > 0.0]
+    if warming:
+        rise_columns, rise_rows = _rise(problem, warming)
+        columns += rise_columns
+        rows += rise_rows
+    return columns, rows
+
+
+def fill_starts(problem: AllocationProblem) -> dict[int, int]:
+    """Where the pieces of each curved protocol begin in one period's run of the fill block, and the run's length at -1."""
+    starts, start = {}, 0
+    for curve in problem.arrays.curved:
+        starts[curve.index] = start
+        start += curve.widths.size
+    return starts | {-1: start}
+
+
+def _labels(problem: AllocationProblem, curves: list[Curved], short: int = 0) -> list[tuple[object, ...]]:
+    """(name, [period,] piece) of every piece, leaving the last `short` pieces of each curve out."""
+    result: list[tuple[object, ...]] = []
+    for t in range(problem.periods):
+        for curve in curves:
+            name = problem.names[curve.index]
+            when: tuple[object, ...] = () if problem.periods == 1 else (t,)
+            result += [(name, *when, f"piece {k}") for k in range(curve.widths.size - short)]
+    return result
+
+
+def _fill(problem: AllocationProblem, weight: float) -> Columns:
+    data = problem.arrays
+    gain = np.concatenate([curve.slopes[t] for t in range(data.periods) for curve in data.curved])
+    widths = np.tile(np.concatenate([curve.widths for curve in data.curved]), data.periods)
+    names = _labels(problem, list(data.curved))
+    return Columns("fill", names, weight * data.hours * gain, np.zeros(widths.size), widths)
+
+
+def _share_is_filled(problem: AllocationProblem) -> Rows:
+    """share = sum of its fills."""
+    data, starts = problem.arrays, fill_starts(problem)
+    share, fill_row, fill_column = [], [], []
+    for t in range(data.periods):
+        for curve in data.curved:
+            row = len(share)
+            share.append(t * data.size + curve.index)
+            pieces = t * starts[-1] + starts[curve.index] + np.arange(curve.widths.size)
+            fill_row.append(np.full(pieces.size, row))
+            fill_column.append(pieces)
+    count = len(share)
+    parts = {
+        "share": cells(np.arange(count), share, 1.0),
+        "fill": cells(np.concatenate(fill_row), np.concatenate(fill_column), -1.0),
+    }
+    return Rows("curve", labels(problem, np.array(share)), parts, np.zeros(count), np.zeros(count))
+
+
+def _order(problem: AllocationProblem, curves: list[Curved]) -> tuple[list[Columns], list[Rows]]:
+    """full[t,i,k] in {0,1}: a piece is full before the next one begins.
+
+    width k * full[k] <= fill[k] and fill[k+1] <= width k+1 * full[k], for every piece but the last.
+    """
+    data, starts = problem.arrays, fill_starts(problem)
+    before, width, next_width = [], [], []
+    for t in range(data.periods):
+        for curve in curves:
+            first = t * starts[-1] + starts[curve.index]
+            before.append(first + np.arange(curve.widths.size - 1))
+            width.append(curve.widths[:-1])
+            next_width.append(curve.widths[1:])
+    piece, widths, widths_after = np.concatenate(before), np.concatenate(width), np.concatenate(next_width)
+    names, count = _labels(problem, curves, short=1), piece.size
+    own, zero = np.arange(count), np.zeros(count)
+    full = Columns("full", names, zero, zero, zero + 1.0, integer=True)
+    filled = {"fill": cells(own, piece, 1.0), "full": diagonal(-widths, count)}
+    begun = {"fill": cells(own, piece + 1, 1.0), "full": diagonal(-widths_after, count)}
+    return [full], [
+        Rows("full_first", names, filled, zero, np.full(count, np.inf)),
+        Rows("then_next", names, begun, np.full(count, -np.inf), zero),
+    ]
+
+
+def _rise(problem: AllocationProblem, curves: list[Curved]) -> tuple[list[Columns], list[Rows]]:
+    """rise[t,i,k] >= fill[t,i,k] - fill[t-1,i,k], which loses the earnings of its warm-up."""
+    data, starts = problem.arrays, fill_starts(problem)
+    now, gain, width, start = [], [], [], []
+    for t in range(data.periods):
+        for curve in curves:
+            now.append(t * starts[-1] + starts[curve.index] + np.arange(curve.widths.size))
+            gain.append(-data.warm_up[curve.index] * np.maximum(curve.slopes[t], 0.0))
+            width.append(curve.widths)
+            current = curve.fill(data.current[[curve.index]])[0]
+            start.append(current if t == 0 else np.zeros(curve.widths.size))
+    pieces = np.concatenate(now)
+    names, count = _labels(problem, curves), pieces.size
+    rise = Columns("rise", names, np.concatenate(gain), np.zeros(count), np.concatenate(width))
+    later = np.flatnonzero(pieces >= starts[-1])
+    fill = cells(
+        np.concatenate([np.arange(count), later]),
+        np.concatenate([pieces, pieces[later] - starts[-1]]),
+        np.concatenate([np.ones(count), np.full(later.size, -1.0)]),
+    )
+    parts = {"fill": fill, "rise": diagonal(-1.0, count)}
+    return [rise], [Rows("warm_up", names, parts, np.full(count, -np.inf), np.concatenate(start))]

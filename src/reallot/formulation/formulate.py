@@ -1,0 +1,36 @@
+"""The table itself: problem to linear program."""
+
+from __future__ import annotations
+
+from ..problem import AllocationProblem
+from ..program import LinearProgram
+from .choices import choice_columns
+from .earnings import curve_columns
+from .moves import budget, move_choices, movement, share_columns, turnover
+from .resources import group_rows, resource_rows
+from .risk import expected_weight, risk_columns
+
+
+def formulate(problem: AllocationProblem) -> LinearProgram:
+    """The linear program (mixed-integer where a rule asks for it) of `problem`, objective in USD over the horizon.
+
+    >>> from reallot import AllocationProblem
+    >>> program = formulate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.5, "compute": 0.5}))
+    >>> [block.name for block in program.columns], [block.name for block in program.rows]
+    (['share', 'increase', 'decrease'], ['movement', 'budget'])
+    """
+    weight = expected_weight(problem)
+    columns = share_columns(problem, weight)
+    rows = [movement(problem), *budget(problem), *turnover(problem)]
+    for more_columns, more_rows in (
+        curve_columns(problem, weight),
+        move_choices(problem),
+        choice_columns(problem),
+        risk_columns(problem),
+    ):
+        columns += more_columns
+        rows += more_rows
+    rows += [*resource_rows(problem), *group_rows(problem)]
+    data = problem.arrays
+    offset = weight * data.hours * sum(float(curve.base.sum()) for curve in data.curved)
+    return LinearProgram(tuple(columns), tuple(rows), offset)

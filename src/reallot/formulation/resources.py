@@ -1,0 +1,36 @@
+"""Capacity rows: shared resources, and caps on the sum of a group's shares."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..problem import AllocationProblem
+from ..program import Rows, cells
+from .moves import periods
+
+
+def resource_rows(problem: AllocationProblem) -> list[Rows]:
+    """sum of use * share <= capacity, one row per resource and period."""
+    result = []
+    for key, capacity in problem.resources.items():
+        use = {i: spec.uses[key] for i, spec in enumerate(problem.specs) if spec.uses.get(key, 0.0) > 0.0}
+        result.append(_total(problem, f"resource {key}", use, capacity))
+    return result
+
+
+def group_rows(problem: AllocationProblem) -> list[Rows]:
+    """sum of the members' shares <= max_share, one row per group and period."""
+    place = {name: i for i, name in enumerate(problem.names)}
+    return [
+        _total(problem, f"group {group.name}", {place[name]: 1.0 for name in group.members}, group.max_share)
+        for group in problem.limits.groups
+        if group.max_share is not None
+    ]
+
+
+def _total(problem: AllocationProblem, name: str, use: dict[int, float], capacity: float) -> Rows:
+    count, size = problem.periods, len(problem.names)
+    when = np.repeat(np.arange(count), len(use))
+    who = np.tile(np.array(list(use), dtype=np.intp), count)
+    parts = {"share": cells(when, when * size + who, np.tile(list(use.values()), count))} if use else {}
+    return Rows(name, periods(problem), parts, np.full(count, -np.inf), np.full(count, capacity))

@@ -1,0 +1,122 @@
+"""Each rule of the problem by name, and what one unit more of it changes in the program.
+
+The same table serves prices (the slope of the optimum in that direction) and conflicts (loosening at a price).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..problem import AllocationProblem
+from ..problem.arrays import BoolArray, FloatArray, IntArray
+from ..program import LinearProgram
+from ..program.elastic import Loosening, side
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A limit that can be given one unit more.
+
+    name       as in `prices`: "capacity", "turnover", "held relay", "max_change storage", "resource cpu" ...
+    kind       its first word; "capacity lower" is the other direction of an equality, used for conflicts only
+    subject    the protocol, resource or group, or ""
+    limit      what it is now, in its own unit
+    loosening  what one unit more changes
+    """
+
+    name: str
+    kind: str
+    subject: str
+    limit: float
+    loosening: Loosening
+
+
+def rules(problem: AllocationProblem, program: LinearProgram, *, both_ways: bool = False) -> list[Rule]:
+    """Every rule with a number to loosen, shared ones first; with `both_ways` also capacity downwards."""
+    result = _shared(problem, program)
+    if both_ways and "budget" in program.row_slices and not problem.allow_idle:
+        rows = _rows(program, "budget")
+        lower = Loosening("capacity lower", row_lower=side(rows, -1.0), row_upper=side(rows, -1.0))
+        result.append(Rule("capacity lower", "capacity lower", "", float(problem.available or 0.0), lower))
+    return result + _own(problem, program)
+
+
+def _shared(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
+    result = []
+
+    def add(name: str, kind: str, subject: str, limit: float, *blocks: str, equal: bool = False) -> None:
+        rows = np.concatenate([_rows(program, block) for block in blocks])
+        both = {"row_lower": side(rows)} if equal else {}
+        result.append(Rule(name, kind, subject, limit, Loosening(name, row_upper=side(rows), **both)))
+
+    if "budget" in program.row_slices:
+        add("capacity", "capacity", "", float(problem.available or 0.0), "budget", equal=not problem.allow_idle)
+    if "bought" in program.row_slices:
+        add("turnover", "turnover", "", float(np.min(problem.arrays.max_turnover)), "bought", "sold")  # type: ignore[arg-type]
+    if "max_moves" in program.row_slices:
+        add("max_moves", "max_moves", "", float(problem.limits.max_moves or 0), "max_moves")
+    for key, capacity in problem.resources.items():
+        add(f"resource {key}", "resource", key, capacity, f"resource {key}")
+    for group in problem.limits.groups:
+        if group.max_share is not None:
+            add(f"group {group.name}", "group", group.name, group.max_share, f"group {group.name}")
+        if group.max_active is not None:
+            add(f"active {group.name}", "active", group.name, float(group.max_active), f"active {group.name}")
+    return result
+
+
+def _own(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
+    """held, max_change, max_share, min_share, lock_in and decrease_floor of each protocol."""
+    data = problem.arrays
+    grid = np.arange(data.periods * data.size).reshape(data.periods, data.size)
+    share, increase, decrease = (program.column_slices[name].start for name in ("share", "increase", "decrease"))
+    result = []
+    for i, spec in enumerate(problem.specs):
+        smooth = np.isfinite(data.max_change[:, i]) & ~data.one_unit[i]
+        for kind, when, limit in (
+            ("held", data.held[:, i], float(data.current[i])),
+            ("max_change", smooth & ~data.held[:, i], float(data.max_change[:, i].max())),
+        ):
+            places = grid[when, i]
+            if places.size:
+                name = f"{kind} {spec.name}"
+                upper = side(np.concatenate([increase + places, decrease + places]))
+                result.append(Rule(name, kind, spec.name, limit, Loosening(name, column_upper=upper)))
+        if spec.max_share is not None:
+            name = f"max_share {spec.name}"
+            upper = side(share + grid[:, i])
+            result.append(Rule(name, "max_share", spec.name, spec.max_share, Loosening(name, column_upper=upper)))
+        for kind, when, limit in _floors(problem, i):
+            if when.any() and limit > 0.0:
+                name = f"{kind} {spec.name}"
+                lower = side(share + grid[when, i], -1.0)
+                result.append(Rule(name, kind, spec.name, limit, Loosening(name, column_lower=lower)))
+    return result
+
+
+def _floors(problem: AllocationProblem, i: int) -> list[tuple[str, BoolArray, float]]:
+    """(kind, periods in which it is the highest floor, floor) of protocol i."""
+    spec, data = problem.specs[i], problem.arrays
+    periods, height = np.arange(problem.periods), data.lower[:, i]
+    shrink = min(float(data.current[i]), spec.decrease_floor)
+    floors: list[tuple[str, FloatArray, float]] = [
+        ("min_share", np.full(problem.periods, spec.min_share), spec.min_share),
+        ("decrease_floor", np.full(problem.periods, shrink), shrink),
+    ]
+    if spec.lock_in is not None:
+        locked = np.where(periods < spec.lock_in.until, spec.lock_in.share, 0.0)
+        floors.append(("lock_in", locked, spec.lock_in.share))
+    taken = np.zeros(problem.periods, dtype=bool)
+    result = []
+    for kind, floor, limit in floors:
+        when = (floor == height) & ~taken
+        taken = taken | when
+        result.append((kind, when, limit))
+    return result
+
+
+def _rows(program: LinearProgram, block: str) -> IntArray:
+    span = program.row_slices[block]
+    return np.arange(span.start, span.stop)

@@ -1,0 +1,71 @@
+"""Prices of limits by name, as intervals: from the exact path's slopes, or from the tangent program elsewhere."""
+
+from __future__ import annotations
+
+from .allocation import Allocation, Price
+from .formulation import complete, formulate, given_choices, rules
+from .formulation.rules import Rule
+from .problem.arrays import FloatArray
+from .program import LinearProgram
+from .solvers import exact
+
+NOT_PRICED = ("max_moves", "active")
+"""Limits on whole numbers: given the choices made, one more of them has no slope."""
+
+
+def prices(plan: Allocation) -> dict[str, Price]:
+    """Price of every shared limit, and of each protocol's own limit that binds (USD/h per unit).
+
+    At a plan that is to stay below min_gain, the prices are those of staying's program and may overlap zero.
+    """
+    problem = plan.problem
+    if plan.solver == "exact":
+        found = exact.solve(problem)
+        if isinstance(found, exact.ExactAnswer) and (found.shares == plan.schedule[0]).all():
+            return _from_matching(plan, found)
+    program = plan.program if plan.program is not None else formulate(problem)
+    point = complete(problem, program, plan.schedule)
+    if program.is_mixed_integer:
+        program = given_choices(program, point)
+    return _from_tangent(plan, program, point)
+
+
+def _from_matching(plan: Allocation, found: exact.ExactAnswer) -> dict[str, Price]:
+    hours, names = plan.problem.horizon_hours, plan.problem.names
+    result = {"capacity": _per_hour(*found.capacity, hours)}
+    if found.turnover is not None:
+        result["turnover"] = _per_hour(*found.turnover, hours)
+    for (kind, index), interval in found.limits.items():
+        result[f"{kind} {names[index]}"] = _per_hour(*interval, hours)
+    return result
+
+
+def _from_tangent(plan: Allocation, program: LinearProgram, point: FloatArray) -> dict[str, Price]:
+    from .solvers.slopes import Tangent
+
+    tangent, hours = Tangent(program, point), plan.problem.horizon_hours
+    result = {}
+    for rule in rules(plan.problem, program):
+        if rule.kind in NOT_PRICED:
+            continue
+        shared = rule.kind in ("capacity", "turnover", "resource", "group")
+        if not shared and not _binds(rule, tangent):
+            continue
+        more = tangent.slope(rule.loosening)
+        last = more if rule.kind == "held" else -tangent.slope(rule.loosening, -1.0)
+        result[rule.name] = _per_hour(more, last, hours)
+    return result
+
+
+def _binds(rule: Rule, tangent: object) -> bool:
+    from .solvers.slopes import Tangent
+
+    assert isinstance(tangent, Tangent)
+    limits = rule.loosening
+    if rule.kind == "held":
+        return True
+    return bool(tangent.at_lower[limits.column_lower[0]].any() or tangent.at_upper[limits.column_upper[0]].any())
+
+
+def _per_hour(low: float, high: float, hours: float) -> Price:
+    return Price(low / hours + 0.0, high / hours + 0.0)

@@ -1,0 +1,19 @@
+"""What is decided: frozen records over numpy; no solver, no clock, no input or output."""
+
+from .curve import EarningsCurve
+from .limits import Group, Limits
+from .problem import AllocationProblem
+from .protocol import LockIn, ProtocolSpec
+from .risk import CVaR, RateUncertainty, Scenarios
+
+__all__ = [
+    "AllocationProblem",
+    "CVaR",
+    "EarningsCurve",
+    "Group",
+    "Limits",
+    "LockIn",
+    "ProtocolSpec",
+    "RateUncertainty",
+    "Scenarios",
+]

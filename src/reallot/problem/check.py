@@ -1,0 +1,57 @@
+"""The checks at the edge: a number, a name, a table of numbers by name. Below this file, arrays are believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import InvalidInput, near_miss
+
+
+def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf) -> float:
+    """`value` as a float in [low, high]; raises InvalidInput naming `what` otherwise."""
+    if isinstance(value, (bool, str, bytes)) or value is None:
+        raise InvalidInput(f"{what} is {value!r}; it must be a number")
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{what} is {value!r}; it must be a number") from None
+    if not math.isfinite(result):
+        raise InvalidInput(f"{what} is {result}; it must be a finite number")
+    if result < low or result > high:
+        span = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise InvalidInput(f"{what} is {result:g}; it must be {span}")
+    return result
+
+
+def whole(value: Any, what: str, low: int) -> int:
+    """`value` as an int of at least `low`."""
+    result = number(value, what, low)
+    if result != int(result):
+        raise InvalidInput(f"{what} is {result:g}; it must be a whole number")
+    return int(result)
+
+
+def by_name(table: Any, what: str) -> dict[str, Any]:
+    """A mapping, or a pandas Series, as a dict; a list raises, since nothing is aligned by position."""
+    if isinstance(table, Mapping) or hasattr(table, "items"):
+        pairs = [(key, value) for key, value in table.items()]
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            twice = next(key for key in result if sum(1 for other, _ in pairs if other == key) > 1)
+            raise InvalidInput(f"{what} names {twice!r} more than once")
+        return result
+    raise InvalidInput(
+        f"{what} is a {type(table).__name__}; give a mapping or a pandas Series by protocol name, "
+        "since nothing is aligned by position"
+    )
+
+
+def known_names(names: Iterable[Any], known: Iterable[str], what: str) -> None:
+    """Raises InvalidInput for the first of `names` that is not in `known`, with the near miss."""
+    allowed = list(known)
+    lookup = set(allowed)
+    for name in names:
+        if name not in lookup:
+            raise InvalidInput(f"{what} names {name!r}, which is not there; {near_miss(name, allowed)}")

@@ -1,0 +1,124 @@
+"""What a protocol earns per hour as a function of the share it gets: a piecewise-linear curve."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InvalidInput
+from .check import number
+
+
+@dataclass(frozen=True)
+class EarningsCurve:
+    """Earnings per hour (USD/h) at share x, linear between `shares` and with `last_slope` beyond the last one.
+
+    `shares` start at 0 and rise strictly; `earnings` has one value (USD/h) for each of them. Made by
+    `flat`, `through` or `pieces`.
+
+    >>> curve = EarningsCurve.through([(0, 0), (0.3, 0.9), (0.6, 1.2)])
+    >>> curve.value(0.45), curve.is_concave
+    (1.05, True)
+    """
+
+    shares: tuple[float, ...]
+    earnings: tuple[float, ...]
+    last_slope: float
+
+    def __post_init__(self) -> None:
+        shares = tuple(number(share, "a breakpoint's share", 0.0) for share in self.shares)
+        earnings = tuple(number(value, "a breakpoint's earnings (USD/h)") for value in self.earnings)
+        if not shares or len(shares) != len(earnings):
+            raise InvalidInput(
+                f"a curve has {len(shares)} shares and {len(earnings)} earnings; give one of each per point"
+            )
+        if shares[0] != 0.0:
+            raise InvalidInput(f"a curve starts at share 0, this one at {shares[0]:g}; add the point (0, 0)")
+        for before, after in zip(shares, shares[1:], strict=False):
+            if after <= before:
+                raise InvalidInput(
+                    f"breakpoints must rise strictly: {after:g} follows {before:g}; sort the points by share"
+                )
+        object.__setattr__(self, "shares", shares)
+        object.__setattr__(self, "earnings", earnings)
+        object.__setattr__(self, "last_slope", number(self.last_slope, "a curve's last slope (USD/h per share)"))
+
+    @classmethod
+    def flat(cls, rate: float) -> EarningsCurve:
+        """The same `rate` (USD/h for the whole capacity) however much is given: earnings are rate * share."""
+        return cls((0.0,), (0.0,), number(rate, "rate (USD/h)"))
+
+    @classmethod
+    def through(cls, points: Iterable[tuple[float, float]]) -> EarningsCurve:
+        """Through (share, USD/h) points, flat beyond the last: demand is met there and more share earns no more."""
+        pairs = [tuple(point) for point in points]
+        for pair in pairs:
+            if len(pair) != 2:
+                raise InvalidInput(f"a curve point is {pair!r}; give (share, USD per hour)")
+        return cls(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), 0.0)
+
+    @classmethod
+    def pieces(cls, pieces: Iterable[tuple[float, float]]) -> EarningsCurve:
+        """From (slope in USD/h per share, width in share) pieces, flat beyond the last.
+
+        >>> EarningsCurve.pieces([(3, 0.3), (1, 0.3)]).value(0.6)
+        1.2
+        """
+        shares, earnings = [0.0], [0.0]
+        for slope, width in pieces:
+            if number(width, "a piece's width") <= 0.0:
+                raise InvalidInput(f"a piece has width {width:g}; widths must be above 0")
+            shares.append(shares[-1] + float(width))
+            earnings.append(earnings[-1] + number(slope, "a piece's slope (USD/h per share)") * float(width))
+        return cls(tuple(shares), tuple(earnings), 0.0)
+
+    @classmethod
+    def of(cls, value: Any) -> EarningsCurve:
+        """A curve as it is, or a bare number as a flat rate."""
+        return value if isinstance(value, EarningsCurve) else cls.flat(value)
+
+    @property
+    def slopes(self) -> tuple[float, ...]:
+        """Slope of every piece (USD/h per share), the one beyond the last breakpoint included."""
+        points = list(zip(self.shares, self.earnings, strict=True))
+        inner = ((y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False))
+        return (*inner, self.last_slope)
+
+    @property
+    def is_flat(self) -> bool:
+        """True for one rate through zero."""
+        return len(self.shares) == 1 and self.earnings[0] == 0.0
+
+    @property
+    def is_concave(self) -> bool:
+        """True where the slopes never rise (by more than rounding), so a linear program fills pieces in order by itself."""
+        slopes = self.slopes
+        slack = 1e-12 * max(abs(slope) for slope in slopes)
+        return all(after <= before + slack for before, after in zip(slopes, slopes[1:], strict=False))
+
+    def value(self, share: float) -> float:
+        """Earnings per hour (USD/h) at `share`."""
+        piece = max(bisect_right(self.shares, share) - 1, 0)
+        return self.earnings[piece] + self.slopes[piece] * (share - self.shares[piece])
+
+    def marginal(self, share: float) -> tuple[float, float]:
+        """Slopes (USD/h per share) to the right and to the left of `share`; they differ at a breakpoint."""
+        slopes = self.slopes
+        right = max(bisect_right(self.shares, share) - 1, 0)
+        left = max(bisect_left(self.shares, share) - 1, 0)
+        return slopes[right], slopes[left]
+
+    def points(self) -> list[list[float]] | None:
+        """The breakpoints as [share, USD/h] lists where `through` would give this curve back, else None."""
+        if self.is_flat or self.last_slope != 0.0:
+            return None
+        return [[x, y] for x, y in zip(self.shares, self.earnings, strict=True)]
+
+    def scaled(self, factor: float) -> EarningsCurve:
+        """The same curve with all earnings times `factor`."""
+        if not math.isfinite(factor):
+            raise InvalidInput(f"a curve's factor is {factor}; it must be finite")
+        return EarningsCurve(self.shares, tuple(factor * value for value in self.earnings), factor * self.last_slope)

@@ -1,0 +1,104 @@
+"""What may not change, or not by much: max change, turnover, number and size of moves, holds, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import InvalidInput
+from .check import by_name, number, whole
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some protocols under one cap: together at most `max_share`, and at most `max_active` of them above zero."""
+
+    name: str
+    members: tuple[str, ...]
+    max_share: float | None = None
+    max_active: int | None = None
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        if isinstance(self.members, str):
+            raise InvalidInput(f"group {self.name}: members is {self.members!r}; give a list of names")
+        put(self, "members", tuple(self.members))
+        if not self.members or len(set(self.members)) != len(self.members):
+            raise InvalidInput(f"group {self.name}: members must be a non-empty list of different names")
+        if self.max_share is not None:
+            put(self, "max_share", number(self.max_share, f"group {self.name}: max_share", 0.0))
+        if self.max_active is not None:
+            put(self, "max_active", whole(self.max_active, f"group {self.name}: max_active", 0))
+        if self.max_share is None and self.max_active is None:
+            raise InvalidInput(f"group {self.name} has no rule; give max_share, max_active or both")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The rules of change for one plan. Shares are fractions of capacity; one number holds for every period.
+
+    max_change      largest |change| of one protocol per period: one number, or one per protocol by name
+                    (protocols left out have none), or a list with one number per period
+    max_turnover    half of the sum of absolute changes per period, idle capacity counted as one more place;
+                    a number, or a list with one per period
+    max_moves       at most so many protocols change per period
+    min_move        smallest change worth making: each change is 0 or at least this
+    min_gain        least net benefit over the horizon (USD) for which a plan is worth it; below it the plan is to stay
+    held            names that may not change in any period, or {name: period} for "not before that period"
+                    (periods count from 0, so 1 means "not now")
+    groups          caps on several protocols together
+    allow_one_unit  where one unit (step) or the entry share is larger than max_change: exactly one unit may move all
+                    the same; otherwise such a protocol is reported as unreachable
+    """
+
+    max_change: float | Mapping[str, float] | Sequence[float] | None = None
+    max_turnover: float | Sequence[float] | None = None
+    max_moves: int | None = None
+    min_move: float = 0.0
+    min_gain: float = 0.0
+    held: Iterable[str] | Mapping[str, int] = field(default_factory=frozenset)
+    groups: tuple[Group, ...] = ()
+    allow_one_unit: bool = False
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "max_change", _per_period_or_name(self.max_change, "max_change"))
+        turnover = _per_period_or_name(self.max_turnover, "max_turnover")
+        if isinstance(turnover, dict):
+            raise InvalidInput("max_turnover is by name; it is one number for the whole plan, or one per period")
+        put(self, "max_turnover", turnover)
+        if self.max_moves is not None:
+            put(self, "max_moves", whole(self.max_moves, "max_moves", 0))
+        put(self, "min_move", number(self.min_move, "min_move", 0.0))
+        put(self, "min_gain", number(self.min_gain, "min_gain (USD)", 0.0))
+        if isinstance(self.held, str):
+            raise InvalidInput(f"held is {self.held!r}; give a set of names, such as {{{self.held!r}}}")
+        if hasattr(self.held, "items"):
+            held = by_name(self.held, "held")
+            put(self, "held", {name: whole(until, f"held {name} until (period)", 0) for name, until in held.items()})
+        else:
+            put(self, "held", frozenset(self.held))
+        put(self, "groups", tuple(self.groups))
+        names = [group.name for group in self.groups]
+        if len(set(names)) != len(names):
+            raise InvalidInput(f"two groups have the same name: {', '.join(sorted(names))}")
+        if not isinstance(self.allow_one_unit, bool):
+            raise InvalidInput(f"allow_one_unit is {self.allow_one_unit!r}; give True or False")
+
+    def held_until(self, name: str, periods: int) -> int:
+        """First period in which `name` may change: `periods` where it is held throughout, 0 where it is free."""
+        if isinstance(self.held, dict):
+            return min(self.held.get(name, 0), periods)
+        return periods if name in self.held else 0  # type: ignore[operator]
+
+
+def _per_period_or_name(
+    value: float | Mapping[str, float] | Sequence[float] | None, what: str
+) -> float | dict[str, float] | tuple[float, ...] | None:
+    if value is None:
+        return None
+    if hasattr(value, "items"):
+        return {name: number(limit, f"{what} {name}", 0.0) for name, limit in by_name(value, what).items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(number(limit, f"{what} in period {t}", 0.0) for t, limit in enumerate(value))
+    return number(value, what, 0.0)

@@ -1,0 +1,211 @@
+"""All that one decision needs, in one frozen record, validated once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ..errors import InvalidInput, near_miss
+from .arrays import ProblemArrays, arrays
+from .check import by_name, known_names, number, whole
+from .curve import EarningsCurve
+from .limits import Limits
+from .protocol import ProtocolSpec
+from .risk import CVaR, RateUncertainty, Scenarios
+
+
+@dataclass(frozen=True)
+class AllocationProblem:
+    """How should capacity be split, given what each protocol earns, where it is, what a move costs and may not change?
+
+    protocols      ProtocolSpec records; or by name (mapping, pandas Series): a rate (USD/h), a curve or a ProtocolSpec
+    current        share of each protocol now, by name (mapping or pandas Series); every protocol is named
+    capacity       what the shares sum to (1 is everything); None where only `resources` bound the shares
+    reserve        part of the capacity that is never given away
+    allow_idle     True where the shares may sum to less
+    horizon_hours  hours over which a move must pay; costs are paid once, earnings flow for so long
+    periods        the horizon is planned in so many equal periods; only the first is meant to be applied
+    limits         Limits: max change, turnover, holds ...
+    resources      capacity of each shared resource by name, in the unit of the protocols' `uses`
+    rates          {name: one rate (USD/h) per period} or a DataFrame (periods, protocols), for flat protocols
+    scenarios      Scenarios; earnings are then expected earnings
+    risk           CVaR (needs scenarios) or RateUncertainty
+
+    The objective is horizon_hours * earnings per hour - costs, in USD. Raises InvalidInput, naming the near miss.
+
+    >>> problem = AllocationProblem({"relay": 2.1, "compute": 1.7}, {"relay": 0.4, "compute": 0.6})
+    >>> problem.names, problem.capacity
+    (('relay', 'compute'), 1.0)
+    """
+
+    protocols: Iterable[ProtocolSpec] | Mapping[str, Any]
+    current: Mapping[str, float]
+    capacity: float | None = field(default=1.0, kw_only=True)
+    reserve: float = field(default=0.0, kw_only=True)
+    allow_idle: bool = field(default=False, kw_only=True)
+    horizon_hours: float = field(default=1.0, kw_only=True)
+    periods: int = field(default=1, kw_only=True)
+    limits: Limits = field(default_factory=Limits, kw_only=True)
+    resources: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+    rates: Mapping[str, Sequence[float]] | None = field(default=None, kw_only=True)
+    scenarios: Scenarios | None = field(default=None, kw_only=True)
+    risk: CVaR | RateUncertainty | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "protocols", _specs(self.protocols))
+        names = self.names
+        current = by_name(self.current, "current")
+        known_names(current, names, "current")
+        for name in names:
+            if name not in current:
+                raise InvalidInput(f"current does not say where {name!r} stands; give 0 if it holds nothing")
+        put(self, "current", {name: number(current[name], f"current {name}", 0.0) for name in names})
+        put(self, "horizon_hours", number(self.horizon_hours, "horizon_hours", 0.0))
+        if self.horizon_hours == 0.0:
+            raise InvalidInput("horizon_hours is 0; costs and earnings compare over a time above 0 (24 is a day)")
+        put(self, "periods", whole(self.periods, "periods", 1))
+        if not isinstance(self.allow_idle, bool):
+            raise InvalidInput(f"allow_idle is {self.allow_idle!r}; give True or False")
+        resources = by_name(self.resources, "resources")
+        put(self, "resources", {key: number(value, f"resource {key}", 0.0) for key, value in resources.items()})
+        self._check_capacity()
+        self._check_limits()
+        self._check_uses()
+        self._check_rates()
+        self._check_risk()
+
+    def _check_capacity(self) -> None:
+        put = object.__setattr__
+        put(self, "reserve", number(self.reserve, "reserve", 0.0))
+        if self.capacity is None:
+            if self.reserve:
+                raise InvalidInput(f"reserve is {self.reserve:g} of no capacity; give a capacity, or no reserve")
+            for spec in self.specs:
+                bound_by = [key for key, use in spec.uses.items() if use > 0.0 and key in self.resources]
+                if spec.max_share is None and not bound_by:
+                    raise InvalidInput(
+                        f"{spec.name}: nothing bounds its share; give capacity, max_share or a resource use"
+                    )
+            return
+        put(self, "capacity", number(self.capacity, "capacity", 0.0))
+        if self.reserve > self.capacity:
+            raise InvalidInput(f"reserve {self.reserve:g} is above capacity {self.capacity:g}")
+
+    def _check_limits(self) -> None:
+        if not isinstance(self.limits, Limits):
+            raise InvalidInput(f"limits is {self.limits!r}; give Limits(max_change=..., held=...)")
+        known_names(self.limits.held, self.names, "held")
+        if isinstance(self.limits.max_change, dict):
+            known_names(self.limits.max_change, self.names, "max_change")
+        for key in ("max_change", "max_turnover"):
+            value = getattr(self.limits, key)
+            if isinstance(value, tuple) and len(value) != self.periods:
+                raise InvalidInput(f"{key} has {len(value)} entries for {self.periods} periods; give one per period")
+        for group in self.limits.groups:
+            known_names(group.members, self.names, f"group {group.name}")
+
+    def _check_uses(self) -> None:
+        for spec in self.specs:
+            known_names(spec.uses, self.resources, f"{spec.name}: uses")
+
+    def _check_rates(self) -> None:
+        periods = self.periods
+        for spec in self.specs:
+            if isinstance(spec.curve, tuple) and len(spec.curve) != periods:
+                raise InvalidInput(
+                    f"{spec.name}: {len(spec.curve)} curves for {periods} periods; give one, or one per period"
+                )
+        if self.rates is None:
+            return
+        table = by_name(self.rates, "rates")
+        known_names(table, self.names, "rates")
+        curves = {spec.name: spec.curve for spec in self.specs}
+        rates = {}
+        for name, values in table.items():
+            series = tuple(number(value, f"rates {name} (USD/h) in period {t}") for t, value in enumerate(values))
+            if len(series) != periods:
+                raise InvalidInput(f"rates {name} has {len(series)} entries for {periods} periods; give one per period")
+            if not isinstance(curves[name], EarningsCurve) or not curves[name].is_flat:  # type: ignore[union-attr]
+                raise InvalidInput(
+                    f"rates names {name!r}, which has a curve; give that protocol one curve per period instead"
+                )
+            rates[name] = series
+        object.__setattr__(self, "rates", rates)
+
+    def _check_risk(self) -> None:
+        if self.scenarios is not None:
+            if not isinstance(self.scenarios, Scenarios):
+                raise InvalidInput(f"scenarios is a {type(self.scenarios).__name__}; give Scenarios(rates=...)")
+            curves = {spec.name: spec.curve for spec in self.specs}
+            for what in ("rates", "factors"):
+                table = getattr(self.scenarios, what)
+                known_names(table, self.names, f"scenario {what}")
+                for name, paths in table.items():
+                    if any(len(path) not in (1, self.periods) for path in paths):
+                        raise InvalidInput(
+                            f"scenario {what} {name}: give one value, or one for each of {self.periods} periods"
+                        )
+                    curve = curves[name]
+                    if what == "rates" and not (isinstance(curve, EarningsCurve) and curve.is_flat):
+                        raise InvalidInput(
+                            f"scenario rates names {name!r}, which has a curve; give factors for it instead"
+                        )
+        if isinstance(self.risk, CVaR) and self.scenarios is None:
+            raise InvalidInput("CVaR needs scenarios; give scenarios=Scenarios(rates=...)")
+        if isinstance(self.risk, RateUncertainty):
+            if isinstance(self.risk.radius, dict):
+                known_names(self.risk.radius, self.names, "radius")
+        elif self.risk is not None and not isinstance(self.risk, CVaR):
+            raise InvalidInput(f"risk is {self.risk!r}; give CVaR(...) or RateUncertainty(...)")
+
+    @property
+    def specs(self) -> tuple[ProtocolSpec, ...]:
+        """The protocols as a tuple, in the order given."""
+        return self.protocols  # type: ignore[return-value]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Protocol names in the order given."""
+        return tuple(spec.name for spec in self.specs)
+
+    @property
+    def available(self) -> float | None:
+        """Capacity less the reserve; None without a capacity."""
+        return None if self.capacity is None else self.capacity - self.reserve
+
+    @cached_property
+    def arrays(self) -> ProblemArrays:
+        """The same problem as arrays, shape (periods, protocols) or (protocols,)."""
+        return arrays(self)
+
+    def __getitem__(self, name: str) -> ProtocolSpec:
+        for spec in self.specs:
+            if spec.name == name:
+                return spec
+        raise InvalidInput(f"no protocol {name!r}; {near_miss(name, self.names)}")
+
+
+def _specs(protocols: Any) -> tuple[ProtocolSpec, ...]:
+    """ProtocolSpec records from records, or from a table of rates, curves or records by name."""
+    if hasattr(protocols, "items"):
+        specs = []
+        for name, value in by_name(protocols, "protocols").items():
+            if isinstance(value, ProtocolSpec) and value.name != name:
+                raise InvalidInput(f"protocol {value.name!r} stands under the name {name!r}; use one name")
+            specs.append(value if isinstance(value, ProtocolSpec) else ProtocolSpec(name, value))
+    else:
+        specs = list(protocols)
+    for spec in specs:
+        if not isinstance(spec, ProtocolSpec):
+            raise InvalidInput(f"protocols holds {spec!r}; give ProtocolSpec records or a table by name")
+    if not specs:
+        raise InvalidInput("protocols is empty; give at least one")
+    seen: set[str] = set()
+    for spec in specs:
+        if spec.name in seen:
+            raise InvalidInput(f"protocols names {spec.name!r} more than once")
+        seen.add(spec.name)
+    return tuple(specs)

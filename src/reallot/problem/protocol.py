@@ -1,0 +1,102 @@
+"""One earner the capacity can be lent to: its curve, its bounds, what moving it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import InvalidInput
+from .check import by_name, number, whole
+from .curve import EarningsCurve
+
+
+@dataclass(frozen=True)
+class LockIn:
+    """A floor with an end: the share may not fall below `share` in periods before `until` (a period number)."""
+
+    share: float
+    until: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "share", number(self.share, "lock_in share", 0.0))
+        object.__setattr__(self, "until", whole(self.until, "lock_in until (period)", 1))
+
+
+@dataclass(frozen=True)
+class ProtocolSpec:
+    """A protocol: what it earns, how much it may hold, what a change of its share costs.
+
+    name            unique name
+    curve           EarningsCurve, or a bare rate (USD/h for the whole capacity), or one of these per period
+    min_share, max_share
+                    bounds of the share in every period; max_share None is "all there is"
+    entry_share     none or at least: the share is 0 or not below this
+    step            indivisible unit: the share is a whole multiple of this (0.25 for one GPU of four)
+    decrease_floor  the share may not shrink below this (what a disk stores); below it already, it may not shrink at all
+    lock_in         a floor with an end
+    move_cost       USD per unit of |change|, charged whether giving or taking
+    move_cost_in, move_cost_out
+                    where taking and giving cost differently; each replaces move_cost in its direction
+    move_fee        USD once in every period in which the share changes at all
+    warm_up_hours, warm_up_earns
+                    what was added earns only the part `warm_up_earns` of its rate for so many hours
+    uses            use of each shared resource by one unit of share (a whole-capacity share)
+
+    A share that is already between 0 and entry_share, or off the grid of steps, may stay as it is: these two rules
+    are about where a move may end.
+    """
+
+    name: str
+    curve: EarningsCurve | tuple[EarningsCurve, ...]
+    min_share: float = field(default=0.0, kw_only=True)
+    max_share: float | None = field(default=None, kw_only=True)
+    entry_share: float = field(default=0.0, kw_only=True)
+    step: float = field(default=0.0, kw_only=True)
+    decrease_floor: float = field(default=0.0, kw_only=True)
+    lock_in: LockIn | None = field(default=None, kw_only=True)
+    move_cost: float = field(default=0.0, kw_only=True)
+    move_cost_in: float | None = field(default=None, kw_only=True)
+    move_cost_out: float | None = field(default=None, kw_only=True)
+    move_fee: float = field(default=0.0, kw_only=True)
+    warm_up_hours: float = field(default=0.0, kw_only=True)
+    warm_up_earns: float = field(default=0.0, kw_only=True)
+    uses: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise InvalidInput(f"a protocol's name is {self.name!r}; give a non-empty string")
+        where = f"{self.name}: "
+        put = object.__setattr__
+        if isinstance(self.curve, Sequence):
+            if not self.curve:
+                raise InvalidInput(f"{where}curve is an empty list; give one curve, or one per period")
+            put(self, "curve", tuple(EarningsCurve.of(curve) for curve in self.curve))
+        else:
+            put(self, "curve", EarningsCurve.of(self.curve))
+        for key in ("min_share", "entry_share", "step", "decrease_floor", "move_cost", "move_fee", "warm_up_hours"):
+            put(self, key, number(getattr(self, key), where + key, 0.0))
+        put(self, "warm_up_earns", number(self.warm_up_earns, where + "warm_up_earns", 0.0, 1.0))
+        for key in ("max_share", "move_cost_in", "move_cost_out"):
+            if getattr(self, key) is not None:
+                put(self, key, number(getattr(self, key), where + key, 0.0))
+        if self.max_share is not None and self.max_share < self.min_share:
+            raise InvalidInput(f"{where}min_share {self.min_share:g} is above max_share {self.max_share:g}")
+        if self.lock_in is not None and not isinstance(self.lock_in, LockIn):
+            raise InvalidInput(f"{where}lock_in is {self.lock_in!r}; give LockIn(share, until)")
+        uses = by_name(self.uses, where + "uses")
+        put(self, "uses", {key: number(value, f"{where}uses {key}", 0.0) for key, value in uses.items()})
+
+    @property
+    def cost_in(self) -> float:
+        """USD per unit of share taken on."""
+        return self.move_cost if self.move_cost_in is None else self.move_cost_in
+
+    @property
+    def cost_out(self) -> float:
+        """USD per unit of share given away."""
+        return self.move_cost if self.move_cost_out is None else self.move_cost_out
+
+    @property
+    def warm_up_loss(self) -> float:
+        """Hours of full earnings that a newly added share loses: warm_up_hours * (1 - warm_up_earns)."""
+        return self.warm_up_hours * (1.0 - self.warm_up_earns)

@@ -1,0 +1,107 @@
+"""Risk, asked for by handing over one object: scenarios of rates, CVaR, or a budget of uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import InvalidInput
+from .check import by_name, number
+
+Path = tuple[float, ...]
+"""One value per period, or a single value that holds in all of them."""
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """Possible rates, each with a probability.
+
+    rates           {name: one entry per scenario}: a rate (USD/h), or a list of rates, one per period;
+                    a pandas DataFrame (scenarios in rows, protocols in columns) does as well. For flat protocols.
+    factors         the same shape, for any protocol: its curve times the factor (>= 0)
+    probabilities   one per scenario, sum 1; None is equal weights
+
+    A protocol in neither table earns the same in every scenario. Earnings are then expected earnings.
+    """
+
+    rates: Mapping[str, Sequence[float | Sequence[float]]] = field(default_factory=dict)
+    factors: Mapping[str, Sequence[float | Sequence[float]]] = field(default_factory=dict)
+    probabilities: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        rates, factors = _table(self.rates, "scenario rates", -math.inf), _table(self.factors, "scenario factors", 0.0)
+        both = sorted(set(rates) & set(factors))
+        if both:
+            raise InvalidInput(f"scenarios give both rates and factors for {both[0]!r}; give one of them")
+        counts = {len(paths) for paths in (*rates.values(), *factors.values())}
+        if self.probabilities is not None:
+            given = [number(p, "a scenario's probability", 0.0, 1.0) for p in self.probabilities]
+            counts.add(len(given))
+        if len(counts) != 1 or 0 in counts:
+            raise InvalidInput(
+                f"scenarios have {sorted(counts)} entries in different places; give the same number, at least one"
+            )
+        count = counts.pop()
+        weights = given if self.probabilities is not None else [1.0 / count] * count
+        if abs(math.fsum(weights) - 1.0) > 1e-9:
+            raise InvalidInput(f"scenario probabilities sum to {math.fsum(weights):.9g}; they must sum to 1")
+        put(self, "rates", rates)
+        put(self, "factors", factors)
+        put(self, "probabilities", tuple(weights))
+
+    @property
+    def count(self) -> int:
+        """Number of scenarios."""
+        return len(self.probabilities or ())
+
+
+@dataclass(frozen=True)
+class CVaR:
+    """Part `weight` of the objective on the mean earnings over the worst 1 - `level` of the scenarios.
+
+    The objective becomes (1 - weight) * expected earnings + weight * CVaR (Rockafellar and Uryasev, 2000).
+    """
+
+    level: float = 0.95
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "level", number(self.level, "CVaR level", 0.0, 1.0))
+        if self.level >= 1.0:
+            raise InvalidInput("CVaR level is 1; it must be below 1 (0.95 is the worst 5 %)")
+        object.__setattr__(self, "weight", number(self.weight, "CVaR weight", 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class RateUncertainty:
+    """Best against the worst case in which at most `budget` protocols fall short, each by its `radius` (USD/h).
+
+    `radius` is one number or one per protocol by name (left out: certain). A fractional budget lets one more protocol
+    fall by that fraction (Bertsimas and Sim, 2004). A protocol that falls short does so over the whole horizon.
+    """
+
+    radius: float | Mapping[str, float]
+    budget: float = 1.0
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        if hasattr(self.radius, "items"):
+            radius = by_name(self.radius, "radius")
+            put(self, "radius", {name: number(value, f"radius {name} (USD/h)", 0.0) for name, value in radius.items()})
+        else:
+            put(self, "radius", number(self.radius, "radius (USD/h)", 0.0))
+        put(self, "budget", number(self.budget, "budget of uncertainty (protocols)", 0.0))
+
+
+def _table(table: Any, what: str, low: float) -> dict[str, tuple[Path, ...]]:
+    result = {}
+    for name, entries in by_name(table, what).items():
+        paths = []
+        for entry in entries:
+            values: Iterable[Any] = entry if isinstance(entry, Sequence) or hasattr(entry, "__len__") else (entry,)
+            paths.append(tuple(number(value, f"{what} {name}", low) for value in values))
+        result[str(name)] = tuple(paths)
+    return result

@@ -1,0 +1,79 @@
+"""The problem's own arithmetic: what a schedule of shares earns and costs, with no program and no solver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .arrays import FloatArray
+
+if TYPE_CHECKING:
+    from .problem import AllocationProblem
+
+
+@dataclass(frozen=True)
+class Value:
+    """Per period and protocol, shape (periods, protocols): earnings in USD/h, the rest in USD (>= 0).
+
+    move_cost   proportional cost of the change
+    move_fee    fee, where the share changed at all
+    warm_up     earnings lost while what was added warms up
+    """
+
+    earnings: FloatArray
+    move_cost: FloatArray
+    move_fee: FloatArray
+    warm_up: FloatArray
+    hours: float
+
+    @property
+    def earnings_per_hour(self) -> float:
+        """Mean over the horizon, USD/h."""
+        return float(self.earnings.sum() / len(self.earnings))
+
+    @property
+    def cost(self) -> float:
+        """All costs over the horizon, USD."""
+        return float(self.costs.sum())
+
+    @property
+    def costs(self) -> FloatArray:
+        """Cost of each change, (periods, protocols), USD."""
+        return self.move_cost + self.move_fee + self.warm_up
+
+    @property
+    def net(self) -> float:
+        """Expected earnings less costs over the horizon, USD."""
+        return float(self.earnings.sum() * self.hours) - self.cost
+
+
+def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
+    """What `schedule`, shape (periods, protocols), earns and costs from the current shares on."""
+    data = problem.arrays
+    before = np.vstack([data.current, schedule[:-1]])
+    change = schedule - before
+    taken, given = np.maximum(change, 0.0), np.maximum(-change, 0.0)
+    earnings = data.rate * schedule
+    lost = data.warm_up * np.maximum(data.rate, 0.0) * taken
+    for curve in data.curved:
+        i = curve.index
+        fill, fill_before = curve.fill(schedule[:, i]), curve.fill(before[:, i])
+        earnings[:, i] = curve.base + (curve.slopes * fill).sum(axis=1)
+        added = np.maximum(fill - fill_before, 0.0)
+        lost[:, i] = data.warm_up[i] * (np.maximum(curve.slopes, 0.0) * added).sum(axis=1)
+    return Value(
+        earnings=earnings,
+        move_cost=data.cost_in * taken + data.cost_out * given,
+        move_fee=np.where(change != 0.0, data.fee, 0.0),
+        warm_up=lost,
+        hours=data.hours,
+    )
+
+
+def turnover(problem: AllocationProblem, schedule: FloatArray) -> FloatArray:
+    """Half of the sum of absolute changes per period, idle capacity counted as one more place: shape (periods,)."""
+    change = np.diff(np.vstack([problem.arrays.current, schedule]), axis=0)
+    result: FloatArray = np.maximum(np.maximum(change, 0.0).sum(axis=1), np.maximum(-change, 0.0).sum(axis=1))
+    return result

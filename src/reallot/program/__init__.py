@@ -1,0 +1,19 @@
+"""A linear program as data: named blocks, arrays, statuses, certificates. No word of the domain."""
+
+from .blocks import Cells, Columns, Rows, cells, diagonal
+from .certificate import Certificate, certify
+from .linear_program import LinearProgram
+from .solution import Solution, Status
+
+__all__ = [
+    "Cells",
+    "Certificate",
+    "Columns",
+    "LinearProgram",
+    "Rows",
+    "Solution",
+    "Status",
+    "cells",
+    "certify",
+    "diagonal",
+]

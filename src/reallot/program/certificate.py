@@ -1,0 +1,115 @@
+"""How good a solution is, computed without trusting any solver: residuals, integrality, and a bound from row prices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .blocks import FloatArray
+from .linear_program import LinearProgram
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Proof of one answer.
+
+    objective       of the point, USD over the horizon
+    worst_residual  largest violation of a row or bound, relative to the sizes in that row (1 at least)
+    worst_place     the row or bound in which it happens
+    integrality     largest distance of an integer column from a whole number
+    bound           no point that meets the program is worth more (None where nothing is known)
+    bound_from      "row prices": weak duality, trusting nobody; otherwise the solver whose claim it is; or "nothing"
+    gap             (bound - objective) / scale; None without a bound
+    scale           USD that count as 1 in `gap`: the largest of |objective| and the gains at stake
+    tolerance       what residual, integrality and gap may be
+    """
+
+    objective: float
+    worst_residual: float
+    worst_place: str
+    integrality: float
+    bound: float | None
+    bound_from: str
+    gap: float | None
+    scale: float
+    tolerance: float
+
+    @property
+    def is_feasible(self) -> bool:
+        """True where every row, bound and whole number holds within the tolerance."""
+        return self.worst_residual <= self.tolerance and self.integrality <= self.tolerance
+
+    @property
+    def is_optimal(self) -> bool:
+        """True where it is feasible and the gap is known and within the tolerance."""
+        return self.is_feasible and self.gap is not None and self.gap <= self.tolerance
+
+    def __str__(self) -> str:
+        gap = "gap unknown" if self.gap is None else f"gap {self.gap:.1e} (bound from {self.bound_from})"
+        return f"worst residual {self.worst_residual:.1e}, {gap}, tolerance {self.tolerance:.0e}"
+
+
+def certify(
+    program: LinearProgram,
+    values: FloatArray,
+    row_prices: FloatArray | None = None,
+    *,
+    claimed_bound: float | None = None,
+    claimed_by: str = "solver",
+    tolerance: float = 1e-9,
+) -> Certificate:
+    """The certificate of the point `values` (columns,).
+
+    With `row_prices` (rows,) the bound is weak duality's: for any y, offset + y @ (the row limit it points at)
+    + sum over columns of the best of (gain - matrix.T y) x over its box. Any y gives a true bound once entries that
+    point at an infinite limit are set to zero; nothing of the solver is believed. Without prices, or with integer
+    columns, the bound is what the solver claims and `bound_from` says so.
+    """
+    objective = program.objective(values)
+    residual, place = _worst_residual(program, values)
+    whole = values[program.integer]
+    integrality = float(np.abs(whole - np.round(whole)).max(initial=0.0))
+    scale = max(abs(objective), gain_scale(program), np.finfo(float).tiny)
+    if program.is_mixed_integer or row_prices is None:
+        bound, source = claimed_bound, claimed_by if claimed_bound is not None else "nothing"
+    else:
+        bound, source = dual_bound(program, row_prices), "row prices"
+    gap = None if bound is None else max(0.0, bound - objective) / scale
+    return Certificate(objective, residual, place, integrality, bound, source, gap, scale, tolerance)
+
+
+def gain_scale(program: LinearProgram) -> float:
+    """The largest gain one column can bring within a unit of its range: the size against which gaps are measured."""
+    span = np.minimum(program.upper - program.lower, 1.0)
+    return float(np.max(np.abs(program.gain) * span, initial=0.0))
+
+
+def dual_bound(program: LinearProgram, row_prices: FloatArray) -> float:
+    """Weak duality's upper bound on the objective from any row prices (rows,)."""
+    limit = np.where(row_prices > 0.0, program.row_upper, program.row_lower)
+    finite = np.isfinite(limit)
+    prices = np.where(finite, row_prices, 0.0)
+    reduced = program.reduced_gain(prices)
+    box = np.maximum(reduced * program.lower, reduced * program.upper)
+    return float(program.offset + prices @ np.where(finite, limit, 0.0) + box.sum())
+
+
+def _worst_residual(program: LinearProgram, values: FloatArray) -> tuple[float, str]:
+    """The largest relative violation and the label of its row or column."""
+    bounds = np.maximum(program.lower - values, values - program.upper) / np.maximum(1.0, np.abs(values))
+    worst, place = 0.0, "none"
+    if bounds.size and bounds.max() > worst:
+        index = int(bounds.argmax())
+        worst, place = float(bounds[index]), f"bound of {program.column_label(index)}"
+    if program.row_count:
+        rows, columns, entries = program.entries
+        terms = entries * values[columns]
+        activity = np.bincount(rows, weights=terms, minlength=program.row_count)
+        sizes = np.ones(program.row_count)
+        np.maximum.at(sizes, rows, np.abs(terms))
+        violation = np.maximum(program.row_lower - activity, activity - program.row_upper) / sizes
+        index = int(violation.argmax())
+        if violation[index] > worst:
+            worst, place = float(violation[index]), program.row_label(index)
+    return worst, place

@@ -1,0 +1,170 @@
+"""A linear program as data: blocks assembled once into arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInput
+from .blocks import Columns, FloatArray, IntArray, Rows
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True)
+class LinearProgram:
+    """Maximise offset + gain @ x over lower <= x <= upper, row_lower <= matrix @ x <= row_upper.
+
+    Columns marked integer take whole values. Nothing is added after it is made: a change is a new program.
+    """
+
+    columns: tuple[Columns, ...]
+    rows: tuple[Rows, ...]
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "rows", tuple(self.rows))
+        for what, blocks in (("column", self.columns), ("row", self.rows)):
+            names = [block.name for block in blocks]
+            if len(set(names)) != len(names):
+                raise InvalidInput(f"two {what} blocks share a name: {', '.join(names)}")
+        sizes = {block.name: len(block.labels) for block in self.columns}
+        for block in self.rows:
+            for name, part in block.cells.items():
+                if name not in sizes:
+                    raise InvalidInput(
+                        f"row block {block.name!r} refers to columns {name!r}; this program has {', '.join(sizes)}"
+                    )
+                if part.column.size and part.column.max() >= sizes[name]:
+                    raise InvalidInput(f"row block {block.name!r} names a column beyond the {sizes[name]} of {name!r}")
+
+    @cached_property
+    def column_slices(self) -> dict[str, slice]:
+        """Where each column block stands in x."""
+        return _slices([(block.name, len(block.labels)) for block in self.columns])
+
+    @cached_property
+    def row_slices(self) -> dict[str, slice]:
+        """Where each row block stands among the rows."""
+        return _slices([(block.name, len(block.labels)) for block in self.rows])
+
+    @cached_property
+    def gain(self) -> FloatArray:
+        """Gain of each column, (columns,)."""
+        return _joined([block.gain for block in self.columns])
+
+    @cached_property
+    def lower(self) -> FloatArray:
+        """Lower bound of each column, (columns,)."""
+        return _joined([block.lower for block in self.columns])
+
+    @cached_property
+    def upper(self) -> FloatArray:
+        """Upper bound of each column, (columns,)."""
+        return _joined([block.upper for block in self.columns])
+
+    @cached_property
+    def integer(self) -> NDArray[np.bool_]:
+        """True for columns that take whole values, (columns,)."""
+        return np.concatenate([np.full(len(block.labels), block.integer) for block in self.columns])
+
+    @cached_property
+    def row_lower(self) -> FloatArray:
+        """Lower limit of each row, (rows,)."""
+        return _joined([block.lower for block in self.rows])
+
+    @cached_property
+    def row_upper(self) -> FloatArray:
+        """Upper limit of each row, (rows,)."""
+        return _joined([block.upper for block in self.rows])
+
+    @cached_property
+    def entries(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Row, column and value of every entry of the matrix; a place may come more than once and then adds up."""
+        rows, columns, values = [np.empty(0, np.intp)], [np.empty(0, np.intp)], [np.empty(0)]
+        for block in self.rows:
+            row_start = self.row_slices[block.name].start
+            for name, part in block.cells.items():
+                rows.append(part.row + row_start)
+                columns.append(part.column + self.column_slices[name].start)
+                values.append(part.value)
+        return np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+
+    @cached_property
+    def matrix(self) -> csr_array:
+        """The matrix as scipy's CSR array, (rows, columns), entries of one place added."""
+        from scipy.sparse import coo_array
+
+        rows, columns, values = self.entries
+        return coo_array((values, (rows, columns)), shape=(self.row_count, self.column_count)).tocsr()
+
+    @property
+    def column_count(self) -> int:
+        """Number of columns."""
+        return self.gain.size
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows."""
+        return self.row_lower.size
+
+    @property
+    def is_mixed_integer(self) -> bool:
+        """True where any column takes whole values."""
+        return any(block.integer and len(block.labels) > 0 for block in self.columns)
+
+    def objective(self, x: FloatArray) -> float:
+        """offset + gain @ x."""
+        return self.offset + float(self.gain @ x)
+
+    def activity(self, x: FloatArray) -> FloatArray:
+        """matrix @ x, (rows,)."""
+        rows, columns, values = self.entries
+        return np.bincount(rows, weights=values * x[columns], minlength=self.row_count)
+
+    def reduced_gain(self, row_prices: FloatArray) -> FloatArray:
+        """gain - matrix.T @ row_prices: what one unit of each column adds at these prices, (columns,)."""
+        rows, columns, values = self.entries
+        return self.gain - np.bincount(columns, weights=values * row_prices[rows], minlength=self.column_count)
+
+    def row_label(self, index: int) -> str:
+        """Name of row `index` for people: block and label."""
+        return _label(self.rows, self.row_slices, index)
+
+    def column_label(self, index: int) -> str:
+        """Name of column `index` for people: block and label."""
+        return _label(self.columns, self.column_slices, index)
+
+    def show(self) -> str:
+        """The program as a table of blocks, for people."""
+        from .show import show
+
+        return show(self)
+
+
+def _slices(sizes: list[tuple[str, int]]) -> dict[str, slice]:
+    result, start = {}, 0
+    for name, size in sizes:
+        result[name] = slice(start, start + size)
+        start += size
+    return result
+
+
+def _joined(arrays: list[FloatArray]) -> FloatArray:
+    return np.concatenate(arrays) if arrays else np.empty(0)
+
+
+def _label(blocks: tuple[Columns, ...] | tuple[Rows, ...], slices: dict[str, slice], index: int) -> str:
+    for block in blocks:
+        place = slices[block.name]
+        if place.start <= index < place.stop:
+            label = block.labels[index - place.start]
+            text = " ".join(str(part) for part in label) if isinstance(label, tuple) else str(label)
+            return f"{block.name} {text}".strip()
+    raise IndexError(index)

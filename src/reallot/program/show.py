@@ -1,0 +1,42 @@
+"""The program as the table one draws on paper: blocks across, blocks down."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .blocks import Cells, FloatArray
+from .linear_program import LinearProgram
+
+
+def show(program: LinearProgram) -> str:
+    """A text table: one line per row block, one column per column block, entries summarised.
+
+    A single value that fills a diagonal is shown as `1 I`; a block of several values as its range.
+    """
+    header = ["", *(block.name for block in program.columns), "lower", "upper"]
+    lines = [header]
+    for block in program.rows:
+        parts = [_cells(block.cells.get(column.name)) for column in program.columns]
+        lines.append([f"{block.name} [{len(block.labels)}]", *parts, _span(block.lower), _span(block.upper)])
+    lines.append(["gain", *(_span(block.gain) for block in program.columns), "", f"+ {program.offset:.6g}"])
+    lines.append(["lower", *(_span(block.lower) for block in program.columns), "", ""])
+    lines.append(["upper", *(_span(block.upper) for block in program.columns), "", ""])
+    kinds = [f"{'whole' if block.integer else 'real'} [{len(block.labels)}]" for block in program.columns]
+    lines.append(["kind", *kinds, "", ""])
+    widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join(text)
+
+
+def _cells(part: Cells | None) -> str:
+    if part is None or not part.value.size:
+        return ""
+    square = np.array_equal(part.row, part.column) and np.unique(part.row).size == part.row.size
+    return _span(part.value) + (" I" if square and part.value.size > 1 else "")
+
+
+def _span(values: FloatArray) -> str:
+    if not values.size:
+        return ""
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.4g}" if low == high else f"{low:.4g}..{high:.4g}"

@@ -1,0 +1,57 @@
+"""Among equally good optima, one by rule: the optimal face of a program, with a second gain to decide on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .blocks import Columns, FloatArray, Rows
+from .certificate import gain_scale
+from .linear_program import LinearProgram
+
+NEAR = 1e-10
+"""Reduced gains and prices below this part of the largest gain count as zero."""
+
+
+def optimal_face(
+    program: LinearProgram, values: FloatArray, row_prices: FloatArray, preference: Mapping[str, FloatArray]
+) -> LinearProgram | None:
+    """The optima of a linear program, with `preference` (gain by column block) in place of the gain.
+
+    By complementary slackness a point is optimal exactly if each column with a reduced gain stands at the bound, and
+    each row with a price at the limit, that the optimum (`values`, `row_prices`) points at. None where the optimum is
+    the only one: as many zero reduced gains and zero prices as there are rows.
+    """
+    near = NEAR * max(gain_scale(program), np.finfo(float).tiny)
+    reduced = program.reduced_gain(row_prices)
+    open_columns, open_rows = np.abs(reduced) <= near, np.abs(row_prices) <= near
+    if int(open_columns.sum()) + int(open_rows.sum()) <= program.row_count:
+        return None
+    pinned = np.where(reduced > 0.0, program.upper, program.lower)
+    lower = np.where(open_columns, program.lower, pinned)
+    upper = np.where(open_columns, program.upper, pinned)
+    limit = np.where(row_prices > 0.0, program.row_upper, program.row_lower)
+    row_lower = np.where(open_rows | ~np.isfinite(limit), program.row_lower, limit)
+    row_upper = np.where(open_rows | ~np.isfinite(limit), program.row_upper, limit)
+    columns = []
+    for block in program.columns:
+        span = program.column_slices[block.name]
+        gain = preference.get(block.name, np.zeros(len(block.labels)))
+        columns.append(Columns(block.name, block.labels, gain, lower[span], upper[span], block.integer))
+    rows = []
+    for row_block in program.rows:
+        span = program.row_slices[row_block.name]
+        rows.append(Rows(row_block.name, row_block.labels, row_block.cells, row_lower[span], row_upper[span]))
+    return LinearProgram(tuple(columns), tuple(rows))
+
+
+def with_bounds(program: LinearProgram, lower: FloatArray, upper: FloatArray, *, integer: bool) -> LinearProgram:
+    """`program` with other column bounds; integrality is dropped unless `integer`."""
+    columns = []
+    for block in program.columns:
+        span = program.column_slices[block.name]
+        columns.append(
+            Columns(block.name, block.labels, block.gain, lower[span], upper[span], block.integer and integer)
+        )
+    return LinearProgram(tuple(columns), program.rows, program.offset)

@@ -1,0 +1,81 @@
+"""The backends by name: what each can do, how exact it is, and the automatic choice with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import InvalidInput, near_miss
+from ..problem import AllocationProblem
+from ..program import LinearProgram, Solution
+from . import exact
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to an answer.
+
+    tolerance   what its residuals, and its gap as part of the money at stake, stay below
+    keeps_ties  True where it can promise the tie-break: stay, then name order
+    """
+
+    name: str
+    tolerance: float
+    keeps_ties: bool
+    about: str
+
+
+BACKENDS = {
+    "exact": Backend("exact", 1e-9, True, "one period, one capacity: marginal gains matched by sorting; NumPy only"),
+    "highs": Backend("highs", 1e-9, True, "everything: HiGHS through highspy arrays"),
+    "scipy": Backend("scipy", 1e-9, True, "everything: scipy.optimize linprog and milp"),
+    "pulp": Backend("pulp", 1e-6, False, "everything: PuLP with CBC, or pulp:NAME for any solver PuLP knows"),
+}
+
+
+def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
+    """The backend for `solver` ("auto" is the cheapest exact one) and the reason in words; InvalidInput if unknown."""
+    why_not = exact.declines(problem)
+    if solver == "auto":
+        if why_not is None:
+            return BACKENDS[
+                "exact"
+            ], "one period, one shared capacity, concave earnings: sorting marginal gains is exact"
+        return BACKENDS["highs"], f"the exact path declines: {why_not}"
+    name = solver.split(":", 1)[0]
+    if name not in BACKENDS:
+        raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['auto', *BACKENDS, 'pulp:NAME'])}")
+    if name == "exact" and why_not is not None:
+        raise InvalidInput(f"the exact path declines: {why_not}; use solver='highs' or 'auto'")
+    return BACKENDS[name], "asked for"
+
+
+def runner(solver: str, time_limit_seconds: float | None) -> Callable[[LinearProgram], Solution]:
+    """A function that solves any LinearProgram with the backend `solver` ("highs", "scipy", "pulp", "pulp:NAME")."""
+    name, _, detail = solver.partition(":")
+    if name == "scipy":
+        from . import scipy_highs
+
+        return lambda program: scipy_highs.solve(program, time_limit_seconds=time_limit_seconds)
+    if name == "pulp":
+        from . import pulp_cbc
+
+        chosen = detail or "PULP_CBC_CMD"
+        return lambda program: pulp_cbc.solve(program, solver=chosen, time_limit_seconds=time_limit_seconds)
+    if name not in ("highs", "auto"):
+        raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['highs', 'scipy', 'pulp', 'pulp:NAME'])}")
+    from . import highs
+
+    return lambda program: highs.solve(program, time_limit_seconds=time_limit_seconds)
+
+
+def solve(program: LinearProgram, solver: str = "highs", *, time_limit_seconds: float | None = None) -> Solution:
+    """The solution of any LinearProgram by a backend; not yet certified (see `certify`).
+
+    >>> from reallot import AllocationProblem, formulate
+    >>> program = formulate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.5, "compute": 0.5}))
+    >>> solution = solve(program)
+    >>> solution.status.value, round(program.objective(solution.values), 9)
+    ('optimal', 2.0)
+    """
+    return runner(solver, time_limit_seconds)(program)

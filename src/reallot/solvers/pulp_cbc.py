@@ -1,0 +1,112 @@
+"""PuLP, with CBC or any solver PuLP knows: independent of HiGHS, for doubt, for tests and for .lp and .mps files.
+
+CBC hands its answer over in a text file with eight significant digits, hence the wider tolerance.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidInput, near_miss
+from ..program import LinearProgram, Solution, Status
+
+NAME = "pulp"
+
+
+def solve(program: LinearProgram, *, solver: str = "PULP_CBC_CMD", time_limit_seconds: float | None = None) -> Solution:
+    """The optimum of `program` by the PuLP solver named `solver`; raises InvalidInput for one that is not installed."""
+    import pulp
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        chosen = _solver(pulp, solver, program.is_mixed_integer, time_limit_seconds)
+        model, columns, scale = _model(pulp, program)
+        model.solve(chosen)
+        status = _status(pulp, model)
+        if status not in (Status.OPTIMAL, Status.STOPPED):
+            return Solution(status, detail=pulp.LpStatus[model.status])
+        values = np.array([0.0 if column.value() is None else column.value() for column in columns])
+        prices = None if program.is_mixed_integer else _prices(program, model, scale)
+    bound = program.objective(values) if program.is_mixed_integer and status is Status.OPTIMAL else None
+    return Solution(status, values, prices, bound, f"{solver}: {pulp.LpStatus[model.status]}")
+
+
+def write(program: LinearProgram, path: str | Path) -> None:
+    """Writes `program` as a .lp or .mps file (minimising the negative gain, as both formats' readers expect)."""
+    import pulp
+
+    target = Path(path)
+    if target.suffix not in (".lp", ".mps"):
+        raise InvalidInput(f"{target.name} ends in {target.suffix!r}; write a .lp or .mps file")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model, _, _ = _model(pulp, program, scaled=False)
+        if target.suffix == ".lp":
+            model.writeLP(str(target))
+        else:
+            model.writeMPS(str(target))
+
+
+def _solver(pulp: Any, name: str, is_mixed_integer: bool, time_limit_seconds: float | None) -> Any:
+    known = pulp.listSolvers()
+    if name not in known:
+        raise InvalidInput(f"PuLP knows no solver {name!r}; {near_miss(name, known)}")
+    options: dict[str, Any] = {"msg": False}
+    if time_limit_seconds is not None:
+        options["timeLimit"] = time_limit_seconds
+    if name == "PULP_CBC_CMD":
+        options["gapRel"] = 0.0
+        options["options"] = ["primalTolerance 1e-9", "dualTolerance 1e-9"] + (
+            ["integerTolerance 1e-9", "allowableGap 0"] if is_mixed_integer else []
+        )
+    solver = pulp.getSolver(name, **options)
+    if not solver.available():
+        raise InvalidInput(
+            f"PuLP's solver {name!r} is not installed; there is {', '.join(pulp.listSolvers(onlyAvailable=True))}"
+        )
+    return solver
+
+
+def _model(pulp: Any, program: LinearProgram, scaled: bool = True) -> tuple[Any, list[Any], float]:
+    """The program column by column and row by row; rows with two different limits become two constraints."""
+    largest = float(np.abs(program.gain).max(initial=0.0))
+    scale = 2.0 ** round(math.log2(largest)) if scaled and largest > 0.0 else 1.0
+    model = pulp.LpProblem("allocation", pulp.LpMinimize)
+    columns = [
+        pulp.LpVariable(f"x{j}", low, high, cat="Integer" if whole else "Continuous")
+        for j, (low, high, whole) in enumerate(zip(program.lower, program.upper, program.integer, strict=True))
+    ]
+    model += pulp.LpAffineExpression(list(zip(columns, (-program.gain / scale).tolist(), strict=True)))
+    matrix = program.matrix
+    for i in range(program.row_count):
+        span = slice(matrix.indptr[i], matrix.indptr[i + 1])
+        terms = [(columns[j], float(v)) for j, v in zip(matrix.indices[span], matrix.data[span], strict=True)]
+        low, high = float(program.row_lower[i]), float(program.row_upper[i])
+        if low == high:
+            model.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), 0, f"e{i}", low))
+            continue
+        if math.isfinite(high):
+            model.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), -1, f"u{i}", high))
+        if math.isfinite(low):
+            model.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), 1, f"l{i}", low))
+    return model, columns, scale
+
+
+def _prices(program: LinearProgram, model: Any, scale: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    prices = np.zeros(program.row_count)
+    for name, constraint in model.constraints.items():
+        if name[0] in "eul" and constraint.pi is not None:
+            prices[int(name[1:])] += -scale * float(constraint.pi)
+    return prices
+
+
+def _status(pulp: Any, model: Any) -> Status:
+    if model.status == pulp.LpStatusOptimal:
+        return Status.OPTIMAL if model.sol_status == pulp.LpSolutionOptimal else Status.STOPPED
+    known = {pulp.LpStatusInfeasible: Status.INFEASIBLE, pulp.LpStatusUnbounded: Status.UNBOUNDED}
+    return known.get(model.status, Status.FAILED)

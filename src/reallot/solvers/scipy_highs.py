@@ -1,0 +1,76 @@
+"""scipy.optimize: linprog where there are prices to get, milp where columns take whole values. Packaged on its own."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..program import LinearProgram, Solution, Status
+from .highs import FEASIBILITY
+
+NAME = "scipy"
+
+
+def solve(program: LinearProgram, *, time_limit_seconds: float | None = None) -> Solution:
+    """The optimum of `program`; row prices for a linear program, the solver's bound for a mixed-integer one."""
+    options = {} if time_limit_seconds is None else {"time_limit": float(time_limit_seconds)}
+    largest = float(np.abs(program.gain).max(initial=0.0))
+    scale = 2.0 ** round(math.log2(largest)) if largest > 0.0 else 1.0
+    return _milp(program, scale, options) if program.is_mixed_integer else _linprog(program, scale, options)
+
+
+def _linprog(program: LinearProgram, scale: float, options: dict[str, Any]) -> Solution:
+    """Two-sided rows are split: equalities, then `<=` rows, then `>=` rows turned round."""
+    from scipy.optimize import linprog
+    from scipy.sparse import vstack
+
+    equal = program.row_lower == program.row_upper
+    above = ~equal & np.isfinite(program.row_upper)
+    below = ~equal & np.isfinite(program.row_lower)
+    matrix = program.matrix
+    result: Any = linprog(
+        -program.gain / scale,
+        A_ub=vstack([matrix[above], -matrix[below]]) if (above | below).any() else None,
+        b_ub=np.concatenate([program.row_upper[above], -program.row_lower[below]]) if (above | below).any() else None,
+        A_eq=matrix[equal] if equal.any() else None,
+        b_eq=program.row_upper[equal] if equal.any() else None,
+        bounds=np.column_stack([program.lower, program.upper]),
+        method="highs",
+        options=options | {"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY},
+    )
+    status = _status(result)
+    if result.x is None or status not in (Status.OPTIMAL, Status.STOPPED):
+        return Solution(status, detail=str(result.message))
+    prices = np.zeros(program.row_count)
+    marginals = np.asarray(result.ineqlin.marginals)
+    count = int(above.sum())
+    prices[equal] = -scale * np.asarray(result.eqlin.marginals)
+    prices[above] += -scale * marginals[:count]
+    prices[below] += scale * marginals[count:]
+    return Solution(status, np.asarray(result.x), prices, None, str(result.message))
+
+
+def _milp(program: LinearProgram, scale: float, options: dict[str, Any]) -> Solution:
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    rows = LinearConstraint(program.matrix, program.row_lower, program.row_upper)
+    result: Any = milp(
+        -program.gain / scale,
+        integrality=program.integer.astype(int),
+        bounds=Bounds(program.lower, program.upper),
+        constraints=[rows],
+        options=options | {"mip_rel_gap": 0.0},
+    )
+    status = _status(result)
+    if result.x is None:
+        return Solution(status, detail=str(result.message))
+    claimed = getattr(result, "mip_dual_bound", None)
+    bound = None if claimed is None else program.offset - scale * float(claimed)
+    return Solution(status, np.asarray(result.x), None, bound, str(result.message))
+
+
+def _status(result: Any) -> Status:
+    known = {0: Status.OPTIMAL, 1: Status.STOPPED, 2: Status.INFEASIBLE, 3: Status.UNBOUNDED}
+    return known.get(int(result.status), Status.FAILED)
