@@ -132,7 +132,7 @@ class ChainResult:
 
 
 def run(trace: Trace, part: float, steps: int | None = None) -> ChainResult:
-    """The whole chain by the exact path, by one kept HiGHS model and by allocate(solver="highs"), compared each step."""
+    """The whole chain by the exact path, by one kept HiGHS model and by allocate, compared each step."""
     started = perf_counter()
     plans = list(chain(trace, part, steps))
     exact_seconds = perf_counter() - started

@@ -32,7 +32,7 @@ def test_a_loaded_trace_earns_what_its_source_says(name: str) -> None:
 def test_every_step_of_a_trace_has_the_same_optimum_exactly_and_by_highs(name: str, part: float) -> None:
     trace, kept = traces.load(name), traces.KeptHighs()
     steps = moves = 0
-    for steps, plan in enumerate(traces.chain(trace, part), start=1):  # noqa: B007
+    for steps, plan in enumerate(traces.chain(trace, part), start=1):
         where = f"{name} step {steps - 1}"
         assert plan.certificate.is_optimal and plan.certificate.bound_from == "row prices", where
         assert traces.difference(plan, kept.objective(plan.problem)) <= EQUAL, where
