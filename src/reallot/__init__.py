@@ -7,6 +7,7 @@ Say what you have (`AllocationProblem`, `ProtocolSpec`, `EarningsCurve`, `Limits
 from .allocate import allocate
 from .allocation import Allocation, Move, Price
 from .errors import Infeasible, InvalidInput, ReallotError, SolverFailed
+from .explain import Explanation, explain
 from .formulation import formulate
 from .problem import (
     AllocationProblem,
@@ -30,6 +31,7 @@ __all__ = [
     "CVaR",
     "Certificate",
     "EarningsCurve",
+    "Explanation",
     "Group",
     "Infeasible",
     "InvalidInput",
@@ -47,6 +49,7 @@ __all__ = [
     "Status",
     "allocate",
     "certify",
+    "explain",
     "formulate",
     "solve",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from .allocation import Allocation
 from .errors import Infeasible, SolverFailed
 from .formulation import complete, complete_prices, formulate, given_choices, schedule_of
+from .notes import notes as notes_on
 from .problem import AllocationProblem
 from .problem.arrays import FloatArray
 from .program import Certificate, LinearProgram, Solution, Status, certify
@@ -84,7 +85,7 @@ def allocate(
         solver_reason=reason,
         certificate=certificate,
         can_stay=can_stay,
-        notes=notes,
+        notes=notes + notes_on(problem, schedule),
         timings={
             "formulate": formulated - started,
             "solve": solved - formulated,

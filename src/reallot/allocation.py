@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Price(NamedTuple):
-    """Earnings per hour (USD/h) for one unit of a limit: `low` is what one more would add, `high` what the last one adds.
+    """Earnings per hour (USD/h) for one unit of a limit: `low` for one more, `high` for the last one.
 
     The two differ at a kink. Infinite where the limit cannot move that way: low -inf, high inf.
     """

@@ -23,7 +23,7 @@ def counted(problem: AllocationProblem) -> BoolArray:
     for group in problem.limits.groups:
         if group.max_active is not None:
             result = result | np.isin(problem.names, group.members)
-    return result
+    return np.asarray(result)
 
 
 def odd(data: ProblemArrays) -> BoolArray:
@@ -31,12 +31,14 @@ def odd(data: ProblemArrays) -> BoolArray:
     step = np.where(stepped(data), data.step, 1.0)
     units = data.current / step
     off_grid = stepped(data) & (np.abs(units - np.round(units)) > ON_GRID)
-    return off_grid | ((data.current > TINY) & (data.current < data.entry - TINY))
+    inside: BoolArray = off_grid | ((data.current > TINY) & (data.current < data.entry - TINY)
+    return inside
 
 
 def entering(data: ProblemArrays) -> BoolArray:
     """Protocols that may jump to their entry share, and back to 0, past a smaller max change."""
-    return data.one_unit & (data.entry > data.max_change.min(axis=0))
+    result: BoolArray = data.one_unit & (data.entry > data.max_change.min(axis=0))
+    return result
 
 
 def most(data: ProblemArrays) -> FloatArray:

@@ -31,7 +31,7 @@ def curve_columns(problem: AllocationProblem, weight: float) -> tuple[list[Colum
 
 
 def fill_starts(problem: AllocationProblem) -> dict[int, int]:
-    """Where the pieces of each curved protocol begin in one period's run of the fill block, and the run's length at -1."""
+    """Where each curved protocol's pieces begin in one period's run of the fill block; the run's length at -1."""
     starts, start = {}, 0
     for curve in problem.arrays.curved:
         starts[curve.index] = start
@@ -61,7 +61,8 @@ def _fill(problem: AllocationProblem, weight: float) -> Columns:
 def _share_is_filled(problem: AllocationProblem) -> Rows:
     """share = sum of its fills."""
     data, starts = problem.arrays, fill_starts(problem)
-    share, fill_row, fill_column = [], [], []
+    share: list[int] = []
+    fill_row, fill_column = [], []
     for t in range(data.periods):
         for curve in data.curved:
             row = len(share)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..problem.arrays import BoolArray
 from ..program import LinearProgram
 from ..program.blocks import FloatArray
 from ..program.ties import with_bounds
@@ -22,8 +23,8 @@ def given_choices(program: LinearProgram, values: FloatArray) -> LinearProgram:
     upper = np.where(program.integer, whole, program.upper)
     fixed = with_bounds(program, lower, upper, integer=False)
 
-    def is_on(block: str) -> FloatArray:
-        return whole[program.column_slices[block]] > 0.5
+    def is_on(block: str) -> BoolArray:
+        return whole[program.column_slices[block]].astype(float) > 0.5
 
     switched = {"moved_link": "moved", "rise_cap": "raised", "used_cap": "used"}
     rows = []

@@ -1,4 +1,4 @@
-"""Risk as rows: CVaR over scenarios (Rockafellar and Uryasev, 2000), a budget of uncertainty (Bertsimas and Sim, 2004)."""
+"""Risk as rows: CVaR (Rockafellar and Uryasev, 2000) and a budget of uncertainty (Bertsimas and Sim, 2004)."""
 
 from __future__ import annotations
 

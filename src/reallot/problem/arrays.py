@@ -89,12 +89,12 @@ class ProblemArrays:
     @property
     def periods(self) -> int:
         """Number of periods."""
-        return self.lower.shape[0]
+        return int(self.lower.shape[0])
 
     @property
     def size(self) -> int:
         """Number of protocols."""
-        return self.current.size
+        return int(self.current.size)
 
 
 def arrays(problem: AllocationProblem) -> ProblemArrays:
@@ -189,8 +189,9 @@ def _earnings(problem: AllocationProblem, reach: FloatArray) -> tuple[FloatArray
 
 def _curved(index: int, curves: tuple[EarningsCurve, ...], factor: FloatArray, reach: float) -> Curved:
     """One protocol's pieces, cut at every breakpoint of any period below `reach`."""
-    cuts = sorted({share for curve in curves for share in curve.shares if share < reach})
-    ends = np.array([*cuts[1:], max(reach, cuts[-1] + 1e-9)])
+    cuts = sorted({0.0} | {share for curve in curves for share in curve.shares if share < reach})
+    # the last piece ends past every reachable share, so that its end never binds and never has a price
+    ends = np.array([*cuts[1:], max(reach, cuts[-1]) + 1.0])
     widths = ends - np.array(cuts)
     slopes = np.array([[curve.marginal(cut)[0] for cut in cuts] for curve in curves])
     base = np.array([curve.earnings[0] for curve in curves])
@@ -208,7 +209,8 @@ def scenario_rates(problem: AllocationProblem, i: int) -> FloatArray:
     else:
         curves = spec.curve if isinstance(spec.curve, tuple) else (spec.curve,) * problem.periods
         nominal = np.array([curve.last_slope for curve in curves])
-    return scenario_factors(problem, i) * nominal
+    result: FloatArray = scenario_factors(problem, i) * nominal
+    return result
 
 
 def scenario_factors(problem: AllocationProblem, i: int) -> FloatArray:
@@ -223,8 +225,8 @@ def scenario_factors(problem: AllocationProblem, i: int) -> FloatArray:
 def expected(paths: FloatArray, problem: AllocationProblem) -> FloatArray:
     """Mean of (scenarios, periods) paths over the scenarios: shape (periods,)."""
     if problem.scenarios is None or len(paths) == 1:
-        return paths[0]
-    return np.asarray(problem.scenarios.probabilities) @ paths
+        return np.asarray(paths[0], dtype=float)
+    return np.asarray(np.asarray(problem.scenarios.probabilities) @ paths, dtype=float)
 
 
 def _paths(entries: object, periods: int) -> FloatArray:

@@ -15,7 +15,7 @@ def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf
         raise InvalidInput(f"{what} is {value!r}; it must be a number")
     try:
         result = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidInput(f"{what} is {value!r}; it must be a number") from None
     if not math.isfinite(result):
         raise InvalidInput(f"{what} is {result}; it must be a finite number")

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ..errors import InvalidInput
@@ -37,7 +38,7 @@ class EarningsCurve:
             )
         if shares[0] != 0.0:
             raise InvalidInput(f"a curve starts at share 0, this one at {shares[0]:g}; add the point (0, 0)")
-        for before, after in zip(shares, shares[1:], strict=False):
+        for before, after in pairwise(shares):
             if after <= before:
                 raise InvalidInput(
                     f"breakpoints must rise strictly: {after:g} follows {before:g}; sort the points by share"
@@ -84,7 +85,7 @@ class EarningsCurve:
     def slopes(self) -> tuple[float, ...]:
         """Slope of every piece (USD/h per share), the one beyond the last breakpoint included."""
         points = list(zip(self.shares, self.earnings, strict=True))
-        inner = ((y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False))
+        inner = ((y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairwise(points))
         return (*inner, self.last_slope)
 
     @property
@@ -94,10 +95,10 @@ class EarningsCurve:
 
     @property
     def is_concave(self) -> bool:
-        """True where the slopes never rise (by more than rounding), so a linear program fills pieces in order by itself."""
+        """True where slopes never rise (but for rounding): a linear program then fills pieces in order by itself."""
         slopes = self.slopes
         slack = 1e-12 * max(abs(slope) for slope in slopes)
-        return all(after <= before + slack for before, after in zip(slopes, slopes[1:], strict=False))
+        return all(after <= before + slack for before, after in pairwise(slopes))
 
     def value(self, share: float) -> float:
         """Earnings per hour (USD/h) at `share`."""

@@ -88,8 +88,8 @@ class Limits:
     def held_until(self, name: str, periods: int) -> int:
         """First period in which `name` may change: `periods` where it is held throughout, 0 where it is free."""
         if isinstance(self.held, dict):
-            return min(self.held.get(name, 0), periods)
-        return periods if name in self.held else 0  # type: ignore[operator]
+            return min(int(self.held.get(name, 0)), periods)
+        return periods if name in frozenset(self.held) else 0
 
 
 def _per_period_or_name(

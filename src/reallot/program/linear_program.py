@@ -126,12 +126,12 @@ class LinearProgram:
     def activity(self, x: FloatArray) -> FloatArray:
         """matrix @ x, (rows,)."""
         rows, columns, values = self.entries
-        return np.bincount(rows, weights=values * x[columns], minlength=self.row_count)
+        return sums(rows, values * x[columns], self.row_count)
 
     def reduced_gain(self, row_prices: FloatArray) -> FloatArray:
         """gain - matrix.T @ row_prices: what one unit of each column adds at these prices, (columns,)."""
         rows, columns, values = self.entries
-        return self.gain - np.bincount(columns, weights=values * row_prices[rows], minlength=self.column_count)
+        return self.gain - sums(columns, values * row_prices[rows], self.column_count)
 
     def row_label(self, index: int) -> str:
         """Name of row `index` for people: block and label."""
@@ -146,6 +146,11 @@ class LinearProgram:
         from .show import show
 
         return show(self)
+
+
+def sums(places: IntArray, values: FloatArray, size: int) -> FloatArray:
+    """Sum of `values` at each of `size` places, (size,)."""
+    return np.bincount(places, weights=values, minlength=size).astype(float, copy=False)
 
 
 def _slices(sizes: list[tuple[str, int]]) -> dict[str, slice]:

@@ -67,9 +67,9 @@ def declines(problem: AllocationProblem) -> str | None:
     if problem.capacity is None:
         return "there is no capacity that the shares sum to; the exact path needs one"
     if problem.resources:
-        return f"resources ({', '.join(problem.resources)}) couple protocols; the exact path takes one shared capacity only"
+        return f"resources ({', '.join(problem.resources)}) couple protocols; the exact path takes one capacity only"
     if limits.groups:
-        return f"group {limits.groups[0].name} couples protocols; the exact path takes one shared capacity only"
+        return f"group {limits.groups[0].name} couples protocols; the exact path takes one capacity only"
     if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
         return "CVaR couples protocols through the scenarios"
     if isinstance(problem.risk, RateUncertainty):
@@ -121,7 +121,7 @@ class _Pieces:
     def taken(self, amount: float, size: int) -> FloatArray:
         """How much of each of `size` protocols is in the first `amount`."""
         part = np.clip(amount - (self.ends - self.width), 0.0, self.width)
-        return np.bincount(self.owner, weights=part, minlength=size)
+        return np.bincount(self.owner, weights=part, minlength=size).astype(float, copy=False)
 
 
 class _Matching:

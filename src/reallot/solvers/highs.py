@@ -38,7 +38,7 @@ class HighsModel:
         self._api = highspy
         self.program = program
         self.is_mixed_integer = program.is_mixed_integer and not relaxed
-        self.highs = highspy.Highs()
+        self.highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         self._set("output_flag", False)
         self._set("primal_feasibility_tolerance", FEASIBILITY)
         self._set("dual_feasibility_tolerance", FEASIBILITY)

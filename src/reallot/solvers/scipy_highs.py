@@ -26,11 +26,12 @@ def _linprog(program: LinearProgram, scale: float, options: dict[str, Any]) -> S
     from scipy.optimize import linprog
     from scipy.sparse import vstack
 
+    call: Any = linprog
     equal = program.row_lower == program.row_upper
     above = ~equal & np.isfinite(program.row_upper)
     below = ~equal & np.isfinite(program.row_lower)
     matrix = program.matrix
-    result: Any = linprog(
+    result = call(
         -program.gain / scale,
         A_ub=vstack([matrix[above], -matrix[below]]) if (above | below).any() else None,
         b_ub=np.concatenate([program.row_upper[above], -program.row_lower[below]]) if (above | below).any() else None,
@@ -61,7 +62,7 @@ def _milp(program: LinearProgram, scale: float, options: dict[str, Any]) -> Solu
         integrality=program.integer.astype(int),
         bounds=Bounds(program.lower, program.upper),
         constraints=[rows],
-        options=options | {"mip_rel_gap": 0.0},
+        options=options | {"mip_rel_gap": 0.0},  # type: ignore[arg-type]
     )
     status = _status(result)
     if result.x is None:
