@@ -31,7 +31,7 @@ def odd(data: ProblemArrays) -> BoolArray:
     step = np.where(stepped(data), data.step, 1.0)
     units = data.current / step
     off_grid = stepped(data) & (np.abs(units - np.round(units)) > ON_GRID)
-    inside: BoolArray = off_grid | ((data.current > TINY) & (data.current < data.entry - TINY)
+    inside: BoolArray = off_grid | ((data.current > TINY) & (data.current < data.entry - TINY))
     return inside
 
 
