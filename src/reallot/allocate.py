@@ -54,7 +54,7 @@ def allocate(
     >>> problem = AllocationProblem(
     ...     {"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}, limits=Limits(max_change=0.2))
     >>> plan = allocate(problem)
-    >>> plan.shares.to_dict(), round(plan.improvement_per_hour, 9), plan.solver
+    >>> plan.shares.round(9).to_dict(), round(plan.improvement_per_hour, 9), plan.solver
     ({'relay': 0.5, 'compute': 0.5}, 0.2, 'exact')
     """
     started = perf_counter()
