@@ -9,7 +9,6 @@ ReallotError
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ class SolverFailed(ReallotError):
 
 def near_miss(name: object, known: Iterable[str]) -> str:
     """The sentence that helps after an unknown name: the nearest known one, or all of them."""
+    from difflib import get_close_matches
+
     names = list(known)
     close = get_close_matches(str(name), names, n=1, cutoff=0.6)
     if close:
