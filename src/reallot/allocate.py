@@ -9,19 +9,22 @@ from time import perf_counter
 import numpy as np
 
 from .allocation import Allocation
-from .errors import Infeasible, SolverFailed
+from .errors import Infeasible, InvalidInput, SolverFailed
 from .formulation import complete, complete_prices, formulate, given_choices, schedule_of
 from .notes import notes as notes_on
 from .problem import AllocationProblem
 from .problem.arrays import FloatArray
 from .program import Certificate, LinearProgram, Solution, Status, certify
 from .program.certificate import gain_scale
-from .program.ties import optimal_face
+from .program.ties import as_good_as, optimal_face
 from .solvers import exact
 from .solvers.backends import Backend, choose, runner
 
 EQUAL = 1e-10
 """A plan must beat staying by more than this part of the money at stake: rounding is no reason to move."""
+
+DUST = 1e-6
+"""Changes below this are a mixed-integer solver's tolerance; one more linear program makes the shares exact."""
 
 Solve = Callable[[LinearProgram], Solution]
 
@@ -115,18 +118,51 @@ def _by_solver(problem: AllocationProblem, program: LinearProgram, backend: Back
             f"{backend.name} gave no plan ({solution.status.value}: {solution.detail}); "
             "try another solver, or a longer time limit"
         )
-    schedule = schedule_of(problem, program, solution.values)
+    near = 0.1 * backend.tolerance
     status, bound = solution.status, solution.bound
+    schedule = schedule_of(problem, program, solution.values, DUST if program.is_mixed_integer else near)
+    if program.is_mixed_integer and backend.keeps_ties and status is Status.OPTIMAL and _moves_freely(problem):
+        schedule = _settle_choices(problem, program, schedule, solve)
     continuous = program
     if program.is_mixed_integer:
         # the choices are made: one more linear program takes the solver's integer tolerance out of the shares
         continuous = given_choices(program, complete(problem, program, schedule))
         polished = solve(continuous)
         if polished.status is Status.OPTIMAL and polished.values is not None:
-            solution, schedule = polished, schedule_of(problem, program, polished.values)
+            solution, schedule = polished, schedule_of(problem, program, polished.values, near)
     if backend.keeps_ties and status is Status.OPTIMAL and solution.row_prices is not None:
         schedule = _settle_ties(problem, continuous, solution, schedule, solve)
     return _Answer(schedule, None if program.is_mixed_integer else solution.row_prices, bound, status)
+
+
+def _moves_freely(problem: AllocationProblem) -> bool:
+    """True where two protocols can move at no cost, so that a move may be worth nothing and yet be made."""
+    data = problem.arrays
+    free = (data.cost_in + data.cost_out + data.fee + data.warm_up == 0.0) & ~data.held.all(axis=0)
+    return int(free.sum()) > 1
+
+
+def _preference(problem: AllocationProblem) -> dict[str, FloatArray]:
+    """What decides among equals, by column block: least movement, then earlier names first."""
+    data = problem.arrays
+    first = 0.5 * (1.0 - np.tile(data.rank, data.periods) / max(data.size, 1))
+    movement = np.full(first.size, -1.0)
+    return {"share": first, "increase": movement, "decrease": movement}
+
+
+def _settle_choices(
+    problem: AllocationProblem, program: LinearProgram, schedule: FloatArray, solve: Solve
+) -> FloatArray:
+    """Of all equally good mixed-integer plans the one with the least movement; the schedule where that fails."""
+    best = program.objective(complete(problem, program, schedule))
+    slack = EQUAL * gain_scale(program)
+    settled = solve(as_good_as(program, best - slack, _preference(problem)))
+    if settled.status is not Status.OPTIMAL or settled.values is None:
+        return schedule
+    candidate = schedule_of(problem, program, settled.values, DUST)
+    point = complete(problem, program, candidate)
+    good = certify(program, point).is_feasible and program.objective(point) >= best - slack
+    return candidate if good else schedule
 
 
 def _settle_ties(
@@ -134,10 +170,7 @@ def _settle_ties(
 ) -> FloatArray:
     """Of all optima the one with the least movement, earlier names first; the schedule as it is where that fails."""
     assert solution.values is not None and solution.row_prices is not None
-    data = problem.arrays
-    first = 0.5 * (1.0 - np.tile(data.rank, data.periods) / max(data.size, 1))
-    preference = {"share": first, "increase": np.full(first.size, -1.0), "decrease": np.full(first.size, -1.0)}
-    face = optimal_face(program, solution.values, solution.row_prices, preference)
+    face = optimal_face(program, solution.values, solution.row_prices, _preference(problem))
     if face is None:
         return schedule
     settled = solve(face)
@@ -184,5 +217,10 @@ def _require(certificate: Certificate, status: Status, backend: Backend, allowan
 def _infeasible(problem: AllocationProblem, program: LinearProgram) -> Infeasible:
     from .conflict import find_conflict
 
-    conflict = find_conflict(problem, program)
+    try:
+        conflict = find_conflict(problem, program)
+    except InvalidInput:
+        return Infeasible(
+            "no split meets all rules, though by no more than rounding; loosen the tightest of them by 1e-8"
+        )
     return Infeasible(conflict.message, conflict)

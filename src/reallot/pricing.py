@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .allocation import Allocation, Price
 from .formulation import complete, formulate, given_choices, rules
-from .formulation.rules import Rule
+from .formulation.rules import Rule, floor_kind
 from .problem.arrays import FloatArray
 from .program import LinearProgram
 from .solvers import exact
@@ -16,9 +18,15 @@ NOT_PRICED = ("max_moves", "active")
 def prices(plan: Allocation) -> dict[str, Price]:
     """Price of every shared limit, and of each protocol's own limit that binds (USD/h per unit).
 
-    At a plan that is to stay below min_gain, the prices are those of staying's program and may overlap zero.
+    Where min_gain keeps the plan from moving, the prices are those of the plan that it sets aside.
     """
     problem = plan.problem
+    if problem.limits.min_gain > 0.0 and not plan.moves:
+        from .allocate import allocate
+
+        solver = plan.solver if plan.solver != "pulp" else "highs"
+        freed = replace(problem, limits=replace(problem.limits, min_gain=0.0))
+        return allocate(freed, solver=solver).prices
     if plan.solver == "exact":
         found = exact.solve(problem)
         if isinstance(found, exact.ExactAnswer) and (found.shares == plan.schedule[0]).all():
@@ -35,15 +43,18 @@ def _from_matching(plan: Allocation, found: exact.ExactAnswer) -> dict[str, Pric
     result = {"capacity": _per_hour(*found.capacity, hours)}
     if found.turnover is not None:
         result["turnover"] = _per_hour(*found.turnover, hours)
-    for (kind, index), interval in found.limits.items():
+    for (limit, index), interval in found.limits.items():
+        kind = floor_kind(plan.problem, index) if limit == "min_share" else limit
         result[f"{kind} {names[index]}"] = _per_hour(*interval, hours)
     return result
 
 
 def _from_tangent(plan: Allocation, program: LinearProgram, point: FloatArray) -> dict[str, Price]:
-    from .solvers.slopes import Tangent
+    from .solvers.slopes import ACTIVE, Tangent
 
-    tangent, hours = Tangent(program, point), plan.problem.horizon_hours
+    # a backend that hands over few digits stands near its limits only within its own tolerance
+    tangent = Tangent(program, point, active=max(ACTIVE, plan.certificate.tolerance))
+    hours = plan.problem.horizon_hours
     result = {}
     for rule in rules(plan.problem, program):
         if rule.kind in NOT_PRICED:

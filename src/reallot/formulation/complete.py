@@ -22,10 +22,12 @@ def complete(problem: AllocationProblem, program: LinearProgram, schedule: Float
     return np.concatenate([blocks[block.name] for block in program.columns])
 
 
-def schedule_of(problem: AllocationProblem, program: LinearProgram, values: FloatArray) -> FloatArray:
+def schedule_of(
+    problem: AllocationProblem, program: LinearProgram, values: FloatArray, near: float = 1e-10
+) -> FloatArray:
     """The shares (periods, protocols) of a point of the program, snapped to bounds, units and the present share.
 
-    A share within 1e-9 of where it stood, of a bound, or of a whole unit is that: solvers leave dust there.
+    A share within `near` of where it stood, or of a bound, is that, and units are whole: solvers leave dust there.
     """
     data = problem.arrays
     schedule = values[program.column_slices["share"]].reshape(data.periods, data.size).copy()
@@ -34,9 +36,9 @@ def schedule_of(problem: AllocationProblem, program: LinearProgram, values: Floa
     for t in range(data.periods):
         row = schedule[t]
         row = np.where(stepped(data), np.round(row / units) * units, row)
-        row = np.where(odd(data) & (np.abs(schedule[t] - data.current) < 1e-7), data.current, row)
+        row = np.where(odd(data) & (np.abs(schedule[t] - data.current) < max(near, 1e-7)), data.current, row)
         for target in (data.upper[t], data.lower[t], before):
-            row = np.where(np.abs(row - target) < 1e-9, target, row)
+            row = np.where(np.abs(row - target) < near, target, row)
         schedule[t] = before = row + 0.0
     return schedule
 

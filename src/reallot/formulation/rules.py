@@ -96,6 +96,11 @@ def _own(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
     return result
 
 
+def floor_kind(problem: AllocationProblem, i: int) -> str:
+    """Which rule is the floor of protocol i in the first period: min_share, decrease_floor or lock_in."""
+    return next(kind for kind, when, _ in _floors(problem, i) if when[0])
+
+
 def _floors(problem: AllocationProblem, i: int) -> list[tuple[str, BoolArray, float]]:
     """(kind, periods in which it is the highest floor, floor) of protocol i."""
     spec, data = problem.specs[i], problem.arrays

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .blocks import Columns, FloatArray, Rows
+from .blocks import Columns, FloatArray, Rows, cells
 from .certificate import gain_scale
 from .linear_program import LinearProgram
 
@@ -44,6 +44,23 @@ def optimal_face(
         span = program.row_slices[row_block.name]
         rows.append(Rows(row_block.name, row_block.labels, row_block.cells, row_lower[span], row_upper[span]))
     return LinearProgram(tuple(columns), tuple(rows))
+
+
+def as_good_as(program: LinearProgram, value: float, preference: Mapping[str, FloatArray]) -> LinearProgram:
+    """`program` with `preference` in place of the gain and a row that keeps the old objective at `value` or above.
+
+    For mixed-integer programs, where there are no prices to find the optimal face by.
+    """
+    columns, parts = [], {}
+    for block in program.columns:
+        gain = preference.get(block.name, np.zeros(len(block.labels)))
+        columns.append(Columns(block.name, block.labels, gain, block.lower, block.upper, block.integer))
+        counts = np.flatnonzero(block.gain)
+        if counts.size:
+            parts[block.name] = cells(np.zeros(counts.size), counts, block.gain[counts])
+    floor = np.array([value - program.offset])
+    kept = Rows("as good", ("",), parts, floor, np.array([np.inf]))
+    return LinearProgram(tuple(columns), (*program.rows, kept))
 
 
 def with_bounds(program: LinearProgram, lower: FloatArray, upper: FloatArray, *, integer: bool) -> LinearProgram:

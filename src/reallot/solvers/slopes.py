@@ -19,18 +19,21 @@ ACTIVE = 1e-9
 
 
 class Tangent:
-    """The tangent program at an optimum `values` (columns,) of `program`; integer columns stay as they are."""
+    """The tangent program at an optimum `values` (columns,) of `program`; integer columns stay as they are.
 
-    def __init__(self, program: LinearProgram, values: FloatArray) -> None:
-        near = ACTIVE * np.maximum(1.0, np.abs(values))
+    A limit counts as reached within `active` of it, as part of the value there (1 at least).
+    """
+
+    def __init__(self, program: LinearProgram, values: FloatArray, active: float = ACTIVE) -> None:
+        near = active * np.maximum(1.0, np.abs(values))
         activity = program.activity(values)
         sizes = np.maximum(1.0, np.abs(activity))
         self.program = program
         self.fixed = program.integer
         self.at_lower = (values <= program.lower + near) | self.fixed
         self.at_upper = (values >= program.upper - near) | self.fixed
-        self.row_at_lower = activity <= program.row_lower + ACTIVE * sizes
-        self.row_at_upper = activity >= program.row_upper - ACTIVE * sizes
+        self.row_at_lower = activity <= program.row_lower + active * sizes
+        self.row_at_upper = activity >= program.row_upper - active * sizes
         self.model = HighsModel(with_bounds(program, program.lower, program.upper, integer=False), relaxed=True)
 
     def slope(self, loosening: Loosening, amount: float = 1.0) -> float:

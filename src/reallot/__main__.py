@@ -1,0 +1,8 @@
+"""python -m reallot: the same as the command `reallot`."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

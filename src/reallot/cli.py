@@ -1,0 +1,191 @@
+"""The command line: reallot solve | explain | demo. Errors are one clear line; a traceback would be a bug."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import Infeasible, InvalidInput, SolverFailed
+
+if TYPE_CHECKING:
+    from .allocation import Allocation
+    from .problem import AllocationProblem
+
+PLANNED, BAD_INPUT, INFEASIBLE, FAILED = 0, 2, 3, 4
+
+EXIT_CODES = "exit codes: 0 planned, 2 bad input, 3 no plan meets all rules, 4 the solver failed"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 planned, 2 bad input, 3 infeasible, 4 solver failed."""
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = _guarded(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # the reader (head, less) has gone: what is left must not be written at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PLANNED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _guarded(options: argparse.Namespace) -> int:
+    """The command's exit code; the library's errors become one line, and JSON where that was asked for."""
+    as_json = getattr(options, "json", False)
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except InvalidInput as error:
+        return _complain(error, "invalid", BAD_INPUT, as_json)
+    except Infeasible as error:
+        return _complain(error, "infeasible", INFEASIBLE, as_json)
+    except SolverFailed as error:
+        return _complain(error, "failed", FAILED, as_json)
+    except MemoryError:
+        return _complain(InvalidInput("the problem does not fit into memory"), "invalid", BAD_INPUT, as_json)
+
+
+def _complain(error: Exception, status: str, code: int, as_json: bool) -> int:
+    from .terminal import shown
+
+    lead = "no plan meets all rules: " if code == INFEASIBLE else ""
+    print(f"reallot: {lead}{' '.join(shown(line) for line in str(error).splitlines())}", file=sys.stderr)
+    if as_json:
+        answer: dict[str, Any] = {"status": status, "message": str(error)}
+        if isinstance(error, Infeasible):
+            answer["conflict"] = _plain(error.conflict)
+        print(json.dumps(answer, indent=2))
+    return code
+
+
+def _plain(value: Any) -> Any:
+    """A record as JSON can carry it; an infinite number is None."""
+    from dataclasses import asdict, is_dataclass
+
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _solve(options: argparse.Namespace) -> int:
+    problem = _read(options)
+    if options.write_lp is not None:
+        _write_program(problem, options.write_lp)
+    plan = _allocate(problem, options)
+    if options.json:
+        print(plan.to_json())
+    else:
+        from .terminal import Screen, plan_text
+
+        print(plan_text(plan, Screen.of(sys.stdout)))
+    return PLANNED
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from .explain import explain
+
+    why = explain(_allocate(_read(options), options))
+    print(json.dumps(_plain(why.to_dict()), indent=2) if options.json else why)
+    return PLANNED
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from . import demo
+
+    if options.toml:
+        print(demo.case_text(), end="")
+    else:
+        print(demo.demo_text(sys.stdout))
+    if options.plot is not None:
+        demo.write_plot(options.plot)
+        print(f"wrote {options.plot}", file=sys.stderr)
+    return PLANNED
+
+
+def _read(options: argparse.Namespace) -> AllocationProblem:
+    from .files import read_problem
+
+    return read_problem(options.problem)
+
+
+def _allocate(problem: AllocationProblem, options: argparse.Namespace) -> Allocation:
+    from .allocate import allocate
+
+    return allocate(problem, solver=options.solver, time_limit_seconds=options.time_limit)
+
+
+def _write_program(problem: AllocationProblem, path: Path) -> None:
+    from .formulation import formulate
+    from .solvers import pulp_cbc
+
+    program = formulate(problem)
+    try:
+        pulp_cbc.write(program, path)
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be written: {error.strerror or error}") from None
+    print(f"wrote {path}: {program.column_count} columns, {program.row_count} rows", file=sys.stderr)
+
+
+def _seconds(text: str) -> float:
+    """A time limit; argparse turns the error into its own message."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
+
+
+def _parser() -> argparse.ArgumentParser:
+    from . import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="reallot",
+        description="Decides where shared capacity should earn next: certified, and explained.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"reallot {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    solve = commands.add_parser("solve", help="the best split for a problem in a file", epilog=EXIT_CODES)
+    solve.set_defaults(command=_solve)
+    _add_problem(solve)
+    solve.add_argument("--write-lp", metavar="FILE", type=Path, help="also write the program to a .lp or .mps file")
+
+    explain = commands.add_parser("explain", help="why that split: moves, stays, limits", epilog=EXIT_CODES)
+    explain.set_defaults(command=_explain)
+    _add_problem(explain)
+
+    demo = commands.add_parser("demo", help="one real machine: plan, reasons and a picture")
+    demo.set_defaults(command=_demo)
+    demo.add_argument("--toml", action="store_true", help="print the machine's problem file instead, to start your own")
+    demo.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
+    return parser
+
+
+def _add_problem(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("problem", type=Path, help="a .toml or .json file")
+    parser.add_argument(
+        "--solver", default="auto", help="auto (default), exact, highs, scipy, pulp, or pulp:NAME for one PuLP knows"
+    )
+    parser.add_argument("--json", action="store_true", help="the answer as JSON on standard output")
+    parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, help="stop a mixed-integer search then")
