@@ -36,7 +36,7 @@ class Screen:
             unicode = False
         is_terminal = bool(getattr(stream, "isatty", lambda: False)())
         color = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return cls(unicode, color, _columns(stream) if is_terminal else 100)
+        return cls(unicode, color, _columns(stream) if is_terminal else 110)
 
     def paint(self, text: str, code: str) -> str:
         """`text` in a colour (an ANSI code), where there is colour."""
@@ -49,7 +49,7 @@ GREEN, RED, DIM, BOLD = "32", "31", "2", "1"
 def plan_text(plan: Allocation, screen: Screen) -> str:
     """The whole answer: table, money, what it looks ahead to, prices, notes, certificate, solver."""
     parts = [plan_table(plan, screen), money_text(plan), schedule_table(plan, screen), prices_text(plan, screen)]
-    parts += ["\n".join(f"Note: {note}." for note in plan.notes), proof_text(plan)]
+    parts += ["\n".join(f"Note: {note}." for note in plan.notes), proof_text(plan, screen)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -65,8 +65,8 @@ def plan_table(plan: Allocation, screen: Screen) -> str:
     before = max(0.0, (problem.available or 0.0) - float(now.sum()))
     if max(plan.idle, before) > SAME:
         rows.append(["(idle)", _share(before), _share(plan.idle), _change(plan.idle - before), "", ""])
-    rows.append(["", "", "", "", money(float(earnings.sum())), ""])
-    text = table(rows, right=range(1, 5))
+    rows.append(["total", "", "", "", money(float(earnings.sum())), ""])
+    text = table(rows, right=range(1, 5), width=screen.width)
     return _painted(text, screen)
 
 
@@ -76,34 +76,51 @@ def why(plan: Allocation, i: int) -> str:
     if share == now:
         return _why_stays(plan, i, share)
     gain = float(plan.value.earnings[0, i] - plan.stay_value.earnings[0, i])
-    verb = "earns" if gain >= 0.0 else "gives up"
-    parts = [f"{verb} {usd(abs(gain))} USD/h{' more' if gain >= 0.0 else ''} ({usd(gain / (share - now))} per unit)"]
+    each = f"({gain / (share - now):.3g} per unit)"
+    if abs(gain) < SAME:
+        parts = ["earned nothing there" if share < now else "earns nothing more"]
+    else:
+        parts = [f"adds {gain:.3g} USD/h {each}" if gain > 0.0 else f"gives up {-gain:.3g} USD/h {each}"]
     if cost := float(plan.value.costs[0, i]):
-        parts.append(f"costs {usd(cost)} USD")
+        parts.append(f"costs {cost:.3g} USD")
     if stop := _stop(plan, i, share, now):
         parts.append(stop)
     return "; ".join(parts)
 
 
 def _why_stays(plan: Allocation, i: int, share: float) -> str:
-    data = plan.problem.arrays
-    until = plan.problem.limits.held_until(plan.problem.names[i], plan.problem.periods)
+    data, limits, name = plan.problem.arrays, plan.problem.limits, plan.problem.names[i]
+    until = limits.held_until(name, plan.problem.periods)
     if until:
         return "held" if until >= plan.problem.periods else f"held until period {until}"
+    if share == 0.0 and (group := _full_group(plan, name)):
+        return group
+    if limits.max_moves is not None and len(plan.moves) >= limits.max_moves:
+        return f"not among the best {limits.max_moves} moves"
     if share == 0.0:
         return "not worth starting"
     if share >= data.upper[0, i] - SAME:
         return f"full: max_share {amount(float(data.upper[0, i]))}"
-    if share <= data.lower[0, i] + SAME:
+    if 0.0 < share <= data.lower[0, i] + SAME:
         return _floor(plan, i)
     return "no change pays"
+
+
+def _full_group(plan: Allocation, name: str) -> str:
+    """Why protocol `name` cannot start: a group in which as many are active as may be; "" where there is none."""
+    share_of = dict(zip(plan.problem.names, plan.schedule[0], strict=True))
+    for group in plan.problem.limits.groups:
+        active = sum(share_of[member] > 0.0 for member in group.members)
+        if name in group.members and group.max_active is not None and active >= group.max_active:
+            return f"{shown(group.name)} allows {group.max_active}"
+    return ""
 
 
 def _stop(plan: Allocation, i: int, share: float, now: float) -> str:
     """Which of its own limits ended the move of protocol i, "" where none did."""
     data = plan.problem.arrays
     if abs(abs(share - now) - float(data.max_change[0, i])) < SAME:
-        return f"stopped by max_change {amount(float(data.max_change[0, i]))}"
+        return f"at max_change {amount(float(data.max_change[0, i]))}"
     if share > now and share >= data.upper[0, i] - SAME:
         return f"full: max_share {amount(float(data.upper[0, i]))}"
     if share < now and 0.0 < share <= data.lower[0, i] + SAME:
@@ -123,21 +140,16 @@ def _floor(plan: Allocation, i: int) -> str:
 
 def money_text(plan: Allocation) -> str:
     """Earnings today and planned, cost, net benefit and when it has paid for itself, in sentences."""
-    hours, today = plan.problem.horizon_hours, plan.stay_value.earnings_per_hour
+    hours, today, more = plan.problem.horizon_hours, plan.stay_value.earnings_per_hour, plan.improvement_per_hour
     if not plan.moves and abs(plan.net_benefit) < SAME:
         return f"Stay: earns {usd(today)} USD/h, and no move that the rules allow is worth more than it costs."
-    more = plan.improvement_per_hour
     lines = [
         f"Earns {usd(plan.earnings_per_hour)} USD/h, today {usd(today)}: {_signed(more)} USD/h.",
         f"Over {hours:g} h: {_signed(more * hours)} USD earned, {usd(plan.cost)} USD spent on moves, "
         f"net {_signed(plan.net_benefit)} USD.",
     ]
-    if plan.cost > 0.0 and plan.improvement_per_hour > 0.0:
-        lines.append(
-            f"Paid back after {usd(plan.cost / plan.improvement_per_hour)} h. Turnover {amount(plan.turnover)}."
-        )
-    else:
-        lines.append(f"Turnover {amount(plan.turnover)}.")
+    back = f"Paid back after {plan.cost / more:.2g} h. " if plan.cost > 0.0 and more > 0.0 else ""
+    lines.append(f"{back}Turnover {amount(plan.turnover)}.")
     if not plan.can_stay:
         lines.append("Staying is not possible: the present shares break a rule.")
     return "\n".join(lines)
@@ -163,16 +175,17 @@ def prices_text(plan: Allocation, screen: Screen) -> str:
     """What one more unit of each limit is worth, in words."""
     lines, free = [], []
     for name, price in plan.prices.items():
-        if max(abs(price.low), abs(price.high)) < SAME:
-            free.append(shown(name))
+        if abs(price.low) < SAME and (abs(price.high) < SAME or math.isinf(price.high)):
+            free.append(_loosened(name))
         else:
             lines.append([f"  {_loosened(name)}", price_text(price)])
+    text = table(lines, right=()) if lines else ""
     if free:
-        lines.append([f"  more of {', '.join(free)}", "nothing"])
-    if not lines:
+        text += ("\n" if text else "") + folded(f"  nothing for {', '.join(free)}", screen)
+    if not text:
         return ""
     given = ", given these choices" if plan.program is not None and plan.program.is_mixed_integer else ""
-    return f"Worth of one more unit (USD/h){given}:\n{table(lines, right=())}"
+    return f"Worth of one more unit (USD/h){given}:\n{text}"
 
 
 def price_text(price: Price) -> str:
@@ -204,21 +217,24 @@ def _loosened(name: str) -> str:
     }.get(kind, f"more {kind}")
 
 
-def proof_text(plan: Allocation) -> str:
+def proof_text(plan: Allocation, screen: Screen) -> str:
     """The certificate in a sentence, who solved it, why that one, and how long it took."""
     certificate = plan.certificate
     if certificate.gap is None:
-        best = "how far the best plan could be is not known"
+        best = "how much better another plan could be is not known"
     else:
-        source = (
-            "proved from row prices" if certificate.bound_from == "row prices" else f"{certificate.bound_from}'s claim"
+        by = (
+            "proved from row prices"
+            if certificate.bound_from == "row prices"
+            else f"by {certificate.bound_from}'s word"
         )
-        best = f"no plan is better by more than {certificate.gap:.0e} of the money at stake ({source})"
+        much = f" by more than {certificate.gap:.0e} of the money at stake" if certificate.gap > 0.0 else ""
+        best = f"no plan is better{much} ({by})"
+    rules = f"to {certificate.worst_residual:.0e}" if certificate.worst_residual > 0.0 else "exactly"
     stopped = " Stopped by the time limit." if plan.status != "optimal" else ""
-    return (
-        f"Checked: every rule holds to {certificate.worst_residual:.0e}; {best}.\n"
-        f"Solver {plan.solver} ({plan.solver_reason}), {plan.timings.get('total', 0.0) * 1e3:.0f} ms.{stopped}"
-    )
+    milliseconds = plan.timings.get("total", 0.0) * 1e3
+    solver = f"Solver {plan.solver} ({plan.solver_reason}), {milliseconds:.0f} ms.{stopped}"
+    return f"{folded(f'Checked: every rule holds {rules}; {best}.', screen)}\n{folded(solver, screen)}"
 
 
 def picture(plan: Allocation, screen: Screen) -> str:
@@ -245,17 +261,32 @@ def picture(plan: Allocation, screen: Screen) -> str:
     return "\n".join([*lines, f"{' ' * label}  {legend}"])
 
 
-def table(rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
-    """Rows of text in aligned columns; those in `right` end where their column ends."""
+def table(rows: Sequence[Sequence[str]], right: Sequence[int], width: int | None = None) -> str:
+    """Rows of text in aligned columns; those in `right` end where their column ends, the last is folded at `width`."""
     widths = [max(cells(row[j]) for row in rows) for j in range(len(rows[0]))]
+    indent = sum(widths[:-1]) + 2 * (len(widths) - 1)
     lines = []
     for row in rows:
         parts = [
             " " * (widths[j] - cells(text)) + text if j in right else text + " " * (widths[j] - cells(text))
             for j, text in enumerate(row)
         ]
+        if width is not None:
+            parts[-1] = f"\n{' ' * indent}".join(_lines(row[-1], max(width - indent, 24)))
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)
+
+
+def folded(text: str, screen: Screen) -> str:
+    """A sentence over as many lines as the screen's width asks for."""
+    return "\n    ".join(_lines(text, screen.width - 4))
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """`text` cut between words into lines of at most `width`, longer only where a word is."""
+    import textwrap
+
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
 
 
 def shown(name: str) -> str:
