@@ -1,13 +1,14 @@
 """reallot decides where shared capacity should earn next, with a certificate and in words.
 
-Say what you have (`AllocationProblem`, `ProtocolSpec`, `EarningsCurve`, `Limits`), decide (`allocate`), ask why
-(`explain`), look inside (`formulate`, `solve`, `certify`).
+Say what you have (`AllocationProblem`, `ProtocolSpec`, `EarningsCurve`, `Limits`; or `read_problem` from a file),
+decide (`allocate`), ask why (`explain`), look inside (`formulate`, `solve`, `certify`).
 """
 
 from .allocate import allocate
 from .allocation import Allocation, Move, Price
 from .errors import Infeasible, InvalidInput, ReallotError, SolverFailed
 from .explain import Explanation, explain
+from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
 from .formulation import formulate
 from .problem import (
     AllocationProblem,
@@ -51,5 +52,9 @@ __all__ = [
     "certify",
     "explain",
     "formulate",
+    "problem_from_dict",
+    "problem_from_frame",
+    "problem_to_dict",
+    "read_problem",
     "solve",
 ]

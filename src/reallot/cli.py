@@ -108,14 +108,14 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from . import demo
+    from .demo import case_text, demo_text, write_plot
 
     if options.toml:
-        print(demo.case_text(), end="")
+        print(case_text(), end="")
     else:
-        print(demo.demo_text(sys.stdout))
+        print(demo_text(sys.stdout))
     if options.plot is not None:
-        demo.write_plot(options.plot)
+        write_plot(options.plot)
         print(f"wrote {options.plot}", file=sys.stderr)
     return PLANNED
 
