@@ -33,6 +33,13 @@ def whole(value: Any, what: str, low: int) -> int:
     return int(result)
 
 
+def several(values: Any, what: str, each: str) -> list[Any]:
+    """`values` as a list; raises InvalidInput, asking for a list of `each`, for one number or one text."""
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+        raise InvalidInput(f"{what} is {values!r}; give a list of {each}")
+    return list(values)
+
+
 def by_name(table: Any, what: str) -> dict[str, Any]:
     """A mapping, or a pandas Series, as a dict; a list raises, since nothing is aligned by position."""
     if isinstance(table, Mapping) or hasattr(table, "items"):

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors import InvalidInput
-from .check import number
+from .check import number, several
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,7 @@ class EarningsCurve:
     @classmethod
     def through(cls, points: Iterable[tuple[float, float]]) -> EarningsCurve:
         """Through (share, USD/h) points, flat beyond the last: demand is met there and more share earns no more."""
-        pairs = [tuple(point) for point in points]
-        for pair in pairs:
-            if len(pair) != 2:
-                raise InvalidInput(f"a curve point is {pair!r}; give (share, USD per hour)")
+        pairs = _pairs(points, "a curve", "(share, USD per hour)")
         return cls(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), 0.0)
 
     @classmethod
@@ -69,7 +66,7 @@ class EarningsCurve:
         1.2
         """
         shares, earnings = [0.0], [0.0]
-        for slope, width in pieces:
+        for slope, width in _pairs(pieces, "a curve", "(slope, width)"):
             if number(width, "a piece's width") <= 0.0:
                 raise InvalidInput(f"a piece has width {width:g}; widths must be above 0")
             shares.append(shares[-1] + float(width))
@@ -77,9 +74,9 @@ class EarningsCurve:
         return cls(tuple(shares), tuple(earnings), 0.0)
 
     @classmethod
-    def of(cls, value: Any) -> EarningsCurve:
-        """A curve as it is, or a bare number as a flat rate."""
-        return value if isinstance(value, EarningsCurve) else cls.flat(value)
+    def of(cls, value: Any, what: str = "rate (USD/h)") -> EarningsCurve:
+        """A curve as it is, or a bare number as a flat rate, called `what` where it is wrong."""
+        return value if isinstance(value, EarningsCurve) else cls.flat(number(value, what))
 
     @property
     def slopes(self) -> tuple[float, ...]:
@@ -123,3 +120,13 @@ class EarningsCurve:
         if not math.isfinite(factor):
             raise InvalidInput(f"a curve's factor is {factor}; it must be finite")
         return EarningsCurve(self.shares, tuple(factor * value for value in self.earnings), factor * self.last_slope)
+
+
+def _pairs(values: Iterable[Any], what: str, each: str) -> list[tuple[Any, Any]]:
+    pairs = []
+    for value in several(values, what, each):
+        pair = tuple(several(value, f"a point or piece of {what}", "two numbers, " + each))
+        if len(pair) != 2:
+            raise InvalidInput(f"a point or piece of {what} is {pair!r}; give {each}")
+        pairs.append(pair)
+    return pairs

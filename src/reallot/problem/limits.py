@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InvalidInput
-from .check import by_name, number, whole
+from .check import by_name, number, several, whole
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,7 @@ class Group:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        if isinstance(self.members, str):
-            raise InvalidInput(f"group {self.name}: members is {self.members!r}; give a list of names")
-        put(self, "members", tuple(self.members))
+        put(self, "members", tuple(several(self.members, f"group {self.name}: members", "names")))
         if not self.members or len(set(self.members)) != len(self.members):
             raise InvalidInput(f"group {self.name}: members must be a non-empty list of different names")
         if self.max_share is not None:
@@ -77,8 +75,11 @@ class Limits:
             held = by_name(self.held, "held")
             put(self, "held", {name: whole(until, f"held {name} until (period)", 0) for name, until in held.items()})
         else:
-            put(self, "held", frozenset(self.held))
-        put(self, "groups", tuple(self.groups))
+            put(self, "held", frozenset(several(self.held, "held", "names")))
+        put(self, "groups", tuple(several(self.groups, "groups", "Group records")))
+        for group in self.groups:
+            if not isinstance(group, Group):
+                raise InvalidInput(f"groups holds {group!r}; give Group(name, members, max_share=...)")
         names = [group.name for group in self.groups]
         if len(set(names)) != len(names):
             raise InvalidInput(f"two groups have the same name: {', '.join(sorted(names))}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InvalidInput, near_miss
 from .arrays import ProblemArrays, arrays
-from .check import by_name, known_names, number, whole
+from .check import by_name, known_names, number, several, whole
 from .curve import EarningsCurve
 from .limits import Limits
 from .protocol import ProtocolSpec
@@ -125,7 +125,8 @@ class AllocationProblem:
         curves = {spec.name: spec.curve for spec in self.specs}
         rates = {}
         for name, values in table.items():
-            series = tuple(number(value, f"rates {name} (USD/h) in period {t}") for t, value in enumerate(values))
+            given = several(values, f"rates {name}", "one rate (USD/h) per period")
+            series = tuple(number(value, f"rates {name} (USD/h) in period {t}") for t, value in enumerate(given))
             if len(series) != periods:
                 raise InvalidInput(f"rates {name} has {len(series)} entries for {periods} periods; give one per period")
             if not isinstance(curves[name], EarningsCurve) or not curves[name].is_flat:  # type: ignore[union-attr]
@@ -197,7 +198,7 @@ def _specs(protocols: Any) -> tuple[ProtocolSpec, ...]:
                 raise InvalidInput(f"protocol {value.name!r} stands under the name {name!r}; use one name")
             specs.append(value if isinstance(value, ProtocolSpec) else ProtocolSpec(name, value))
     else:
-        specs = list(protocols)
+        specs = several(protocols, "protocols", "ProtocolSpec records, or a table by name")
     for spec in specs:
         if not isinstance(spec, ProtocolSpec):
             raise InvalidInput(f"protocols holds {spec!r}; give ProtocolSpec records or a table by name")

@@ -67,12 +67,13 @@ class ProtocolSpec:
             raise InvalidInput(f"a protocol's name is {self.name!r}; give a non-empty string")
         where = f"{self.name}: "
         put = object.__setattr__
-        if isinstance(self.curve, Sequence):
+        rate = where + "rate (USD/h)"
+        if isinstance(self.curve, Sequence) and not isinstance(self.curve, str):
             if not self.curve:
                 raise InvalidInput(f"{where}curve is an empty list; give one curve, or one per period")
-            put(self, "curve", tuple(EarningsCurve.of(curve) for curve in self.curve))
+            put(self, "curve", tuple(EarningsCurve.of(curve, rate) for curve in self.curve))
         else:
-            put(self, "curve", EarningsCurve.of(self.curve))
+            put(self, "curve", EarningsCurve.of(self.curve, rate))
         for key in ("min_share", "entry_share", "step", "decrease_floor", "move_cost", "move_fee", "warm_up_hours"):
             put(self, key, number(getattr(self, key), where + key, 0.0))
         put(self, "warm_up_earns", number(self.warm_up_earns, where + "warm_up_earns", 0.0, 1.0))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InvalidInput
-from .check import by_name, number
+from .check import by_name, number, several
 
 Path = tuple[float, ...]
 """One value per period, or a single value that holds in all of them."""
@@ -38,7 +38,10 @@ class Scenarios:
             raise InvalidInput(f"scenarios give both rates and factors for {both[0]!r}; give one of them")
         counts = {len(paths) for paths in (*rates.values(), *factors.values())}
         if self.probabilities is not None:
-            given = [number(p, "a scenario's probability", 0.0, 1.0) for p in self.probabilities]
+            given = [
+                number(p, "a scenario's probability", 0.0, 1.0)
+                for p in several(self.probabilities, "probabilities", "numbers")
+            ]
             counts.add(len(given))
         if len(counts) != 1 or 0 in counts:
             raise InvalidInput(
@@ -100,7 +103,7 @@ def _table(table: Any, what: str, low: float) -> dict[str, tuple[Path, ...]]:
     result = {}
     for name, entries in by_name(table, what).items():
         paths = []
-        for entry in entries:
+        for entry in several(entries, f"{what} {name}", "one entry per scenario"):
             values: Iterable[Any] = entry if isinstance(entry, Sequence) or hasattr(entry, "__len__") else (entry,)
             paths.append(tuple(number(value, f"{what} {name}", low) for value in values))
         result[str(name)] = tuple(paths)
