@@ -9,7 +9,7 @@ from .formulation import complete, formulate, given_choices, rules
 from .formulation.rules import Rule, floor_kind
 from .problem.arrays import FloatArray
 from .program import LinearProgram
-from .solvers import exact
+from .solvers.exact_slopes import ExactSlopes, slopes
 
 NOT_PRICED = ("max_moves", "active")
 """Limits on whole numbers: given the choices made, one more of them has no slope."""
@@ -28,8 +28,8 @@ def prices(plan: Allocation) -> dict[str, Price]:
         freed = replace(problem, limits=replace(problem.limits, min_gain=0.0))
         return allocate(freed, solver=solver).prices
     if plan.solver == "exact":
-        found = exact.solve(problem)
-        if isinstance(found, exact.ExactAnswer) and (found.shares == plan.schedule[0]).all():
+        found = slopes(problem)
+        if isinstance(found, ExactSlopes) and (found.shares == plan.schedule[0]).all():
             return _from_matching(plan, found)
     program = plan.program if plan.program is not None else formulate(problem)
     point = complete(problem, program, plan.schedule)
@@ -38,7 +38,7 @@ def prices(plan: Allocation) -> dict[str, Price]:
     return _from_tangent(plan, program, point)
 
 
-def _from_matching(plan: Allocation, found: exact.ExactAnswer) -> dict[str, Price]:
+def _from_matching(plan: Allocation, found: ExactSlopes) -> dict[str, Price]:
     hours, names = plan.problem.horizon_hours, plan.problem.names
     result = {"capacity": _per_hour(*found.capacity, hours)}
     if found.turnover is not None:

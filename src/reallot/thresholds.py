@@ -12,6 +12,7 @@ from .errors import Infeasible, SolverFailed
 from .limit_costs import objective
 from .problem import AllocationProblem, EarningsCurve, ProtocolSpec, Scenarios
 from .solvers import exact
+from .solvers.exact_slopes import ExactSlopes, marginals, slopes
 from .wording import amount
 
 NEAR = 1e-9
@@ -58,14 +59,14 @@ def thresholds(plan: Allocation) -> tuple[Threshold, ...]:
     """
     problem = plan.problem
     stayed = np.flatnonzero(plan.schedule[0] == problem.arrays.current)
-    right, left = exact.marginals(problem.arrays, plan.schedule[0])
-    found = exact.solve(problem) if exact.declines(problem) is None else None
+    right, left = marginals(problem.arrays, plan.schedule[0])
+    found = slopes(problem) if exact.declines(problem) is None else None
     result = []
     for i in stayed:
         because = _because(plan, int(i))
         takes = gives = None
         if because != "held":
-            if isinstance(found, exact.ExactAnswer) and problem.limits.min_gain == 0.0:
+            if isinstance(found, ExactSlopes) and problem.limits.min_gain == 0.0:
                 takes, gives = _by_slopes(plan, found, int(i), float(right[i]), float(left[i]))
             elif stayed.size <= MOST_SEARCHED:
                 takes = _searched(plan, int(i), 1.0, float(right[i]))
@@ -89,7 +90,7 @@ def _because(plan: Allocation, i: int) -> str:
 
 
 def _by_slopes(
-    plan: Allocation, found: exact.ExactAnswer, i: int, right: float, left: float
+    plan: Allocation, found: ExactSlopes, i: int, right: float, left: float
 ) -> tuple[float | None, float | None]:
     """From what one more, or one less, unit of protocol i would change (never a gain at an optimum)."""
     data, share = plan.problem.arrays, plan.schedule[0, i]

@@ -12,6 +12,7 @@ from .curve import EarningsCurve
 
 if TYPE_CHECKING:
     from .problem import AllocationProblem
+    from .protocol import ProtocolSpec
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -102,27 +103,25 @@ def arrays(problem: AllocationProblem) -> ProblemArrays:
     specs, periods, limits = problem.specs, problem.periods, problem.limits
     size = len(specs)
 
-    def column(key: str) -> FloatArray:
-        return np.array([getattr(spec, key) for spec in specs], dtype=float)
-
     hours = problem.horizon_hours / periods
+    table = np.array([_numbers(spec) for spec in specs], dtype=float).T
+    floor, shrink, entry, step, cost_in, cost_out, fee, warm_up = table
     current = np.array([problem.current[spec.name] for spec in specs], dtype=float)
     rank = np.empty(size, dtype=np.intp)
     rank[sorted(range(size), key=problem.names.__getitem__)] = np.arange(size)
 
-    lower = np.tile(np.maximum(column("min_share"), np.minimum(current, column("decrease_floor"))), (periods, 1))
+    lower = np.tile(np.maximum(floor, np.minimum(current, shrink)), (periods, 1))
     for i, spec in enumerate(specs):
         if spec.lock_in is not None:
             lower[: spec.lock_in.until, i] = np.maximum(lower[: spec.lock_in.until, i], spec.lock_in.share)
-    ceiling = np.array([_ceiling(problem, i) for i in range(size)])
+    ceiling = np.array([_ceiling(problem, spec) for spec in specs])
     given = np.array([spec.max_share is not None for spec in specs])
     upper = np.where(given, ceiling, ceiling + 1.0)
     available = problem.available
     reach = ceiling if available is None else np.minimum(ceiling, available)
 
-    held_until = np.array([limits.held_until(spec.name, periods) for spec in specs])
+    held_until = np.array([limits.held_until(spec.name, periods) if limits.held else 0 for spec in specs])
     held = np.arange(periods)[:, None] < held_until
-    entry, step = column("entry_share"), column("step")
     max_change = _max_change(problem)
     one_unit = np.zeros(size, dtype=bool)
     if limits.allow_one_unit:
@@ -141,19 +140,32 @@ def arrays(problem: AllocationProblem) -> ProblemArrays:
         max_change=np.where(held, 0.0, max_change),
         held=held,
         max_turnover=None if turnover is None else np.broadcast_to(np.asarray(turnover, dtype=float), (periods,)),
-        cost_in=column("cost_in"),
-        cost_out=column("cost_out"),
-        fee=column("move_fee"),
-        warm_up=np.minimum(column("warm_up_loss"), hours),
+        cost_in=cost_in,
+        cost_out=cost_out,
+        fee=fee,
+        warm_up=np.minimum(warm_up, hours),
         entry=entry,
         step=step,
         one_unit=one_unit,
     )
 
 
-def _ceiling(problem: AllocationProblem, i: int) -> float:
-    """The largest share of protocol i that its own bound, capacity or its resources leave."""
-    spec = problem.specs[i]
+def _numbers(spec: ProtocolSpec) -> tuple[float, ...]:
+    """The numbers of one protocol that do not depend on the rest of the problem."""
+    return (
+        spec.min_share,
+        spec.decrease_floor,
+        spec.entry_share,
+        spec.step,
+        spec.cost_in,
+        spec.cost_out,
+        spec.move_fee,
+        spec.warm_up_loss,
+    )
+
+
+def _ceiling(problem: AllocationProblem, spec: ProtocolSpec) -> float:
+    """The largest share of a protocol that its own bound, capacity or its resources leave."""
     if spec.max_share is not None:
         return spec.max_share
     if problem.capacity is not None:
@@ -175,15 +187,19 @@ def _max_change(problem: AllocationProblem) -> FloatArray:
 def _earnings(problem: AllocationProblem, reach: FloatArray) -> tuple[FloatArray, tuple[Curved, ...]]:
     """Expected flat rates (periods, protocols) and the protocols with curves."""
     periods = problem.periods
+    varies = problem.rates is not None or problem.scenarios is not None
     rate = np.zeros((periods, len(problem.specs)))
     curved = []
     for i, spec in enumerate(problem.specs):
-        curves = spec.curve if isinstance(spec.curve, tuple) else (spec.curve,) * periods
-        factor = expected(scenario_factors(problem, i), problem)
-        if all(curve.is_flat for curve in curves):
+        curve = spec.curve
+        if isinstance(curve, EarningsCurve) and curve.is_flat and not varies:
+            rate[:, i] = curve.last_slope
+            continue
+        curves = curve if isinstance(curve, tuple) else (curve,) * periods
+        if all(each.is_flat for each in curves):
             rate[:, i] = expected(scenario_rates(problem, i), problem)
         else:
-            curved.append(_curved(i, curves, factor, reach[i]))
+            curved.append(_curved(i, curves, expected(scenario_factors(problem, i), problem), reach[i]))
     return rate, tuple(curved)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, CVaR, RateUncertainty
-from ..problem.arrays import FloatArray, IntArray, ProblemArrays
+from ..problem.arrays import FloatArray, IntArray
 
 TIE = 1e-12
 """Slopes closer than this part of the largest are one slope: rounding must not cause a move."""
@@ -28,28 +28,16 @@ DUST = 1e-12
 SLACK = 1e-10
 """What the sums of bounds may miss capacity by, as part of it, and still count as meeting it."""
 
-Interval = tuple[float, float]
-
 
 @dataclass(frozen=True)
 class ExactAnswer:
-    """Optimal shares with the slopes of the optimum; money is USD over the horizon per unit.
+    """Optimal shares (protocols,), and one set of prices that supports them: of capacity, of buying and of selling.
 
-    shares            (protocols,)
-    capacity          interval of the price of capacity: one more unit, the last unit
-    turnover          the same for the turnover limit; None where there is none
-    row_prices        one consistent choice for the program's rows: capacity, bought, sold
-    up, down          (protocols,) change of the optimum if a protocol had to hold one unit more, or less
-    limits            {(rule, protocol index): interval} for the protocols' own limits that bind
+    Prices are USD over the horizon per unit.
     """
 
     shares: FloatArray
-    capacity: Interval
-    turnover: Interval | None
     row_prices: tuple[float, float, float]
-    up: FloatArray
-    down: FloatArray
-    limits: dict[tuple[str, int], Interval]
 
 
 @dataclass(frozen=True)
@@ -93,13 +81,21 @@ def solve(problem: AllocationProblem) -> ExactAnswer | Unmet:
 
     Source: fractional knapsack by sorting marginal gains (Dantzig, 1957), with buys and sells kept apart.
     """
+    found = match(problem)
+    return found if isinstance(found, Unmet) else ExactAnswer(found.shares, found.row_prices())
+
+
+def match(problem: AllocationProblem) -> Matching | Unmet:
+    """The finished matching behind `solve`: what is bought and sold, and the slopes around it."""
     why_not = declines(problem)
     if why_not is not None:
         raise InvalidInput(f"the exact path declines: {why_not}; use solver='highs' or 'auto'")
-    return _Matching(problem).answer()
+    matching = Matching(problem)
+    unmet = matching.run()
+    return matching if unmet is None else unmet
 
 
-class _Pieces:
+class Pieces:
     """Buys (falling slope) or sells (rising slope) in the order they are taken."""
 
     def __init__(self, owner: IntArray, slope: FloatArray, width: FloatArray, order: IntArray) -> None:
@@ -124,7 +120,7 @@ class _Pieces:
         return np.bincount(self.owner, weights=part, minlength=size).astype(float, copy=False)
 
 
-class _Matching:
+class Matching:
     """One run of the algorithm: the pieces, the totals bought and sold, and the slopes around them."""
 
     def __init__(self, problem: AllocationProblem) -> None:
@@ -139,7 +135,8 @@ class _Matching:
         self.dust = DUST * max(1.0, self.capacity)
         self.limit = np.inf if data.max_turnover is None else float(data.max_turnover[0])
 
-    def answer(self) -> ExactAnswer | Unmet:
+    def run(self) -> Unmet | None:
+        """Buys and sells until their slopes cross; says why where no split exists."""
         slack = SLACK * max(1.0, self.capacity)
         if (self.a > self.b + slack).any():
             return Unmet("a protocol's bounds leave no share within its max change")
@@ -155,7 +152,8 @@ class _Matching:
         self.most_bought, self.most_sold = min(self.buys.total, self.buy_cap), min(self.sells.total, self.sell_cap)
         if not self._totals(slack):
             return Unmet("the shares that bounds, holds and limits leave do not sum to the capacity")
-        return self._result()
+        self._settle()
+        return None
 
     def _cut(self) -> None:
         """The pieces to buy and to sell, sorted; near-equal slopes tie, and ties go by name."""
@@ -163,7 +161,7 @@ class _Matching:
         hours = data.hours
         flat = np.ones(data.size, dtype=bool)
         rate = data.rate[0]
-        buy = [(np.arange(data.size), self._buy_slope(np.arange(data.size), rate), self.b - self.m)]
+        buy = [(np.arange(data.size), self.buy_slope(np.arange(data.size), rate), self.b - self.m)]
         sell = [(np.arange(data.size), rate * hours + data.cost_out, self.m - self.a)]
         if data.curved:
             flat[[curve.index for curve in data.curved]] = False
@@ -174,7 +172,7 @@ class _Matching:
             above = np.minimum(start + width, self.b[owner]) - np.maximum(start, self.m[owner])
             below = np.minimum(start + width, self.m[owner]) - np.maximum(start, self.a[owner])
             keep = flat
-            buy = [tuple(part[keep] for part in buy[0]), (owner, self._buy_slope(owner, slope), above)]  # type: ignore[list-item]
+            buy = [tuple(part[keep] for part in buy[0]), (owner, self.buy_slope(owner, slope), above)]  # type: ignore[list-item]
             sell = [tuple(part[keep] for part in sell[0]), (owner, slope * hours + data.cost_out[owner], below)]  # type: ignore[list-item]
         owner_b, slope_b, width_b = (np.concatenate(part) for part in zip(*buy, strict=True))
         owner_s, slope_s, width_s = (np.concatenate(part) for part in zip(*sell, strict=True))
@@ -182,10 +180,10 @@ class _Matching:
         real_b, real_s = np.flatnonzero(width_b > self.dust), np.flatnonzero(width_s > self.dust)[::-1]
         owner_b, slope_b, width_b = owner_b[real_b], slope_b[real_b], width_b[real_b]
         owner_s, slope_s, width_s = owner_s[real_s], slope_s[real_s], width_s[real_s]
-        self.buys = _Pieces(owner_b, slope_b, width_b, self._order(-slope_b, data.rank[owner_b]))
-        self.sells = _Pieces(owner_s, slope_s, width_s, self._order(slope_s, -data.rank[owner_s]))
+        self.buys = Pieces(owner_b, slope_b, width_b, self._order(-slope_b, data.rank[owner_b]))
+        self.sells = Pieces(owner_s, slope_s, width_s, self._order(slope_s, -data.rank[owner_s]))
 
-    def _buy_slope(self, owner: IntArray, slope: FloatArray) -> FloatArray:
+    def buy_slope(self, owner: IntArray, slope: FloatArray) -> FloatArray:
         """Gain per unit bought: earnings over the horizon less warm-up, less the cost of taking."""
         data = self.data
         return slope * data.hours - np.maximum(slope, 0.0) * data.warm_up[owner] - data.cost_in[owner]
@@ -224,54 +222,21 @@ class _Matching:
         self.sold = max(self.bought - self.to_fill, 0.0)
         return True
 
-    def _result(self) -> ExactAnswer:
+    def _settle(self) -> None:
+        """The shares, and the slopes just before and after the totals bought and sold."""
         size = self.data.size
         shares = self.m + self.buys.taken(self.bought, size) - self.sells.taken(self.sold, size)
         for target in (self.b, self.a, self.m):
             shares = np.where(np.abs(shares - target) <= self.dust, target, shares)
+        self.shares = shares
         self.gain_next = float(self.buys.after(self.bought, self.dust, -np.inf))
         self.gain_last = self.buys.before(self.bought, self.dust, np.inf)
         self.loss_next = float(self.sells.after(self.sold, self.dust, np.inf))
         self.loss_last = self.sells.before(self.sold, self.dust, -np.inf)
         self.buy_limited = self.bought >= self.buy_cap - self.dust
         self.sell_limited = self.sold >= self.sell_cap - self.dust
-        bounded = self.data.max_turnover is not None
-        up, down = self._one_more(shares), self._one_less(shares)
-        return ExactAnswer(
-            shares=shares,
-            capacity=(self.slope(1, 0, 0), -self.slope(-1, 0, 0)),
-            turnover=(self.slope(0, 1, 1), -self.slope(0, -1, -1)) if bounded else None,
-            row_prices=self._row_prices(),
-            up=up,
-            down=down,
-            limits=self._limit_prices(shares, up, down),
-        )
 
-    def slope(self, capacity: int, bought: int, sold: int) -> float:
-        """One-sided slope of the optimum as capacity and the limits on buying and selling change by -1, 0 or 1.
-
-        A linear program in two variables, the changes of B and S. Its constraints have entries -1, 0, 1 and whole
-        right-hand sides, so a best corner is whole and within 3: the few candidates are tried. -inf where infeasible.
-        """
-        best = -np.inf
-        for b in range(-3, 4):
-            if (b < 0 and self.bought <= self.dust) or (b > 0 and self.gain_next == -np.inf):
-                continue
-            if self.buy_limited and b > bought:
-                continue
-            gain = b * (self.gain_next if b > 0 else self.gain_last) if b else 0.0
-            for s in range(-3, 4):
-                if (s < 0 and self.sold <= self.dust) or (s > 0 and self.loss_next == np.inf):
-                    continue
-                if self.sell_limited and s > sold:
-                    continue
-                if self.tight and (b - s > capacity or (b - s < capacity and not self.problem.allow_idle)):
-                    continue
-                loss = s * (self.loss_next if s > 0 else self.loss_last) if s else 0.0
-                best = max(best, gain - loss)
-        return best
-
-    def _row_prices(self) -> tuple[float, float, float]:
+    def row_prices(self) -> tuple[float, float, float]:
         """A price of capacity, of buying and of selling that support the answer together."""
         low, high = self.loss_last, self.gain_last
         if not self.buy_limited:
@@ -286,62 +251,3 @@ class _Matching:
         bought = max(0.0, self.gain_next - price) if self.buy_limited and np.isfinite(self.gain_next) else 0.0
         sold = max(0.0, price - self.loss_next) if self.sell_limited and np.isfinite(self.loss_next) else 0.0
         return price, bought, sold
-
-    def _one_more(self, shares: FloatArray) -> FloatArray:
-        """Change of the optimum if each protocol had to take one unit more than its share, (protocols,)."""
-        right, _ = marginals(self.data, shares)
-        owner = np.arange(self.data.size)
-        buys = shares >= self.current - self.dust
-        taken = self._buy_slope(owner, right) + self.slope(-1, -1, 0)
-        return np.where(buys, taken, right * self.data.hours + self.data.cost_out + self.slope(-1, 0, 1))
-
-    def _one_less(self, shares: FloatArray) -> FloatArray:
-        """Change of the optimum if each protocol had to hold one unit less than its share, (protocols,)."""
-        _, left = marginals(self.data, shares)
-        owner = np.arange(self.data.size)
-        bought = shares > self.current + self.dust
-        given = -(left * self.data.hours + self.data.cost_out) + self.slope(1, 0, -1)
-        return np.where(bought, -self._buy_slope(owner, left) + self.slope(1, 1, 0), given)
-
-    def _limit_prices(self, shares: FloatArray, up: FloatArray, down: FloatArray) -> dict[tuple[str, int], Interval]:
-        """Prices of the protocols' own limits at which a share stands: held, max_change, max_share, min_share.
-
-        One unit more of a limit lets the share go one further; one less pushes it back. Where two limits end at the
-        same share, one unit more of either alone is worth nothing.
-        """
-        data, dust = self.data, self.dust
-        limit, held = data.max_change[0], data.held[0]
-        result: dict[tuple[str, int], Interval] = {}
-        top, bottom = self.current + limit, self.current - limit
-        for i in np.flatnonzero(held):
-            ways = [0.0]
-            if self.upper[i] > shares[i] + dust:
-                ways.append(float(up[i]))
-            if self.lower[i] < shares[i] - dust:
-                ways.append(float(down[i]))
-            result["held", int(i)] = (max(ways), max(ways))
-        for at, change, bound, name, more, less in (
-            (shares >= self.b - dust, top <= self.upper + dust, self.upper <= top + dust, "max_share", up, down),
-            (shares <= self.a + dust, bottom >= self.lower - dust, self.lower >= bottom - dust, "min_share", down, up),
-        ):
-            moves = np.abs(shares - self.current) > dust
-            for i in np.flatnonzero(at & ~held):
-                both = bool(change[i] and bound[i])
-                price = (0.0 if both else max(float(more[i]), 0.0), max(-float(less[i]), 0.0))
-                if change[i] and moves[i]:
-                    result["max_change", int(i)] = price
-                if bound[i] and (name == "max_share" or data.lower[0, i] > 0.0):
-                    result[name, int(i)] = price
-        return result
-
-
-def marginals(data: ProblemArrays, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Marginal earnings (USD/h per share) right and left of each share in the first period, (protocols,) each."""
-    right, left = data.rate[0].copy(), data.rate[0].copy()
-    for curve in data.curved:
-        ends = np.cumsum(curve.widths)
-        share = shares[curve.index]
-        last = curve.widths.size - 1
-        right[curve.index] = curve.slopes[0, min(int(np.searchsorted(ends, share + DUST, side="right")), last)]
-        left[curve.index] = curve.slopes[0, min(int(np.searchsorted(ends, share - DUST, side="left")), last)]
-    return right, left

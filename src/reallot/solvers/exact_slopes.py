@@ -1,0 +1,141 @@
+"""Slopes of the exact optimum: the price of every limit as an interval, and what one unit more or less would change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..problem import AllocationProblem
+from ..problem.arrays import FloatArray, ProblemArrays
+from .exact import DUST, Matching, Unmet, match
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ExactSlopes:
+    """One-sided slopes of the optimum, USD over the horizon per unit.
+
+    shares       (protocols,) of the optimum
+    capacity     interval of the price of capacity: one more unit, the last unit
+    turnover     the same for the turnover limit; None where there is none
+    up, down     (protocols,) change of the optimum if a protocol had to hold one unit more, or less
+    limits       {(rule, protocol index): interval} for the protocols' own limits that bind
+    """
+
+    shares: FloatArray
+    capacity: Interval
+    turnover: Interval | None
+    up: FloatArray
+    down: FloatArray
+    limits: dict[tuple[str, int], Interval]
+
+
+def slopes(problem: AllocationProblem) -> ExactSlopes | Unmet:
+    """The slopes at the optimum of a problem that the exact path does not decline."""
+    matching = match(problem)
+    if isinstance(matching, Unmet):
+        return matching
+    around = _Around(matching)
+    up, down = around.one_more(), around.one_less()
+    bounded = matching.data.max_turnover is not None
+    return ExactSlopes(
+        shares=matching.shares,
+        capacity=(around.slope(1, 0, 0), -around.slope(-1, 0, 0)),
+        turnover=(around.slope(0, 1, 1), -around.slope(0, -1, -1)) if bounded else None,
+        up=up,
+        down=down,
+        limits=around.limit_prices(up, down),
+    )
+
+
+class _Around:
+    """A finished matching, asked what would change."""
+
+    def __init__(self, matching: Matching) -> None:
+        self.matching, self.data, self.shares = matching, matching.data, matching.shares
+
+    def slope(self, capacity: int, bought: int, sold: int) -> float:
+        """One-sided slope of the optimum as capacity and the limits on buying and selling change by -1, 0 or 1.
+
+        A linear program in two variables, the changes of B and S. Its constraints have entries -1, 0, 1 and whole
+        right-hand sides, so a best corner is whole and within 3: the few candidates are tried. -inf where infeasible.
+        """
+        at, best = self.matching, -np.inf
+        for b in range(-3, 4):
+            if (b < 0 and at.bought <= at.dust) or (b > 0 and at.gain_next == -np.inf):
+                continue
+            if at.buy_limited and b > bought:
+                continue
+            gain = b * (at.gain_next if b > 0 else at.gain_last) if b else 0.0
+            for s in range(-3, 4):
+                if (s < 0 and at.sold <= at.dust) or (s > 0 and at.loss_next == np.inf):
+                    continue
+                if at.sell_limited and s > sold:
+                    continue
+                if at.tight and (b - s > capacity or (b - s < capacity and not at.problem.allow_idle)):
+                    continue
+                loss = s * (at.loss_next if s > 0 else at.loss_last) if s else 0.0
+                best = max(best, gain - loss)
+        return best
+
+    def one_more(self) -> FloatArray:
+        """Change of the optimum if each protocol had to take one unit more than its share, (protocols,)."""
+        right, _ = marginals(self.data, self.shares)
+        owner = np.arange(self.data.size)
+        buys = self.shares >= self.matching.current - self.matching.dust
+        taken = self.matching.buy_slope(owner, right) + self.slope(-1, -1, 0)
+        return np.where(buys, taken, right * self.data.hours + self.data.cost_out + self.slope(-1, 0, 1))
+
+    def one_less(self) -> FloatArray:
+        """Change of the optimum if each protocol had to hold one unit less than its share, (protocols,)."""
+        _, left = marginals(self.data, self.shares)
+        owner = np.arange(self.data.size)
+        bought = self.shares > self.matching.current + self.matching.dust
+        given = -(left * self.data.hours + self.data.cost_out) + self.slope(1, 0, -1)
+        return np.where(bought, -self.matching.buy_slope(owner, left) + self.slope(1, 1, 0), given)
+
+    def limit_prices(self, up: FloatArray, down: FloatArray) -> dict[tuple[str, int], Interval]:
+        """Prices of the protocols' own limits at which a share stands: held, max_change, max_share, min_share.
+
+        One unit more of a limit lets the share go one further; one less pushes it back. Where two limits end at the
+        same share, one unit more of either alone is worth nothing.
+        """
+        at, data, shares = self.matching, self.data, self.shares
+        dust = at.dust
+        limit, held = data.max_change[0], data.held[0]
+        result: dict[tuple[str, int], Interval] = {}
+        top, bottom = at.current + limit, at.current - limit
+        for i in np.flatnonzero(held):
+            ways = [0.0]
+            if at.upper[i] > shares[i] + dust:
+                ways.append(float(up[i]))
+            if at.lower[i] < shares[i] - dust:
+                ways.append(float(down[i]))
+            result["held", int(i)] = (max(ways), max(ways))
+        for reached, change, bound, name, more, less in (
+            (shares >= at.b - dust, top <= at.upper + dust, at.upper <= top + dust, "max_share", up, down),
+            (shares <= at.a + dust, bottom >= at.lower - dust, at.lower >= bottom - dust, "min_share", down, up),
+        ):
+            moves = np.abs(shares - at.current) > dust
+            for i in np.flatnonzero(reached & ~held):
+                both = bool(change[i] and bound[i])
+                price = (0.0 if both else max(float(more[i]), 0.0), max(-float(less[i]), 0.0))
+                if change[i] and moves[i]:
+                    result["max_change", int(i)] = price
+                if bound[i] and (name == "max_share" or data.lower[0, i] > 0.0):
+                    result[name, int(i)] = price
+        return result
+
+
+def marginals(data: ProblemArrays, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Marginal earnings (USD/h per share) right and left of each share in the first period, (protocols,) each."""
+    right, left = data.rate[0].copy(), data.rate[0].copy()
+    for curve in data.curved:
+        ends = np.cumsum(curve.widths)
+        share = shares[curve.index]
+        last = curve.widths.size - 1
+        right[curve.index] = curve.slopes[0, min(int(np.searchsorted(ends, share + DUST, side="right")), last)]
+        left[curve.index] = curve.slopes[0, min(int(np.searchsorted(ends, share - DUST, side="left")), last)]
+    return right, left
