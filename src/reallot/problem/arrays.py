@@ -18,6 +18,9 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 
+AT_REACH = 1e-9
+"""A breakpoint above the largest reachable share by no more than this stands at it."""
+
 
 @dataclass(frozen=True)
 class Curved:
@@ -204,8 +207,11 @@ def _earnings(problem: AllocationProblem, reach: FloatArray) -> tuple[FloatArray
 
 
 def _curved(index: int, curves: tuple[EarningsCurve, ...], factor: FloatArray, reach: float) -> Curved:
-    """One protocol's pieces, cut at every breakpoint of any period below `reach`."""
-    cuts = sorted({0.0} | {share for curve in curves for share in curve.shares if share < reach})
+    """One protocol's pieces, cut at every breakpoint of any period up to `reach`.
+
+    A breakpoint at `reach` itself counts: what comes after it is what one more unit of capacity or share would earn.
+    """
+    cuts = sorted({0.0} | {share for curve in curves for share in curve.shares if share <= reach + AT_REACH})
     # the last piece ends past every reachable share, so that its end never binds and never has a price
     ends = np.array([*cuts[1:], max(reach, cuts[-1]) + 1.0])
     widths = ends - np.array(cuts)
