@@ -38,7 +38,7 @@ def elastic(program: LinearProgram, loosenings: Sequence[Loosening], most: float
     """
     column_lower, column_upper = program.lower.copy(), program.upper.copy()
     bound_rows: list[Rows] = []
-    row_cells: list[Cells] = []
+    row_cells: list[Cells] = [cells([], [], [])]
     for k, loosening in enumerate(loosenings):
         places, steps = loosening.row_upper
         if not places.size:
