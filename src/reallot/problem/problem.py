@@ -150,7 +150,8 @@ class AllocationProblem:
                             f"scenario {what} {name}: give one value, or one for each of {self.periods} periods"
                         )
                     curve = curves[name]
-                    if what == "rates" and not (isinstance(curve, EarningsCurve) and curve.is_flat):
+                    each = (curve,) if isinstance(curve, EarningsCurve) else curve
+                    if what == "rates" and not all(period.is_flat for period in each):
                         raise InvalidInput(
                             f"scenario rates names {name!r}, which has a curve; give factors for it instead"
                         )
