@@ -19,7 +19,7 @@ def test_capacity_that_ends_at_a_breakpoint_is_worth_less_than_its_last_unit(sol
 
 @pytest.mark.parametrize("solver", ["exact", "highs"])
 def test_a_max_share_that_ends_at_a_breakpoint_is_worth_what_comes_after_it(solver: str) -> None:
-    """Storage is full at 0.3, the relay has 0.7 at 0.4: one more of max_share brings 1 - 0.4, the last brought 3 - 0.4."""
+    """Storage is full at 0.3, the relay has 0.7 at 0.4. One more of max_share brings 1 - 0.4, the last 3 - 0.4."""
     storage = ra.ProtocolSpec("storage", CURVE, max_share=0.3)
     problem = ra.AllocationProblem([storage, ra.ProtocolSpec("relay", 0.4)], {"storage": 0.3, "relay": 0.7})
     assert ra.allocate(problem, solver=solver).prices["max_share storage"] == pytest.approx((0.6, 2.6))
