@@ -137,4 +137,28 @@ CASES = (
         shares={"a": 0.0, "b": 0.5, "c": 0.5},
         earnings_per_hour=2.5,
     ),
+    # Units of 0.25 and at least 0.3 make 0.5 the least that is held: 0.5 * (5 - 1) = 2, in one jump past 0.2.
+    Known(
+        "an entry share is rounded up to whole units",
+        AllocationProblem(
+            [ProtocolSpec("gpu", 5.0, step=0.25, entry_share=0.3), ProtocolSpec("b", 1.0)],
+            {"gpu": 0.0, "b": 1.0},
+            limits=Limits(max_change={"gpu": 0.2}, allow_one_unit=True),
+        ),
+        net_benefit=2.0,
+        shares={"gpu": 0.5, "b": 0.5},
+        earnings_per_hour=3.0,
+    ),
+    # The unit of 0.25 is above the entry share 0.2, so one unit is the entry: 0.25 * (5 - 1) = 1, past 0.1.
+    Known(
+        "an entry by one unit may pass max change where that is allowed",
+        AllocationProblem(
+            [ProtocolSpec("gpu", 5.0, step=0.25, entry_share=0.2), ProtocolSpec("b", 1.0)],
+            {"gpu": 0.0, "b": 1.0},
+            limits=Limits(max_change={"gpu": 0.1}, allow_one_unit=True),
+        ),
+        net_benefit=1.0,
+        shares={"gpu": 0.25, "b": 0.75},
+        earnings_per_hour=2.0,
+    ),
 )

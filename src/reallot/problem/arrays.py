@@ -68,6 +68,7 @@ class ProblemArrays:
     upper       ceiling of the share; wider than capacity, and never binding, where none was given
     reach       largest share that could possibly be held: min(upper, available)
     max_change  largest |change|; inf where there is none, 0 where held
+    entry       smallest share that is held at all, in whole units where there are units
     one_unit    (protocols,) True where exactly one unit, or entry to entry_share, may pass max_change
     """
 
@@ -109,6 +110,7 @@ def arrays(problem: AllocationProblem) -> ProblemArrays:
     hours = problem.horizon_hours / periods
     table = np.array([_numbers(spec) for spec in specs], dtype=float).T
     floor, shrink, entry, step, cost_in, cost_out, fee, warm_up = table
+    entry = _in_units(entry, step) if step.any() else entry
     current = np.array([problem.current[spec.name] for spec in specs], dtype=float)
     rank = np.empty(size, dtype=np.intp)
     rank[sorted(range(size), key=problem.names.__getitem__)] = np.arange(size)
@@ -165,6 +167,13 @@ def _numbers(spec: ProtocolSpec) -> tuple[float, ...]:
         spec.move_fee,
         spec.warm_up_loss,
     )
+
+
+def _in_units(share: FloatArray, step: FloatArray) -> FloatArray:
+    """`share` raised to a whole number of units, where there are units."""
+    units = np.ceil(share / np.where(step > 0.0, step, 1.0) - 1e-9)
+    result: FloatArray = np.where(step > 0.0, units * step, share)
+    return result
 
 
 def _ceiling(problem: AllocationProblem, spec: ProtocolSpec) -> float:

@@ -38,5 +38,5 @@ def _cells(part: Cells | None) -> str:
 def _span(values: FloatArray) -> str:
     if not values.size:
         return ""
-    low, high = float(values.min()), float(values.max())
+    low, high = float(values.min()) + 0.0, float(values.max()) + 0.0  # no minus before a zero
     return f"{low:.4g}" if low == high else f"{low:.4g}..{high:.4g}"
