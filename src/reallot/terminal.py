@@ -65,7 +65,8 @@ def plan_table(plan: Allocation, screen: Screen) -> str:
     before = max(0.0, (problem.available or 0.0) - float(now.sum()))
     if max(plan.idle, before) > SAME:
         rows.append(["(idle)", _share(before), _share(plan.idle), _change(plan.idle - before), "", ""])
-    rows.append(["total", "", "", "", money(float(earnings.sum())), ""])
+    sums = ("", "") if problem.available is None else (_share(now.sum() + before), _share(then.sum() + plan.idle))
+    rows.append(["total", *sums, "", money(float(earnings.sum())), ""])
     text = table(rows, right=range(1, 5), width=screen.width)
     return _painted(text, screen)
 
