@@ -23,9 +23,6 @@ from .solvers.backends import Backend, choose, runner
 EQUAL = 1e-10
 """A plan must beat staying by more than this part of the money at stake: rounding is no reason to move."""
 
-DUST = 1e-6
-"""Changes below this are a mixed-integer solver's tolerance; one more linear program makes the shares exact."""
-
 Solve = Callable[[LinearProgram], Solution]
 
 
@@ -120,7 +117,7 @@ def _by_solver(problem: AllocationProblem, program: LinearProgram, backend: Back
         )
     near = 0.1 * backend.tolerance
     status, bound = solution.status, solution.bound
-    schedule = schedule_of(problem, program, solution.values, DUST if program.is_mixed_integer else near)
+    schedule = schedule_of(problem, program, solution.values, near)
     if program.is_mixed_integer and backend.keeps_ties and status is Status.OPTIMAL and _moves_freely(problem):
         schedule = _settle_choices(problem, program, schedule, solve)
     continuous = program
@@ -159,7 +156,7 @@ def _settle_choices(
     settled = solve(as_good_as(program, best - slack, _preference(problem)))
     if settled.status is not Status.OPTIMAL or settled.values is None:
         return schedule
-    candidate = schedule_of(problem, program, settled.values, DUST)
+    candidate = schedule_of(problem, program, settled.values)
     point = complete(problem, program, candidate)
     good = certify(program, point).is_feasible and program.objective(point) >= best - slack
     return candidate if good else schedule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem import AllocationProblem, CVaR, RateUncertainty
-from ..problem.arrays import Curved, FloatArray
+from ..problem.arrays import BoolArray, Curved, FloatArray
 from ..program import LinearProgram
 from .choices import _places, counted, entering, odd, stepped
 from .earnings import fill_starts
@@ -31,6 +31,7 @@ def schedule_of(
     """
     data = problem.arrays
     schedule = values[program.column_slices["share"]].reshape(data.periods, data.size).copy()
+    unused, unmoved = _ruled_out(problem, program, values)
     units = np.where(stepped(data), data.step, 1.0)
     before = data.current
     for t in range(data.periods):
@@ -39,8 +40,24 @@ def schedule_of(
         row = np.where(odd(data) & (np.abs(schedule[t] - data.current) < max(near, 1e-7)), data.current, row)
         for target in (data.upper[t], data.lower[t], before):
             row = np.where(np.abs(row - target) < near, target, row)
+        row = np.where(unused[t], 0.0, np.where(unmoved[t], before, row))
         schedule[t] = before = row + 0.0
     return schedule
+
+
+def _ruled_out(problem: AllocationProblem, program: LinearProgram, values: FloatArray) -> tuple[BoolArray, BoolArray]:
+    """(periods, protocols) True where the choices say unused, and not moved: what share is left there is dust."""
+    data = problem.arrays
+    result = []
+    for block, places in (("used", _places(data, counted(problem))), ("moved", moved_places(problem))):
+        off = np.zeros(data.periods * data.size, dtype=bool)
+        if block in program.column_slices:
+            off[places] = values[program.column_slices[block]] < 0.5
+        if block == "used" and "still" in program.column_slices:
+            still = _places(data, odd(data))
+            off[still] &= values[program.column_slices["still"]] < 0.5
+        result.append(off.reshape(data.periods, data.size))
+    return result[0], result[1]
 
 
 def _blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str, FloatArray]:

@@ -94,7 +94,10 @@ class EarningsCurve:
     def is_concave(self) -> bool:
         """True where slopes never rise (but for rounding): a linear program then fills pieces in order by itself."""
         slopes = self.slopes
-        slack = 1e-12 * max(abs(slope) for slope in slopes)
+        # a narrow piece's slope carries the rounding of two large earnings
+        narrowest = min((after - before for before, after in pairwise(self.shares)), default=1.0)
+        rounding = 1e-15 * max(abs(value) for value in self.earnings) / narrowest
+        slack = 1e-12 * max(abs(slope) for slope in slopes) + 2.0 * rounding
         return all(after <= before + slack for before, after in pairwise(slopes))
 
     def value(self, share: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..program import LinearProgram, Solution, Status
 from .highs import FEASIBILITY
 
 NAME = "scipy"
+TOLERANCES = {"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY}
 
 
 def solve(program: LinearProgram, *, time_limit_seconds: float | None = None) -> Solution:
@@ -39,7 +41,7 @@ def _linprog(program: LinearProgram, scale: float, options: dict[str, Any]) -> S
         b_eq=program.row_upper[equal] if equal.any() else None,
         bounds=np.column_stack([program.lower, program.upper]),
         method="highs",
-        options=options | {"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY},
+        options=options | TOLERANCES,
     )
     status = _status(result)
     if result.x is None or status not in (Status.OPTIMAL, Status.STOPPED):
@@ -57,13 +59,17 @@ def _milp(program: LinearProgram, scale: float, options: dict[str, Any]) -> Solu
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     rows = LinearConstraint(program.matrix, program.row_lower, program.row_upper)
-    result: Any = milp(
-        -program.gain / scale,
-        integrality=program.integer.astype(int),
-        bounds=Bounds(program.lower, program.upper),
-        constraints=[rows],
-        options=options | {"mip_rel_gap": 0.0},  # type: ignore[arg-type]
-    )
+    exacting = options | TOLERANCES | {"mip_rel_gap": 0.0, "mip_feasibility_tolerance": FEASIBILITY}
+    with warnings.catch_warnings():
+        # milp passes options it does not know on to HiGHS, and says so
+        warnings.filterwarnings("ignore", message="Unrecognized options detected", category=RuntimeWarning)
+        result: Any = milp(
+            -program.gain / scale,
+            integrality=program.integer.astype(int),
+            bounds=Bounds(program.lower, program.upper),
+            constraints=[rows],
+            options=exacting,  # type: ignore[arg-type]
+        )
     status = _status(result)
     if result.x is None:
         return Solution(status, detail=str(result.message))

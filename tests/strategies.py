@@ -1,0 +1,272 @@
+"""The one home of Hypothesis strategies: curves, protocols, and problems of each kind.
+
+With `grid` every share-like number is a multiple of 1 / grid, so that optima of network-like problems lie on it;
+without, shares are on a grid, arbitrary, or tiny, and rates span six orders of magnitude.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from reallot import (
+    AllocationProblem,
+    CVaR,
+    EarningsCurve,
+    Group,
+    Limits,
+    LockIn,
+    ProtocolSpec,
+    RateUncertainty,
+    Scenarios,
+)
+
+NAMES = ("relay", "compute", "storage", "archive", "mining")
+"""Not in name order, so that an accident of position is not mistaken for the tie-break."""
+
+LINEAR = {
+    "flat rates": {"bounds"},
+    "concave curves": {"bounds", "curves"},
+    "idle and reserve": {"bounds", "curves", "idle", "reserve"},
+    "turnover": {"bounds", "curves", "idle", "turnover", "costs"},
+    "costs and warm-up": {"bounds", "curves", "idle", "costs", "warm_up"},
+    "floors": {"bounds", "floors", "turnover", "costs"},
+    "everything on one capacity": {
+        "bounds", "curves", "idle", "reserve", "turnover", "costs", "warm_up", "floors", "scenarios"
+    },
+}  # fmt: skip
+"""Kinds that the exact path takes, each with the features that may come with it."""
+
+COUPLED = {
+    "several periods": {"bounds", "curves", "idle", "turnover", "costs", "warm_up", "floors", "periods"},
+    "resources and groups": {"bounds", "curves", "idle", "costs", "resources", "groups"},
+    "resources alone": {"bounds", "curves", "costs", "resources", "no capacity"},
+    "CVaR": {"bounds", "curves", "idle", "costs", "warm_up", "scenarios", "cvar"},
+    "robust": {"bounds", "curves", "idle", "costs", "robust"},
+    "periods with groups and CVaR": {"bounds", "costs", "periods", "groups", "scenarios", "cvar"},
+}
+"""Linear programs that only the general solvers take."""
+
+CHOICES = {
+    "fees": {"bounds", "curves", "costs", "idle", "fees"},
+    "max moves": {"bounds", "curves", "idle", "max_moves"},
+    "smallest move": {"bounds", "curves", "idle", "costs", "min_move"},
+    "entry shares": {"bounds", "costs", "idle", "entry"},
+    "units": {"bounds", "costs", "idle", "step"},
+    "one unit past max change": {"bounds", "idle", "step", "entry", "one_unit"},
+    "bent curves": {"bounds", "idle", "costs", "curves", "bent", "warm_up"},
+    "one of a group": {"bounds", "idle", "active", "entry"},
+    "fees over periods": {"bounds", "idle", "fees", "max_moves", "periods", "floors"},
+    "choices over periods": {"idle", "periods", "entry", "step", "one_unit", "active", "min_move"},
+}
+"""Mixed-integer kinds."""
+
+KINDS = LINEAR | COUPLED | CHOICES
+
+
+def budget(part: float = 1.0) -> settings:
+    """The profile's number of examples times `part`, at least five: for tests whose examples take long."""
+    return settings(max_examples=max(5, int(settings.default.max_examples * part)))
+
+
+def shares(grid: int | None = None, largest: float = 1.0) -> st.SearchStrategy[float]:
+    """Shares from 0 to `largest`."""
+    if grid is not None:
+        return st.integers(0, round(grid * largest)).map(lambda k: k / grid)
+    on_grid = st.integers(0, 20).map(lambda k: k / 20)
+    anywhere = st.integers(0, 10**6).map(lambda k: k / 10**6)
+    tiny = st.sampled_from([1e-6, 1e-5, 2e-4])
+    return st.one_of(on_grid, on_grid, anywhere, tiny).map(lambda share: min(share, largest))
+
+
+def rates(grid: int | None = None) -> st.SearchStrategy[float]:
+    """USD/h: ties, zeros and negative ones are common; without `grid` over six orders of magnitude."""
+    plain = st.sampled_from([0.0, 1.0, 1.0, 2.0, 2.5, 3.0, -1.0, 0.5])
+    if grid is not None:
+        return plain
+    wide = st.builds(lambda size, power: size * 10.0**power, plain, st.integers(-3, 3))
+    return st.one_of(plain, wide, st.integers(-300, 3000).map(lambda k: k / 100))
+
+
+@st.composite
+def curves(draw: st.DrawFn, grid: int | None = None, bent: bool = False) -> EarningsCurve:
+    """Curves with equal neighbouring slopes, zero slopes, pieces past all capacity, an income at share 0.
+
+    Concave ones unless `bent`.
+    """
+    slopes = draw(st.lists(rates(grid), min_size=1, max_size=4))
+    if not bent:
+        slopes.sort(reverse=True)
+    width = st.integers(1, 4).map(lambda k: k / (grid or 20))
+    if grid is None:
+        width = st.one_of(width, st.sampled_from([1e-6, 1e-3, 0.7, 2.0]))
+    widths = [draw(width) for _ in slopes]
+    base = draw(st.sampled_from([0.0, 0.0, 0.5, -0.25]))
+    points, share, earnings = [(0.0, base)], 0.0, base
+    for slope, piece in zip(slopes[:-1], widths, strict=False):
+        share, earnings = share + piece, earnings + slope * piece
+        points.append((share, earnings))
+    return EarningsCurve(tuple(x for x, _ in points), tuple(y for _, y in points), slopes[-1])
+
+
+@st.composite
+def starts(draw: st.DrawFn, size: int, available: float, grid: int | None, idle: bool) -> list[float]:
+    """Current shares: exactly full, all in one place, partly idle, or not fitting at all."""
+    kind = draw(st.sampled_from(["full", "full", "full", "one", "any"] + (["idle"] * 2 if idle else [])))
+    if kind == "any":
+        return [draw(shares(grid)) for _ in range(size)]
+    if kind == "one":
+        place = draw(st.integers(0, size - 1))
+        return [available if i == place else 0.0 for i in range(size)]
+    if grid is not None:
+        left, result = round(available * grid), []
+        for i in range(size):
+            last = i == size - 1 and kind == "full"
+            part = left if last else draw(st.integers(0, left))
+            result.append(part / grid)
+            left -= part
+        return result
+    weights = [draw(st.integers(0, 20)) for _ in range(size)]
+    total = sum(weights) + (draw(st.integers(0, 20)) if kind == "idle" else 0)
+    return [available * weight / total if total else available / size for weight in weights]
+
+
+@st.composite
+def protocols(
+    draw: st.DrawFn, name: str, current: float, features: set[str], grid: int | None, periods: int
+) -> ProtocolSpec:
+    """One protocol with some of `features`; every number may be at its neutral value."""
+    share = shares(grid)
+    given: dict[str, object] = {}
+    if "bounds" in features and draw(st.booleans()):
+        given["max_share"] = draw(st.one_of(share, st.just(current)))
+        given["min_share"] = min(given["max_share"], draw(st.one_of(st.just(0.0), share)) / 2 if grid is None else 0.0)
+        if grid is not None:
+            given["min_share"] = min(given["max_share"], draw(st.integers(0, 2)) / grid)
+    cost = st.sampled_from([0.0, 0.0, 0.1, 0.5, 2.0])
+    if "costs" in features:
+        given["move_cost"] = draw(cost)
+        if draw(st.booleans()):
+            given["move_cost_in"], given["move_cost_out"] = draw(cost), draw(cost)
+    if "warm_up" in features and draw(st.booleans()):
+        given["warm_up_hours"] = draw(st.sampled_from([0.25, 1.0, 6.0]))
+        given["warm_up_earns"] = draw(st.sampled_from([0.0, 0.5, 1.0]))
+    if "floors" in features and draw(st.booleans()):
+        given["decrease_floor"] = draw(share)
+        if draw(st.booleans()):
+            given["lock_in"] = LockIn(draw(st.one_of(st.just(current), share)), draw(st.integers(1, 3)))
+    if "fees" in features:
+        given["move_fee"] = draw(st.sampled_from([0.0, 0.05, 0.2, 0.2, 1.0]))
+    if "entry" in features and draw(st.booleans()):
+        given["entry_share"] = draw(st.integers(1, 4)) / (grid or 10)
+    if "step" in features and draw(st.booleans()):
+        given["step"] = draw(st.sampled_from([1, 2, 3])) / (grid or 8)
+    return ProtocolSpec(name, draw(_earnings(features, grid, periods)), **given)
+
+
+@st.composite
+def _earnings(draw: st.DrawFn, features: set[str], grid: int | None, periods: int) -> object:
+    if "curves" in features and draw(st.booleans()):
+        bent = "bent" in features
+        if periods > 1 and draw(st.booleans()):
+            return tuple(draw(curves(grid, bent)) for _ in range(periods))
+        return draw(curves(grid, bent))
+    if periods > 1 and draw(st.booleans()):
+        return tuple(draw(rates(grid)) for _ in range(periods))
+    return draw(rates(grid))
+
+
+@st.composite
+def limits(draw: st.DrawFn, names: tuple[str, ...], features: set[str], grid: int | None, periods: int) -> Limits:
+    """Max change in all its forms, holds with and without an end, and the features' limits."""
+    share = shares(grid)
+    forms = [st.none(), share, share, st.dictionaries(st.sampled_from(names), share)]
+    if periods > 1:
+        forms.append(st.lists(share, min_size=periods, max_size=periods))
+    given: dict[str, object] = {"max_change": draw(st.one_of(forms))}
+    if periods > 1 and draw(st.booleans()):
+        given["held"] = draw(st.dictionaries(st.sampled_from(names), st.integers(0, periods)))
+    else:
+        given["held"] = draw(st.one_of(st.just(()), st.just(()), st.sets(st.sampled_from(names)), st.just(names)))
+    if "turnover" in features and draw(st.booleans()):
+        given["max_turnover"] = draw(share)
+    if "max_moves" in features:
+        given["max_moves"] = draw(st.one_of(st.none(), st.integers(0, 3)))
+    if "min_move" in features:
+        given["min_move"] = draw(st.integers(0, 3)) / (grid or 10)
+    groups = []
+    if "groups" in features or "active" in features:
+        members = draw(st.sets(st.sampled_from(names), min_size=1))
+        cap = draw(share) if "groups" in features else None
+        active = draw(st.integers(1, 2)) if "active" in features else None
+        groups.append(Group("shared", tuple(sorted(members)), max_share=cap, max_active=active))
+    return Limits(**given, groups=tuple(groups), allow_one_unit="one_unit" in features and draw(st.booleans()))
+
+
+@st.composite
+def scenarios(draw: st.DrawFn, specs: list[ProtocolSpec], grid: int | None, periods: int) -> Scenarios:
+    """One to four scenarios: rates for flat protocols, factors for others, some protocols in neither."""
+    count = draw(st.integers(1, 4))
+    tables: dict[str, dict[str, list[object]]] = {"rates": {}, "factors": {}}
+    for spec in specs:
+        flat = spec.curve.is_flat if isinstance(spec.curve, EarningsCurve) else all(c.is_flat for c in spec.curve)
+        table = draw(st.sampled_from(["rates", "factors", "factors"] if flat else ["factors"]))
+        entry = rates(grid) if table == "rates" else st.sampled_from([0.0, 0.5, 1.0, 1.0, 2.0])
+        if periods > 1:
+            entry = st.one_of(entry, st.lists(entry, min_size=periods, max_size=periods))
+        tables[table][spec.name] = [draw(entry) for _ in range(count)]
+    weights = [draw(st.integers(1, 4)) for _ in range(count)]
+    return Scenarios(**tables, probabilities=[weight / sum(weights) for weight in weights])
+
+
+@st.composite
+def problems(
+    draw: st.DrawFn,
+    kind: str,
+    grid: int | None = None,
+    sizes: tuple[int, int] = (1, 5),
+    periods: tuple[int, int] = (2, 3),
+) -> AllocationProblem:
+    """A problem of one of KINDS. Not always feasible: that all paths agree about that is part of the tests."""
+    features = KINDS[kind]
+    names = NAMES[: draw(st.integers(*sizes))]
+    steps = draw(st.integers(*periods)) if "periods" in features else 1
+    given: dict[str, object] = {"periods": steps, "horizon_hours": draw(st.sampled_from([1.0, 0.5, 24.0]))}
+    idle = "idle" in features and draw(st.booleans())
+    available = 1.0
+    if "reserve" in features:
+        given["capacity"] = draw(st.sampled_from([1.0, 0.5, 0.75]))
+        given["reserve"] = draw(st.sampled_from([0.0, 0.25]))
+        available = given["capacity"] - given["reserve"]
+    current = draw(starts(len(names), available, grid, idle))
+    specs = [draw(protocols(name, share, features, grid, steps)) for name, share in zip(names, current, strict=True)]
+    if "resources" in features:
+        given["resources"] = {key: draw(st.sampled_from([0.5, 1.0, 2.0, 4.0])) for key in ("cpu", "disk")}
+        use = st.sampled_from([0.0, 0.5, 1.0, 2.0])
+        bounded = "no capacity" in features
+        specs = [_using(spec, {"cpu": draw(use) + (0.5 if bounded else 0.0), "disk": draw(use)}) for spec in specs]
+        if bounded:
+            given["capacity"] = None
+    if "scenarios" in features:
+        given["scenarios"] = draw(scenarios(specs, grid, steps))
+    if "cvar" in features:
+        level, weight = draw(st.sampled_from([0.0, 0.5, 0.9])), draw(st.sampled_from([0.0, 0.3, 1.0]))
+        given["risk"] = CVaR(level, weight)
+    if "robust" in features:
+        radius = draw(
+            st.one_of(st.sampled_from([0.0, 0.5, 2.0]), st.dictionaries(st.sampled_from(names), st.just(1.0)))
+        )
+        given["risk"] = RateUncertainty(radius, draw(st.sampled_from([0.0, 1.0, 1.5, 2.0, 9.0])))
+    return AllocationProblem(
+        specs,
+        dict(zip(names, current, strict=True)),
+        allow_idle=idle,
+        limits=draw(limits(names, features, grid, steps)),
+        **given,
+    )
+
+
+def _using(spec: ProtocolSpec, uses: dict[str, float]) -> ProtocolSpec:
+    from dataclasses import replace
+
+    return replace(spec, uses=uses)
