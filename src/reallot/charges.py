@@ -64,7 +64,9 @@ def _prices(plan: Allocation, program: LinearProgram, point: FloatArray) -> tupl
 
 
 def _owners(plan: Allocation, block: Columns) -> IntArray:
-    """Which protocol each column of a block belongs to; -1 for columns of none (risk)."""
+    """Which protocol each column of a block belongs to; -1 where shared rules do not count it (choices, risk)."""
+    if block.name not in ("share", "increase", "decrease", "fill"):
+        return np.full(len(block.labels), -1, dtype=np.intp)
     place = {name: i for i, name in enumerate(plan.problem.names)}
     firsts = [label[0] if isinstance(label, tuple) else label for label in block.labels]
     return np.array([place.get(str(first), -1) for first in firsts], dtype=np.intp)

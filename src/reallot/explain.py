@@ -132,7 +132,7 @@ def explain(plan: Allocation) -> Explanation:
         "within limits": _answer(plan),
         "limits widened": _answer(best),
     }
-    return Explanation(plan, _moves(plan), thresholds(plan), limit_costs(plan), answers)
+    return Explanation(plan, move_reasons(plan), thresholds(plan), limit_costs(plan), answers)
 
 
 def reasons(plan: Allocation) -> tuple[str, ...]:
@@ -178,7 +178,8 @@ def _stopped_by(plan: Allocation, name: str) -> str:
     return ""
 
 
-def _moves(plan: Allocation) -> tuple[MoveReason, ...]:
+def move_reasons(plan: Allocation) -> tuple[MoveReason, ...]:
+    """Gain, cost and charges of every protocol that changes in any period, in the protocols' order."""
     by_rule = charges(plan)
     moved = (plan.schedule != plan.problem.arrays.current).any(axis=0)
     gain = ((plan.value.earnings - plan.stay_value.earnings) * plan.value.hours).sum(axis=0)

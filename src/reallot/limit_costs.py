@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .allocation import Allocation
+from .errors import Infeasible
 from .formulation import complete, formulate
 from .problem import AllocationProblem, Limits
 
@@ -64,7 +65,10 @@ def limit_costs(plan: Allocation) -> tuple[LimitCost, ...]:
     here = objective(plan)
     costs = []
     for name, problem in without_each(plan.problem).items():
-        freed = objective(allocate(problem))
+        try:
+            freed = objective(allocate(problem))
+        except Infeasible:
+            continue  # without the reserve, capacity that may not be idle would have to be filled
         gain = (freed - here) / plan.problem.horizon_hours
         costs.append(LimitCost(name, gain if gain > 1e-9 * abs(here) / plan.problem.horizon_hours else 0.0))
     return tuple(sorted(costs, key=lambda cost: (-cost.usd_per_hour, cost.name)))

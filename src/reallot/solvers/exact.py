@@ -107,6 +107,17 @@ class Pieces:
         """Slope of the next piece once `amount` is taken; `nothing` beyond the last."""
         return np.append(self.slope, nothing)[np.searchsorted(self.ends, np.asarray(amount) + dust, side="right")]
 
+    def after_but(self, amount: float, owner: int, dust: float, nothing: float) -> float:
+        """Slope of the next piece that is not `owner`'s once `amount` is taken; `nothing` where there is none."""
+        first = int(np.searchsorted(self.ends, amount + dust, side="right"))
+        others = np.flatnonzero(self.owner[first:] != owner)
+        return float(self.slope[first + others[0]]) if others.size else nothing
+
+    def next_owner(self, amount: float, dust: float) -> int:
+        """Whose piece is next once `amount` is taken; -1 beyond the last."""
+        first = int(np.searchsorted(self.ends, amount + dust, side="right"))
+        return int(self.owner[first]) if first < self.owner.size else -1
+
     def before(self, amount: float, dust: float, nothing: float) -> float:
         """Slope of the last piece taken at `amount`; `nothing` at zero."""
         if amount <= dust:

@@ -56,45 +56,68 @@ class _Around:
     def __init__(self, matching: Matching) -> None:
         self.matching, self.data, self.shares = matching, matching.data, matching.shares
 
-    def slope(self, capacity: int, bought: int, sold: int) -> float:
+    def slope(
+        self, capacity: int, bought: int, sold: int, gain_next: float | None = None, loss_next: float | None = None
+    ) -> float:
         """One-sided slope of the optimum as capacity and the limits on buying and selling change by -1, 0 or 1.
 
         A linear program in two variables, the changes of B and S. Its constraints have entries -1, 0, 1 and whole
         right-hand sides, so a best corner is whole and within 3: the few candidates are tried. -inf where infeasible.
+        `gain_next` and `loss_next` replace the slopes of the next pieces to buy and to sell.
         """
         at, best = self.matching, -np.inf
+        gain_next = at.gain_next if gain_next is None else gain_next
+        loss_next = at.loss_next if loss_next is None else loss_next
         for b in range(-3, 4):
-            if (b < 0 and at.bought <= at.dust) or (b > 0 and at.gain_next == -np.inf):
+            if (b < 0 and at.bought <= at.dust) or (b > 0 and gain_next == -np.inf):
                 continue
             if at.buy_limited and b > bought:
                 continue
-            gain = b * (at.gain_next if b > 0 else at.gain_last) if b else 0.0
+            gain = b * (gain_next if b > 0 else at.gain_last) if b else 0.0
             for s in range(-3, 4):
-                if (s < 0 and at.sold <= at.dust) or (s > 0 and at.loss_next == np.inf):
+                if (s < 0 and at.sold <= at.dust) or (s > 0 and loss_next == np.inf):
                     continue
                 if at.sell_limited and s > sold:
                     continue
                 if at.tight and (b - s > capacity or (b - s < capacity and not at.problem.allow_idle)):
                     continue
-                loss = s * (at.loss_next if s > 0 else at.loss_last) if s else 0.0
+                loss = s * (loss_next if s > 0 else at.loss_last) if s else 0.0
                 best = max(best, gain - loss)
         return best
 
     def one_more(self) -> FloatArray:
-        """Change of the optimum if each protocol had to take one unit more than its share, (protocols,)."""
-        right, _ = marginals(self.data, self.shares)
-        owner = np.arange(self.data.size)
-        buys = self.shares >= self.matching.current - self.matching.dust
-        taken = self.matching.buy_slope(owner, right) + self.slope(-1, -1, 0)
-        return np.where(buys, taken, right * self.data.hours + self.data.cost_out + self.slope(-1, 0, 1))
+        """Change of the optimum if each protocol had to take one unit more than its share, (protocols,).
+
+        The unit comes from the others: whoever's piece is next to be sold does not sell to itself.
+        """
+        at, data = self.matching, self.data
+        right, _ = marginals(data, self.shares)
+        buys = self.shares >= at.current - at.dust
+        room, unsold = np.full(data.size, self.slope(-1, -1, 0)), np.full(data.size, self.slope(-1, 0, 1))
+        seller = at.sells.next_owner(at.sold, at.dust)
+        if seller >= 0:
+            others = at.sells.after_but(at.sold, seller, at.dust, np.inf)
+            room[seller], unsold[seller] = self.slope(-1, -1, 0, None, others), self.slope(-1, 0, 1, None, others)
+        taken = at.buy_slope(np.arange(data.size), right) + room
+        result: FloatArray = np.where(buys, taken, right * data.hours + data.cost_out + unsold)
+        return result
 
     def one_less(self) -> FloatArray:
-        """Change of the optimum if each protocol had to hold one unit less than its share, (protocols,)."""
-        _, left = marginals(self.data, self.shares)
-        owner = np.arange(self.data.size)
-        bought = self.shares > self.matching.current + self.matching.dust
-        given = -(left * self.data.hours + self.data.cost_out) + self.slope(1, 0, -1)
-        return np.where(bought, -self.matching.buy_slope(owner, left) + self.slope(1, 1, 0), given)
+        """Change of the optimum if each protocol had to hold one unit less than its share, (protocols,).
+
+        The unit goes to the others: whoever's piece is next to be bought does not buy it back.
+        """
+        at, data = self.matching, self.data
+        _, left = marginals(data, self.shares)
+        has_bought = self.shares > at.current + at.dust
+        given, unbought = np.full(data.size, self.slope(1, 0, -1)), np.full(data.size, self.slope(1, 1, 0))
+        buyer = at.buys.next_owner(at.bought, at.dust)
+        if buyer >= 0:
+            others = at.buys.after_but(at.bought, buyer, at.dust, -np.inf)
+            given[buyer], unbought[buyer] = self.slope(1, 0, -1, others), self.slope(1, 1, 0, others)
+        sells = -(left * data.hours + data.cost_out) + given
+        result: FloatArray = np.where(has_bought, -at.buy_slope(np.arange(data.size), left) + unbought, sells)
+        return result
 
     def limit_prices(self, up: FloatArray, down: FloatArray) -> dict[tuple[str, int], Interval]:
         """Prices of the protocols' own limits at which a share stands: held, max_change, max_share, min_share.
