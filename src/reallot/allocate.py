@@ -215,7 +215,8 @@ def _infeasible(problem: AllocationProblem, program: LinearProgram) -> Infeasibl
     from .conflict import find_conflict
 
     try:
-        conflict = find_conflict(problem, program)
+        # limits get loosened in there: rows that only switch columns on must not stand in the way
+        conflict = find_conflict(problem, formulate(problem, wide=True) if program.is_mixed_integer else program)
     except InvalidInput:
         return Infeasible(
             "no split meets all rules, though by no more than rounding; loosen the tightest of them by 1e-8"

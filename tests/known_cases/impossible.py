@@ -85,4 +85,38 @@ CASES = (
         amount=0.2,
         words=("address", "raise max_active of group address by 1"),
     ),
+    # The same as without the fee: 0.4 to give, 0.1 allowed.
+    Impossible(
+        "a ceiling cannot be reached within max change although moving has a fee",
+        AllocationProblem(
+            [ProtocolSpec("a", 1.0, max_share=0.5, move_fee=0.1), ProtocolSpec("b", 2.0)],
+            {"a": 0.9, "b": 0.1},
+            limits=Limits(max_change={"a": 0.1}),
+        ),
+        rules=frozenset({"max_share a", "max_change a"}),
+        amount=0.3,
+        words=("a (now 0.90)", "max_share 0.50", "max_change 0.10", "raise max_change of a by 0.30"),
+    ),
+    # Ceilings 0.3 + 0.5 against 1, one of them of a share that is none or at least 0.1.
+    Impossible(
+        "ceilings leave capacity that nobody may take although one has an entry share",
+        AllocationProblem(
+            [ProtocolSpec("a", 1.0, max_share=0.3, entry_share=0.1), ProtocolSpec("b", 2.0, max_share=0.5)],
+            {"a": 0.3, "b": 0.5},
+        ),
+        rules=frozenset({"capacity lower", "max_share a", "max_share b"}),
+        amount=0.2,
+        words=("0.80", "a 0.30", "b 0.50", "raise max_share of a by 0.20"),
+    ),
+    # The same in whole units of 0.1.
+    Impossible(
+        "ceilings leave capacity that nobody may take although one has units",
+        AllocationProblem(
+            [ProtocolSpec("a", 1.0, max_share=0.3, step=0.1), ProtocolSpec("b", 2.0, max_share=0.5)],
+            {"a": 0.3, "b": 0.5},
+        ),
+        rules=frozenset({"capacity lower", "max_share a", "max_share b"}),
+        amount=0.2,
+        words=("0.80", "a 0.30", "b 0.50", "raise max_share of a by 0.20"),
+    ),
 )

@@ -7,7 +7,7 @@ import numpy as np
 from ..problem import AllocationProblem
 from ..problem.arrays import BoolArray, FloatArray, IntArray, ProblemArrays
 from ..program import Columns, Rows, cells, diagonal
-from .moves import TINY, change_cap, labels, periods
+from .moves import TINY, change_cap, labels, periods, widest
 
 ON_GRID = 1e-9
 
@@ -41,8 +41,10 @@ def entering(data: ProblemArrays) -> BoolArray:
     return result
 
 
-def most(data: ProblemArrays) -> FloatArray:
-    """Largest share each protocol could hold, the present one included: (periods, protocols)."""
+def most(data: ProblemArrays, *, wide: bool) -> FloatArray:
+    """Largest share each protocol could hold, the present one included, or with `wide` more: (periods, protocols)."""
+    if wide:
+        return widest(data)
     result: FloatArray = np.maximum(np.maximum(data.reach, data.lower), data.current)
     return result
 
@@ -51,7 +53,7 @@ def _places(data: ProblemArrays, which: BoolArray) -> IntArray:
     return np.flatnonzero(np.tile(which, data.periods))
 
 
-def choice_columns(problem: AllocationProblem) -> tuple[list[Columns], list[Rows]]:
+def choice_columns(problem: AllocationProblem, *, wide: bool = False) -> tuple[list[Columns], list[Rows]]:
     """used, units, still (stays at an odd share), enter and leave, with their rows."""
     data = problem.arrays
     used, units, still = counted(problem), stepped(data), odd(data)
@@ -62,11 +64,11 @@ def choice_columns(problem: AllocationProblem) -> tuple[list[Columns], list[Rows
     if still.any():
         _still(problem, still, columns, rows)
     if used.any():
-        _used(problem, used, still, columns, rows)
+        _used(problem, used, still, columns, rows, wide=wide)
     if units.any():
-        _units(problem, units, still, columns, rows)
+        _units(problem, units, still, columns, rows, wide=wide)
     if (used & entering(data)).any():
-        _enter(problem, entering(data), used, still, columns, rows)
+        _enter(problem, entering(data), used, still, columns, rows, wide=wide)
     _active(problem, used, still, rows)
     return columns, rows
 
@@ -97,7 +99,13 @@ def _still(problem: AllocationProblem, still: BoolArray, columns: list[Columns],
 
 
 def _used(
-    problem: AllocationProblem, used: BoolArray, still: BoolArray, columns: list[Columns], rows: list[Rows]
+    problem: AllocationProblem,
+    used: BoolArray,
+    still: BoolArray,
+    columns: list[Columns],
+    rows: list[Rows],
+    *,
+    wide: bool,
 ) -> None:
     """entry * used + current * still <= share <= most * used + current * still, and used + still <= 1."""
     data = problem.arrays
@@ -109,7 +117,7 @@ def _used(
     row, column = _on(_places(data, still), places)
     stays = {"still": cells(row, column, -current[row])} if row.size else {}
     share = {"share": cells(own, places, 1.0)}
-    top = most(data).ravel()[places]
+    top = most(data, wide=wide).ravel()[places]
     cap = share | {"used": diagonal(-top, count)} | stays
     rows.append(Rows("used_cap", names, cap, np.full(count, -np.inf), np.zeros(count)))
     least = np.flatnonzero(entry > 0.0)
@@ -132,14 +140,20 @@ def _used(
 
 
 def _units(
-    problem: AllocationProblem, units: BoolArray, still: BoolArray, columns: list[Columns], rows: list[Rows]
+    problem: AllocationProblem,
+    units: BoolArray,
+    still: BoolArray,
+    columns: list[Columns],
+    rows: list[Rows],
+    *,
+    wide: bool,
 ) -> None:
     """share = step * units + current * still, with no units where still."""
     data = problem.arrays
     places = _places(data, units)
     count, names = places.size, labels(problem, places)
     step = np.tile(data.step, data.periods)[places]
-    high = np.floor(most(data).ravel()[places] / step + ON_GRID)
+    high = np.floor(most(data, wide=wide).ravel()[places] / step + ON_GRID)
     columns.append(Columns("units", names, np.zeros(count), np.zeros(count), high, integer=True))
     parts = {"share": cells(np.arange(count), places, 1.0), "units": diagonal(-step, count)}
     row, column = _on(_places(data, still), places)
@@ -160,6 +174,8 @@ def _enter(
     still: BoolArray,
     columns: list[Columns],
     rows: list[Rows],
+    *,
+    wide: bool,
 ) -> None:
     """enter and leave in {0,1}: the jump to exactly the entry share, or from it to 0, that max change would forbid.
 
@@ -193,7 +209,7 @@ def _enter(
     for name, block, choice in (("enter_jump", "increase", "enter"), ("leave_jump", "decrease", "leave")):
         row_parts = {block: cells(own, places, 1.0), choice: diagonal(-jump, count)}
         rows.append(Rows(name, names, row_parts, free, change))
-    top = most(data).ravel()[places]
+    top = most(data, wide=wide).ravel()[places]
     exact = {"share": cells(own, places, 1.0), "enter": diagonal(np.maximum(top - entry, 0.0), count)}
     rows.append(Rows("enter_exactly", names, exact, free, np.maximum(top, entry)))
 

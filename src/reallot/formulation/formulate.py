@@ -11,8 +11,11 @@ from .resources import group_rows, resource_rows
 from .risk import expected_weight, risk_columns
 
 
-def formulate(problem: AllocationProblem) -> LinearProgram:
+def formulate(problem: AllocationProblem, *, wide: bool = False) -> LinearProgram:
     """The linear program (mixed-integer where a rule asks for it) of `problem`, objective in USD over the horizon.
+
+    Rows that only switch a column on are as tight as the limits allow. With `wide` they leave room for limits that
+    will be loosened in the program itself (see `rules`): the same points, a weaker relaxation.
 
     >>> from reallot import AllocationProblem
     >>> program = formulate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.5, "compute": 0.5}))
@@ -24,8 +27,8 @@ def formulate(problem: AllocationProblem) -> LinearProgram:
     rows = [movement(problem), *budget(problem), *turnover(problem)]
     for more_columns, more_rows in (
         curve_columns(problem, weight),
-        move_choices(problem),
-        choice_columns(problem),
+        move_choices(problem, wide=wide),
+        choice_columns(problem, wide=wide),
         risk_columns(problem),
     ):
         columns += more_columns

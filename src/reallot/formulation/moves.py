@@ -33,6 +33,12 @@ def periods(problem: AllocationProblem) -> Sequence[Hashable]:
     return ("",) if problem.periods == 1 else [f"period {t}" for t in range(problem.periods)]
 
 
+def widest(data: ProblemArrays) -> FloatArray:
+    """Wider than any share or change, however the limits are loosened: (periods, protocols)."""
+    result: FloatArray = np.maximum(data.upper, data.current) + 1.0
+    return result
+
+
 def change_cap(data: ProblemArrays) -> tuple[FloatArray, FloatArray]:
     """Upper bounds of increase and decrease, (periods, protocols).
 
@@ -41,13 +47,17 @@ def change_cap(data: ProblemArrays) -> tuple[FloatArray, FloatArray]:
     """
     unit = np.where(data.one_unit, np.maximum(data.step, data.entry), 0.0)
     cap = np.where(data.held, 0.0, np.maximum(data.max_change, unit))
-    widest = np.maximum(data.upper, data.current) + 1.0
-    bounded = np.where(np.isfinite(cap), cap, widest)
+    bounded = np.where(np.isfinite(cap), cap, widest(data))
     return bounded, bounded
 
 
-def change_reach(data: ProblemArrays) -> tuple[FloatArray, FloatArray]:
-    """Largest increase and decrease that bounds and max change leave possible, (periods, protocols)."""
+def change_reach(data: ProblemArrays, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
+    """Largest increase and decrease that bounds and max change leave possible, (periods, protocols).
+
+    With `wide` whatever could become possible as limits are loosened.
+    """
+    if wide:
+        return widest(data), widest(data)
     increase, decrease = change_cap(data)
     most, least = np.maximum(data.reach, data.lower), data.lower
     up = np.minimum(increase, np.maximum(most, data.current))
@@ -117,27 +127,27 @@ def turnover(problem: AllocationProblem) -> list[Rows]:
     ]
 
 
-def moved_places(problem: AllocationProblem) -> IntArray:
+def moved_places(problem: AllocationProblem, *, wide: bool = False) -> IntArray:
     """Places (t * protocols + i) that need to know whether they moved: fee, number or size of moves counts there."""
     data, limits = problem.arrays, problem.limits
-    up, down = change_reach(data)
+    up, down = change_reach(data, wide=wide)
     counts = np.broadcast_to((data.fee > 0.0) | (limits.max_moves is not None) | (limits.min_move > 0.0), up.shape)
     return np.flatnonzero(counts & ((up > TINY) | (down > TINY)))
 
 
-def move_choices(problem: AllocationProblem) -> tuple[list[Columns], list[Rows]]:
+def move_choices(problem: AllocationProblem, *, wide: bool = False) -> tuple[list[Columns], list[Rows]]:
     """moved[t,i] in {0,1} with fees; at most max_moves of them; changes of at least min_move.
 
     increase / largest increase + decrease / largest decrease <= moved: one strong row, since a protocol does one or
     the other. With min_move, raised in {0,1} says which.
     """
     data, limits = problem.arrays, problem.limits
-    places = moved_places(problem)
+    places = moved_places(problem, wide=wide)
     if not places.size:
         return [], []
     names = labels(problem, places)
     count, own = places.size, np.arange(places.size)
-    up, down = (reach.ravel()[places] for reach in change_reach(data))
+    up, down = (reach.ravel()[places] for reach in change_reach(data, wide=wide))
     fee = np.tile(data.fee, data.periods)[places]
     columns = [Columns("moved", names, -fee, np.zeros(count), np.ones(count), integer=True)]
     scale = np.maximum(up, down)
