@@ -75,10 +75,10 @@ def limits_text(plan: Allocation) -> str:
 def bound_text(plan: Allocation, screen: Screen) -> str:
     """What whole units, fees and counts cost: the plan against the exact optimum without them."""
     relaxed = allocate(without_choices(plan.problem), solver="exact")
-    milliseconds, gap = relaxed.timings["solve"] * 1e3, relaxed.certificate.gap
+    milliseconds, gap = relaxed.timings["solve"] * 1e3, relaxed.certificate.gap or 0.0
     return folded(
         "Without whole cards, fees, counts and shared resources, sorting alone finds the best plan "
-        f"({milliseconds:.1f} ms, proved by prices to {gap:.0e}): net {usd(relaxed.net_benefit)} USD. "
+        f"({milliseconds:.1f} ms, proved by prices to {max(gap, 1e-16):.0e}): net {usd(relaxed.net_benefit)} USD. "
         "Nothing under all rules can beat that; "
         f"the plan above keeps {plan.net_benefit / relaxed.net_benefit:.0%} of it.",
         screen,
