@@ -216,14 +216,19 @@ def _answer_lines(why: Explanation) -> list[str]:
 def _move_lines(why: Explanation) -> list[str]:
     if not why.moves:
         return ["", "no moves"]
-    lines = ["", "why it moved (USD over the horizon): gain - cost - charges of shared rules = net benefit"]
+    lines = ["", "why it moved (USD over the horizon), with what shared rules charge for the move or credit it with"]
     for move in why.moves:
-        parts = "".join(f" - {rule} {usd(charge)}" for rule, charge in move.charges.items())
-        sum_of = f"{usd(move.gain)} - {usd(move.cost)}{parts} = {usd(move.net_benefit)}"
+        parts = "".join(_charge(rule, charge) for rule, charge in move.charges.items())
+        sum_of = f"{usd(move.gain)} gain - {usd(move.cost)} cost{parts} = {usd(move.net_benefit)}"
         lines.append(f"  {move.protocol} {move.change:+.4g}: {sum_of}")
     total = sum(move.gain - move.cost for move in why.moves)
     lines.append(f"  gains less costs add up to the plan's net benefit: {usd(total)}")
     return lines
+
+
+def _charge(rule: str, charge: float) -> str:
+    """What a shared rule takes for a move, or credits it with: " - 4.08 for capacity", " + 4.08 from capacity"."""
+    return f" - {usd(charge)} for {rule}" if charge >= 0.0 else f" + {usd(-charge)} from {rule}"
 
 
 def _stay_lines(why: Explanation) -> list[str]:

@@ -9,6 +9,10 @@ from typing import Any
 from ..errors import InvalidInput, near_miss
 
 
+LARGEST = 1e15
+"""Beyond this a double has no cents left, and solvers take numbers for infinite."""
+
+
 def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf) -> float:
     """`value` as a float in [low, high]; raises InvalidInput naming `what` otherwise."""
     if isinstance(value, (bool, str, bytes)) or value is None:
@@ -19,6 +23,8 @@ def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf
         raise InvalidInput(f"{what} is {value!r}; it must be a number") from None
     if not math.isfinite(result):
         raise InvalidInput(f"{what} is {result}; it must be a finite number")
+    if abs(result) > LARGEST:
+        raise InvalidInput(f"{what} is {result:g}; numbers go up to {LARGEST:g}: use a larger unit")
     if result < low or result > high:
         span = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
         raise InvalidInput(f"{what} is {result:g}; it must be {span}")
