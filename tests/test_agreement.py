@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reallot import Allocation, AllocationProblem, Infeasible, allocate
+from reallot import Allocation, AllocationProblem, Infeasible, Limits, ProtocolSpec, SolverFailed, allocate, formulate
 from reallot.solvers import BACKENDS
 from strategies import CHOICES, COUPLED, LINEAR, budget, problems
 
@@ -60,4 +60,29 @@ def test_the_general_backends_agree_where_there_are_choices(kind: str, data: st.
 @budget(0.1)
 @given(data=st.data())
 def test_cbc_agrees_on_every_kind(kind: str, data: st.DataObject) -> None:
-    assert_agree(data.draw(problems(kind)), "highs", "pulp")
+    problem = data.draw(problems(kind))
+    try:
+        assert_agree(problem, "highs", "pulp")
+    except SolverFailed as failed:
+        # CBC can call an infeasible mixed-integer program optimal: an error then, never a plan
+        assert str(failed).startswith("pulp gave no plan (failed: PULP_CBC_CMD: its point breaks a row")
+        assert formulate(problem).is_mixed_integer
+        assert answer(problem, "scipy") is None
+
+
+def test_cbc_finds_the_plan_that_its_preprocessing_loses() -> None:
+    # staying is all there is: two are held, and compute is off its grid of eighths
+    specs = [ProtocolSpec("compute", 0.0, step=0.125), ProtocolSpec("relay", 0.0), ProtocolSpec("storage", 0.0)]
+    current = {"compute": 1 / 3, "relay": 0.0, "storage": 2 / 3}
+    problem = AllocationProblem(specs, current, limits=Limits(held={"relay", "storage"}))
+    assert allocate(problem, solver="pulp").shares.to_dict() == current
+
+
+def test_a_point_of_cbc_that_breaks_a_row_is_an_error() -> None:
+    # relay must come down from 1/9 to at most 0.05 and keep 0.025: no whole unit of 0.125 lies there
+    relay = ProtocolSpec("relay", 0.0, min_share=0.025, max_share=0.05, step=0.125, move_cost=0.1)
+    others = [ProtocolSpec("compute", 0.0), ProtocolSpec("storage", 0.0, move_cost=0.1)]
+    current = {"relay": 1 / 9, "compute": 4 / 9, "storage": 4 / 9}
+    problem = AllocationProblem([relay, *others], current, allow_idle=True)
+    with pytest.raises((Infeasible, SolverFailed)):
+        allocate(problem, solver="pulp")

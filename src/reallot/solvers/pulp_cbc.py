@@ -7,26 +7,47 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidInput, near_miss
-from ..program import LinearProgram, Solution, Status
+from ..program import LinearProgram, Solution, Status, certify
 
 NAME = "pulp"
+TOLERANCE = 1e-6
 
 
 def solve(program: LinearProgram, *, solver: str = "PULP_CBC_CMD", time_limit_seconds: float | None = None) -> Solution:
     """The optimum of `program` by the PuLP solver named `solver`; raises InvalidInput for one that is not installed."""
+    first = _run(program, solver, time_limit_seconds)
+    if solver != "PULP_CBC_CMD" or not program.is_mixed_integer:
+        return first
+    wrong = first.values is not None and not certify(program, first.values, tolerance=TOLERANCE).is_feasible
+    if not wrong and first.status is not Status.INFEASIBLE:
+        return first
+    # CBC's preprocessing errs both ways on tight equalities: it drops feasible points and lets infeasible ones through
+    second = _run(program, solver, time_limit_seconds, ["preprocess off"])
+    if second.status is Status.FAILED:
+        return Solution(Status.FAILED, detail=f"{solver}: its point breaks a row") if wrong else first
+    return second
+
+
+def _run(
+    program: LinearProgram, solver: str, time_limit_seconds: float | None, options: Sequence[str] = ()
+) -> Solution:
     import pulp
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        chosen = _solver(pulp, solver, program.is_mixed_integer, time_limit_seconds)
+        chosen = _solver(pulp, solver, program.is_mixed_integer, time_limit_seconds, options)
         model, columns, scale = _model(pulp, program)
-        model.solve(chosen)
+        try:
+            model.solve(chosen)
+        except pulp.PulpSolverError as error:
+            return Solution(Status.FAILED, detail=f"{solver}: {error}")
         status = _status(pulp, model)
         if status not in (Status.OPTIMAL, Status.STOPPED):
             return Solution(status, detail=pulp.LpStatus[model.status])
@@ -52,7 +73,9 @@ def write(program: LinearProgram, path: str | Path) -> None:
             model.writeMPS(str(target))
 
 
-def _solver(pulp: Any, name: str, is_mixed_integer: bool, time_limit_seconds: float | None) -> Any:
+def _solver(
+    pulp: Any, name: str, is_mixed_integer: bool, time_limit_seconds: float | None, extra: Sequence[str]
+) -> Any:
     known = pulp.listSolvers()
     if name not in known:
         raise InvalidInput(f"PuLP knows no solver {name!r}; {near_miss(name, known)}")
@@ -61,9 +84,8 @@ def _solver(pulp: Any, name: str, is_mixed_integer: bool, time_limit_seconds: fl
         options["timeLimit"] = time_limit_seconds
     if name == "PULP_CBC_CMD":
         options["gapRel"] = 0.0
-        options["options"] = ["primalTolerance 1e-9", "dualTolerance 1e-9"] + (
-            ["integerTolerance 1e-9", "allowableGap 0"] if is_mixed_integer else []
-        )
+        whole = ["integerTolerance 1e-9", "allowableGap 0"] if is_mixed_integer else []
+        options["options"] = ["primalTolerance 1e-9", "dualTolerance 1e-9", *whole, *extra]
     solver = pulp.getSolver(name, **options)
     if not solver.available():
         raise InvalidInput(
