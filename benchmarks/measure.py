@@ -17,7 +17,7 @@ YARDSTICKS = {"scipy alone": "scipy", "CBC alone": "pulp"}
 """One call of linprog or milp, or of CBC through PuLP, on the same program: no tie-break, no certificate, no prices."""
 EXPLAIN_ONCE = 0.5
 """Seconds above which `explain` is timed once, in the warm-up, instead of in every repeat."""
-EXPLAIN_AT_MOST = 30.0
+EXPLAIN_AT_MOST = 10.0
 """Seconds above which `explain` is left out: what the size before suggests, growing with the square of the size."""
 
 
