@@ -106,6 +106,19 @@ def test_the_amount_shown_is_never_below_what_is_needed() -> None:
     assert "raise max_change by 0.03334" in conflict_of(problem).message
 
 
+def test_a_decrease_floor_above_the_present_share_is_lowered_from_that_share() -> None:
+    # 0.30 is held by a floor of 0.35: the floor in force is 0.30, and capacity 0.20 asks for 0.10 less
+    specs = [ProtocolSpec("a", 1.0, decrease_floor=0.35)]
+    conflict = conflict_of(AllocationProblem(specs, {"a": 0.3}, capacity=0.2))
+    assert "lower decrease_floor of a by 0.10" in conflict.message
+
+
+def test_a_max_change_per_period_is_raised_for_all_protocols() -> None:
+    specs = [ProtocolSpec("a", 1.0, max_share=0.3), ProtocolSpec("b", 1.0)]
+    problem = AllocationProblem(specs, {"a": 0.5, "b": 0.5}, periods=2, limits=Limits(max_change=[0.1, 0.2]))
+    assert "raise max_change by 0.10" in conflict_of(problem).message
+
+
 def test_where_no_single_rule_is_enough_the_least_set_is_given() -> None:
     specs = [ProtocolSpec("a", 1.0, max_share=0.1), ProtocolSpec("b", 1.0, min_share=0.8)]
     problem = AllocationProblem(specs, {"a": 0.9, "b": 0.1}, limits=Limits(held={"a", "b"}))

@@ -23,12 +23,15 @@ from .problem import (
 )
 from .program import Certificate, LinearProgram, Solution, Status, certify
 from .solvers import solve
+from .solvers.batch import BatchResult, BatchStatus, allocate_many
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Allocation",
     "AllocationProblem",
+    "BatchResult",
+    "BatchStatus",
     "CVaR",
     "Certificate",
     "EarningsCurve",
@@ -49,6 +52,7 @@ __all__ = [
     "SolverFailed",
     "Status",
     "allocate",
+    "allocate_many",
     "certify",
     "explain",
     "formulate",

@@ -56,7 +56,7 @@ def find_conflict(problem: AllocationProblem, program: LinearProgram | None = No
     The rules come from the prices of the elastic program (Farkas' lemma: they prove that no split exists); where
     only whole numbers stand in the way, from the least set of loosenings. Raises InvalidInput if it is feasible.
     """
-    program = formulate(problem) if program is None else program
+    program = formulate(problem, wide=True) if program is None else program
     table = rules(problem, program, both_ways=True)
     total, loosened, counted = _least(program, table, relaxed=True)
     whole = total <= ZERO
@@ -114,7 +114,8 @@ def _scaled(rule: Rule) -> Loosening:
 def _everyone(problem: AllocationProblem, table: Sequence[Rule]) -> list[Rule]:
     """max_change as the one number it is, beside its effect on each protocol."""
     own = [rule for rule in table if rule.kind == "max_change"]
-    if len(own) < 2 or isinstance(problem.limits.max_change, dict):
+    per_name = isinstance(problem.limits.max_change, dict)
+    if per_name or not own or (len(own) == 1 and not isinstance(problem.limits.max_change, tuple)):
         return []
     where = np.concatenate([rule.loosening.column_upper[0] for rule in own])
     together = Loosening("max_change", column_upper=(where, np.ones(where.size)))

@@ -20,11 +20,13 @@ def notes(problem: AllocationProblem, schedule: FloatArray) -> tuple[str, ...]:
         if data.held[0, i]:
             continue
         change, now = float(data.max_change[0, i]), float(data.current[i])
-        for what, size in (("unit", float(data.step[i])), ("entry", _entry_gap(data.entry[i], now))):
+        for what, size in (("unit", float(data.step[i])), ("entry", _entry_gap(_entry(problem, i), now))):
             if size <= 0.0:
                 continue
-            if data.one_unit[i] and abs(float(schedule[0, i]) - now) > change + 1e-12:
-                result.append(f"{name} moves by {what} {percent(size)}, past the limit {percent(change)}: confirm it")
+            moved = abs(float(schedule[0, i]) - now)
+            if data.one_unit[i] and moved > change + 1e-12:
+                allowed = f"one {what} past the limit {percent(change)} is allowed"
+                result.append(f"{name} moves by {percent(moved)}: {allowed}, confirm it")
                 break
             for rule, limit in (("limit", change), ("turnover", turnover)):
                 if size > limit + 1e-12 and not (rule == "limit" and data.one_unit[i]):
@@ -32,6 +34,12 @@ def notes(problem: AllocationProblem, schedule: FloatArray) -> tuple[str, ...]:
         if limits.min_move > change + 1e-12:
             result.append(f"{name} unreachable: smallest move {percent(limits.min_move)} > limit {percent(change)}")
     return tuple(result)
+
+
+def _entry(problem: AllocationProblem, i: int) -> float:
+    """The least share protocol i can enter with: entry_share, in whole units where it comes in units."""
+    entry, step = float(problem.arrays.entry[i]), float(problem.arrays.step[i])
+    return entry if step == 0.0 else float(np.ceil(entry / step - 1e-9)) * step
 
 
 def _entry_gap(entry: float, now: float) -> float:

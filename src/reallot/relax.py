@@ -40,6 +40,8 @@ def _relax_max_change(problem: AllocationProblem, subject: str, amount: float) -
     if isinstance(limit, dict):
         return _limits(problem, max_change=limit | {subject: limit[subject] + amount})
     if isinstance(limit, tuple):
+        if subject:
+            raise InvalidInput(f"max_change is per period, for all protocols: it cannot be raised for {subject} alone")
         return _limits(problem, max_change=tuple(value + amount for value in limit))
     if not subject:
         return _limits(problem, max_change=limit + amount)  # type: ignore[operator]
@@ -77,6 +79,9 @@ def _relax_spec(key: str, sign: float) -> Callable[[AllocationProblem, str, floa
             if spec.name == subject and key == "lock_in":
                 assert spec.lock_in is not None
                 spec = replace(spec, lock_in=replace(spec.lock_in, share=eased(spec.lock_in.share)))
+            elif spec.name == subject and key == "decrease_floor":
+                in_force = min(problem.current[subject], spec.decrease_floor)
+                spec = replace(spec, decrease_floor=eased(in_force))
             elif spec.name == subject:
                 change: dict[str, Any] = {key: eased(getattr(spec, key))}
                 spec = replace(spec, **change)

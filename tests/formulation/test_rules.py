@@ -54,8 +54,6 @@ def is_one_number(problem: AllocationProblem, rule: Rule) -> bool:
         return False
     if rule.kind == "max_change":  # one list for all protocols
         return not isinstance(problem.limits.max_change, tuple)
-    if rule.kind == "decrease_floor":  # stands above the present share, which is the floor then
-        return problem[rule.subject].decrease_floor <= problem.current[rule.subject]
     return True
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..errors import InvalidInput, near_miss
 
-
 LARGEST = 1e15
 """Beyond this a double has no cents left, and solvers take numbers for infinite."""
 

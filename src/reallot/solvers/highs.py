@@ -16,6 +16,8 @@ from ..program import LinearProgram, Solution, Status
 from ..program.blocks import FloatArray
 
 FEASIBILITY = 1e-9
+INTEGRALITY = 1e-10
+"""The tightest HiGHS takes: a mixed-integer search's bound is off by as much, and must stay within 1e-9."""
 NAME = "highs"
 
 
@@ -40,12 +42,13 @@ class HighsModel:
         self.is_mixed_integer = program.is_mixed_integer and not relaxed
         self.highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         self._set("output_flag", False)
-        self._set("primal_feasibility_tolerance", FEASIBILITY)
-        self._set("dual_feasibility_tolerance", FEASIBILITY)
+        tolerance = INTEGRALITY if self.is_mixed_integer else FEASIBILITY
+        self._set("primal_feasibility_tolerance", tolerance)
+        self._set("dual_feasibility_tolerance", tolerance)
         if self.is_mixed_integer:
             self._set("mip_rel_gap", 0.0)
             self._set("mip_abs_gap", 0.0)
-            self._set("mip_feasibility_tolerance", FEASIBILITY)
+            self._set("mip_feasibility_tolerance", INTEGRALITY)
         if time_limit_seconds is not None:
             self._set("time_limit", float(time_limit_seconds))
         if _one_dense_row(program):

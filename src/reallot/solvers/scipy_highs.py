@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..program import LinearProgram, Solution, Status
-from .highs import FEASIBILITY
+from .highs import FEASIBILITY, INTEGRALITY
 
 NAME = "scipy"
 TOLERANCES = {"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY}
@@ -59,7 +59,9 @@ def _milp(program: LinearProgram, scale: float, options: dict[str, Any]) -> Solu
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     rows = LinearConstraint(program.matrix, program.row_lower, program.row_upper)
-    exacting = options | TOLERANCES | {"mip_rel_gap": 0.0, "mip_feasibility_tolerance": FEASIBILITY}
+    exact = {"mip_rel_gap": 0.0, "mip_abs_gap": 0.0}
+    tolerances = ("mip_feasibility_tolerance", "primal_feasibility_tolerance", "dual_feasibility_tolerance")
+    exacting = options | exact | dict.fromkeys(tolerances, INTEGRALITY)
     with warnings.catch_warnings():
         # milp passes options it does not know on to HiGHS, and says so
         warnings.filterwarnings("ignore", message="Unrecognized options detected", category=RuntimeWarning)

@@ -1,0 +1,162 @@
+"""Many problems at once give what each gives alone: shares, money, prices and status, in chunks of any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reallot import (
+    AllocationProblem,
+    BatchStatus,
+    Infeasible,
+    InvalidInput,
+    Limits,
+    ProtocolSpec,
+    allocate,
+    allocate_many,
+)
+from reallot.solvers import batch
+from strategies import budget
+
+SHARE = st.integers(0, 8).map(lambda k: k / 8)
+RATE = st.sampled_from([0.0, 1.0, 1.0, 2.0, -1.0, 0.5, 1e3, 1e-3])
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> dict[str, np.ndarray]:
+    """Arguments of allocate_many for a few problems: ties, full and odd starts, held columns, tight limits."""
+    count, size = draw(st.integers(1, 4)), draw(st.integers(1, 5))
+
+    def table(element: st.SearchStrategy[float]) -> np.ndarray:
+        return np.array([[draw(element) for _ in range(size)] for _ in range(count)])
+
+    weights = table(st.integers(0, 4)) + 1e-3
+    start = weights / weights.sum(axis=1, keepdims=True) if draw(st.booleans()) else table(SHARE)
+    given: dict[str, np.ndarray] = {"rates": table(RATE), "current": start}
+    given["move_cost"] = table(st.sampled_from([0.0, 0.0, 0.1, 0.5]))
+    given["horizon_hours"] = np.array([draw(st.sampled_from([1.0, 24.0])) for _ in range(count)])
+    if draw(st.booleans()):
+        given["upper"] = table(st.sampled_from([1.0, 0.5, 0.25]))
+        given["lower"] = np.minimum(given["upper"], table(st.sampled_from([0.0, 0.0, 0.125])))
+    if draw(st.booleans()):
+        given["max_change"] = table(SHARE)
+    if draw(st.booleans()):
+        given["held"] = table(st.booleans()).astype(bool)
+    if draw(st.booleans()):
+        given["max_turnover"] = np.array([draw(SHARE) for _ in range(count)])
+    return given
+
+
+def alone(given: dict[str, np.ndarray], k: int) -> AllocationProblem:
+    """Problem k of the batch as a problem of its own; columns are named in their order."""
+    names = [f"p{i}" for i in range(given["rates"].shape[1])]
+    row = {name: values[k] for name, values in given.items()}
+    specs = [
+        ProtocolSpec(
+            name,
+            float(row["rates"][i]),
+            move_cost=float(row["move_cost"][i]),
+            **({"min_share": row["lower"][i], "max_share": row["upper"][i]} if "upper" in row else {}),
+        )
+        for i, name in enumerate(names)
+    ]
+    limits = Limits(
+        max_change=dict(zip(names, row["max_change"], strict=True)) if "max_change" in row else None,
+        max_turnover=float(row["max_turnover"]) if "max_turnover" in row else None,
+        held=[name for i, name in enumerate(names) if "held" in row and row["held"][i]],
+    )
+    current = dict(zip(names, row["current"], strict=True))
+    return AllocationProblem(specs, current, horizon_hours=float(row["horizon_hours"]), limits=limits)
+
+
+@pytest.mark.slow
+@budget(4.0)
+@given(given=rows())
+def test_a_batch_gives_what_each_problem_gives_alone(given: dict[str, np.ndarray]) -> None:
+    many = allocate_many(**given)
+    for k in range(len(many)):
+        try:
+            plan = allocate(alone(given, k), solver="exact")
+        except Infeasible:
+            assert many.status[k] == BatchStatus.INFEASIBLE
+            assert np.isnan(many.net_benefit[k]) and np.isnan(many.gap[k])
+            continue
+        scale = plan.certificate.scale
+        assert many.status[k] == BatchStatus.OPTIMAL
+        assert many.net_benefit[k] == pytest.approx(plan.net_benefit, abs=1e-12 * scale)
+        assert many.earnings_per_hour[k] == pytest.approx(plan.earnings_per_hour, abs=1e-12 * scale)
+        assert many.cost[k] == pytest.approx(plan.cost, abs=1e-12 * scale)
+        np.testing.assert_allclose(many.shares[k], plan.schedule[0], atol=1e-11)
+        assert many.gap[k] <= 1e-12 and many.residual[k] <= 1e-12
+
+
+@pytest.mark.slow
+@budget(2.0)
+@given(given=rows())
+def test_the_prices_of_a_batch_are_those_of_each_problem(given: dict[str, np.ndarray]) -> None:
+    # bounds that end at the capacity are a limit of their own in the batch, so they are left away here
+    given.pop("upper", None), given.pop("lower", None)
+    many = allocate_many(**given, upper=np.inf)
+    for k in np.flatnonzero(many.status == BatchStatus.OPTIMAL):
+        price = allocate(alone(given, k), solver="exact").prices["capacity"]
+        scale = np.abs(given["rates"]).max() + given["move_cost"].max()
+        np.testing.assert_allclose(many.capacity_price[k], price, atol=1e-9 * scale)
+
+
+@pytest.mark.slow
+@budget(1.0)
+@given(given=rows(), numbers=st.integers(1, 12))
+def test_the_size_of_a_chunk_changes_nothing(given: dict[str, np.ndarray], numbers: int) -> None:
+    whole = allocate_many(**given)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "CHUNK_NUMBERS", numbers)
+        pieces = allocate_many(**given)
+    for field in ("shares", "net_benefit", "capacity_price", "status", "gap"):
+        np.testing.assert_array_equal(getattr(whole, field), getattr(pieces, field))
+
+
+def test_an_infeasible_row_disturbs_no_other() -> None:
+    # row 1 holds both at 0.4: 0.8 of 1; rows 0 and 2 move 0.2 to the better one
+    many = allocate_many(
+        [[2.0, 1.0]] * 3,
+        [[0.3, 0.7], [0.4, 0.4], [0.5, 0.5]],
+        max_change=0.2,
+        held=[[False, False], [True, True], [False, False]],
+    )
+    assert many.status.tolist() == [BatchStatus.OPTIMAL, BatchStatus.INFEASIBLE, BatchStatus.OPTIMAL]
+    np.testing.assert_allclose(many.shares, [[0.5, 0.5], [0.4, 0.4], [0.7, 0.3]])
+    np.testing.assert_allclose(many.net_benefit, [0.2, np.nan, 0.2])
+
+
+def test_a_mask_makes_problems_of_different_sizes() -> None:
+    # the third place would be the best, and is not there in row 1
+    many = allocate_many([[1.0, 2.0, 9.0]] * 2, [[1.0, 0.0, 0.0]] * 2, mask=[[True, True, True], [True, True, False]])
+    np.testing.assert_allclose(many.shares, [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+
+
+def test_every_argument_broadcasts() -> None:
+    # four costs for one problem each: 0.1 moved for a day gains 2.4, and costs 0.2 times the cost
+    many = allocate_many(
+        [2.0, 1.0], [0.5, 0.5], move_cost=[[0.0], [6.0], [13.0], [1.0]], max_change=0.1, horizon_hours=24
+    )
+    np.testing.assert_allclose(many.net_benefit, [2.4, 1.2, 0.0, 2.2], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rates": [[1.0, np.nan]]}, r"rates\[0, 1\] is nan; it must be a finite number"),
+        ({"current": [[-0.1, 1.1]]}, "current has the entry -0.1; it must be at least 0"),
+        ({"move_cost": -1.0}, "move_cost has the entry -1"),
+        ({"held": [0, 1]}, "held has entries of type int"),
+        ({"horizon_hours": 0.0}, "horizon_hours has the entry 0; it must be above 0"),
+        ({"rates": [[1.0, 2.0, 3.0]]}, r"shapes do not broadcast.*rates \(1, 3\)"),
+        ({"max_turnover": [[0.1]]}, r"max_turnover has shape \(1, 1\); give one number, or one per problem"),
+    ],
+)
+def test_wrong_arrays_are_refused_by_name(change: dict[str, object], message: str) -> None:
+    given = {"rates": [[1.0, 2.0]], "current": [[0.5, 0.5]]} | change
+    with pytest.raises(InvalidInput, match=message):
+        allocate_many(**given)
