@@ -6,6 +6,8 @@ without, shares are on a grid, arbitrary, or tiny, and rates span six orders of 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -43,7 +45,7 @@ COUPLED = {
     "resources alone": {"bounds", "curves", "costs", "resources", "no capacity"},
     "CVaR": {"bounds", "curves", "idle", "costs", "warm_up", "scenarios", "cvar"},
     "robust": {"bounds", "curves", "idle", "costs", "robust"},
-    "periods with groups and CVaR": {"bounds", "costs", "periods", "groups", "scenarios", "cvar"},
+    "periods with groups and CVaR": {"idle", "bounds", "costs", "periods", "groups", "scenarios", "cvar"},
 }
 """Linear programs that only the general solvers take."""
 
@@ -177,9 +179,9 @@ def _earnings(draw: st.DrawFn, features: set[str], grid: int | None, periods: in
 
 
 @st.composite
-def limits(draw: st.DrawFn, names: tuple[str, ...], features: set[str], grid: int | None, periods: int) -> Limits:
+def limits(draw: st.DrawFn, current: dict[str, float], features: set[str], grid: int | None, periods: int) -> Limits:
     """Max change in all its forms, holds with and without an end, and the features' limits."""
-    share = shares(grid)
+    share, names = shares(grid), tuple(current)
     forms = [st.none(), share, share, st.dictionaries(st.sampled_from(names), share)]
     if periods > 1:
         forms.append(st.lists(share, min_size=periods, max_size=periods))
@@ -197,7 +199,8 @@ def limits(draw: st.DrawFn, names: tuple[str, ...], features: set[str], grid: in
     groups = []
     if "groups" in features or "active" in features:
         members = draw(st.sets(st.sampled_from(names), min_size=1))
-        cap = draw(share) if "groups" in features else None
+        now = sum(current[name] for name in members)
+        cap = draw(st.one_of(share, st.just(now), st.just(now))) if "groups" in features else None
         active = draw(st.integers(1, 2)) if "active" in features else None
         groups.append(Group("shared", tuple(sorted(members)), max_share=cap, max_active=active))
     return Limits(**given, groups=tuple(groups), allow_one_unit="one_unit" in features and draw(st.booleans()))
@@ -241,10 +244,15 @@ def problems(
     current = draw(starts(len(names), available, grid, idle))
     specs = [draw(protocols(name, share, features, grid, steps)) for name, share in zip(names, current, strict=True)]
     if "resources" in features:
-        given["resources"] = {key: draw(st.sampled_from([0.5, 1.0, 2.0, 4.0])) for key in ("cpu", "disk")}
         use = st.sampled_from([0.0, 0.5, 1.0, 2.0])
         bounded = "no capacity" in features
-        specs = [_using(spec, {"cpu": draw(use) + (0.5 if bounded else 0.0), "disk": draw(use)}) for spec in specs]
+        specs = [
+            replace(spec, uses={"cpu": draw(use) + (0.5 if bounded else 0.0), "disk": draw(use)}) for spec in specs
+        ]
+        given["resources"] = {}
+        for key in ("cpu", "disk"):
+            now = sum(spec.uses[key] * share for spec, share in zip(specs, current, strict=True))
+            given["resources"][key] = draw(st.sampled_from([now, now, 0.5, 1.0, 2.0, 4.0]))
         if bounded:
             given["capacity"] = None
     if "scenarios" in features:
@@ -261,12 +269,6 @@ def problems(
         specs,
         dict(zip(names, current, strict=True)),
         allow_idle=idle,
-        limits=draw(limits(names, features, grid, steps)),
+        limits=draw(limits(dict(zip(names, current, strict=True)), features, grid, steps)),
         **given,
     )
-
-
-def _using(spec: ProtocolSpec, uses: dict[str, float]) -> ProtocolSpec:
-    from dataclasses import replace
-
-    return replace(spec, uses=uses)

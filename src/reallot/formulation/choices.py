@@ -17,6 +17,13 @@ def stepped(data: ProblemArrays) -> BoolArray:
     return data.step > 0.0
 
 
+def has_choices(problem: AllocationProblem) -> bool:
+    """True where some share is all or nothing: units, entry shares, or groups that count their members."""
+    data = problem.arrays
+    groups = any(group.max_active is not None for group in problem.limits.groups)
+    return groups or bool(data.step.any() or data.entry.any())
+
+
 def counted(problem: AllocationProblem) -> BoolArray:
     """Protocols of which it must be known whether they are used: an entry share, or a group that counts its members."""
     result = problem.arrays.entry > 0.0
@@ -55,10 +62,10 @@ def _places(data: ProblemArrays, which: BoolArray) -> IntArray:
 
 def choice_columns(problem: AllocationProblem, *, wide: bool = False) -> tuple[list[Columns], list[Rows]]:
     """used, units, still (stays at an odd share), enter and leave, with their rows."""
+    if not has_choices(problem):
+        return [], []
     data = problem.arrays
     used, units, still = counted(problem), stepped(data), odd(data)
-    if not (used.any() or units.any()):
-        return [], []
     columns: list[Columns] = []
     rows: list[Rows] = []
     if still.any():
@@ -203,14 +210,17 @@ def _enter(
     one = {"enter": diagonal(1.0, count), "leave": diagonal(1.0, count)}
     rows.append(Rows("one_way", names, one, free, np.ones(count)))
     entry = np.tile(data.entry, data.periods)[places]
-    change = np.minimum(np.maximum(data.max_change, np.where(data.one_unit, data.step, 0.0)).ravel()[places], entry)
-    change = np.where(data.held.ravel()[places], 0.0, change)
-    jump = np.where(data.held.ravel()[places], 0.0, entry - change)
+    change = np.maximum(data.max_change, np.where(data.one_unit, data.step, 0.0)).ravel()[places]
+    change = np.where(data.held.ravel()[places], 0.0, np.minimum(change, change_cap(data)[0].ravel()[places]))
+    jump = np.where(data.held.ravel()[places], 0.0, np.maximum(entry - change, 0.0))
     for name, block, choice in (("enter_jump", "increase", "enter"), ("leave_jump", "decrease", "leave")):
         row_parts = {block: cells(own, places, 1.0), choice: diagonal(-jump, count)}
         rows.append(Rows(name, names, row_parts, free, change))
     top = most(data, wide=wide).ravel()[places]
-    exact = {"share": cells(own, places, 1.0), "enter": diagonal(np.maximum(top - entry, 0.0), count)}
+    exact = {
+        "share": cells(own, places, 1.0),
+        "enter": diagonal(np.where(jump > 0.0, np.maximum(top - entry, 0.0), 0.0), count),
+    }
     rows.append(Rows("enter_exactly", names, exact, free, np.maximum(top, entry)))
 
 
