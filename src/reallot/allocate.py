@@ -15,13 +15,15 @@ from .notes import notes as notes_on
 from .problem import AllocationProblem
 from .problem.arrays import FloatArray
 from .program import Certificate, LinearProgram, Solution, Status, certify
-from .program.certificate import gain_scale
+from .program.certificate import gain_scale, worst_residual
 from .program.ties import as_good_as, optimal_face
 from .solvers import exact
 from .solvers.backends import Backend, choose, runner
 
 EQUAL = 1e-10
 """A plan must beat staying by more than this part of the money at stake: rounding is no reason to move."""
+STAYS = 1e-9
+"""The present shares meet the rules if they break none by more than this."""
 
 Solve = Callable[[LinearProgram], Solution]
 
@@ -66,10 +68,10 @@ def allocate(
     else:
         answer = _by_solver(problem, program, backend, runner(solver, time_limit_seconds))
     solved = perf_counter()
-    schedule, notes, can_stay = _stay_unless_better(problem, program, answer.schedule)
+    schedule, point, notes, can_stay = _stay_unless_better(problem, program, answer.schedule)
     certificate = certify(
         program,
-        complete(problem, program, schedule),
+        point,
         answer.row_prices,
         claimed_bound=answer.bound,
         claimed_by=backend.name,
@@ -181,23 +183,25 @@ def _settle_ties(
 
 def _stay_unless_better(
     problem: AllocationProblem, program: LinearProgram, schedule: FloatArray
-) -> tuple[FloatArray, tuple[str, ...], bool]:
-    """The schedule, or staying where the schedule is worth no more than that (or less than min_gain more)."""
+) -> tuple[FloatArray, FloatArray, tuple[str, ...], bool]:
+    """The schedule, or staying where the schedule is worth no more than that (or less than min_gain more).
+
+    Also its full point, a note where min_gain decided, and whether staying meets every rule.
+    """
     stay = np.tile(problem.arrays.current, (problem.periods, 1))
-    point = complete(problem, program, stay)
-    staying = certify(program, point)
-    can_stay = staying.is_feasible
-    if not can_stay:
-        return schedule, (), can_stay
-    gain = program.objective(complete(problem, program, schedule)) - staying.objective
-    if gain <= EQUAL * staying.scale:
-        return stay, (), can_stay
+    point, stay_point = complete(problem, program, schedule), complete(problem, program, stay)
+    if worst_residual(program, stay_point)[0] > STAYS:
+        return schedule, point, (), False
+    worth = program.objective(stay_point)
+    gain = program.objective(point) - worth
+    if gain <= EQUAL * max(abs(worth), gain_scale(program)):
+        return stay, stay_point, (), True
     if gain < problem.limits.min_gain:
         note = (
             f"the best plan is worth {gain:.4g} USD more than staying, less than min_gain {problem.limits.min_gain:g}"
         )
-        return stay, (note,), can_stay
-    return schedule, (), can_stay
+        return stay, stay_point, (note,), True
+    return schedule, point, (), True
 
 
 def _require(certificate: Certificate, status: Status, backend: Backend, allowance: float) -> None:

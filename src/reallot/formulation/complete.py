@@ -7,7 +7,7 @@ import numpy as np
 from ..problem import AllocationProblem, CVaR, RateUncertainty
 from ..problem.arrays import BoolArray, Curved, FloatArray
 from ..program import LinearProgram
-from .choices import _places, counted, entering, odd, stepped
+from .choices import _places, counted, entering, has_choices, odd, stepped
 from .earnings import fill_starts
 from .moves import TINY, moved_places
 from .risk import deviations, fills, scenario_earnings
@@ -75,8 +75,8 @@ def _blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str, Float
         result["raised"] = (change > 0.0).ravel()[places].astype(float)
     if data.curved:
         result |= _curve_blocks(problem, schedule)
-    used, units, still = counted(problem), stepped(data), odd(data)
-    if used.any() or units.any():
+    if has_choices(problem):
+        used, units, still = counted(problem), stepped(data), odd(data)
         stays = np.logical_and.accumulate(schedule == data.current, axis=0) & still
         active = schedule > TINY
         result["still"] = stays.ravel()[_places(data, still)].astype(float)

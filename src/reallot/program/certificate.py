@@ -67,7 +67,7 @@ def certify(
     columns, the bound is what the solver claims and `bound_from` says so.
     """
     objective = program.objective(values)
-    residual, place = _worst_residual(program, values)
+    residual, place = worst_residual(program, values)
     whole = values[program.integer]
     integrality = float(np.abs(whole - np.round(whole)).max(initial=0.0))
     scale = max(abs(objective), gain_scale(program), np.finfo(float).tiny)
@@ -95,7 +95,7 @@ def dual_bound(program: LinearProgram, row_prices: FloatArray) -> float:
     return float(program.offset + prices @ np.where(finite, limit, 0.0) + box.sum())
 
 
-def _worst_residual(program: LinearProgram, values: FloatArray) -> tuple[float, str]:
+def worst_residual(program: LinearProgram, values: FloatArray) -> tuple[float, str]:
     """The largest relative violation and the label of its row or column."""
     bounds = np.maximum(program.lower - values, values - program.upper) / np.maximum(1.0, np.abs(values))
     worst, place = 0.0, "none"
