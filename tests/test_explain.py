@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,6 +154,16 @@ def assert_true(plan: Allocation, stay: Threshold, slack: float) -> None:
             assert (change > 1e-9) == beyond, (stay, shift, shifted.schedule)
 
 
+def has_tiny_rooms(problem: AllocationProblem) -> bool:
+    """True where some share could move by so little that a slightly better rate is not worth more than rounding."""
+    data = problem.arrays
+    widths = [curve.widths for curve in data.curved]
+    rooms = [data.max_change[0], data.upper[0] - data.current, data.current - data.lower[0], data.current, *widths]
+    rooms += [] if data.max_turnover is None else [data.max_turnover]
+    room = np.abs(np.concatenate(rooms))
+    return bool(((room > 0.0) & (room < 1e-3)).any())
+
+
 def left_rate(plan: Allocation, place: int) -> float:
     from reallot.solvers.exact_slopes import marginals
 
@@ -166,7 +177,7 @@ def left_rate(plan: Allocation, place: int) -> float:
 def test_the_thresholds_are_where_the_plan_changes(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind, sizes=(1, 4)))
     plan = plan_of(problem)
-    if plan is None or problem.scenarios is not None:
+    if plan is None or problem.scenarios is not None or has_tiny_rooms(problem):
         return
     rates = [abs(stay.rate) for stay in thresholds(plan)]
     slack = 1e-5 * max([1e-3, *rates, plan.certificate.scale / problem.horizon_hours])
