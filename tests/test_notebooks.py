@@ -38,8 +38,11 @@ def test_a_notebook_uses_public_names_only(path: Path) -> None:
 
 @pytest.mark.slow
 @each_notebook
-def test_a_notebook_runs_in_a_kernel_and_shows_a_table_and_a_figure(path: Path) -> None:
+def test_a_notebook_runs_in_a_kernel_and_shows_a_table_and_a_figure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Left out where the notebook extra is not installed."""
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # figures are shown in the notebook only by the kernel's own
     pytest.importorskip("matplotlib")
     pytest.importorskip("ipykernel")
     jupytext, nbclient = pytest.importorskip("jupytext"), pytest.importorskip("nbclient")
