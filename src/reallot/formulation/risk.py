@@ -79,7 +79,9 @@ def _cvar(problem: AllocationProblem, risk: CVaR) -> tuple[list[Columns], list[R
         widths = np.tile(np.concatenate([curve.widths for curve in data.curved]), data.periods)
         fill_low, fill_high = _range(fill, np.zeros(widths.size), widths)
         low, high = low + fill_low, high + fill_high
-    least, most = float((base + low).min()), float((base + high).max())
+    # wider by one unit of every share: the bounds of the floor never bind, and so never have a price
+    room = float(np.abs(share).sum(axis=1).max(initial=0.0) + np.abs(fill).sum(axis=1).max(initial=0.0))
+    least, most = float((base + low).min()) - room, float((base + high).max()) + room
     count = base.size
     tail = np.asarray(problem.scenarios.probabilities) / (1.0 - risk.level)  # type: ignore[union-attr]
     names = [f"scenario {s}" for s in range(count)]
@@ -103,7 +105,8 @@ def _range(gains: FloatArray, lower: FloatArray, upper: FloatArray) -> tuple[Flo
 def _robust(problem: AllocationProblem, risk: RateUncertainty) -> tuple[list[Columns], list[Rows]]:
     """The worst case's dual: lose budget * common + sum of own, with common + own[i] >= deviation of i."""
     data, radius = problem.arrays, deviations(problem)
-    worst = radius * np.maximum(data.upper, data.current).sum(axis=0)
+    # one unit of every share more than there can be: these bounds never bind, and so never have a price
+    worst = radius * (np.maximum(data.upper, data.current) + 1.0).sum(axis=0)
     count, one = data.size, np.array([1.0])
     columns = [
         Columns("common", ("",), -risk.budget * one, 0.0 * one, worst.max() * one),

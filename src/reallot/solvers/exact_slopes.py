@@ -122,29 +122,32 @@ class _Around:
     def limit_prices(self, up: FloatArray, down: FloatArray) -> dict[tuple[str, int], Interval]:
         """Prices of the protocols' own limits at which a share stands: held, max_change, max_share, min_share.
 
-        One unit more of a limit lets the share go one further; one less pushes it back. Where two limits end at the
-        same share, one unit more of either alone is worth nothing.
+        One unit more of a limit lets the share go one further; one less pushes it back, which a limit from the other
+        side may forbid. Where two limits end at the same share, one unit more of either alone is worth nothing.
         """
         at, data, shares = self.matching, self.data, self.shares
         dust = at.dust
         limit, held = data.max_change[0], data.held[0]
         result: dict[tuple[str, int], Interval] = {}
         top, bottom = at.current + limit, at.current - limit
-        for i in np.flatnonzero(held):
+        for i in np.flatnonzero(limit <= 0.0):
             ways = [0.0]
             if at.upper[i] > shares[i] + dust:
                 ways.append(float(up[i]))
             if at.lower[i] < shares[i] - dust:
                 ways.append(float(down[i]))
-            result["held", int(i)] = (max(ways), max(ways))
-        for reached, change, bound, name, more, less in (
-            (shares >= at.b - dust, top <= at.upper + dust, at.upper <= top + dust, "max_share", up, down),
-            (shares <= at.a + dust, bottom >= at.lower - dust, at.lower >= bottom - dust, "min_share", down, up),
+            kind = "held" if held[i] else "max_change"
+            result[kind, int(i)] = (max(ways), max(ways) if held[i] else np.inf)
+        at_top, at_bottom = shares >= at.b - dust, shares <= at.a + dust
+        moves = np.abs(shares - at.current) > dust
+        for reached, pinned, change, bound, name, more, less in (
+            (at_top, at_bottom, top <= at.upper + dust, at.upper <= top + dust, "max_share", up, down),
+            (at_bottom, at_top, bottom >= at.lower - dust, at.lower >= bottom - dust, "min_share", down, up),
         ):
-            moves = np.abs(shares - at.current) > dust
-            for i in np.flatnonzero(reached & ~held):
+            for i in np.flatnonzero(reached):
                 both = bool(change[i] and bound[i])
-                price = (0.0 if both else max(float(more[i]), 0.0), max(-float(less[i]), 0.0))
+                last = np.inf if pinned[i] else max(-float(less[i]), 0.0)
+                price = (0.0 if both else max(float(more[i]), 0.0), last)
                 if change[i] and moves[i]:
                     result["max_change", int(i)] = price
                 if bound[i] and (name == "max_share" or data.lower[0, i] > 0.0):

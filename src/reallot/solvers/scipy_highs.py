@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..program import LinearProgram, Solution, Status
-from .highs import FEASIBILITY, INTEGRALITY
+from .highs import FEASIBILITY, INTEGRALITY, settled
 
 NAME = "scipy"
 TOLERANCES = {"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY}
@@ -56,28 +56,33 @@ def _linprog(program: LinearProgram, scale: float, options: dict[str, Any]) -> S
 
 
 def _milp(program: LinearProgram, scale: float, options: dict[str, Any]) -> Solution:
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    rows = LinearConstraint(program.matrix, program.row_lower, program.row_upper)
-    exact = {"mip_rel_gap": 0.0, "mip_abs_gap": 0.0}
-    tolerances = ("mip_feasibility_tolerance", "primal_feasibility_tolerance", "dual_feasibility_tolerance")
-    exacting = options | exact | dict.fromkeys(tolerances, INTEGRALITY)
-    with warnings.catch_warnings():
-        # milp passes options it does not know on to HiGHS, and says so
-        warnings.filterwarnings("ignore", message="Unrecognized options detected", category=RuntimeWarning)
-        result: Any = milp(
-            -program.gain / scale,
-            integrality=program.integer.astype(int),
-            bounds=Bounds(program.lower, program.upper),
-            constraints=[rows],
-            options=exacting,  # type: ignore[arg-type]
-        )
+    result = _search(program, scale, options)
+    if result.status == 0 and not settled(result.fun, result.mip_dual_bound):
+        result = _search(program, scale, options | {"presolve": False})
     status = _status(result)
     if result.x is None:
         return Solution(status, detail=str(result.message))
     claimed = getattr(result, "mip_dual_bound", None)
     bound = None if claimed is None else program.offset - scale * float(claimed)
     return Solution(status, np.asarray(result.x), None, bound, str(result.message))
+
+
+def _search(program: LinearProgram, scale: float, options: dict[str, Any]) -> Any:
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    exact = {"mip_rel_gap": 0.0, "mip_abs_gap": 0.0}
+    tolerances = ("mip_feasibility_tolerance", "primal_feasibility_tolerance", "dual_feasibility_tolerance")
+    exacting = options | exact | dict.fromkeys(tolerances, INTEGRALITY)
+    with warnings.catch_warnings():
+        # milp passes options it does not know on to HiGHS, and says so
+        warnings.filterwarnings("ignore", message="Unrecognized options detected", category=RuntimeWarning)
+        return milp(
+            -program.gain / scale,
+            integrality=program.integer.astype(int),
+            bounds=Bounds(program.lower, program.upper),
+            constraints=[LinearConstraint(program.matrix, program.row_lower, program.row_upper)],
+            options=exacting,  # type: ignore[arg-type]
+        )
 
 
 def _status(result: Any) -> Status:
