@@ -139,6 +139,8 @@ def test_formulation_does_not_know_who_solves_it_and_solvers_do_not_know_the_for
         for name, each in everywhere()
         for one, other in (("formulation", "solvers"), ("solvers", "formulation"))
         if name.split(".")[0] == one and (ours(each) or "").split(".")[0] == other
+        # the conformance suite is no backend: it hands formulated problems to one
+        and name != "solvers.conformance"
     ]
     assert not wrong, "\n".join(wrong)
 
