@@ -10,6 +10,7 @@ from .errors import Infeasible, InvalidInput, ReallotError, SolverFailed
 from .explain import Explanation, explain
 from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
 from .formulation import formulate
+from .frontier import frontier
 from .problem import (
     AllocationProblem,
     CVaR,
@@ -56,6 +57,7 @@ __all__ = [
     "certify",
     "explain",
     "formulate",
+    "frontier",
     "problem_from_dict",
     "problem_from_frame",
     "problem_to_dict",

@@ -153,10 +153,9 @@ def _plain(value: Any) -> Any:
 
 def _plain_curve(spec: ProtocolSpec) -> dict[str, Any]:
     """The curve under the key it is read from: rate where it is flat in every period."""
-    if isinstance(spec.curve, EarningsCurve):
-        return {"rate" if spec.curve.is_flat else "curve": _plain_points(spec.curve)}
-    rate_only = all(curve.is_flat for curve in spec.curve)
-    return {"rate" if rate_only else "curve": [_plain_points(curve) for curve in spec.curve]}
+    points = [_plain_points(curve) for curve in spec.curves]
+    key = "rate" if all(curve.is_flat for curve in spec.curves) else "curve"
+    return {key: points if isinstance(spec.curve, tuple) else points[0]}
 
 
 def _plain_points(curve: EarningsCurve) -> Any:

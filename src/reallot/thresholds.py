@@ -176,13 +176,12 @@ def with_rate_shift(problem: AllocationProblem, name: str, shift: float) -> Allo
 
 
 def _shifted_spec(spec: ProtocolSpec, shift: float) -> ProtocolSpec:
-    curves = spec.curve if isinstance(spec.curve, tuple) else (spec.curve,)
     moved = tuple(
         EarningsCurve(
             curve.shares,
             tuple(value + shift * share for share, value in zip(curve.shares, curve.earnings, strict=True)),
             curve.last_slope + shift,
         )
-        for curve in curves
+        for curve in spec.curves
     )
     return replace(spec, curve=moved if isinstance(spec.curve, tuple) else moved[0])

@@ -207,7 +207,7 @@ def _earnings(problem: AllocationProblem, reach: FloatArray) -> tuple[FloatArray
         if isinstance(curve, EarningsCurve) and curve.is_flat and not varies:
             rate[:, i] = curve.last_slope
             continue
-        curves = curve if isinstance(curve, tuple) else (curve,) * periods
+        curves = spec.curves * (periods // len(spec.curves))
         if all(each.is_flat for each in curves):
             rate[:, i] = expected(scenario_rates(problem, i), problem)
         else:
@@ -238,7 +238,7 @@ def scenario_rates(problem: AllocationProblem, i: int) -> FloatArray:
     if problem.rates is not None and spec.name in problem.rates:
         nominal = np.array(problem.rates[spec.name])
     else:
-        curves = spec.curve if isinstance(spec.curve, tuple) else (spec.curve,) * problem.periods
+        curves = spec.curves * (problem.periods // len(spec.curves))
         nominal = np.array([curve.last_slope for curve in curves])
     result: FloatArray = scenario_factors(problem, i) * nominal
     return result

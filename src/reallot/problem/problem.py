@@ -10,7 +10,6 @@ from typing import Any
 from ..errors import InvalidInput, near_miss
 from .arrays import ProblemArrays, arrays
 from .check import by_name, known_names, number, several, whole
-from .curve import EarningsCurve
 from .limits import Limits
 from .protocol import ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
@@ -114,22 +113,22 @@ class AllocationProblem:
     def _check_rates(self) -> None:
         periods = self.periods
         for spec in self.specs:
-            if isinstance(spec.curve, tuple) and len(spec.curve) != periods:
+            if isinstance(spec.curve, tuple) and len(spec.curves) != periods:
                 raise InvalidInput(
-                    f"{spec.name}: {len(spec.curve)} curves for {periods} periods; give one, or one per period"
+                    f"{spec.name}: {len(spec.curves)} curves for {periods} periods; give one, or one per period"
                 )
         if self.rates is None:
             return
         table = by_name(self.rates, "rates")
         known_names(table, self.names, "rates")
-        curves = {spec.name: spec.curve for spec in self.specs}
+        curves = {spec.name: spec.curves for spec in self.specs}
         rates = {}
         for name, values in table.items():
             given = several(values, f"rates {name}", "one rate (USD/h) per period")
             series = tuple(number(value, f"rates {name} (USD/h) in period {t}") for t, value in enumerate(given))
             if len(series) != periods:
                 raise InvalidInput(f"rates {name} has {len(series)} entries for {periods} periods; give one per period")
-            if not isinstance(curves[name], EarningsCurve) or not curves[name].is_flat:  # type: ignore[union-attr]
+            if len(curves[name]) > 1 or not curves[name][0].is_flat:
                 raise InvalidInput(
                     f"rates names {name!r}, which has a curve; give that protocol one curve per period instead"
                 )
@@ -140,7 +139,7 @@ class AllocationProblem:
         if self.scenarios is not None:
             if not isinstance(self.scenarios, Scenarios):
                 raise InvalidInput(f"scenarios is a {type(self.scenarios).__name__}; give Scenarios(rates=...)")
-            curves = {spec.name: spec.curve for spec in self.specs}
+            curves = {spec.name: spec.curves for spec in self.specs}
             for what in ("rates", "factors"):
                 table = getattr(self.scenarios, what)
                 known_names(table, self.names, f"scenario {what}")
@@ -149,9 +148,7 @@ class AllocationProblem:
                         raise InvalidInput(
                             f"scenario {what} {name}: give one value, or one for each of {self.periods} periods"
                         )
-                    curve = curves[name]
-                    each = (curve,) if isinstance(curve, EarningsCurve) else curve
-                    if what == "rates" and not all(period.is_flat for period in each):
+                    if what == "rates" and not all(curve.is_flat for curve in curves[name]):
                         raise InvalidInput(
                             f"scenario rates names {name!r}, which has a curve; give factors for it instead"
                         )

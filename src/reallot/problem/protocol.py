@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from ..errors import InvalidInput
 from .check import by_name, number, whole
@@ -47,7 +48,7 @@ class ProtocolSpec:
     """
 
     name: str
-    curve: EarningsCurve | tuple[EarningsCurve, ...]
+    curve: EarningsCurve | float | Sequence[EarningsCurve | float]
     min_share: float = field(default=0.0, kw_only=True)
     max_share: float | None = field(default=None, kw_only=True)
     entry_share: float = field(default=0.0, kw_only=True)
@@ -86,6 +87,12 @@ class ProtocolSpec:
             raise InvalidInput(f"{where}lock_in is {self.lock_in!r}; give LockIn(share, until)")
         uses = by_name(self.uses, where + "uses")
         put(self, "uses", {key: number(value, f"{where}uses {key}", 0.0) for key, value in uses.items()})
+
+    @property
+    def curves(self) -> tuple[EarningsCurve, ...]:
+        """The curve, or one for each period."""
+        curves = self.curve if isinstance(self.curve, tuple) else (self.curve,)
+        return cast("tuple[EarningsCurve, ...]", curves)
 
     @property
     def cost_in(self) -> float:
