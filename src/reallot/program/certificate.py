@@ -70,7 +70,7 @@ def certify(
     residual, place = worst_residual(program, values)
     whole = values[program.integer]
     integrality = float(np.abs(whole - np.round(whole)).max(initial=0.0))
-    scale = max(abs(objective), gain_scale(program), np.finfo(float).tiny)
+    scale = max(abs(objective), gain_scale(program), float(np.finfo(float).tiny))
     if program.is_mixed_integer or row_prices is None:
         bound, source = claimed_bound, claimed_by if claimed_bound is not None else "nothing"
     else:
