@@ -65,9 +65,10 @@ def _with_idle(problem: AllocationProblem) -> AllocationProblem:
         name += " "
     unused = max(0.0, problem.available - sum(problem.current.values()))
     idle = ProtocolSpec(name, 0.0)
-    return replace(
-        problem, protocols=(*problem.specs, idle), current={**problem.current, name: unused}, allow_idle=False
-    )
+    own_limits = dict(zip(problem.names, problem.arrays.max_change[0].tolist(), strict=True))
+    limits = replace(problem.limits, max_change={key: limit for key, limit in own_limits.items() if limit < np.inf})
+    current = {**problem.current, name: unused}
+    return replace(problem, protocols=(*problem.specs, idle), current=current, limits=limits, allow_idle=False)
 
 
 def _corners(matching: Matching) -> FloatArray:

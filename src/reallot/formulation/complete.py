@@ -12,6 +12,9 @@ from .earnings import fill_starts
 from .moves import TINY, moved_places
 from .risk import deviations, fills, scenario_earnings
 
+SMALL = 1e-11
+"""A change below this is none when prices are laid out: wider than what the exact path leaves of rounding."""
+
 
 def complete(problem: AllocationProblem, program: LinearProgram, schedule: FloatArray) -> FloatArray:
     """The best full point of `program` (columns,) whose shares are `schedule`, shape (periods, protocols).
@@ -150,10 +153,10 @@ def complete_prices(
     take, give = data.cost_in + lost + bought, -data.cost_out - sold
     cap = np.where(data.held[0], 0.0, data.max_change[0])
     change = shares - current
-    low = np.where(change > TINY, take, give)
-    high = np.where(change < -TINY, give, take)
-    low = np.where((cap <= TINY) | ((change < 0.0) & (change <= -cap + TINY)), -np.inf, low)
-    high = np.where((cap <= TINY) | ((change > 0.0) & (change >= cap - TINY)), np.inf, high)
+    low = np.where(change > SMALL, take, give)
+    high = np.where(change < -SMALL, give, take)
+    low = np.where((cap <= SMALL) | ((change < 0.0) & (change <= -cap + SMALL)), -np.inf, low)
+    high = np.where((cap <= SMALL) | ((change > 0.0) & (change >= cap - SMALL)), np.inf, high)
     right, left = data.hours * data.rate[0], data.hours * data.rate[0]
     right, left = right.copy(), left.copy()
     for curve in data.curved:
@@ -173,11 +176,11 @@ def _curve_marginals(problem: AllocationProblem, curve: Curved, share: float) ->
     """Earnings over the horizon of one more and of the last unit, warm-up of what was added taken off."""
     data = problem.arrays
     ends, last = np.cumsum(curve.widths), curve.widths.size - 1
-    right = curve.slopes[0, min(int(np.searchsorted(ends, share + TINY, side="right")), last)]
-    left = curve.slopes[0, min(int(np.searchsorted(ends, share - TINY, side="left")), last)]
+    right = curve.slopes[0, min(int(np.searchsorted(ends, share + SMALL, side="right")), last)]
+    left = curve.slopes[0, min(int(np.searchsorted(ends, share - SMALL, side="left")), last)]
     current, loss = data.current[curve.index], data.warm_up[curve.index]
-    right_loss = loss if share >= current - TINY else 0.0
-    left_loss = loss if share > current + TINY else 0.0
+    right_loss = loss if share >= current - SMALL else 0.0
+    left_loss = loss if share > current + SMALL else 0.0
     more = right * data.hours - max(right, 0.0) * right_loss
     return more, max(more, left * data.hours - max(left, 0.0) * left_loss)
 
@@ -195,5 +198,5 @@ def _warm_up_prices(problem: AllocationProblem, schedule: FloatArray, marginal: 
         slope = curve.slopes[0]
         most = loss * np.maximum(slope, 0.0)
         same = np.clip(slope * data.hours - marginal[curve.index], 0.0, most)
-        result.append(np.where(fill > before + TINY, most, np.where(fill < before - TINY, 0.0, same)))
+        result.append(np.where(fill > before + SMALL, most, np.where(fill < before - SMALL, 0.0, same)))
     return np.concatenate(result) if result else np.empty(0)

@@ -238,7 +238,7 @@ class Matching:
         size = self.data.size
         shares = self.m + self.buys.taken(self.bought, size) - self.sells.taken(self.sold, size)
         for target in (self.b, self.a, self.m):
-            shares = np.where(np.abs(shares - target) <= self.dust, target, shares)
+            shares = np.where(np.abs(shares - target) <= 4.0 * self.dust, target, shares)
         self.shares = shares
         self.gain_next = float(self.buys.after(self.bought, self.dust, -np.inf))
         self.gain_last = self.buys.before(self.bought, self.dust, np.inf)
