@@ -138,7 +138,8 @@ def test_formulation_does_not_know_who_solves_it_and_solvers_do_not_know_the_for
         f"{name} line {each.line} imports {each.module}"
         for name, each in everywhere()
         for one, other in (("formulation", "solvers"), ("solvers", "formulation"))
-        if name.split(".")[0] == one and (ours(each) or "").split(".")[0] == other
+        if name.split(".")[0] == one
+        and (ours(each) or "").split(".")[0] == other
         # the conformance suite is no backend: it hands formulated problems to one
         and name != "solvers.conformance"
     ]
