@@ -100,7 +100,7 @@ def _by_slopes(
         # a unit taken earns rate * hours less the warm-up of a positive rate; it lacks -up
         warm = data.hours - float(data.warm_up[i])
         needed = right * (warm if right > 0.0 else data.hours) - float(found.up[i])
-        if needed <= 0.0 or warm > 0.0:
+        if needed < 0.0 or warm > 0.0:
             takes = needed / (warm if needed > 0.0 else data.hours)
     can_fall = share > data.lower[0, i] + 1e-12 and data.max_change[0, i] > 0.0
     if can_fall and math.isfinite(found.down[i]):
