@@ -221,8 +221,9 @@ def vectors(problem: AllocationProblem, grid: int) -> list[Shares]:
     """Every share vector on the grid (the present shares among them) that could meet the rules about shares."""
     places = []
     for spec in problem.specs:
-        top = 1.0 if spec.max_share is None else spec.max_share
-        here = {k / grid for k in range(grid + 1) if k / grid <= top + NEAR}
+        room = 1.0 if problem.capacity is None else problem.capacity
+        top = room if spec.max_share is None else spec.max_share
+        here = {k / grid for k in range(round(grid * max(room, top)) + 1) if k / grid <= top + NEAR}
         places.append(sorted(here | {problem.current[spec.name]}))
     free = [True] * len(places)
     last = problem.periods

@@ -230,7 +230,7 @@ def problems(
     sizes: tuple[int, int] = (1, 5),
     periods: tuple[int, int] = (2, 3),
 ) -> AllocationProblem:
-    """A problem of one of KINDS. Not always feasible: that all paths agree about that is part of the tests."""
+    """A problem of one of KINDS; in half of them staying is allowed, some of the others are infeasible on purpose."""
     features = KINDS[kind]
     names = NAMES[: draw(st.integers(*sizes))]
     steps = draw(st.integers(*periods)) if "periods" in features else 1
@@ -265,10 +265,48 @@ def problems(
             st.one_of(st.sampled_from([0.0, 0.5, 2.0]), st.dictionaries(st.sampled_from(names), st.just(1.0)))
         )
         given["risk"] = RateUncertainty(radius, draw(st.sampled_from([0.0, 1.0, 1.5, 2.0, 9.0])))
-    return AllocationProblem(
+    problem = AllocationProblem(
         specs,
         dict(zip(names, current, strict=True)),
         allow_idle=idle,
         limits=draw(limits(dict(zip(names, current, strict=True)), features, grid, steps)),
         **given,
+    )
+    return staying_allowed(problem) if draw(st.booleans()) else problem
+
+
+def staying_allowed(problem: AllocationProblem) -> AllocationProblem:
+    """The problem with bounds, capacities and groups widened as far as the present shares need it."""
+    current, total = problem.current, sum(problem.current.values())
+    specs = []
+    for spec in problem.specs:
+        now, most, lock = current[spec.name], spec.max_share, spec.lock_in
+        specs.append(
+            replace(
+                spec,
+                max_share=None if most is None else max(most, now),
+                min_share=min(spec.min_share, now),
+                lock_in=None if lock is None else replace(lock, share=min(lock.share, now)),
+            )
+        )
+    groups = []
+    for group in problem.limits.groups:
+        held = [current[name] for name in group.members]
+        cap = None if group.max_share is None else max(group.max_share, sum(held))
+        active = None if group.max_active is None else max(group.max_active, sum(share > 0.0 for share in held))
+        groups.append(replace(group, max_share=cap, max_active=active))
+    resources = {
+        key: max(most, sum(spec.uses.get(key, 0.0) * current[spec.name] for spec in specs))
+        for key, most in problem.resources.items()
+    }
+    capacity = problem.capacity
+    if capacity is not None:
+        needed = total + problem.reserve
+        capacity = max(capacity, needed) if problem.allow_idle else needed
+    return replace(
+        problem,
+        protocols=specs,
+        capacity=capacity,
+        resources=resources,
+        limits=replace(problem.limits, groups=tuple(groups)),
     )

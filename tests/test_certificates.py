@@ -29,7 +29,7 @@ def optimum(program: LinearProgram) -> Solution:
 @given(data=st.data())
 def test_any_row_prices_give_a_true_bound(kind: str, data: st.DataObject) -> None:
     program = formulate(data.draw(problems(kind)))
-    assume((program.lower <= program.upper).all())
+    assume((program.lower <= program.upper).all() and not program.is_mixed_integer)
     best = program.objective(optimum(program).values)
     size = data.draw(st.sampled_from([1e-3, 1.0, 1e3]))
     seed = data.draw(st.integers(0, 10**6))
@@ -115,10 +115,11 @@ def test_row_prices_prove_nothing_where_there_are_whole_numbers() -> None:
 @given(data=st.data())
 def test_every_plan_comes_with_a_proof_of_its_own(kind: str, data: st.DataObject) -> None:
     try:
-        certificate = allocate(data.draw(problems(kind))).certificate
+        plan = allocate(data.draw(problems(kind)))
     except Infeasible:
         return
-    assert certificate.is_optimal and certificate.bound_from == "row prices"
+    assert plan.certificate.is_optimal
+    assert (plan.certificate.bound_from == "row prices") != plan.program.is_mixed_integer
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, change: object) -> None:

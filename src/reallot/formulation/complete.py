@@ -8,7 +8,7 @@ from ..problem import AllocationProblem, CVaR, RateUncertainty
 from ..problem.arrays import BoolArray, Curved, FloatArray
 from ..program import LinearProgram
 from .choices import _places, counted, entering, has_choices, odd, stepped
-from .earnings import fill_starts
+from .earnings import fill_starts, needs_order
 from .moves import TINY, moved_places
 from .risk import deviations, fills, scenario_earnings
 
@@ -103,7 +103,7 @@ def _curve_blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str,
     full, rise = [], []
     for curve in data.curved:
         pieces = grid[:, starts[curve.index] : starts[curve.index] + curve.widths.size]
-        if not curve.ordered:
+        if needs_order(problem, curve):
             full.append((pieces >= curve.widths)[:, :-1].astype(float))
         if data.warm_up[curve.index] > 0.0:
             before = np.vstack([curve.fill(data.current[[curve.index]]), pieces[:-1]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..problem import AllocationProblem
+from ..problem import AllocationProblem, CVaR
 from ..problem.arrays import Curved
 from ..program import Columns, Rows, cells, diagonal
 from .moves import labels
@@ -17,7 +17,7 @@ def curve_columns(problem: AllocationProblem, weight: float) -> tuple[list[Colum
         return [], []
     columns = [_fill(problem, weight)]
     rows = [_share_is_filled(problem)]
-    disordered = [curve for curve in data.curved if not curve.ordered]
+    disordered = [curve for curve in data.curved if needs_order(problem, curve)]
     if disordered:
         ordered_columns, ordered_rows = _order(problem, disordered)
         columns += ordered_columns
@@ -28,6 +28,15 @@ def curve_columns(problem: AllocationProblem, weight: float) -> tuple[list[Colum
         columns += rise_columns
         rows += rise_rows
     return columns, rows
+
+
+def needs_order(problem: AllocationProblem, curve: Curved) -> bool:
+    """True where slopes alone do not fill pieces in order: they rise, or warm-up may cost more than it brings.
+
+    The latter only under CVaR, where earnings count less in good scenarios and the expected warm-up counts in full.
+    """
+    averse = isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0
+    return not curve.ordered or bool(averse and curve.widths.size > 1 and problem.arrays.warm_up[curve.index] > 0.0)
 
 
 def fill_starts(problem: AllocationProblem) -> dict[int, int]:

@@ -103,8 +103,8 @@ class HighsModel:
         self.highs.run()
         api, status = self._api.HighsModelStatus, self.highs.getModelStatus()
         detail = self.highs.modelStatusToString(status)
-        if status in (api.kUnboundedOrInfeasible, api.kUnknown) or (status == api.kOptimal and self._is_unsettled()):
-            # a second look without presolve, from scratch: it tells the two apart, or brings a bound that is reached
+        if status in (api.kUnboundedOrInfeasible, api.kUnknown) or self._is_doubtful(status):
+            # a second look without presolve, from scratch
             self.highs.clearSolver()
             _, before = self.highs.getOptionValue("presolve")
             self._set("presolve", "off")
@@ -124,10 +124,16 @@ class HighsModel:
             return self._read(Status.OPTIMAL if status == api.kOptimal else Status.STOPPED, detail, info)
         return Solution(Status.FAILED, detail=detail)
 
-    def _is_unsettled(self) -> bool:
-        """True where a mixed-integer optimum and its own bound differ: presolve may drop what is near its tolerance."""
-        info = self.highs.getInfo()
-        return self.is_mixed_integer and not settled(info.objective_function_value, info.mip_dual_bound)
+    def _is_doubtful(self, status: Any) -> bool:
+        """True where presolve of a mixed-integer program may have dropped what is near its tolerance.
+
+        It then calls tight programs infeasible, or claims a bound that its own optimum does not reach.
+        """
+        api, info = self._api.HighsModelStatus, self.highs.getInfo()
+        if not self.is_mixed_integer:
+            return False
+        unreached = not settled(info.objective_function_value, info.mip_dual_bound)
+        return bool(status == api.kInfeasible or (status == api.kOptimal and unreached))
 
     def _read(self, status: Status, detail: str, info: Any) -> Solution:
         solution = self.highs.getSolution()

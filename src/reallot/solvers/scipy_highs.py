@@ -57,7 +57,8 @@ def _linprog(program: LinearProgram, scale: float, options: dict[str, Any]) -> S
 
 def _milp(program: LinearProgram, scale: float, options: dict[str, Any]) -> Solution:
     result = _search(program, scale, options)
-    if result.status == 0 and not settled(result.fun, result.mip_dual_bound):
+    if result.status == 2 or (result.status == 0 and not settled(result.fun, result.mip_dual_bound)):
+        # presolve may drop what is near its tolerance: a second look without it
         result = _search(program, scale, options | {"presolve": False})
     status = _status(result)
     if result.x is None:
