@@ -17,8 +17,9 @@ from .wording import amount
 
 NEAR = 1e-9
 """Rates closer than this, relatively, are one."""
-MOST_SEARCHED = 40
-"""Where each rate is a search, and more protocols than this stayed, rates are left out and it says so."""
+MOST_SEARCHED = 1500
+"""Each rate off the exact path is a search that solves the problem some ten times. Where protocols that stayed, times
+the shares in the problem, are more than this, `explain` leaves the rates out and says so."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,19 @@ class Threshold:
         return f"{self.protocol} stays at {amount(self.share)}: earns {self.rate:.4g} USD/h, {how}{extra}"
 
 
-def thresholds(plan: Allocation) -> tuple[Threshold, ...]:
+def thresholds(plan: Allocation, *, search: bool | None = None) -> tuple[Threshold, ...]:
     """A Threshold for every protocol whose share does not change now, in the protocols' order.
 
     On the exact path from the slopes of the optimum; elsewhere by raising (or lowering) the protocol's rate until the
-    plan moves it, with Newton's method on the two plans' worth, which is exact for linear worth.
+    plan moves it, with Newton's method on the two plans' worth, which is exact for linear worth. `search` says
+    whether to do so; None is yes for problems of moderate size.
     """
     problem = plan.problem
     stayed = np.flatnonzero(plan.schedule[0] == problem.arrays.current)
     right, left = marginals(problem.arrays, plan.schedule[0])
     found = slopes(problem) if exact.declines(problem) is None else None
+    if search is None:
+        search = stayed.size * plan.schedule.size <= MOST_SEARCHED
     result = []
     for i in stayed:
         because = _because(plan, int(i))
@@ -68,11 +72,11 @@ def thresholds(plan: Allocation) -> tuple[Threshold, ...]:
         if because != "held":
             if isinstance(found, ExactSlopes) and problem.limits.min_gain == 0.0:
                 takes, gives = _by_slopes(plan, found, int(i), float(right[i]), float(left[i]))
-            elif stayed.size <= MOST_SEARCHED:
+            elif search:
                 takes = _searched(plan, int(i), 1.0, float(right[i]))
                 gives = _searched(plan, int(i), -1.0, float(left[i])) if plan.schedule[0, i] > 0.0 else None
             else:
-                because = because or f"rates are not searched for more than {MOST_SEARCHED} protocols"
+                because = because or "its rates take long to search: thresholds(plan, search=True)"
         name, share = problem.names[i], float(plan.schedule[0, i])
         result.append(Threshold(name, share, float(right[i]), takes, gives, because))
     return tuple(result)
