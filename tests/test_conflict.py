@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, Group, Infeasible, InvalidInput, Limits, LockIn, ProtocolSpec, allocate
-from reallot.conflict import Conflict, find_conflict, is_feasible
+from reallot.conflict import find_conflict, is_feasible
+from reallot.errors import Conflict
 from reallot.relax import relax
 from strategies import KINDS, budget, problems
 

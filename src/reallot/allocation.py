@@ -146,7 +146,7 @@ class Allocation:
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """Why this plan, in a few sentences; `explain` says more."""
-        from .explain import reasons
+        from .reasons import reasons
 
         return reasons(self)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from .errors import InvalidInput
+from .errors import Conflict, InvalidInput, Relaxation
 from .formulation import Rule, formulate, rules
 from .problem import AllocationProblem
 from .program import LinearProgram, Status
@@ -23,31 +23,6 @@ ZERO = 1e-9
 """Loosening below this is none."""
 MOST_TRIED = 60
 """Where whole numbers are in the way, each rule is a search: with more rules, only the involved are tried."""
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """One rule, loosened alone by `amount` (in its own unit), makes the problem feasible; `text` says so."""
-
-    rule: str
-    amount: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """Rules that no split meets together.
-
-    rules        their names
-    amount       the least total loosening, in shares (a resource counts by its own capacity)
-    relaxations  single rules whose loosening is enough, cheapest first; each has been tried
-    message      all of it in words
-    """
-
-    rules: tuple[str, ...]
-    amount: float
-    relaxations: tuple[Relaxation, ...]
-    message: str
 
 
 def find_conflict(problem: AllocationProblem, program: LinearProgram | None = None) -> Conflict:

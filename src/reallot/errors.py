@@ -9,10 +9,7 @@ ReallotError
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .conflict import Conflict
+from dataclasses import dataclass
 
 
 class ReallotError(Exception):
@@ -21,6 +18,31 @@ class ReallotError(Exception):
 
 class InvalidInput(ReallotError, ValueError):
     """The question itself is wrong: fix the call."""
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """One rule, loosened alone by `amount` (in its own unit), makes the problem feasible; `text` says so."""
+
+    rule: str
+    amount: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Rules that no split meets together.
+
+    rules        their names
+    amount       the least total loosening, in shares (a resource counts by its own capacity)
+    relaxations  single rules whose loosening is enough, cheapest first; each has been tried
+    message      all of it in words
+    """
+
+    rules: tuple[str, ...]
+    amount: float
+    relaxations: tuple[Relaxation, ...]
+    message: str
 
 
 class Infeasible(ReallotError):

@@ -13,12 +13,10 @@ from .charges import charges
 from .limit_costs import LimitCost, limit_costs, widened
 from .problem.value import value
 from .thresholds import Threshold, thresholds
-from .wording import amount, percent, usd
+from .wording import amount, usd
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MOST_REASONS = 12
 
 
 @dataclass(frozen=True)
@@ -135,49 +133,6 @@ def explain(plan: Allocation) -> Explanation:
     return Explanation(plan, move_reasons(plan), thresholds(plan), limit_costs(plan), answers)
 
 
-def reasons(plan: Allocation) -> tuple[str, ...]:
-    """A few sentences on `plan`, largest moves first, with no further solving."""
-    hours = plan.problem.horizon_hours
-    lines = []
-    moves = sorted(plan.moves, key=lambda move: -abs(move.change))
-    for move in moves[:MOST_REASONS]:
-        verb = "takes" if move.change > 0 else "gives"
-        cost = f" for {usd(move.cost)} USD" if move.cost else ""
-        lines.append(
-            f"{move.protocol} {verb} {percent(abs(move.change))} ({amount(move.before)} -> {amount(move.after)}): "
-            f"{move.gain / hours:+.4g} USD/h{cost}{_stopped_by(plan, move.protocol)}"
-        )
-    if len(moves) > MOST_REASONS:
-        lines.append(f"and {len(moves) - MOST_REASONS} smaller moves")
-    if moves:
-        lines.append(
-            f"net benefit {usd(plan.net_benefit)} USD over {hours:g} h: {plan.improvement_per_hour:+.4g} USD/h "
-            f"x {hours:g} h - cost {usd(plan.cost)} USD"
-        )
-    elif not plan.notes or "best plan" not in plan.notes[0]:
-        lines.append("stay: no move that the limits allow is worth more than it costs")
-    if not plan.can_stay:
-        lines.append("staying is not possible: the present shares break a rule")
-    held = [name for name in plan.problem.names if plan.problem.limits.held_until(name, plan.problem.periods)]
-    if held:
-        lines.append(f"held: {', '.join(held[:MOST_REASONS])}" + (" ..." if len(held) > MOST_REASONS else ""))
-    return (*lines, *plan.notes)
-
-
-def _stopped_by(plan: Allocation, name: str) -> str:
-    """Which of its own limits ended the move, if any."""
-    data = plan.problem.arrays
-    i = plan.problem.names.index(name)
-    share, now = plan.schedule[0, i], data.current[i]
-    if abs(abs(share - now) - data.max_change[0, i]) < 1e-9:
-        return f", stopped by max_change {amount(float(data.max_change[0, i]))}"
-    if share > now and abs(share - data.upper[0, i]) < 1e-9:
-        return f", stopped by max_share {amount(float(data.upper[0, i]))}"
-    if share < now and share > 0.0 and abs(share - data.lower[0, i]) < 1e-9:
-        return f", stopped by its floor {amount(float(data.lower[0, i]))}"
-    return ""
-
-
 def move_reasons(plan: Allocation) -> tuple[MoveReason, ...]:
     """Gain, cost and charges of every protocol that changes in any period, in the protocols' order."""
     by_rule = charges(plan)
@@ -255,4 +210,4 @@ def _note_lines(why: Explanation) -> list[str]:
     return ["", *why.plan.notes] if why.plan.notes else []
 
 
-__all__ = ["Answer", "Explanation", "MoveReason", "explain", "reasons"]
+__all__ = ["Answer", "Explanation", "MoveReason", "explain", "move_reasons"]

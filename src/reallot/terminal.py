@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .allocation import Allocation, Price
+from .reasons import floor_of, stopped_by
 from .wording import amount, usd
 
 SAME = 1e-9
@@ -84,7 +85,7 @@ def why(plan: Allocation, i: int) -> str:
         parts = [f"adds {gain:.3g} USD/h {each}" if gain > 0.0 else f"gives up {-gain:.3g} USD/h {each}"]
     if cost := float(plan.value.costs[0, i]):
         parts.append(f"costs {cost:.3g} USD")
-    if stop := _stop(plan, i, share, now):
+    if stop := stopped_by(plan, i):
         parts.append(stop)
     return "; ".join(parts)
 
@@ -103,7 +104,7 @@ def _why_stays(plan: Allocation, i: int, share: float) -> str:
     if share >= data.upper[0, i] - SAME:
         return f"full: max_share {amount(float(data.upper[0, i]))}"
     if 0.0 < share <= data.lower[0, i] + SAME:
-        return _floor(plan, i)
+        return floor_of(plan, i)
     return "no change pays"
 
 
@@ -115,28 +116,6 @@ def _full_group(plan: Allocation, name: str) -> str:
         if name in group.members and group.max_active is not None and active >= group.max_active:
             return f"{shown(group.name)} allows {group.max_active}"
     return ""
-
-
-def _stop(plan: Allocation, i: int, share: float, now: float) -> str:
-    """Which of its own limits ended the move of protocol i, "" where none did."""
-    data = plan.problem.arrays
-    if abs(abs(share - now) - float(data.max_change[0, i])) < SAME:
-        return f"at max_change {amount(float(data.max_change[0, i]))}"
-    if share > now and share >= data.upper[0, i] - SAME:
-        return f"full: max_share {amount(float(data.upper[0, i]))}"
-    if share < now and 0.0 < share <= data.lower[0, i] + SAME:
-        return _floor(plan, i)
-    return ""
-
-
-def _floor(plan: Allocation, i: int) -> str:
-    """The rule that keeps the share of protocol i from falling further."""
-    spec, floor = plan.problem.specs[i], float(plan.problem.arrays.lower[0, i])
-    if spec.lock_in is not None and spec.lock_in.share == floor:
-        return f"locked in at {amount(floor)}"
-    if floor == spec.min_share:
-        return f"at min_share {amount(floor)}"
-    return f"at decrease_floor {amount(floor)}"
 
 
 def money_text(plan: Allocation) -> str:
