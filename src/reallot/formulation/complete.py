@@ -175,9 +175,7 @@ def complete_prices(
 def _curve_marginals(problem: AllocationProblem, curve: Curved, share: float) -> tuple[float, float]:
     """Earnings over the horizon of one more and of the last unit, warm-up of what was added taken off."""
     data = problem.arrays
-    ends, last = np.cumsum(curve.widths), curve.widths.size - 1
-    right = curve.slopes[0, min(int(np.searchsorted(ends, share + SMALL, side="right")), last)]
-    left = curve.slopes[0, min(int(np.searchsorted(ends, share - SMALL, side="left")), last)]
+    right, left = curve.marginal(share, SMALL)
     current, loss = data.current[curve.index], data.warm_up[curve.index]
     right_loss = loss if share >= current - SMALL else 0.0
     left_loss = loss if share > current + SMALL else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,20 +42,36 @@ class Curved:
     factor: FloatArray
     ordered: bool
 
-    @property
+    @cached_property
+    def ends(self) -> FloatArray:
+        """Share at which each piece ends, (pieces,)."""
+        return np.cumsum(self.widths)
+
+    @cached_property
+    def starts(self) -> FloatArray:
+        """Share at which each piece begins, (pieces,)."""
+        return self.ends - self.widths
+
+    @cached_property
     def slopes(self) -> FloatArray:
         """Expected slopes, (periods, pieces), USD/h per unit of share."""
         return self.factor[:, None] * self.nominal_slopes
 
-    @property
+    @cached_property
     def base(self) -> FloatArray:
         """Expected earnings at share 0, (periods,), USD/h."""
         return self.factor * self.nominal_base
 
     def fill(self, shares: FloatArray) -> FloatArray:
         """How full each piece is at `shares` (periods,): shape (periods, pieces)."""
-        ends = np.cumsum(self.widths)
-        return np.clip(shares[:, None] - (ends - self.widths), 0.0, self.widths)
+        return np.minimum(np.maximum(shares[:, None] - self.starts, 0.0), self.widths)
+
+    def marginal(self, share: float, near: float) -> tuple[float, float]:
+        """Expected slopes (USD/h) right and left of `share` in the first period; a breakpoint within `near` is there."""
+        last = self.widths.size - 1
+        right = min(int(self.ends.searchsorted(share + near, side="right")), last)
+        left = min(int(self.ends.searchsorted(share - near, side="left")), last)
+        return float(self.slopes[0, right]), float(self.slopes[0, left])
 
 
 @dataclass(frozen=True)
@@ -224,7 +241,10 @@ def _curved(index: int, curves: tuple[EarningsCurve, ...], factor: FloatArray, r
     # the last piece ends past every reachable share, so that its end never binds and never has a price
     ends = np.array([*cuts[1:], max(reach, cuts[-1]) + 1.0])
     widths = ends - np.array(cuts)
-    slopes = np.array([[curve.marginal(cut)[0] for cut in cuts] for curve in curves])
+    if len(curves) == 1:
+        slopes = np.array([curves[0].slopes[: len(cuts)]])
+    else:
+        slopes = np.array([[curve.marginal(cut)[0] for cut in cuts] for curve in curves])
     base = np.array([curve.earnings[0] for curve in curves])
     ordered = all(curve.is_concave for curve in curves)
     return Curved(index, widths, slopes, base, factor, ordered)

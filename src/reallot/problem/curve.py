@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -78,7 +79,7 @@ class EarningsCurve:
         """A curve as it is, or a bare number as a flat rate, called `what` where it is wrong."""
         return value if isinstance(value, EarningsCurve) else cls.flat(number(value, what))
 
-    @property
+    @cached_property
     def slopes(self) -> tuple[float, ...]:
         """Slope of every piece (USD/h per share), the one beyond the last breakpoint included."""
         points = list(zip(self.shares, self.earnings, strict=True))
@@ -90,7 +91,7 @@ class EarningsCurve:
         """True for one rate through zero."""
         return len(self.shares) == 1 and self.earnings[0] == 0.0
 
-    @property
+    @cached_property
     def is_concave(self) -> bool:
         """True where slopes never rise (but for rounding): a linear program then fills pieces in order by itself."""
         slopes = self.slopes

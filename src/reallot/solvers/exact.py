@@ -178,7 +178,7 @@ class Matching:
             flat[[curve.index for curve in data.curved]] = False
             owner = np.concatenate([np.full(curve.widths.size, curve.index) for curve in data.curved])
             width = np.concatenate([curve.widths for curve in data.curved])
-            start = np.concatenate([np.cumsum(curve.widths) - curve.widths for curve in data.curved])
+            start = np.concatenate([curve.starts for curve in data.curved])
             slope = np.concatenate([curve.slopes[0] for curve in data.curved])
             above = np.minimum(start + width, self.b[owner]) - np.maximum(start, self.m[owner])
             below = np.minimum(start + width, self.m[owner]) - np.maximum(start, self.a[owner])

@@ -159,9 +159,5 @@ def marginals(data: ProblemArrays, shares: FloatArray) -> tuple[FloatArray, Floa
     """Marginal earnings (USD/h per share) right and left of each share in the first period, (protocols,) each."""
     right, left = data.rate[0].copy(), data.rate[0].copy()
     for curve in data.curved:
-        ends = np.cumsum(curve.widths)
-        share = shares[curve.index]
-        last = curve.widths.size - 1
-        right[curve.index] = curve.slopes[0, min(int(np.searchsorted(ends, share + DUST, side="right")), last)]
-        left[curve.index] = curve.slopes[0, min(int(np.searchsorted(ends, share - DUST, side="left")), last)]
+        right[curve.index], left[curve.index] = curve.marginal(shares[curve.index], DUST)
     return right, left
