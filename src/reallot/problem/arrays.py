@@ -67,7 +67,7 @@ class Curved:
         return np.minimum(np.maximum(shares[:, None] - self.starts, 0.0), self.widths)
 
     def marginal(self, share: float, near: float) -> tuple[float, float]:
-        """Expected slopes (USD/h) right and left of `share` in the first period; a breakpoint within `near` is there."""
+        """Expected slopes (USD/h) right and left of `share`, first period; a breakpoint within `near` is there."""
         last = self.widths.size - 1
         right = min(int(self.ends.searchsorted(share + near, side="right")), last)
         left = min(int(self.ends.searchsorted(share - near, side="left")), last)
