@@ -197,6 +197,7 @@ def test_the_program_can_be_written_and_is_solved_all_the_same(
     out, err = capsys.readouterr()
     program = formulate(read_problem(example))
     assert err == f"wrote {path}: {program.column_count} columns, {program.row_count} rows\n"
+    assert "share_storage" in path.read_text() and "budget" in path.read_text()
     assert "net +1.627 USD" in out
 
     import highspy

@@ -6,7 +6,9 @@ CBC hands its answer over in a text file with eight significant digits, hence th
 from __future__ import annotations
 
 import math
+import re
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,8 @@ def _run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         chosen = _solver(pulp, solver, program.is_mixed_integer, time_limit_seconds, options)
-        model, columns, scale = _model(pulp, program)
+        places = [f"x{j}" for j in range(program.column_count)], [str(i) for i in range(program.row_count)]
+        model, columns, scale = _model(pulp, program, *places)
         try:
             model.solve(chosen)
         except pulp.PulpSolverError as error:
@@ -58,7 +61,10 @@ def _run(
 
 
 def write(program: LinearProgram, path: str | Path) -> None:
-    """Writes `program` as a .lp or .mps file (minimising the negative gain, as both formats' readers expect)."""
+    """Writes `program` as a .lp or .mps file (minimising the negative gain, as both formats' readers expect).
+
+    Columns and rows keep their block and label as a name: share_storage, movement_storage.
+    """
     import pulp
 
     target = Path(path)
@@ -66,7 +72,9 @@ def write(program: LinearProgram, path: str | Path) -> None:
         raise InvalidInput(f"{target.name} ends in {target.suffix!r}; write a .lp or .mps file")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        model, _, _ = _model(pulp, program, scaled=False)
+        columns = _names([program.column_label(j) for j in range(program.column_count)])
+        rows = _names([program.row_label(i) for i in range(program.row_count)])
+        model, _, _ = _model(pulp, program, columns, rows, scaled=False)
         if target.suffix == ".lp":
             model.writeLP(str(target))
         else:
@@ -94,14 +102,26 @@ def _solver(
     return solver
 
 
-def _model(pulp: Any, program: LinearProgram, scaled: bool = True) -> tuple[Any, list[Any], float]:
-    """The program column by column and row by row; rows with two different limits become two constraints."""
+def _names(labels: list[str]) -> list[str]:
+    """Names that both formats take, from labels: letters, digits and underscores, each name once."""
+    clean = [re.sub(r"\W", "_", label, flags=re.ASCII)[:60] for label in labels]
+    twice = {name for name, count in Counter(clean).items() if count > 1}
+    return [f"{name}_{place}" if name in twice else name for place, name in enumerate(clean)]
+
+
+def _model(
+    pulp: Any, program: LinearProgram, column_names: list[str], row_names: list[str], scaled: bool = True
+) -> tuple[Any, list[Any], float]:
+    """The program column by column and row by row; rows with two different limits become two constraints.
+
+    A row's constraint is called e (equal), u (upper) or l (lower) and its name.
+    """
     largest = float(np.abs(program.gain).max(initial=0.0))
     scale = 2.0 ** round(math.log2(largest)) if scaled and largest > 0.0 else 1.0
     model = pulp.LpProblem("allocation", pulp.LpMinimize)
     columns = [
-        pulp.LpVariable(f"x{j}", low, high, cat="Integer" if whole else "Continuous")
-        for j, (low, high, whole) in enumerate(zip(program.lower, program.upper, program.integer, strict=True))
+        pulp.LpVariable(name, low, high, cat="Integer" if whole else "Continuous")
+        for name, low, high, whole in zip(column_names, program.lower, program.upper, program.integer, strict=True)
     ]
     model += pulp.LpAffineExpression(list(zip(columns, (-program.gain / scale).tolist(), strict=True)))
     matrix = program.matrix
@@ -110,20 +130,21 @@ def _model(pulp: Any, program: LinearProgram, scaled: bool = True) -> tuple[Any,
         terms = [(columns[j], float(v)) for j, v in zip(matrix.indices[span], matrix.data[span], strict=True)]
         low, high = float(program.row_lower[i]), float(program.row_upper[i])
         if low == high:
-            model.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), 0, f"e{i}", low))
-            continue
-        if math.isfinite(high):
-            model.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), -1, f"u{i}", high))
-        if math.isfinite(low):
-            model.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), 1, f"l{i}", low))
+            sides = [("e", pulp.LpConstraintEQ, low)]
+        else:
+            sides = [("u", pulp.LpConstraintLE, high), ("l", pulp.LpConstraintGE, low)]
+        for kind, sense, limit in sides:
+            if math.isfinite(limit):
+                row = pulp.LpConstraint(pulp.LpAffineExpression(terms), sense, f"{kind}_{row_names[i]}", limit)
+                model.addConstraint(row)
     return model, columns, scale
 
 
 def _prices(program: LinearProgram, model: Any, scale: float) -> np.ndarray[Any, np.dtype[np.float64]]:
     prices = np.zeros(program.row_count)
     for name, constraint in model.constraints.items():
-        if name[0] in "eul" and constraint.pi is not None:
-            prices[int(name[1:])] += -scale * float(constraint.pi)
+        if constraint.pi is not None:
+            prices[int(name[2:])] += -scale * float(constraint.pi)
     return prices
 
 
