@@ -25,7 +25,7 @@ def tiny(kind: str, data: st.DataObject) -> AllocationProblem:
 
 @pytest.mark.parametrize("kind", LINEAR | COUPLED | CHOICES)
 @pytest.mark.slow
-@budget(0.5)
+@budget(0.25)
 @given(data=st.data())
 def test_brute_force_finds_nothing_better_and_no_broken_rule(kind: str, data: st.DataObject) -> None:
     problem = tiny(kind, data)

@@ -25,7 +25,7 @@ def optimum(program: LinearProgram) -> Solution:
 
 @pytest.mark.parametrize("kind", LINEAR | COUPLED)
 @pytest.mark.slow
-@budget(0.5)
+@budget(0.15)
 @given(data=st.data())
 def test_any_row_prices_give_a_true_bound(kind: str, data: st.DataObject) -> None:
     program = formulate(data.draw(problems(kind)))
@@ -41,7 +41,7 @@ def test_any_row_prices_give_a_true_bound(kind: str, data: st.DataObject) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.slow
-@budget(0.3)
+@budget(0.1)
 @given(data=st.data())
 def test_a_shifted_share_breaks_the_certificate_and_names_the_place(kind: str, data: st.DataObject) -> None:
     program = formulate(data.draw(problems(kind)))
@@ -58,7 +58,7 @@ def test_a_shifted_share_breaks_the_certificate_and_names_the_place(kind: str, d
 
 @pytest.mark.parametrize("kind", LINEAR)
 @pytest.mark.slow
-@budget(0.5)
+@budget(0.15)
 @given(data=st.data())
 def test_spoiled_prices_never_close_a_gap(kind: str, data: st.DataObject) -> None:
     program = formulate(data.draw(problems(kind)))
@@ -88,7 +88,7 @@ def test_a_wrong_price_widens_the_gap_by_what_it_is_wrong_by() -> None:
 
 @pytest.mark.parametrize("kind", CHOICES)
 @pytest.mark.slow
-@budget(0.2)
+@budget(0.08)
 @given(data=st.data())
 def test_with_whole_numbers_the_bound_is_the_solvers_claim_and_says_so(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
@@ -111,7 +111,7 @@ def test_row_prices_prove_nothing_where_there_are_whole_numbers() -> None:
 
 @pytest.mark.parametrize("kind", [*LINEAR, *COUPLED])
 @pytest.mark.slow
-@budget(0.3)
+@budget(0.1)
 @given(data=st.data())
 def test_every_plan_comes_with_a_proof_of_its_own(kind: str, data: st.DataObject) -> None:
     try:

@@ -125,6 +125,7 @@ def feasible(data: st.DataObject, kind: str) -> AllocationProblem:
 
 @pytest.mark.parametrize("kind", LINEAR)
 @pytest.mark.slow
+@budget(0.5)
 @given(data=st.data())
 def test_exact_prices_are_the_one_sided_slopes_of_the_optimum(kind: str, data: st.DataObject) -> None:
     assert_prices_are_slopes(allocate(feasible(data, kind), solver="exact"))
@@ -132,15 +133,18 @@ def test_exact_prices_are_the_one_sided_slopes_of_the_optimum(kind: str, data: s
 
 @pytest.mark.parametrize("kind", [*LINEAR, "resources and groups", "resources alone", "CVaR", "robust"])
 @pytest.mark.slow
-@budget(0.5)
+@budget(0.18)
 @given(data=st.data())
 def test_prices_from_the_tangent_program_are_the_one_sided_slopes_too(kind: str, data: st.DataObject) -> None:
-    assert_prices_are_slopes(allocate(feasible(data, kind), solver="highs"))
+    plan = allocate(feasible(data, kind), solver="highs")
+    # with whole numbers prices are those given the choices, which one more unit might change
+    assume(not plan.program.is_mixed_integer)
+    assert_prices_are_slopes(plan)
 
 
 @pytest.mark.parametrize("kind", LINEAR)
 @pytest.mark.slow
-@budget(0.5)
+@budget(0.18)
 @given(data=st.data())
 def test_both_ways_to_prices_give_the_same_intervals(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))

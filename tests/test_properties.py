@@ -54,7 +54,7 @@ def stays(problem: AllocationProblem) -> list[tuple[float, ...]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.slow
-@budget(0.3)
+@budget(0.12)
 @given(data=st.data())
 def test_completing_a_plan_gives_a_feasible_point_worth_what_the_plan_is_worth(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
@@ -70,7 +70,7 @@ def test_completing_a_plan_gives_a_feasible_point_worth_what_the_plan_is_worth(k
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.slow
-@budget(0.3)
+@budget(0.12)
 @given(data=st.data())
 def test_no_plan_is_worth_less_than_a_stay_that_is_allowed(kind: str, data: st.DataObject) -> None:
     problem = staying_allowed(data.draw(problems(kind)))
@@ -83,7 +83,7 @@ def test_no_plan_is_worth_less_than_a_stay_that_is_allowed(kind: str, data: st.D
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "resources alone"])
 @pytest.mark.slow
-@budget(0.3)
+@budget(0.12)
 @given(data=st.data())
 def test_equal_rates_never_cause_a_move(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
@@ -98,7 +98,7 @@ def test_equal_rates_never_cause_a_move(kind: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("kind", LINEAR)
 @pytest.mark.slow
-@budget(0.5)
+@budget(0.3)
 @given(data=st.data())
 def test_problems_with_ties_have_the_same_plan_on_every_backend_that_promises_it(
     kind: str, data: st.DataObject
@@ -111,7 +111,7 @@ def test_problems_with_ties_have_the_same_plan_on_every_backend_that_promises_it
 
 @pytest.mark.parametrize("kind", LINEAR)
 @pytest.mark.slow
-@budget(0.5)
+@budget(0.3)
 @given(data=st.data())
 def test_the_order_of_protocols_changes_nothing_but_the_order(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind, grid=20))
@@ -123,7 +123,7 @@ def test_the_order_of_protocols_changes_nothing_but_the_order(kind: str, data: s
 
 @pytest.mark.parametrize("kind", ["concave curves", "costs and warm-up", "several periods", "fees", "bent curves"])
 @pytest.mark.slow
-@budget(0.4)
+@budget(0.15)
 @given(data=st.data())
 def test_money_in_another_unit_is_the_same_plan(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind, grid=20))
@@ -154,7 +154,7 @@ def in_units(problem: AllocationProblem, factor: float) -> AllocationProblem:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.slow
-@budget(0.3)
+@budget(0.12)
 @given(data=st.data())
 def test_a_looser_limit_never_lowers_the_optimum(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
@@ -202,7 +202,7 @@ def loosened(problem: AllocationProblem, data: st.DataObject) -> AllocationProbl
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if "CVaR" not in kind])
 @pytest.mark.slow
-@budget(0.2)
+@budget(0.1)
 @given(data=st.data(), rate=st.sampled_from([-1.0, 0.0, 1.0, 5.0]))
 def test_another_protocol_never_lowers_the_optimum(kind: str, data: st.DataObject, rate: float) -> None:
     problem = data.draw(problems(kind, sizes=(1, 4)))
@@ -214,7 +214,7 @@ def test_another_protocol_never_lowers_the_optimum(kind: str, data: st.DataObjec
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.slow
-@budget(0.2)
+@budget(0.1)
 @given(data=st.data())
 def test_no_change_allowed_is_no_change(kind: str, data: st.DataObject) -> None:
     problem = staying_allowed(data.draw(problems(kind)))
@@ -225,7 +225,7 @@ def test_no_change_allowed_is_no_change(kind: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("kind", ONE_PERIOD)
 @pytest.mark.slow
-@budget(0.2)
+@budget(0.1)
 @given(data=st.data())
 def test_a_horizon_of_one_period_is_the_single_period(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
@@ -247,7 +247,7 @@ def test_a_horizon_of_one_period_is_the_single_period(kind: str, data: st.DataOb
 
 @pytest.mark.parametrize("kind", LINEAR)
 @pytest.mark.slow
-@budget(0.3)
+@budget(0.12)
 @given(data=st.data())
 def test_periods_that_are_all_alike_and_free_of_limits_repeat_one_period(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
@@ -260,7 +260,7 @@ def test_periods_that_are_all_alike_and_free_of_limits_repeat_one_period(kind: s
 
 @pytest.mark.parametrize("kind", [*LINEAR, "several periods", "units"])
 @pytest.mark.slow
-@budget(0.3)
+@budget(0.12)
 @given(data=st.data())
 def test_fees_of_zero_are_no_fees(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind, grid=20))
@@ -273,7 +273,7 @@ def test_fees_of_zero_are_no_fees(kind: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("kind", [*LINEAR, "several periods", "resources and groups", "bent curves"])
 @pytest.mark.slow
-@budget(0.4)
+@budget(0.15)
 @given(data=st.data())
 def test_risk_reduces_exactly_to_the_plain_problem(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
@@ -293,7 +293,7 @@ def test_risk_reduces_exactly_to_the_plain_problem(kind: str, data: st.DataObjec
 
 @pytest.mark.parametrize("kind", ["concave curves", "costs and warm-up"])
 @pytest.mark.slow
-@budget(0.5)
+@budget(0.3)
 @given(data=st.data())
 def test_a_concave_curve_is_worth_the_same_with_order_binaries(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind, grid=20))
@@ -309,7 +309,7 @@ def test_a_concave_curve_is_worth_the_same_with_order_binaries(kind: str, data: 
 
 @pytest.mark.parametrize("kind", ONE_PERIOD)
 @pytest.mark.slow
-@budget(0.3)
+@budget(0.12)
 @given(data=st.data())
 def test_a_plan_asked_again_from_itself_is_to_stay(kind: str, data: st.DataObject) -> None:
     """Without costs and limits of change the answer is an optimum from wherever one starts."""

@@ -36,7 +36,9 @@ def needs_order(problem: AllocationProblem, curve: Curved) -> bool:
     The latter only under CVaR, where earnings count less in good scenarios and the expected warm-up counts in full.
     """
     averse = isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0
-    return not curve.ordered or bool(averse and curve.widths.size > 1 and problem.arrays.warm_up[curve.index] > 0.0)
+    if not averse or problem.arrays.warm_up[curve.index] == 0.0:
+        return not curve.ordered
+    return not curve.ordered or bool(np.ptp(np.maximum(curve.slopes, 0.0), axis=1).any())
 
 
 def fill_starts(problem: AllocationProblem) -> dict[int, int]:

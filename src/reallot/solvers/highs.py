@@ -16,8 +16,6 @@ from ..program import LinearProgram, Solution, Status
 from ..program.blocks import FloatArray
 
 FEASIBILITY = 1e-9
-INTEGRALITY = 1e-10
-"""The tightest HiGHS takes: a mixed-integer search's bound is off by as much, and must stay within 1e-9."""
 NAME = "highs"
 
 
@@ -42,13 +40,13 @@ class HighsModel:
         self.is_mixed_integer = program.is_mixed_integer and not relaxed
         self.highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         self._set("output_flag", False)
-        tolerance = INTEGRALITY if self.is_mixed_integer else FEASIBILITY
-        self._set("primal_feasibility_tolerance", tolerance)
-        self._set("dual_feasibility_tolerance", tolerance)
+        # not the 1e-10 that HiGHS also takes: there its mixed-integer search has lost optima
+        self._set("primal_feasibility_tolerance", FEASIBILITY)
+        self._set("dual_feasibility_tolerance", FEASIBILITY)
         if self.is_mixed_integer:
             self._set("mip_rel_gap", 0.0)
             self._set("mip_abs_gap", 0.0)
-            self._set("mip_feasibility_tolerance", INTEGRALITY)
+            self._set("mip_feasibility_tolerance", FEASIBILITY)
         if time_limit_seconds is not None:
             self._set("time_limit", float(time_limit_seconds))
         if _one_dense_row(program):
@@ -151,7 +149,7 @@ def solve(program: LinearProgram, *, time_limit_seconds: float | None = None) ->
 
 def settled(objective: float, bound: float) -> bool:
     """True where a search with a gap of zero reached its bound, but for rounding (both scaled to about 1)."""
-    return abs(objective - bound) <= INTEGRALITY * max(1.0, abs(objective))
+    return abs(objective - bound) <= FEASIBILITY * max(1.0, abs(objective))
 
 
 def _scale(gain: FloatArray) -> float:

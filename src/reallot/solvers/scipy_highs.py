@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..program import LinearProgram, Solution, Status
-from .highs import FEASIBILITY, INTEGRALITY, settled
+from .highs import FEASIBILITY, settled
 
 NAME = "scipy"
 TOLERANCES = {"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY}
@@ -71,9 +71,7 @@ def _milp(program: LinearProgram, scale: float, options: dict[str, Any]) -> Solu
 def _search(program: LinearProgram, scale: float, options: dict[str, Any]) -> Any:
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    exact = {"mip_rel_gap": 0.0, "mip_abs_gap": 0.0}
-    tolerances = ("mip_feasibility_tolerance", "primal_feasibility_tolerance", "dual_feasibility_tolerance")
-    exacting = options | exact | dict.fromkeys(tolerances, INTEGRALITY)
+    exacting = {"mip_rel_gap": 0.0, "mip_abs_gap": 0.0, "mip_feasibility_tolerance": FEASIBILITY}
     with warnings.catch_warnings():
         # milp passes options it does not know on to HiGHS, and says so
         warnings.filterwarnings("ignore", message="Unrecognized options detected", category=RuntimeWarning)
@@ -82,7 +80,7 @@ def _search(program: LinearProgram, scale: float, options: dict[str, Any]) -> An
             integrality=program.integer.astype(int),
             bounds=Bounds(program.lower, program.upper),
             constraints=[LinearConstraint(program.matrix, program.row_lower, program.row_upper)],
-            options=exacting,  # type: ignore[arg-type]
+            options=options | TOLERANCES | exacting,  # type: ignore[arg-type]
         )
 
 
