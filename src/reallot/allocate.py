@@ -79,6 +79,7 @@ def allocate(
         claimed_bound=answer.bound,
         claimed_by=backend.name,
         tolerance=backend.tolerance,
+        gap_tolerance=backend.tolerance * (CLAIMED if program.is_mixed_integer else 1.0),
     )
     _require(certificate, answer.status, backend, allowance=problem.limits.min_gain if can_stay else 0.0)
     done = perf_counter()
@@ -209,8 +210,7 @@ def _stay_unless_better(
 
 def _require(certificate: Certificate, status: Status, backend: Backend, allowance: float) -> None:
     """An answer that fails its certificate is an error, never a plan."""
-    claimed = 1.0 if certificate.bound_from == "row prices" else CLAIMED
-    gap_allowed = claimed * backend.tolerance + allowance / certificate.scale
+    gap_allowed = certificate.gap_tolerance + allowance / certificate.scale
     optimal = certificate.gap is not None and certificate.gap <= gap_allowed
     if certificate.is_feasible and (optimal or status is not Status.OPTIMAL):
         return

@@ -22,7 +22,8 @@ class Certificate:
     bound_from      "row prices": weak duality, trusting nobody; otherwise the solver whose claim it is; or "nothing"
     gap             (bound - objective) / scale; None without a bound
     scale           USD that count as 1 in `gap`: the largest of |objective| and the gains at stake
-    tolerance       what residual, integrality and gap may be
+    tolerance       what residual and integrality may be
+    gap_tolerance   what the gap may be
     """
 
     objective: float
@@ -34,6 +35,7 @@ class Certificate:
     gap: float | None
     scale: float
     tolerance: float
+    gap_tolerance: float
 
     @property
     def is_feasible(self) -> bool:
@@ -43,7 +45,7 @@ class Certificate:
     @property
     def is_optimal(self) -> bool:
         """True where it is feasible and the gap is known and within the tolerance."""
-        return self.is_feasible and self.gap is not None and self.gap <= self.tolerance
+        return self.is_feasible and self.gap is not None and self.gap <= self.gap_tolerance
 
     def __str__(self) -> str:
         gap = "gap unknown" if self.gap is None else f"gap {self.gap:.1e} (bound from {self.bound_from})"
@@ -58,13 +60,14 @@ def certify(
     claimed_bound: float | None = None,
     claimed_by: str = "solver",
     tolerance: float = 1e-9,
+    gap_tolerance: float | None = None,
 ) -> Certificate:
     """The certificate of the point `values` (columns,).
 
     With `row_prices` (rows,) the bound is weak duality's: for any y, offset + y @ (the row limit it points at)
     + sum over columns of the best of (gain - matrix.T y) x over its box. Any y gives a true bound once entries that
     point at an infinite limit are set to zero; nothing of the solver is believed. Without prices, or with integer
-    columns, the bound is what the solver claims and `bound_from` says so.
+    columns, the bound is what the solver claims and `bound_from` says so. `gap_tolerance` is `tolerance` unless given.
     """
     objective = program.objective(values)
     residual, place = worst_residual(program, values)
@@ -76,7 +79,8 @@ def certify(
     else:
         bound, source = dual_bound(program, row_prices), "row prices"
     gap = None if bound is None else max(0.0, bound - objective) / scale
-    return Certificate(objective, residual, place, integrality, bound, source, gap, scale, tolerance)
+    allowed = tolerance if gap_tolerance is None else gap_tolerance
+    return Certificate(objective, residual, place, integrality, bound, source, gap, scale, tolerance, allowed)
 
 
 def gain_scale(program: LinearProgram) -> float:
