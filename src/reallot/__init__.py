@@ -4,11 +4,12 @@ Say what you have (`AllocationProblem`, `ProtocolSpec`, `EarningsCurve`, `Limits
 decide (`allocate`), ask why (`explain`), look inside (`formulate`, `solve`, `certify`).
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .allocate import allocate
 from .allocation import Allocation, Move, Price
 from .errors import Infeasible, InvalidInput, ReallotError, SolverFailed
 from .explain import Explanation, explain
-from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
 from .formulation import formulate
 from .frontier import frontier
 from .problem import (
@@ -24,7 +25,10 @@ from .problem import (
 )
 from .program import Certificate, LinearProgram, Solution, Status, certify
 from .solvers import solve
-from .solvers.batch import BatchResult, BatchStatus, allocate_many
+
+if TYPE_CHECKING:
+    from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
+    from .solvers.batch import BatchResult, BatchStatus, allocate_many
 
 __version__ = "0.1.0"
 
@@ -64,3 +68,28 @@ __all__ = [
     "read_problem",
     "solve",
 ]
+
+_LATE = {
+    "BatchResult": "solvers.batch",
+    "BatchStatus": "solvers.batch",
+    "allocate_many": "solvers.batch",
+    "problem_from_dict": "files",
+    "problem_from_frame": "files",
+    "problem_to_dict": "files",
+    "read_problem": "files",
+}
+"""Where names live that not everybody needs: they are imported when first asked for, to keep the start light."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'reallot' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_LATE[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

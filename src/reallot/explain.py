@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .allocation import Allocation
-from .charges import charges
-from .limit_costs import LimitCost, limit_costs, widened
 from .problem.value import value
-from .thresholds import Threshold, thresholds
 from .wording import amount, usd
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .limit_costs import LimitCost
+    from .thresholds import Threshold
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,9 @@ def explain(plan: Allocation) -> Explanation:
     >>> [(move.protocol, round(move.net_benefit, 9)) for move in why.moves], round(why.limits[0].usd_per_hour, 9)
     ([('relay', 0.2), ('compute', 0.0)], 0.5)
     """
+    from .limit_costs import limit_costs, widened
+    from .thresholds import thresholds
+
     problem = plan.problem
     free = widened(problem)
     best = plan if free == problem else _allocate(free)
@@ -135,6 +138,8 @@ def explain(plan: Allocation) -> Explanation:
 
 def move_reasons(plan: Allocation) -> tuple[MoveReason, ...]:
     """Gain, cost and charges of every protocol that changes in any period, in the protocols' order."""
+    from .charges import charges
+
     by_rule = charges(plan)
     moved = (plan.schedule != plan.problem.arrays.current).any(axis=0)
     gain = ((plan.value.earnings - plan.stay_value.earnings) * plan.value.hours).sum(axis=0)

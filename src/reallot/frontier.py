@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .conflict import find_conflict
 from .errors import Infeasible
 from .problem import AllocationProblem, ProtocolSpec
 from .problem.arrays import FloatArray
@@ -35,6 +34,8 @@ def frontier(problem: AllocationProblem) -> pd.DataFrame:
     free = _with_idle(replace(problem, limits=replace(problem.limits, max_turnover=None)))
     matching = match(free)
     if isinstance(matching, Unmet):
+        from .conflict import find_conflict
+
         conflict = find_conflict(free)
         raise Infeasible(conflict.message, conflict)
     bought = _corners(matching)
