@@ -58,7 +58,7 @@ class Allocation:
     solver, solver_reason
                    who answered, and why that one
     certificate    residuals and gap, computed without trusting the solver
-    stay           what staying is worth on the same footing, None where staying breaks a rule
+    can_stay       True where the present shares meet every rule
     notes          what else is worth knowing: unreachable protocols, jumps past max change, a plan set aside
     timings        seconds spent: formulate, solve, certify, total
     """

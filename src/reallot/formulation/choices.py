@@ -56,7 +56,8 @@ def most(data: ProblemArrays, *, wide: bool) -> FloatArray:
     return result
 
 
-def _places(data: ProblemArrays, which: BoolArray) -> IntArray:
+def grid_places(data: ProblemArrays, which: BoolArray) -> IntArray:
+    """Places (t * protocols + i) of some protocols in all periods."""
     return np.flatnonzero(np.tile(which, data.periods))
 
 
@@ -94,7 +95,7 @@ def _binary(problem: AllocationProblem, name: str, places: IntArray) -> Columns:
 def _still(problem: AllocationProblem, still: BoolArray, columns: list[Columns], rows: list[Rows]) -> None:
     """still[t,i] in {0,1}: the share is the odd one it started with, and has been so far."""
     data = problem.arrays
-    places = _places(data, still)
+    places = grid_places(data, still)
     columns.append(_binary(problem, "still", places))
     later = np.flatnonzero(places >= data.size)
     if later.size:
@@ -116,12 +117,12 @@ def _used(
 ) -> None:
     """entry * used + current * still <= share <= most * used + current * still, and used + still <= 1."""
     data = problem.arrays
-    places = _places(data, used)
+    places = grid_places(data, used)
     columns.append(_binary(problem, "used", places))
     count, own, names = places.size, np.arange(places.size), labels(problem, places)
     current = np.tile(data.current, data.periods)[places]
     entry = np.tile(data.entry, data.periods)[places]
-    row, column = _on(_places(data, still), places)
+    row, column = _on(grid_places(data, still), places)
     stays = {"still": cells(row, column, -current[row])} if row.size else {}
     share = {"share": cells(own, places, 1.0)}
     top = most(data, wide=wide).ravel()[places]
@@ -129,7 +130,7 @@ def _used(
     rows.append(Rows("used_cap", names, cap, np.full(count, -np.inf), np.zeros(count)))
     least = np.flatnonzero(entry > 0.0)
     if least.size:
-        row, column = _on(_places(data, still), places[least])
+        row, column = _on(grid_places(data, still), places[least])
         floor = {"share": cells(np.arange(least.size), places[least], 1.0)}
         floor |= {"used": cells(np.arange(least.size), least, -entry[least])}
         if row.size:
@@ -137,7 +138,7 @@ def _used(
         rows.append(
             Rows("entry", labels(problem, places[least]), floor, np.zeros(least.size), np.full(least.size, np.inf))
         )
-    row, column = _on(_places(data, still), places)
+    row, column = _on(grid_places(data, still), places)
     if row.size:
         one = np.arange(row.size)
         parts = {"used": cells(one, row, 1.0), "still": cells(one, column, 1.0)}
@@ -157,13 +158,13 @@ def _units(
 ) -> None:
     """share = step * units + current * still, with no units where still."""
     data = problem.arrays
-    places = _places(data, units)
+    places = grid_places(data, units)
     count, names = places.size, labels(problem, places)
     step = np.tile(data.step, data.periods)[places]
     high = np.floor(most(data, wide=wide).ravel()[places] / step + ON_GRID)
     columns.append(Columns("units", names, np.zeros(count), np.zeros(count), high, integer=True))
     parts = {"share": cells(np.arange(count), places, 1.0), "units": diagonal(-step, count)}
-    row, column = _on(_places(data, still), places)
+    row, column = _on(grid_places(data, still), places)
     if row.size:
         current = np.tile(data.current, data.periods)[places]
         parts |= {"still": cells(row, column, -current[row])}
@@ -190,13 +191,13 @@ def _enter(
     decrease <= d + (entry - d) * leave, and share <= entry where enter, with d the max change.
     """
     data = problem.arrays
-    places = _places(data, enters)
+    places = grid_places(data, enters)
     count, own, names, per = places.size, np.arange(places.size), labels(problem, places), int(enters.sum())
     columns += [_binary(problem, "enter", places), _binary(problem, "leave", places)]
     active: dict[str, tuple[list[IntArray], list[IntArray], list[FloatArray]]] = {}
     for block, which in (("used", used), ("still", still)):
-        row, column = _on(_places(data, which), places)
-        before, column_before = _on(_places(data, which) + data.size, places)
+        row, column = _on(grid_places(data, which), places)
+        before, column_before = _on(grid_places(data, which) + data.size, places)
         active[block] = ([row, before], [column, column_before], [np.ones(row.size), -np.ones(before.size)])
     parts = {
         block: cells(np.concatenate(r), np.concatenate(c), np.concatenate(v))
@@ -233,14 +234,9 @@ def _active(problem: AllocationProblem, used: BoolArray, still: BoolArray, rows:
         members = np.isin(problem.names, group.members)
         parts = {}
         for block, which in (("used", used), ("still", still)):
-            mine = np.flatnonzero(np.tile(members, data.periods)[_places(data, which)])
+            mine = np.flatnonzero(np.tile(members, data.periods)[grid_places(data, which)])
             if mine.size:
-                when = _places(data, which)[mine] // data.size
+                when = grid_places(data, which)[mine] // data.size
                 parts[block] = cells(when, mine, 1.0)
         high = np.full(data.periods, float(group.max_active))
         rows.append(Rows(f"active {group.name}", periods(problem), parts, np.full(data.periods, -np.inf), high))
-
-
-def choice_caps(problem: AllocationProblem) -> tuple[FloatArray, FloatArray]:
-    """Upper bounds of increase and decrease with one-unit jumps allowed, (periods, protocols)."""
-    return change_cap(problem.arrays)

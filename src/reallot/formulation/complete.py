@@ -7,7 +7,7 @@ import numpy as np
 from ..problem import AllocationProblem, CVaR, RateUncertainty
 from ..problem.arrays import BoolArray, Curved, FloatArray
 from ..program import LinearProgram
-from .choices import _places, counted, entering, has_choices, odd, stepped
+from .choices import counted, entering, grid_places, has_choices, odd, stepped
 from .earnings import fill_starts, needs_order
 from .moves import TINY, moved_places
 from .risk import deviations, fills, scenario_earnings
@@ -52,12 +52,12 @@ def _ruled_out(problem: AllocationProblem, program: LinearProgram, values: Float
     """(periods, protocols) True where the choices say unused, and not moved: what share is left there is dust."""
     data = problem.arrays
     result = []
-    for block, places in (("used", _places(data, counted(problem))), ("moved", moved_places(problem))):
+    for block, places in (("used", grid_places(data, counted(problem))), ("moved", moved_places(problem))):
         off = np.zeros(data.periods * data.size, dtype=bool)
         if block in program.column_slices:
             off[places] = values[program.column_slices[block]] < 0.5
         if block == "used" and "still" in program.column_slices:
-            still = _places(data, odd(data))
+            still = grid_places(data, odd(data))
             off[still] &= values[program.column_slices["still"]] < 0.5
         result.append(off.reshape(data.periods, data.size))
     return result[0], result[1]
@@ -82,12 +82,12 @@ def _blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str, Float
         used, units, still = counted(problem), stepped(data), odd(data)
         stays = np.logical_and.accumulate(schedule == data.current, axis=0) & still
         active = schedule > TINY
-        result["still"] = stays.ravel()[_places(data, still)].astype(float)
-        result["used"] = (active & ~stays).ravel()[_places(data, used)].astype(float)
+        result["still"] = stays.ravel()[grid_places(data, still)].astype(float)
+        result["used"] = (active & ~stays).ravel()[grid_places(data, used)].astype(float)
         whole = np.round(schedule / np.where(units, data.step, 1.0)) * ~stays
-        result["units"] = whole.ravel()[_places(data, units)]
+        result["units"] = whole.ravel()[grid_places(data, units)]
         turned = np.diff(np.vstack([data.current > TINY, active]).astype(float), axis=0).ravel()
-        places = _places(data, entering(data))
+        places = grid_places(data, entering(data))
         result["enter"], result["leave"] = np.maximum(turned, 0.0)[places], np.maximum(-turned, 0.0)[places]
     if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
         result |= _cvar_blocks(problem, schedule, problem.risk)
