@@ -12,6 +12,7 @@ from . import (
     models,  # noqa: F401  registers its specs
     report,
     traces,
+    whole,
 )
 from .measure import measure
 from .registry import SPECS
@@ -25,10 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     repeats = 1 if options.smoke else options.repeats
     results: dict[str, Sequence[Any]] = {}
-    for name in options.only or [*SPECS, "imports", "traces"]:
+    for name in options.only or [*SPECS, "whole", "imports", "traces"]:
         if name == "imports":
             results[name] = imports.measure(1 if options.smoke else 2 * repeats + 1)
             _show("imports: CPU seconds on top of the interpreter", report.imports(results[name]))
+        elif name == "whole":
+            results[name] = whole.measure(options.smoke, repeats)
+            for row in results[name]:
+                if row.worst > 1e-9:
+                    raise AssertionError(f"{row.what}: objectives differ by {row.worst:.1e} USD")
+            _show("whole: microseconds a problem, against linprog called alone", report.whole(results[name]))
         elif name == "traces":
             results[name] = _chains(options.smoke)
             _show("traces: ms per step, all three ways the same objective", report.chains(results[name]))
@@ -41,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    names = [*SPECS, "imports", "traces"]
+    names = [*SPECS, "whole", "imports", "traces"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Times decisions by backend and size.")
     parser.add_argument("--smoke", action="store_true", help="the smallest size of everything, once")
     parser.add_argument("--only", action="append", choices=names, help="one group; may be given more than once")

@@ -15,6 +15,7 @@ from typing import Any
 from .imports import ImportTiming
 from .measure import Timing
 from .traces import ChainResult
+from .whole import WholeTiming
 
 LIBRARIES = ("reallot", "numpy", "scipy", "pandas", "pulp", "highspy")
 
@@ -56,6 +57,22 @@ def imports(rows: Sequence[ImportTiming]) -> str:
     """CPU seconds of imports on top of the interpreter."""
     lines = [["statement", "CPU s", "CPU s, one BLAS thread"]]
     lines += [[f"`{row.statement}`", f"{row.cpu:.3f}", f"{row.one_thread:.3f}"] for row in rows]
+    return _table(lines, left=(0,))
+
+
+def whole(rows: Sequence[WholeTiming]) -> str:
+    """Microseconds a problem, and how many times longer one linprog call takes."""
+    lines = [["what", "ours", "linprog alone", "linprog / ours", "worst difference, USD"]]
+    lines += [
+        [
+            row.what,
+            f"{1e6 * row.ours:.3g}",
+            f"{1e6 * row.linprog:.0f}",
+            f"{row.linprog / row.ours:.3g}",
+            f"{row.worst:.1e}",
+        ]
+        for row in rows
+    ]
     return _table(lines, left=(0,))
 
 

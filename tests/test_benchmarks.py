@@ -15,7 +15,7 @@ from reallot.solvers.backends import BACKENDS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*SPECS, "imports", "traces"])
+@pytest.mark.parametrize("name", [*SPECS, "whole", "imports", "traces"])
 def test_a_benchmark_runs_in_smoke_mode(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "result.json"
     assert main(["--smoke", "--only", name, "--out", str(out)]) == 0
