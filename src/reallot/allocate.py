@@ -18,6 +18,7 @@ from .program import Certificate, LinearProgram, Solution, Status, certify
 from .program.certificate import gain_scale, worst_residual
 from .program.ties import as_good_as, optimal_face
 from .solvers import exact
+from .solvers.answer import Unmet
 from .solvers.backends import Backend, choose, runner
 
 EQUAL = 1e-10
@@ -104,7 +105,7 @@ def allocate(
 
 def _by_matching(problem: AllocationProblem, program: LinearProgram) -> _Answer:
     found = exact.solve(problem)
-    if isinstance(found, exact.Unmet):
+    if isinstance(found, Unmet):
         raise _infeasible(problem, program)
     schedule = found.shares[None, :]
     return _Answer(schedule, complete_prices(problem, program, schedule, *found.row_prices), None, Status.OPTIMAL)

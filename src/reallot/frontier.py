@@ -11,7 +11,8 @@ from .errors import Infeasible
 from .problem import AllocationProblem, ProtocolSpec
 from .problem.arrays import FloatArray
 from .problem.value import value
-from .solvers.exact import Matching, Unmet, match
+from .solvers.answer import Unmet
+from .solvers.exact import Matching, match
 
 if TYPE_CHECKING:
     import pandas as pd

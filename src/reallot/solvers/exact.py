@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, CVaR, RateUncertainty
 from ..problem.arrays import FloatArray, IntArray
+from .answer import Unmet
 
 TIE = 1e-12
 """Slopes closer than this part of the largest are one slope: rounding must not cause a move."""
@@ -38,13 +39,6 @@ class ExactAnswer:
 
     shares: FloatArray
     row_prices: tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Unmet:
-    """No split exists: `reason` says which sum of bounds misses what."""
-
-    reason: str
 
 
 def declines(problem: AllocationProblem) -> str | None:

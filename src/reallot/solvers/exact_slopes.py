@@ -8,7 +8,8 @@ import numpy as np
 
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, ProblemArrays
-from .exact import DUST, Matching, Unmet, match
+from .answer import Unmet
+from .exact import DUST, Matching, match
 
 Interval = tuple[float, float]
 
