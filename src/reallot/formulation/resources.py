@@ -11,11 +11,12 @@ from .moves import periods
 
 def resource_rows(problem: AllocationProblem) -> list[Rows]:
     """sum of use * share <= capacity, one row per resource and period."""
-    result = []
-    for key, capacity in problem.resources.items():
-        use = {i: spec.uses[key] for i, spec in enumerate(problem.specs) if spec.uses.get(key, 0.0) > 0.0}
-        result.append(_total(problem, f"resource {key}", use, capacity))
-    return result
+    uses: dict[str, dict[int, float]] = {key: {} for key in problem.resources}
+    for i, spec in enumerate(problem.specs):
+        for key, use in spec.uses.items():
+            if use > 0.0:
+                uses[key][i] = use
+    return [_total(problem, f"resource {key}", use, problem.resources[key]) for key, use in uses.items()]
 
 
 def group_rows(problem: AllocationProblem) -> list[Rows]:
