@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from reallot import (
     allocate,
     allocate_many,
 )
-from reallot.solvers import batch
+from reallot.solvers import batch, batch_kernels
 from strategies import budget
 
 SHARE = st.integers(0, 8).map(lambda k: k / 8)
@@ -115,6 +117,40 @@ def test_the_size_of_a_chunk_changes_nothing(given: dict[str, np.ndarray], numbe
         pieces = allocate_many(**given)
     for field in ("shares", "net_benefit", "capacity_price", "status", "gap"):
         np.testing.assert_array_equal(getattr(whole, field), getattr(pieces, field))
+
+
+@pytest.mark.parametrize("size", range(1, 11))
+def test_the_exchanges_sort(size: int) -> None:
+    # what sorts every row of zeros and ones sorts everything
+    rows = np.array(list(product([0, 1], repeat=size)))
+    for i, k in batch_kernels.exchanges(size):
+        rows[:, i], rows[:, k] = np.minimum(rows[:, i], rows[:, k]), np.maximum(rows[:, i], rows[:, k])
+    assert (np.diff(rows, axis=1) >= 0).all()
+
+
+@budget(1.0)
+@given(given=rows())
+def test_how_pieces_are_sorted_changes_nothing(given: dict[str, np.ndarray]) -> None:
+    by_exchanges = allocate_many(**given)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_kernels, "NETWORK", 0)
+        by_argsort = allocate_many(**given)
+    for field in ("shares", "net_benefit", "status"):
+        np.testing.assert_allclose(getattr(by_exchanges, field), getattr(by_argsort, field), rtol=1e-12, atol=1e-12)
+
+
+def test_many_protocols_with_one_rate_go_by_column() -> None:
+    # forty places of at most 0.1, all worth the same: the first ten are filled
+    many = allocate_many(np.ones((3, 40)), np.zeros((3, 40)), upper=0.1)
+    np.testing.assert_allclose(many.shares, np.tile(np.repeat([0.1, 0.0], [10, 30]), (3, 1)), atol=1e-12)
+    assert (many.gap <= 1e-12).all() and (many.residual <= 1e-12).all()
+
+
+def test_bounds_that_just_meet_the_capacity_have_prices_all_the_same() -> None:
+    # 0.5 + 0.5 - 2e-11 is 1 within rounding; both are worth less than nothing, and full
+    many = allocate_many([[-1.0, -2.0]], [[0.5, 0.5]], upper=[[0.5, 0.5 - 2e-11]])
+    assert many.status.tolist() == [BatchStatus.OPTIMAL]
+    assert many.gap[0] <= 1e-10 and many.capacity_price[0].tolist() == [-np.inf, -2.0]
 
 
 def test_an_infeasible_row_disturbs_no_other() -> None:

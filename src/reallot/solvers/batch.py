@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInput
-from .batch_kernels import Box, bound_of, by_one_sort, residual_of, stay_where_equal, within_turnover
-from .exact import TIE
+from .batch_kernels import Box, Given, Pieces, bound_of, by_one_sort, residual_of, stay_where_equal, within_turnover
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-CHUNK_NUMBERS = 20_000
+CHUNK_NUMBERS = 30_000
 """Rows times protocols worked on at once: a few arrays of this size fit into a second-level cache."""
 
 
@@ -138,22 +137,19 @@ class _Inputs:
                 given[name] = _broadcastable(name, array, shape)
         return cls(shape, **given)  # type: ignore[arg-type]
 
-    def chunk(self, rows: slice) -> dict[str, Any]:
-        """Every argument of some rows, broadcast to (rows, protocols) or (rows,)."""
-        count, size = rows.stop - rows.start, self.shape[1]
-        result = {}
-        for name in ("rates", "current", "lower", "upper", "max_change", "held", "move_cost", "mask"):
-            array = getattr(self, name)
+    def chunk(self, rows: slice) -> Given:
+        """The arguments of some problems, turned: (protocols or 1, problems or 1)."""
+        cut: dict[str, Any] = {}
+        for field in fields(Given):
+            array = getattr(self, field.name)
             if array is not None:
                 array = array[rows] if len(array) > 1 else array
-                array = np.broadcast_to(array, (count, size))
-            result[name] = array
-        for name in ("max_turnover", "horizon_hours"):
-            array = getattr(self, name)
-            if array is not None:
-                array = np.broadcast_to(array[rows] if len(array) > 1 else array, (count,))
-            result[name] = array
-        return result
+                array = array[None, :] if field.name in PER_PROBLEM else array.T
+            cut[field.name] = array
+        whole = (self.shape[1], rows.stop - rows.start)
+        for name in ("rates", "current"):
+            cut[name] = np.ascontiguousarray(np.broadcast_to(cut[name], whole))
+        return Given(**cut)
 
 
 PER_PROBLEM = ("max_turnover", "horizon_hours")
@@ -215,32 +211,36 @@ def _broadcastable(name: str, array: NDArray[Any], shape: tuple[int, int]) -> ND
 
 def _solve_chunk(data: _Inputs, rows: slice, result: BatchResult) -> None:
     given = data.chunk(rows)
-    hours = given["horizon_hours"][:, None]
+    hours, current = given.horizon_hours, given.current
+    gain = given.rates * hours
     box = Box.of(given)
-    gain = given["rates"] * hours
-    buy, sell = gain - given["move_cost"], gain + given["move_cost"]
-    tie = TIE * np.maximum(np.abs(buy), np.abs(sell)).max(axis=1)
-    answer = by_one_sort(box, buy, sell, tie)
-    if given["max_turnover"] is not None:
-        answer = within_turnover(given, box, buy, sell, tie, answer)
-    shares, prices, price, feasible = answer
-    feasible = feasible & box.feasible
+    pieces = Pieces.of(given, box, gain)
+    answer = by_one_sort(box, pieces)
+    if given.max_turnover is not None:
+        answer = within_turnover(given, box, pieces, answer)
+    shares, feasible = answer.shares, answer.feasible & box.feasible
     stay_where_equal(given, box, gain, shares, feasible)
-    change = shares - given["current"]
-    cost = (given["move_cost"] * np.abs(change)).sum(axis=1)
-    earned, stay = (gain * shares).sum(axis=1), (gain * given["current"]).sum(axis=1)
-    bound = bound_of(given, box, gain, price)
+    change = shares - current
+    cost = (given.move_cost * np.abs(change)).sum(axis=0)
+    earned, stay = (gain * shares).sum(axis=0), (gain * current).sum(axis=0)
     objective = earned - cost
-    scale = np.maximum(np.maximum(np.abs(gain).max(axis=1), np.abs(objective)), np.finfo(float).tiny)
-    unknown = ~feasible
-    result.shares[rows] = np.where(unknown[:, None], given["current"], shares)
-    for target, values in (
-        (result.net_benefit, objective - stay),
-        (result.earnings_per_hour, earned / hours[:, 0]),
-        (result.cost, cost),
-        (result.gap, np.maximum(bound - objective, 0.0) / scale),
-    ):
-        target[rows] = np.where(unknown, np.nan, values)
-    result.capacity_price[rows] = np.where(unknown[:, None], np.nan, prices / hours)
-    result.status[rows] = np.where(unknown, BatchStatus.INFEASIBLE, BatchStatus.OPTIMAL)
-    result.residual[rows] = np.where(unknown, np.nan, residual_of(given, box, shares))
+    bound = bound_of(given, box, gain, answer)
+    scale = np.maximum(np.maximum(gain.max(axis=0), -gain.min(axis=0)), np.abs(objective))
+    result.shares[rows] = shares.T
+    result.net_benefit[rows] = objective - stay
+    result.earnings_per_hour[rows] = earned / hours[0]
+    result.cost[rows] = cost
+    result.capacity_price[rows, 0] = answer.more / hours[0]
+    result.capacity_price[rows, 1] = answer.less / hours[0]
+    result.gap[rows] = np.maximum(bound - objective, 0.0) / np.maximum(scale, np.finfo(float).tiny)
+    result.residual[rows] = residual_of(given, box, shares)
+    result.status[rows] = np.where(feasible, BatchStatus.OPTIMAL, BatchStatus.INFEASIBLE)
+    if not feasible.all():
+        _without_answer(result, rows.start + np.flatnonzero(~feasible), current.T[~feasible])
+
+
+def _without_answer(result: BatchResult, places: NDArray[np.intp], current: FloatArray) -> None:
+    result.shares[places] = current
+    for values in (result.net_benefit, result.earnings_per_hour, result.cost, result.gap, result.residual):
+        values[places] = np.nan
+    result.capacity_price[places] = np.nan

@@ -1,20 +1,48 @@
-"""The arithmetic of a batch: each row a problem, each column a protocol; everything is an array operation."""
+"""The arithmetic of a batch on chunks: each column a problem, each row a protocol, so that sums run along memory.
+
+Pieces are stacked as in `exact`: what may be kept (below the share without any trade), then what may be bought.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .exact import DUST, SLACK
+from .exact import DUST, SLACK, TIE
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 EQUAL = 1e-10
 """A plan must beat staying by more than this part of the money at stake."""
+LOWEST = -1e308
+"""Stands below every slope, and is finite: a piece's number can be written into its last bits."""
+NETWORK = 32
+"""Up to so many pieces are sorted by a network of exchanges, each of all problems at once."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The arguments of a chunk, (protocols or 1, problems or 1), per problem (1, problems or 1); None where not given.
+
+    `rates` and `current` are whole: (protocols, problems).
+    """
+
+    rates: FloatArray
+    current: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    max_change: FloatArray | None
+    held: BoolArray | None
+    move_cost: FloatArray
+    max_turnover: FloatArray | None
+    horizon_hours: FloatArray
+    mask: BoolArray | None
 
 
 @dataclass(frozen=True)
@@ -27,170 +55,268 @@ class Box:
     feasible: BoolArray
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Box:
-        current, low, high = given["current"], given["lower"], given["upper"]
-        if given["max_change"] is not None:
-            low = np.maximum(low, current - given["max_change"])
-            high = np.minimum(high, current + given["max_change"])
-        if given["held"] is not None:
-            low = np.where(given["held"], np.maximum(low, current), low)
-            high = np.where(given["held"], np.minimum(high, current), high)
-        if given["mask"] is not None:
-            low, high = np.where(given["mask"], low, 0.0), np.where(given["mask"], high, 0.0)
-        feasible = (low <= high + SLACK).all(axis=1)
-        high = np.maximum(low, np.minimum(high, 2.0))
-        return cls(low, high, np.minimum(np.maximum(current, low), high), feasible)
+    def of(cls, given: Given) -> Box:
+        current = given.current
+        if given.max_change is None:
+            low = np.maximum(given.lower, np.zeros_like(current))
+            high = np.minimum(given.upper, np.full_like(current, 2.0))
+        else:
+            low = np.subtract(current, given.max_change)
+            np.maximum(low, given.lower, out=low)
+            high = np.add(current, given.max_change)
+            np.minimum(high, given.upper, out=high)
+            np.minimum(high, 2.0, out=high)
+        if given.held is not None:
+            np.maximum(low, current, out=low, where=given.held)
+            np.minimum(high, current, out=high, where=given.held)
+        if given.mask is not None:
+            gone = np.broadcast_to(~given.mask, current.shape)
+            low[gone] = 0.0
+            high[gone] = 0.0
+        feasible = (high - low).min(axis=0) >= -SLACK
+        np.maximum(high, low, out=high)
+        middle = np.maximum(current, low)
+        np.minimum(middle, high, out=middle)
+        return cls(low, high, middle, feasible)
 
 
-Answer = tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray, FloatArray], BoolArray]
-"""Shares, capacity price interval, supporting prices (capacity, bought, sold), feasible."""
+@dataclass(frozen=True)
+class Pieces:
+    """Slopes and widths, (2 * protocols, problems): what may be kept, then what may be bought; `tie` (problems,)."""
+
+    slope: FloatArray
+    width: FloatArray
+    tie: FloatArray
+
+    @classmethod
+    def of(cls, given: Given, box: Box, gain: FloatArray) -> Pieces:
+        size, count = gain.shape
+        slope, width = np.empty((2 * size, count)), np.empty((2 * size, count))
+        np.add(gain, given.move_cost, out=slope[:size])
+        np.subtract(gain, given.move_cost, out=slope[size:])
+        np.subtract(box.middle, box.low, out=width[:size])
+        np.subtract(box.high, box.middle, out=width[size:])
+        tie = TIE * np.maximum(slope.max(axis=0), -slope.min(axis=0))
+        np.copyto(slope, LOWEST, where=width <= DUST)
+        return cls(slope, width, tie)
+
+    @property
+    def kept(self) -> Pieces:
+        """What may be kept, the last protocol first: it is the first to give."""
+        return self._part(slice(self.size - 1, None, -1))
+
+    @property
+    def bought(self) -> Pieces:
+        """What may be bought."""
+        return self._part(slice(self.size, None))
+
+    @property
+    def size(self) -> int:
+        """Number of protocols."""
+        return len(self.slope) // 2
+
+    def _part(self, rows: slice) -> Pieces:
+        return Pieces(self.slope[rows], self.width[rows], self.tie)
 
 
-def by_one_sort(box: Box, buy: FloatArray, sell: FloatArray, tie: FloatArray) -> Answer:
-    """Pieces to keep (below the middle) and to buy (above it) filled from the steepest down to the capacity."""
-    keep_width, buy_width = box.middle - box.low, box.high - box.middle
-    width = np.concatenate([keep_width, buy_width], axis=1)
-    slope = np.concatenate([sell, buy], axis=1)
-    slope[width <= DUST] = -np.inf
-    order = np.argsort(-slope, axis=1)
-    falling = np.take_along_axis(slope, order, axis=1)
-    ends = np.cumsum(np.take_along_axis(width, order, axis=1), axis=1)
-    need = 1.0 - box.low.sum(axis=1)
-    feasible = (need >= -SLACK) & (need <= ends[:, -1] + SLACK)
-    last = np.minimum((ends < need[:, None] - DUST).sum(axis=1), width.shape[1] - 1)
-    row = np.arange(len(need))
-    price = falling[row, last]
-    steep = price + tie
-    # what is steeper than the price is full; what ties with it is filled in order, kept shares before bought ones
-    kept = np.where(slope[:, : sell.shape[1]] > steep[:, None], keep_width, 0.0)
-    bought = np.where(slope[:, sell.shape[1] :] > steep[:, None], buy_width, 0.0)
-    left = need - kept.sum(axis=1) - bought.sum(axis=1)
-    even = (slope <= steep[:, None]) & (slope >= (price - tie)[:, None])
-    for part, widths, tied in (
-        (kept, keep_width, even[:, : sell.shape[1]]),
-        (bought, buy_width, even[:, sell.shape[1] :]),
-    ):
-        wanted = np.where(tied, widths, 0.0)
-        before = np.cumsum(wanted, axis=1) - wanted
-        filled = np.minimum(np.maximum(left[:, None] - before, 0.0), wanted)
-        left = left - filled.sum(axis=1)
-        part += filled
-    full = ends[row, last] <= need + DUST
-    following = falling[row, np.minimum(last + 1, width.shape[1] - 1)]
-    following = np.where(last + 1 < width.shape[1], following, -np.inf)
-    empty = need <= DUST
-    more = np.where(empty, falling[:, 0], np.where(full, following, price))
-    prices = np.stack([more, np.where(empty, np.inf, price)], axis=1)
-    support = np.where(np.isfinite(price), price, 0.0)
-    zero = np.zeros_like(need)
-    return _tidy(box, box.low + kept + bought), prices, (support, zero, zero), feasible
+@dataclass(frozen=True)
+class Answer:
+    """Shares (protocols, problems), and for each problem slopes, supporting prices and whether a split exists.
+
+    more, less  slope of one more unit of capacity and of the last one
+    price, on_buying, on_selling
+                prices of capacity, of buying and of selling that support the answer together
+    """
+
+    shares: FloatArray
+    more: FloatArray
+    less: FloatArray
+    price: FloatArray
+    on_buying: FloatArray | float
+    on_selling: FloatArray | float
+    feasible: BoolArray
 
 
-def within_turnover(
-    given: dict[str, Any], box: Box, buy: FloatArray, sell: FloatArray, tie: FloatArray, answer: Answer
-) -> Answer:
+def by_one_sort(box: Box, pieces: Pieces) -> Answer:
+    """Pieces filled from the steepest down to the capacity."""
+    need = 1.0 - box.low.sum(axis=0)
+    taken, more, less, total = steepest(pieces, need)
+    feasible = (need >= -SLACK) & (need <= total + SLACK)
+    shares = taken[: pieces.size]
+    shares += taken[pieces.size :]
+    shares += box.low
+    price = np.where(np.isfinite(less), less, np.where(np.isfinite(more), more, 0.0))
+    return Answer(_tidy(box, shares), more, less, price, 0.0, 0.0, feasible)
+
+
+def within_turnover(given: Given, box: Box, pieces: Pieces, free: Answer) -> Answer:
     """The answer without a turnover limit, drawn back to it where it moves more.
 
     The worth of a total bought is concave, so with a limit the best total is the free one or the limit itself; for a
     given total the steepest buys and the cheapest sells are best.
     """
-    free, _, _, feasible = answer
-    buy_width, sell_width = box.high - box.middle, box.middle - box.low
-    forced = box.middle - given["current"]
-    buy_cap = given["max_turnover"] - np.maximum(forced, 0.0).sum(axis=1)
-    sell_cap = given["max_turnover"] - np.maximum(-forced, 0.0).sum(axis=1)
-    feasible = feasible & (buy_cap >= -SLACK) & (sell_cap >= -SLACK)
+    assert given.max_turnover is not None
+    limit, forced = given.max_turnover[0], box.middle - given.current
+    buy_cap = limit - np.maximum(forced, 0.0).sum(axis=0)
+    sell_cap = limit + np.minimum(forced, 0.0).sum(axis=0)
+    feasible = free.feasible & (buy_cap >= -SLACK) & (sell_cap >= -SLACK)
     buy_cap, sell_cap = np.maximum(buy_cap, 0.0), np.maximum(sell_cap, 0.0)
-    to_fill = 1.0 - box.middle.sum(axis=1)
+    to_fill = 1.0 - box.middle.sum(axis=0)
     least, most = np.maximum(to_fill, 0.0), np.minimum(buy_cap, sell_cap + to_fill)
-    feasible = feasible & (least <= most + SLACK)
-    wanted = np.maximum(free - box.middle, 0.0).sum(axis=1)
+    feasible &= least <= most + SLACK
+    wanted = np.maximum(free.shares - box.middle, 0.0).sum(axis=0)
     bought = np.minimum(np.maximum(wanted, least), np.maximum(most, least))
     sold = np.maximum(bought - to_fill, 0.0)
-    limited = wanted > most + DUST
-    take, gain_next, gain_last = _steepest(buy, buy_width, bought, tie)
-    give, loss_next, loss_last = _steepest(-sell[:, ::-1], sell_width[:, ::-1], sold, tie)
-    shares = np.where(limited[:, None], _tidy(box, box.middle + take - give[:, ::-1]), free)
+    kept = pieces.kept
+    cheap = Pieces(np.where(kept.width > DUST, -kept.slope, LOWEST), kept.width, pieces.tie)
+    take, gain_next, gain_last, _ = steepest(pieces.bought, bought)
+    give, loss_next, loss_last, _ = steepest(cheap, sold)
+    shares = np.where(wanted > most + DUST, _tidy(box, box.middle + take - give[::-1]), free.shares)
     loss_next, loss_last = -loss_next, -loss_last
     buy_limited, sell_limited = bought >= buy_cap - DUST, sold >= sell_cap - DUST
     more = np.maximum(np.where(buy_limited, -np.inf, gain_next), loss_last)
     less = np.minimum(gain_last, np.where(sell_limited, np.inf, loss_next))
-    low = np.where(buy_limited, loss_last, np.maximum(gain_next, loss_last))
-    high = np.where(sell_limited, gain_last, np.minimum(gain_last, loss_next))
-    price = np.where(low > high, high, low)  # they cross by no more than a tie
-    price = np.where(np.isfinite(price), price, np.where(np.isfinite(high), high, 0.0))
+    price = np.minimum(more, less)  # they cross by no more than a tie
+    price = np.where(np.isfinite(price), price, np.where(np.isfinite(less), less, 0.0))
     on_buying = np.where(buy_limited & np.isfinite(gain_next), np.maximum(gain_next - price, 0.0), 0.0)
     on_selling = np.where(sell_limited & np.isfinite(loss_next), np.maximum(price - loss_next, 0.0), 0.0)
-    return shares, np.stack([more, less], axis=1), (price, on_buying, on_selling), feasible
+    return Answer(shares, more, less, price, on_buying, on_selling, feasible)
 
 
-def _steepest(
-    slope: FloatArray, width: FloatArray, total: FloatArray, tie: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """`total` of each row taken from its steepest pieces, ties by column; slopes of the next and the last piece.
+def steepest(pieces: Pieces, amount: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """`amount` (problems,) taken from the steepest pieces, ties by row; slopes of the next and the last; all there is.
 
     -inf as the next slope where nothing is left, inf as the last where nothing is taken.
     """
-    slope = np.where(width > DUST, slope, -np.inf)
-    order = np.argsort(-slope, axis=1)
-    falling = np.take_along_axis(slope, order, axis=1)
-    ends = np.cumsum(np.take_along_axis(np.where(width > DUST, width, 0.0), order, axis=1), axis=1)
-    row, count = np.arange(len(total)), width.shape[1]
-    place = np.minimum((ends < total[:, None] - DUST).sum(axis=1), count - 1)
-    following = (ends <= total[:, None] + DUST).sum(axis=1)
-    last = np.where(total > DUST, falling[row, place], np.inf)
-    after = np.where(following < count, falling[row, np.minimum(following, count - 1)], -np.inf)
-    taken = np.where(slope > (last + tie)[:, None], width, 0.0)
-    tied = (slope <= (last + tie)[:, None]) & (slope >= (last - tie)[:, None])
-    even = np.where(tied, width, 0.0)
-    left = total - taken.sum(axis=1)
-    before = np.cumsum(even, axis=1) - even
-    taken += np.minimum(np.maximum(left[:, None] - before, 0.0), even)
-    return taken, after, last
+    slope, width, tie = pieces.slope, pieces.width, pieces.tie
+    size, count = slope.shape
+    order = falling_order(slope)
+    ends = width.take(order, mode="clip")
+    for above, below in pairwise(ends):
+        below += above
+    total = ends[-1]
+    flat, column = slope.reshape(-1), np.arange(count)
+    real = (slope > LOWEST).sum(axis=0)
+    place = np.minimum((ends < amount - DUST).sum(axis=0), np.maximum(real - 1, 0))
+    price = flat[order[place, column]]
+    following = (ends <= amount + DUST).sum(axis=0)
+    after = flat[order[np.minimum(following, size - 1), column]]
+    after = np.where((following < size) & (after > LOWEST), after, -np.inf)
+    last = np.where((amount > DUST) & (price > LOWEST), price, np.inf)
+    # what is steeper than the price is full; what ties with it is filled in order
+    steep = slope > price + tie
+    taken = np.multiply(width, steep)
+    left = amount - taken.sum(axis=0)
+    even = slope >= price - tie
+    even ^= steep
+    part = np.multiply(width, even)
+    for filled in part:
+        np.minimum(filled, left, out=filled)
+        np.maximum(filled, 0.0, out=filled)
+        left -= filled
+    taken += part
+    return taken, after, last, total
+
+
+def falling_order(slope: FloatArray) -> IntArray:
+    """Where in the flattened table each problem's pieces stand, the steepest first: (pieces, problems).
+
+    Each slope carries its row in its last bits, which changes it by far less than a tie.
+    """
+    size, count = slope.shape
+    column = np.arange(count)
+    if size > NETWORK:
+        order = np.argsort(-np.ascontiguousarray(slope.T), axis=1).T
+        return np.asarray(order * count + column)
+    last_bits = (1 << max(size - 1, 1).bit_length()) - 1
+    keys = slope.view(np.int64) & ~last_bits
+    keys |= np.arange(size)[:, None]
+    rows, spare = list(keys.view(np.float64)), np.empty(count)
+    for i, k in exchanges(size):
+        np.minimum(rows[i], rows[k], out=spare)
+        np.maximum(rows[i], rows[k], out=rows[i])
+        rows[k], spare = spare, rows[k]
+    order = np.stack(rows).view(np.int64)
+    order &= last_bits
+    order *= count
+    order += column
+    return order
+
+
+@cache
+def exchanges(size: int) -> tuple[tuple[int, int], ...]:
+    """Pairs (i, k), i < k, that sort `size` values when each pair is put in order in turn.
+
+    Source: Batcher's odd-even merge exchange (Knuth, The Art of Computer Programming, 5.2.2, algorithm M).
+    """
+    pairs = []
+    first = p = 1 << max(size - 1, 0).bit_length() >> 1
+    while p > 0:
+        q, r, d = first, 0, p
+        while d > 0:
+            pairs += [(i, i + d) for i in range(size - d) if i & p == r]
+            d, q, r = q - p, q >> 1, p
+        p >>= 1
+    return tuple(pairs)
 
 
 def _tidy(box: Box, shares: FloatArray) -> FloatArray:
-    """Shares within rounding of a bound or of the present share are exactly that."""
+    """Shares within rounding of a bound or of the present share are exactly that, in place."""
     for target in (box.high, box.low, box.middle):
-        shares = np.where(np.abs(shares - target) <= DUST, target, shares)
+        apart = shares - target
+        np.abs(apart, out=apart)
+        np.copyto(shares, target, where=apart <= DUST)
     return shares
 
 
-def stay_where_equal(
-    given: dict[str, Any], box: Box, gain: FloatArray, shares: FloatArray, feasible: BoolArray
-) -> None:
+def stay_where_equal(given: Given, box: Box, gain: FloatArray, shares: FloatArray, feasible: BoolArray) -> None:
     """The present shares, in place, where they meet every rule and the plan is worth no more than rounding."""
-    current, change = given["current"], shares - given["current"]
-    worth = (gain * change - given["move_cost"] * np.abs(change)).sum(axis=1)
-    stays = feasible & (np.abs(current.sum(axis=1) - 1.0) <= SLACK) & (box.middle == current).all(axis=1)
-    stays &= worth <= EQUAL * np.abs(gain).max(axis=1)
-    np.copyto(shares, current, where=stays[:, None])
+    current = given.current
+    change = shares - current
+    worth = gain * change
+    np.abs(change, out=change)
+    change *= given.move_cost
+    worth -= change
+    stays = worth.sum(axis=0) <= EQUAL * np.maximum(gain.max(axis=0), -gain.min(axis=0))
+    stays &= feasible & (np.abs(current.sum(axis=0) - 1.0) <= SLACK) & (box.middle == current).all(axis=0)
+    if stays.any():
+        np.copyto(shares, current, where=stays)
 
 
-def bound_of(
-    given: dict[str, Any], box: Box, gain: FloatArray, price: tuple[FloatArray, FloatArray, FloatArray]
-) -> FloatArray:
-    """What no split is worth more than, by weak duality: any prices >= 0 on buying and selling give a true bound."""
-    capacity, buying, selling = price
-    best = np.full(gain.shape, -np.inf)
-    for share in (box.low, box.middle, box.high):
-        change = share - given["current"]
-        worth = gain * share - given["move_cost"] * np.abs(change) - capacity[:, None] * share
-        worth = worth - buying[:, None] * np.maximum(change, 0.0) - selling[:, None] * np.maximum(-change, 0.0)
-        best = np.maximum(best, worth)
-    bound = capacity + best.sum(axis=1)
-    if given["max_turnover"] is not None:
-        limit = np.where(np.isfinite(given["max_turnover"]), given["max_turnover"], 0.0)
-        bound = bound + (buying + selling) * limit
+def bound_of(given: Given, box: Box, gain: FloatArray, answer: Answer) -> FloatArray:
+    """What no split is worth more than, (problems,), by weak duality; any prices >= 0 on buying and selling prove one.
+
+    Each protocol's worth less the prices is concave, so its best over the box is found from the middle.
+    """
+    change = box.middle - given.current
+    net = gain - answer.price
+    best = net * box.middle
+    if change.any():
+        best -= given.move_cost * np.abs(change)
+        best -= answer.on_buying * np.maximum(change, 0.0) - answer.on_selling * np.minimum(change, 0.0)
+    up = net - (given.move_cost + answer.on_buying)
+    np.maximum(up, 0.0, out=up)
+    up *= box.high - box.middle
+    best += up
+    net += given.move_cost + answer.on_selling
+    np.minimum(net, 0.0, out=net)
+    net *= box.middle - box.low
+    best -= net
+    bound = answer.price + best.sum(axis=0)
+    if given.max_turnover is not None:
+        bound += (answer.on_buying + answer.on_selling) * np.where(
+            np.isfinite(given.max_turnover[0]), given.max_turnover[0], 0.0
+        )
     return np.asarray(bound)
 
 
-def residual_of(given: dict[str, Any], box: Box, shares: FloatArray) -> FloatArray:
+def residual_of(given: Given, box: Box, shares: FloatArray) -> FloatArray:
     """The worst violation of any rule, in shares, (problems,)."""
-    worst = np.maximum((box.low - shares).max(axis=1), (shares - box.high).max(axis=1))
-    worst = np.maximum(worst, np.abs(shares.sum(axis=1) - 1.0))
-    if given["max_turnover"] is not None:
-        change = shares - given["current"]
-        moved = np.maximum(np.maximum(change, 0.0).sum(axis=1), np.maximum(-change, 0.0).sum(axis=1))
-        worst = np.maximum(worst, moved - given["max_turnover"])
-    return np.asarray(np.maximum(worst, 0.0))
+    worst = np.abs(shares.sum(axis=0) - 1.0)
+    np.maximum(worst, (box.low - shares).max(axis=0), out=worst)
+    np.maximum(worst, (shares - box.high).max(axis=0), out=worst)
+    if given.max_turnover is not None:
+        change = shares - given.current
+        up, down = np.maximum(change, 0.0).sum(axis=0), -np.minimum(change, 0.0).sum(axis=0)
+        np.maximum(worst, np.maximum(up, down) - given.max_turnover[0], out=worst)
+    return np.asarray(worst)
