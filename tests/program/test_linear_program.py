@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny import blocks, corner, knapsack
@@ -118,3 +120,18 @@ def test_one_number_stands_for_all_entries_of_a_block():
     assert Columns("x", ("a", "b"), 1.0, 0.0, 2.0).upper.tolist() == [2.0, 2.0]
     assert diagonal(3.0, 2).value.tolist() == [3.0, 3.0]
     assert diagonal([3.0, 4.0], 2).value.tolist() == [3.0, 4.0]
+
+
+def test_other_numbers_give_the_program_that_blocks_with_these_numbers_would():
+    program = blocks()
+    matrix = program.matrix
+    gain, upper = np.array([5.0, 4.0, -1.0, -2.0]), np.array([0.5, 0.6, 0.7])
+    changed = program.with_numbers(gain=gain, row_upper=upper, offset=2.0)
+    columns = tuple(replace(block, gain=gain[program.column_slices[block.name]]) for block in program.columns)
+    rows = tuple(replace(block, upper=upper[program.row_slices[block.name]]) for block in program.rows)
+    fresh = LinearProgram(columns, rows, 2.0)
+    for name in ("gain", "lower", "upper", "row_lower", "row_upper", "integer"):
+        assert getattr(changed, name).tolist() == getattr(fresh, name).tolist()
+    assert changed.objective(np.ones(4)) == fresh.objective(np.ones(4)) == 8.0
+    assert changed.matrix is matrix and changed.show() == fresh.show()
+    assert program.gain.tolist() == blocks().gain.tolist() and program.offset == 10.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +120,35 @@ class LinearProgram:
         """True where any column takes whole values."""
         return any(block.integer and len(block.labels) > 0 for block in self.columns)
 
+    def with_numbers(
+        self,
+        *,
+        gain: FloatArray | None = None,
+        lower: FloatArray | None = None,
+        upper: FloatArray | None = None,
+        row_lower: FloatArray | None = None,
+        row_upper: FloatArray | None = None,
+        offset: float | None = None,
+    ) -> LinearProgram:
+        """The same blocks and matrix with other numbers: (columns,) or (rows,) each, believed; None leaves them.
+
+        Nothing is checked and the matrix is not assembled again: made for many programs of one shape.
+        """
+        whole = {"gain": gain, "lower": lower, "upper": upper}
+        sides = {"lower": row_lower, "upper": row_upper}
+        kept = ("column_slices", "row_slices", "integer", "entries", "matrix")
+        result: LinearProgram = _like(self, {name: vars(self)[name] for name in kept if name in vars(self)})
+        vars(result).update(
+            columns=_cut(self.columns, self.column_slices, whole),
+            rows=_cut(self.rows, self.row_slices, sides),
+            offset=self.offset if offset is None else offset,
+        )
+        given = whole | {f"row_{side}": values for side, values in sides.items()}
+        for name, values in given.items():
+            if values is not None or name in vars(self):
+                vars(result)[name] = vars(self)[name] if values is None else values
+        return result
+
     def objective(self, x: FloatArray) -> float:
         """offset + gain @ x."""
         return self.offset + float(self.gain @ x)
@@ -151,6 +181,26 @@ class LinearProgram:
 def sums(places: IntArray, values: FloatArray, size: int) -> FloatArray:
     """Sum of `values` at each of `size` places, (size,)."""
     return np.bincount(places, weights=values, minlength=size).astype(float, copy=False)
+
+
+def _like(record: Any, values: Mapping[str, Any]) -> Any:
+    """A record of the same class with these values, made without its checks."""
+    result = object.__new__(type(record))
+    vars(result).update(values)
+    return result
+
+
+def _cut(
+    blocks: tuple[Any, ...], slices: Mapping[str, slice], arrays: Mapping[str, FloatArray | None]
+) -> tuple[Any, ...]:
+    """The blocks with their parts of the arrays in place of their own; the same blocks where there are none."""
+    given = {name: values for name, values in arrays.items() if values is not None}
+    if not given:
+        return blocks
+    parts = [(block, slices[block.name]) for block in blocks]
+    return tuple(
+        _like(block, vars(block) | {name: values[span] for name, values in given.items()}) for block, span in parts
+    )
 
 
 def _slices(sizes: list[tuple[str, int]]) -> dict[str, slice]:

@@ -34,16 +34,20 @@ def optimal_face(
     limit = np.where(row_prices > 0.0, program.row_upper, program.row_lower)
     row_lower = np.where(open_rows | ~np.isfinite(limit), program.row_lower, limit)
     row_upper = np.where(open_rows | ~np.isfinite(limit), program.row_upper, limit)
-    columns = []
-    for block in program.columns:
-        span = program.column_slices[block.name]
-        gain = preference.get(block.name, np.zeros(len(block.labels)))
-        columns.append(Columns(block.name, block.labels, gain, lower[span], upper[span], block.integer))
-    rows = []
-    for row_block in program.rows:
-        span = program.row_slices[row_block.name]
-        rows.append(Rows(row_block.name, row_block.labels, row_block.cells, row_lower[span], row_upper[span]))
-    return LinearProgram(tuple(columns), tuple(rows))
+    return program.with_numbers(
+        gain=preferred(program, preference),
+        lower=lower,
+        upper=upper,
+        row_lower=row_lower,
+        row_upper=row_upper,
+        offset=0.0,
+    )
+
+
+def preferred(program: LinearProgram, preference: Mapping[str, FloatArray]) -> FloatArray:
+    """A preference (gain by column block) as gains of all columns, (columns,); 0 where it says nothing."""
+    gain = [preference.get(block.name, np.zeros(len(block.labels))) for block in program.columns]
+    return np.concatenate(gain)
 
 
 def as_good_as(program: LinearProgram, value: float, preference: Mapping[str, FloatArray]) -> LinearProgram:
