@@ -1,0 +1,114 @@
+"""The exact answer of several periods and one shared capacity: active protocols, with a proof for all others.
+
+A protocol that starts empty and has no floor may stay out of the program until the program's own prices say that
+buying some of it would pay. At given prices that is one recursion per protocol (`horizon_steps.holding_values`): what
+a unit is worth as a period begins, held as long as that pays and then sold. Where no unit is worth its purchase, the
+same numbers are prices of the protocol's own rows, the prices of the small program become prices of the whole one,
+and they prove the answer; where one is, the protocol joins and the small program is solved again.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import InvalidInput
+from ..problem import AllocationProblem, CVaR, RateUncertainty
+from ..problem.arrays import BoolArray
+from .answer import PathAnswer, RowPrices, Unmet
+from .horizon_program import HighsInside
+from .horizon_steps import DUST, Steps, holding_values, proves, steps, worth_buying
+
+FEW = 10
+"""So many protocols are not worth choosing from."""
+
+
+def declines(problem: AllocationProblem) -> str | None:
+    """Why this path cannot answer `problem`, in words; None where it can."""
+    data, limits = problem.arrays, problem.limits
+    if problem.periods == 1:
+        return "there is one period; the horizon path plans several together"
+    if problem.capacity is None:
+        return "there is no capacity that the shares sum to; the horizon path needs one"
+    if problem.resources:
+        return f"resources ({', '.join(problem.resources)}) couple protocols; the horizon path takes one capacity only"
+    if limits.groups:
+        return f"group {limits.groups[0].name} couples protocols; the horizon path takes one capacity only"
+    if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
+        return "CVaR couples protocols through the scenarios"
+    if isinstance(problem.risk, RateUncertainty):
+        return "the budget of uncertainty couples protocols"
+    if data.fee.any():
+        return "a fee per move makes it a choice of which protocols move"
+    if limits.max_moves is not None:
+        return f"max_moves {limits.max_moves} makes it a choice of which protocols move"
+    if limits.min_move > 0.0:
+        return f"min_move {limits.min_move:g} makes each move all or nothing"
+    if data.entry.any() or data.step.any():
+        return "entry shares or indivisible units make shares all or nothing"
+    if data.curved:
+        return f"{problem.names[data.curved[0].index]} has a curve; the horizon path takes flat rates"
+    return None
+
+
+def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> PathAnswer | Unmet:
+    """The optimal schedule of a problem that this path does not decline, with prices that prove it.
+
+    Raises InvalidInput for a problem it declines.
+    Source: pricing out of columns (Ford & Fulkerson, 1958; Gilmore & Gomory, 1961), one path a column.
+    """
+    why_not = declines(problem)
+    if why_not is not None:
+        raise InvalidInput(f"the horizon path declines: {why_not}; use solver='highs' or 'auto'")
+    whole = steps(problem)
+    if (whole.lower > whole.upper).any():
+        return Unmet("a protocol's floor is above its ceiling")
+    answer = _rounds(whole, first_active(whole))
+    if isinstance(answer, Unmet) or proves(whole, answer):
+        return answer
+    # a program solved warm may stray; nothing is warm where everybody takes part from the start
+    return _rounds(whole, np.ones(whole.shape[1], dtype=bool))
+
+
+def _rounds(whole: Steps, active: BoolArray) -> PathAnswer | Unmet:
+    """The answer on the active protocols, others joining until the proof holds for all that are left out."""
+    engine, rounds, note = HighsInside(whole, np.flatnonzero(active)), 0, ""
+    while True:
+        rounds += 1
+        found = engine.answer()
+        if found is None and active.all():
+            return Unmet("no schedule meets the bounds, the limits of change and the capacity in every period")
+        if found is None:
+            active, note = np.ones_like(active), ", as fewer cannot take the capacity"
+            engine = HighsInside(whole, np.flatnonzero(active))
+            continue
+        schedule, inner = found
+        movement = holding_values(whole, inner)
+        joins = worth_buying(whole, movement, inner) & ~active
+        if not joins.any():
+            break
+        active = active | joins
+        engine.join(np.flatnonzero(joins))
+    full = np.zeros(whole.shape)
+    full[:, engine.places], movement[:, engine.places] = schedule, inner.movement
+    done = "1 round" if rounds == 1 else f"{rounds} rounds"
+    detail = f"{int(active.sum())} of {active.size} protocols active{note}, {engine.name}, {done}"
+    return PathAnswer(full, RowPrices(inner.capacity, inner.bought, inner.sold, movement), detail=detail)
+
+
+def first_active(whole: Steps) -> BoolArray:
+    """(protocols,) True for what must be in the program, and for what will probably earn its place there.
+
+    What starts with a share or has a floor must be. The rest is a guess that the proof makes good: what would pay at
+    the rates of the last protocols needed, if twice as many were needed as fill the capacity.
+    """
+    count, size = whole.shape
+    active: BoolArray = (whole.current > 0.0) | (whole.lower > 0.0).any(axis=0)
+    if size <= FEW:
+        return np.ones_like(active)
+    place = min(2 * math.ceil(whole.available / max(float(np.median(whole.upper)), DUST)), size - 1)
+    last = -np.partition(-whole.gain, place, axis=1)[:, place]
+    nothing = np.zeros(count)
+    guess = RowPrices(last, nothing, nothing, whole.gain)
+    return active | worth_buying(whole, holding_values(whole, guess), guess)
