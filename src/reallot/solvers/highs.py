@@ -1,7 +1,8 @@
 """HiGHS through highspy: arrays in, objective scaled, model kept so that changed limits re-solve warm.
 
 HiGHS's tolerances are absolute, so the objective is divided by its largest gain (a power of two near it) and the
-scale is taken out of objective, prices and bound again. Every option is checked: a refused one is an error.
+scale is taken out of objective, prices and bound again. Every option and every change is checked: a refused one is
+an error. `threads` is never set: HiGHS has one pool of threads for the whole process, and refuses a second size.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ NAME = "highs"
 class HighsModel:
     """A LinearProgram kept inside HiGHS: change gains, bounds or row limits, solve again.
 
-    Shapes are those of the program. `relaxed` drops the integrality; `fixed_gain` replaces the program's gain.
+    Shapes are those of the program. `relaxed` drops the integrality; `gain` replaces the program's gain. A linear
+    program starts from its last basis, a search over whole numbers afresh. The time limit is for each solve.
     """
 
     def __init__(
@@ -47,24 +49,29 @@ class HighsModel:
             self._set("mip_rel_gap", 0.0)
             self._set("mip_abs_gap", 0.0)
             self._set("mip_feasibility_tolerance", FEASIBILITY)
-        if time_limit_seconds is not None:
-            self._set("time_limit", float(time_limit_seconds))
+        self.time_limit_seconds = time_limit_seconds
         if _one_dense_row(program):
             self._set("presolve", "off")
-        self.scale = 1.0
-        self._pass(program.gain if gain is None else gain)
+        self.gain = program.gain if gain is None else gain
+        self.scale = _scale(self.gain)
+        self.lower, self.upper = program.lower, program.upper
+        self.row_lower, self.row_upper = program.row_lower, program.row_upper
+        self._pass()
 
     def _set(self, option: str, value: Any) -> None:
         status = self.highs.setOptionValue(option, value)
         if status != self._api.HighsStatus.kOk:
             raise SolverFailed(f"HiGHS refused the option {option} = {value!r}")
 
-    def _pass(self, gain: FloatArray) -> None:
+    def _done(self, status: Any) -> None:
+        if status == self._api.HighsStatus.kError:
+            raise SolverFailed("HiGHS refused the program, or a change of it")
+
+    def _pass(self) -> None:
         api, program = self._api, self.program
-        self.scale = _scale(gain)
         lp = api.HighsLp()
         lp.num_col_, lp.num_row_ = program.column_count, program.row_count
-        lp.col_cost_ = -gain / self.scale
+        lp.col_cost_ = -self.gain / self.scale
         lp.col_lower_, lp.col_upper_ = program.lower, program.upper
         lp.row_lower_ = _finite(program.row_lower, api.kHighsInf)
         lp.row_upper_ = _finite(program.row_upper, api.kHighsInf)
@@ -76,28 +83,84 @@ class HighsModel:
         if self.is_mixed_integer:
             kinds = api.HighsVarType
             lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in program.integer]
-        if self.highs.passModel(lp) == api.HighsStatus.kError:
-            raise SolverFailed("HiGHS refused the program")
+        self._done(self.highs.passModel(lp))
 
-    def change_gain(self, gain: FloatArray) -> None:
-        """New gains (columns,); the scale stays, so bases stay comparable."""
-        count = gain.size
-        self.highs.changeColsCost(count, np.arange(count, dtype=np.int32), -gain / self.scale)
+    def change_gain(self, gain: FloatArray) -> int:
+        """New gains (columns,), scaled afresh where their size is another; how many of them are new."""
+        scale = _scale(gain)
+        new = np.flatnonzero(gain != self.gain)
+        where = new if scale == self.scale else np.arange(gain.size)
+        self.gain, self.scale = gain, scale
+        if where.size:
+            self._done(self.highs.changeColsCost(where.size, where.astype(np.int32), -gain[where] / scale))
+        return new.size
 
-    def change_columns(self, lower: FloatArray, upper: FloatArray) -> None:
-        """New column bounds, (columns,) each."""
-        count = lower.size
-        self.highs.changeColsBounds(count, np.arange(count, dtype=np.int32), lower, upper)
+    def change_columns(self, lower: FloatArray, upper: FloatArray) -> int:
+        """New column bounds, (columns,) each; how many of them are new."""
+        where = np.flatnonzero((lower != self.lower) | (upper != self.upper))
+        self.lower, self.upper = lower, upper
+        if where.size:
+            places = where.astype(np.int32)
+            self._done(self.highs.changeColsBounds(where.size, places, lower[where], upper[where]))
+        return where.size
 
-    def change_rows(self, lower: FloatArray, upper: FloatArray) -> None:
-        """New row limits, (rows,) each."""
-        count, infinity = lower.size, self._api.kHighsInf
-        self.highs.changeRowsBounds(
-            count, np.arange(count, dtype=np.int32), _finite(lower, infinity), _finite(upper, infinity)
-        )
+    def change_rows(self, lower: FloatArray, upper: FloatArray) -> int:
+        """New row limits, (rows,) each; how many of them are new."""
+        where = np.flatnonzero((lower != self.row_lower) | (upper != self.row_upper))
+        self.row_lower, self.row_upper = lower, upper
+        if where.size:
+            places, infinity = where.astype(np.int32), self._api.kHighsInf
+            low, high = _finite(lower[where], infinity), _finite(upper[where], infinity)
+            self._done(self.highs.changeRowsBounds(where.size, places, low, high))
+        return where.size
+
+    def change_program(self, program: LinearProgram) -> dict[str, int] | None:
+        """Another program of the same shape: how many gains, bounds, limits and coefficients were new.
+
+        None, and nothing is changed, where columns, whole numbers, rows or places of coefficients are not the same.
+        """
+        coefficients = self._new_coefficients(program)
+        if coefficients is None:
+            return None
+        changed = {
+            "gains": self.change_gain(program.gain),
+            "bounds": self.change_columns(program.lower, program.upper),
+            "limits": self.change_rows(program.row_lower, program.row_upper),
+            "coefficients": len(coefficients),
+        }
+        for row, column, value in coefficients:
+            self._done(self.highs.changeCoeff(row, column, value))
+        self.program = program
+        return changed
+
+    def _new_coefficients(self, program: LinearProgram) -> list[tuple[int, int, float]] | None:
+        """(row, column, value) of what is new in the matrix of `program`; None where its shape is another."""
+        old = self.program
+        if (program.column_count, program.row_count) != (old.column_count, old.row_count):
+            return None
+        if (program.integer != old.integer).any():
+            return None
+        if program.entries is old.entries:
+            return []
+        if all(map(np.array_equal, program.entries, old.entries)):
+            return []
+        new, held = program.matrix, self.program.matrix
+        if not (np.array_equal(new.indptr, held.indptr) and np.array_equal(new.indices, held.indices)):
+            return None
+        where = np.flatnonzero(new.data != held.data)
+        rows = np.searchsorted(new.indptr, where, side="right") - 1
+        return list(zip(rows.tolist(), new.indices[where].tolist(), new.data[where].tolist(), strict=True))
+
+    def start_at_basis_of(self, other: HighsModel) -> None:
+        """The next solve starts from the basis at which `other`, a model of the same shape, came to rest."""
+        self._done(self.highs.setBasis(other.highs.getBasis()))
 
     def solve(self) -> Solution:
         """The solution as the model stands, warm from the last basis where there is one."""
+        if self.time_limit_seconds is not None:
+            # of a linear program HiGHS counts the seconds of all earlier runs as well
+            spent = 0.0 if self.is_mixed_integer else self.highs.getRunTime()
+            self._set("time_limit", spent + float(self.time_limit_seconds))
         self.highs.run()
         api, status = self._api.HighsModelStatus, self.highs.getModelStatus()
         detail = self.highs.modelStatusToString(status)
@@ -120,6 +183,8 @@ class HighsModel:
             has_point and status in (api.kTimeLimit, api.kIterationLimit, api.kSolutionLimit)
         ):
             return self._read(Status.OPTIMAL if status == api.kOptimal else Status.STOPPED, detail, info)
+        if status == api.kNotset:
+            detail = "HiGHS did not run; was `threads` set twice, to different numbers, in this process?"
         return Solution(Status.FAILED, detail=detail)
 
     def _is_doubtful(self, status: Any) -> bool:
