@@ -24,6 +24,7 @@ from .problem import (
     Scenarios,
 )
 from .program import Certificate, LinearProgram, Solution, Status, certify
+from .session import Session, session
 from .solvers import solve
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ __all__ = [
     "RateUncertainty",
     "ReallotError",
     "Scenarios",
+    "Session",
     "Solution",
     "SolverFailed",
     "Status",
@@ -66,6 +68,7 @@ __all__ = [
     "problem_from_frame",
     "problem_to_dict",
     "read_problem",
+    "session",
     "solve",
 ]
 

@@ -1,0 +1,211 @@
+"""session(problem): one problem decided again and again, its programs kept hot in HiGHS from one time to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from itertools import count
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from .allocate import CLAIMED, Solve, _by_solver, _require, _stay_unless_better, allocate
+from .allocation import Allocation
+from .errors import Infeasible, InvalidInput, SolverFailed, near_miss
+from .formulation import formulate
+from .formulation.again import formulate_again
+from .notes import notes as notes_on
+from .problem import AllocationProblem
+from .problem.check import by_name, known_names
+from .program import LinearProgram, Solution, Status, certify
+from .solvers.backends import Backend, choose
+
+if TYPE_CHECKING:
+    from .solvers.highs import HighsModel
+
+SOLVERS = ("highs", "auto")
+
+
+class Session:
+    """A problem, and the HiGHS models of its last decision; made by `session`.
+
+    problem  as it stands after all changes
+    """
+
+    def __init__(self, problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> None:
+        self.problem = problem
+        self._solver = solver
+        self._time_limit_seconds = time_limit_seconds
+        self._models: list[HighsModel] = []
+        self._formulated: tuple[AllocationProblem, LinearProgram] | None = None
+        self._kept = ""
+
+    def change(self, **changes: Any) -> Session:
+        """Other values of the problem's fields from here on (rates, current, limits, capacity ...); this session.
+
+        rates (USD/h, one number or one per period), current and resources are by name, and names left out keep what
+        they had; every other field is replaced as a whole. Raises InvalidInput, naming the near miss, and then
+        nothing has changed.
+        """
+        known = [field.name for field in fields(self.problem)]
+        for name in changes:
+            if name not in known:
+                raise InvalidInput(f"a problem has no {name!r}; {near_miss(name, known)}")
+        for name, merged in (("rates", _rates), ("current", _current), ("resources", _resources)):
+            if changes.get(name) is not None:
+                changes[name] = merged(self.problem, by_name(changes[name], name))
+        self.problem = replace(self.problem, **changes)
+        return self
+
+    def solve(self) -> Allocation:
+        """The plan that `allocate` gives for the problem as it stands; solver_reason says what was kept.
+
+        Raises what `allocate` raises; the session can go on all the same.
+        """
+        backend, reason = choose(self.problem, self._solver)
+        if backend.name != "highs":
+            return allocate(self.problem, solver=self._solver, time_limit_seconds=self._time_limit_seconds)
+        warm = bool(self._models)
+        try:
+            return self._decide(backend, reason)
+        except (Infeasible, SolverFailed) as error:
+            if not warm or getattr(error, "conflict", None) is not None:
+                raise
+        # a basis that is kept for long is no reason to fail: once more, from scratch
+        self._models.clear()
+        return self._decide(backend, reason)
+
+    def _decide(self, backend: Backend, reason: str) -> Allocation:
+        started = perf_counter()
+        problem, program = self.problem, self._program()
+        formulated = perf_counter()
+        plan = _decided(problem, program, backend, self._keeping(), reason, started, formulated)
+        return replace(plan, solver_reason=f"{reason}; {self._kept}")
+
+    def _program(self) -> LinearProgram:
+        program = None if self._formulated is None else formulate_again(self.problem, *self._formulated)
+        program = formulate(self.problem) if program is None else program
+        self._formulated = self.problem, program
+        return program
+
+    def _keeping(self) -> Solve:
+        """What solves the programs of one decision, each in a model of its own: they come in the same order again.
+
+        The first is the problem's program; those after it polish an answer in whole numbers and settle ties.
+        """
+        from .solvers.highs import HighsModel
+
+        models, places = self._models, count()
+
+        def solve(program: LinearProgram) -> Solution:
+            place = next(places)
+            held = models[place].program if place < len(models) else None
+            changed = None if held is None else models[place].change_program(program)
+            if changed is None:
+                del models[place:]
+                models.append(HighsModel(program, time_limit_seconds=self._time_limit_seconds))
+            if place == 0:
+                self._kept = _in_words(held, program, changed)
+            elif not (models[place].is_mixed_integer or models[place - 1].is_mixed_integer):
+                # ties are settled among the optima: the one just found is a good place to start
+                models[place].start_at_basis_of(models[place - 1])
+            return models[place].solve()
+
+        return solve
+
+
+def session(problem: AllocationProblem, *, solver: str = "highs", time_limit_seconds: float | None = None) -> Session:
+    """A Session: `problem` decided again and again as rates, shares and limits change, with HiGHS kept hot.
+
+    Each answer is the certified Allocation that `allocate(problem, solver="highs")` gives, sooner: only what differs
+    is formulated and handed over, and a linear program starts from its last optimum. A search over whole numbers
+    starts afresh. Where the shape of the program changes (a fee appears) it is built again, and solver_reason says so.
+
+    solver  "highs"; or "auto", which sorts afresh where sorting is exact (that is faster than any hot start)
+    time_limit_seconds
+            for each search, as in `allocate`
+
+    Raises InvalidInput for other solvers: only HiGHS is kept.
+
+    >>> from reallot import AllocationProblem, Limits
+    >>> problem = AllocationProblem(
+    ...     {"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}, limits=Limits(max_change=0.2))
+    >>> live = session(problem)
+    >>> live.solve().shares.round(9).to_dict()
+    {'relay': 0.5, 'compute': 0.5}
+    >>> plan = live.change(rates={"relay": 0.5}).solve()
+    >>> plan.shares.round(9).to_dict(), plan.solver_reason
+    ({'relay': 0.1, 'compute': 0.9}, 'asked for; HiGHS model kept: 1 gains changed')
+    """
+    if solver not in SOLVERS:
+        raise InvalidInput(f"solver is {solver!r}; a session keeps HiGHS: {near_miss(solver, SOLVERS)}")
+    return Session(problem, solver, time_limit_seconds)
+
+
+def _rates(problem: AllocationProblem, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The problem's rates, with `changes` of some, a bare number being that in every period."""
+    series = {name: rate if hasattr(rate, "__iter__") else (rate,) * problem.periods for name, rate in changes.items()}
+    return {**(problem.rates or {}), **series}
+
+
+def _current(problem: AllocationProblem, changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {**problem.current, **changes}
+
+
+def _resources(problem: AllocationProblem, changes: Mapping[str, Any]) -> dict[str, Any]:
+    known_names(changes, problem.resources, "resources")
+    return {**problem.resources, **changes}
+
+
+def _in_words(held: LinearProgram | None, program: LinearProgram, changed: Mapping[str, int] | None) -> str:
+    """What was kept of the model that held another program: `changed` counts numbers, None is another shape."""
+    if held is None:
+        return "HiGHS model built"
+    if changed is None:
+        new, old = ({*each.column_slices, *each.row_slices} for each in (program, held))
+        differs = [f"{name} is new" for name in sorted(new - old)] + [f"{name} is gone" for name in sorted(old - new)]
+        return f"HiGHS model built again: {', '.join(differs) or 'rows or columns are others'}"
+    counts = [f"{number} {what}" for what, number in changed.items() if number]
+    return f"HiGHS model kept: {', '.join(counts)} changed" if counts else "HiGHS model kept as it is"
+
+
+def _decided(
+    problem: AllocationProblem,
+    program: LinearProgram,
+    backend: Backend,
+    solve: Solve,
+    reason: str,
+    started: float,
+    formulated: float,
+) -> Allocation:
+    """The certified plan of `problem` with its `program` solved by `solve`."""
+    answer = _by_solver(problem, program, backend, solve)
+    solved = perf_counter()
+    schedule, point, notes, can_stay = _stay_unless_better(problem, program, answer.schedule)
+    certificate = certify(
+        program,
+        point,
+        answer.row_prices,
+        claimed_bound=answer.bound,
+        claimed_by=backend.name,
+        tolerance=backend.tolerance,
+        gap_tolerance=backend.tolerance * (CLAIMED if program.is_mixed_integer else 1.0),
+    )
+    _require(certificate, answer.status, backend, allowance=problem.limits.min_gain if can_stay else 0.0)
+    done = perf_counter()
+    return Allocation(
+        problem=problem,
+        schedule=schedule,
+        status="optimal" if answer.status is Status.OPTIMAL else "stopped",
+        solver=backend.name,
+        solver_reason=reason,
+        certificate=certificate,
+        can_stay=can_stay,
+        notes=notes + notes_on(problem, schedule),
+        timings={
+            "formulate": formulated - started,
+            "solve": solved - formulated,
+            "certify": done - solved,
+            "total": done - started,
+        },
+        program=program,
+    )
