@@ -152,8 +152,10 @@ class HighsModel:
         return list(zip(rows.tolist(), new.indices[where].tolist(), new.data[where].tolist(), strict=True))
 
     def start_at_basis_of(self, other: HighsModel) -> None:
-        """The next solve starts from the basis at which `other`, a model of the same shape, came to rest."""
-        self._done(self.highs.setBasis(other.highs.getBasis()))
+        """The next solve starts from the basis at which `other`, a model of the same shape, came to rest, if it did."""
+        basis = other.highs.getBasis()
+        if basis.valid:
+            self._done(self.highs.setBasis(basis))
 
     def solve(self) -> Solution:
         """The solution as the model stands, warm from the last basis where there is one."""
