@@ -300,8 +300,10 @@ def test_a_concave_curve_is_worth_the_same_with_order_binaries(kind: str, data: 
     assume(problem.arrays.curved)
     plan = plan_of(problem, "exact")
     bent = replace(problem)
-    unordered = tuple(replace(curve, ordered=False) for curve in problem.arrays.curved)
-    object.__setattr__(bent, "arrays", replace(problem.arrays, curved=unordered))
+    pieces = problem.arrays.pieces
+    assert pieces is not None
+    unordered = replace(pieces, ordered=np.zeros_like(pieces.ordered))
+    object.__setattr__(bent, "arrays", replace(problem.arrays, pieces=unordered))
     program = formulate(bent)
     assert {"full_first", "then_next"} <= set(program.row_slices)
     assert program.objective(solve(program).values) == pytest.approx(objective(plan), abs=near(plan))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .problem import AllocationProblem
-from .problem.arrays import FloatArray
+from .problem.arrays import FloatArray, IntArray
 from .problem.value import Value, turnover, value
 from .program import Certificate, LinearProgram
 
@@ -72,7 +72,13 @@ class Allocation:
     can_stay: bool
     notes: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
-    program: LinearProgram | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def program(self) -> LinearProgram:
+        """The linear program of the problem; made when asked for where the answer did not need it."""
+        from .formulation import formulate
+
+        return formulate(self.problem)
 
     @cached_property
     def shares(self) -> pd.Series[float]:
@@ -89,7 +95,7 @@ class Allocation:
     @cached_property
     def stay_value(self) -> Value:
         """Earnings of the present shares held throughout, on the same footing (no moves, so no costs)."""
-        return value(self.problem, np.tile(self.problem.arrays.current, (self.problem.periods, 1)))
+        return value(self.problem, np.repeat(self.problem.arrays.current[None, :], self.problem.periods, axis=0))
 
     @property
     def earnings_per_hour(self) -> float:
@@ -125,13 +131,26 @@ class Allocation:
     @cached_property
     def moves(self) -> tuple[Move, ...]:
         """What changes now, in the protocols' order; empty where the plan is to stay."""
-        current, names = self.problem.arrays.current, self.problem.names
-        gain = ((self.value.earnings - self.stay_value.earnings) * self.value.hours).sum(axis=0)
-        cost = self.value.costs.sum(axis=0)
-        return tuple(
-            Move(names[i], float(current[i]), float(self.schedule[0, i]), float(gain[i]), float(cost[i]))
-            for i in np.flatnonzero(self.schedule[0] != current)
-        )
+        return self.moves_of(self.moved)
+
+    @cached_property
+    def moved(self) -> IntArray:
+        """Positions of the protocols that change now, in order."""
+        moved: IntArray = (self.schedule[0] != self.problem.arrays.current).nonzero()[0]
+        return moved
+
+    def moves_of(self, places: IntArray) -> tuple[Move, ...]:
+        """The moves of the protocols at these positions."""
+        names = self.problem.names
+        return tuple([Move(names[i], *numbers) for i, *numbers in self.changes_of(places)])
+
+    def changes_of(self, places: IntArray) -> Iterator[tuple[int, float, float, float, float]]:
+        """Position, share before and after, gain and cost (USD over the horizon) of these protocols."""
+        plan, stay = self.value, self.stay_value
+        gain = (plan.earnings[:, places] - stay.earnings[:, places]).sum(axis=0) * plan.hours
+        cost = plan.costs[:, places].sum(axis=0)
+        columns = (places, self.problem.arrays.current[places], self.schedule[0, places], gain, cost)
+        return zip(*(column.tolist() for column in columns), strict=True)
 
     @cached_property
     def prices(self) -> dict[str, Price]:

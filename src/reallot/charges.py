@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from .allocation import Allocation
-from .formulation import complete, complete_prices, formulate, given_choices
+from .formulation import complete, complete_prices, given_choices
 from .problem import CVaR
 from .problem.arrays import FloatArray, IntArray
 from .program import LinearProgram
 from .program.blocks import Columns
 from .solvers import exact
+from .solvers.answer import Unmet
 
 OWN_ROWS = ("movement", "curve", "warm_up")
 """Rows that only tie a protocol's own columns together."""
@@ -23,7 +24,7 @@ def charges(plan: Allocation) -> dict[str, FloatArray]:
     The prices are one consistent set that supports the plan; with fees, units or counts, those given these choices.
     """
     problem = plan.problem
-    program = plan.program if plan.program is not None else formulate(problem)
+    program = plan.program
     point = complete(problem, program, plan.schedule)
     stay = complete(problem, program, np.tile(problem.arrays.current, (problem.periods, 1)))
     priced, prices = _prices(plan, program, point)
@@ -53,8 +54,8 @@ def _prices(plan: Allocation, program: LinearProgram, point: FloatArray) -> tupl
     problem = plan.problem
     if exact.declines(problem) is None:
         found = exact.solve(problem)
-        if isinstance(found, exact.ExactAnswer):
-            return program, complete_prices(problem, program, plan.schedule, *found.row_prices)
+        if not isinstance(found, Unmet):
+            return program, complete_prices(problem, program, plan.schedule, *found[1:])
     from .solvers.highs import HighsModel
 
     priced = given_choices(program, point) if program.is_mixed_integer else program

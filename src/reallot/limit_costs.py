@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from .allocation import Allocation
 from .errors import Infeasible
-from .formulation import complete, formulate
+from .formulation import complete
 from .problem import AllocationProblem, Limits
 
 
@@ -76,5 +76,5 @@ def limit_costs(plan: Allocation) -> tuple[LimitCost, ...]:
 
 def objective(plan: Allocation) -> float:
     """The plan's objective (USD over the horizon), risk terms included."""
-    program = plan.program if plan.program is not None else formulate(plan.problem)
+    program = plan.program
     return program.objective(complete(plan.problem, program, plan.schedule))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .allocation import Allocation, Price
-from .formulation import complete, formulate, given_choices, rules
+from .formulation import complete, given_choices, rules
 from .formulation.rules import Rule, floor_kind
 from .problem.arrays import FloatArray
 from .program import LinearProgram
@@ -31,7 +31,7 @@ def prices(plan: Allocation) -> dict[str, Price]:
         found = slopes(problem)
         if isinstance(found, ExactSlopes) and (found.shares == plan.schedule[0]).all():
             return _from_matching(plan, found)
-    program = plan.program if plan.program is not None else formulate(problem)
+    program = plan.program
     point = complete(problem, program, plan.schedule)
     if program.is_mixed_integer:
         program = given_choices(program, point)

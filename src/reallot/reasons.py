@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .wording import amount, percent, usd
 
 if TYPE_CHECKING:
@@ -18,17 +20,20 @@ def reasons(plan: Allocation) -> tuple[str, ...]:
     """A few sentences on `plan`, largest moves first, with no further solving."""
     hours = plan.problem.horizon_hours
     lines = []
-    moves = sorted(plan.moves, key=lambda move: -abs(move.change))
-    for move in moves[:MOST_REASONS]:
-        verb = "takes" if move.change > 0 else "gives"
-        cost = f" for {usd(move.cost)} USD" if move.cost else ""
+    change = np.abs(plan.schedule[0] - plan.problem.arrays.current)[plan.moved]
+    largest = plan.moved[np.argsort(-change, kind="stable")[:MOST_REASONS]]
+    names = plan.problem.names
+    for i, before, after, gain, cost in plan.changes_of(largest):
+        verb = "takes" if after > before else "gives"
+        paid = f" for {usd(cost)} USD" if cost else ""
+        stop = stopped_by(plan, i)
         lines.append(
-            f"{move.protocol} {verb} {percent(abs(move.change))} ({amount(move.before)} -> {amount(move.after)}): "
-            f"{move.gain / hours:+.4g} USD/h{cost}{_stop(plan, move.protocol)}"
+            f"{names[i]} {verb} {percent(abs(after - before))} ({amount(before)} -> {amount(after)}): "
+            f"{gain / hours:+.4g} USD/h{paid}{', ' + stop if stop else ''}"
         )
-    if len(moves) > MOST_REASONS:
-        lines.append(f"and {len(moves) - MOST_REASONS} smaller moves")
-    if moves:
+    if plan.moved.size > MOST_REASONS:
+        lines.append(f"and {plan.moved.size - MOST_REASONS} smaller moves")
+    if plan.moved.size:
         lines.append(
             f"net benefit {usd(plan.net_benefit)} USD over {hours:g} h: {plan.improvement_per_hour:+.4g} USD/h "
             f"x {hours:g} h - cost {usd(plan.cost)} USD"
@@ -37,26 +42,22 @@ def reasons(plan: Allocation) -> tuple[str, ...]:
         lines.append("stay: no move that the limits allow is worth more than it costs")
     if not plan.can_stay:
         lines.append("staying is not possible: the present shares break a rule")
-    held = [name for name in plan.problem.names if plan.problem.limits.held_until(name, plan.problem.periods)]
-    if held:
-        lines.append(f"held: {', '.join(held[:MOST_REASONS])}" + (" ..." if len(held) > MOST_REASONS else ""))
+    if plan.problem.limits.held:
+        held = [name for name in plan.problem.names if plan.problem.limits.held_until(name, plan.problem.periods)]
+        if held:
+            lines.append(f"held: {', '.join(held[:MOST_REASONS])}" + (" ..." if len(held) > MOST_REASONS else ""))
     return (*lines, *plan.notes)
-
-
-def _stop(plan: Allocation, name: str) -> str:
-    stop = stopped_by(plan, plan.problem.names.index(name))
-    return f", {stop}" if stop else ""
 
 
 def stopped_by(plan: Allocation, i: int) -> str:
     """Which of its own limits ended the move of protocol i, "" where none did."""
     data = plan.problem.arrays
-    share, now = float(plan.schedule[0, i]), float(data.current[i])
-    if abs(abs(share - now) - float(data.max_change[0, i])) < SAME:
-        return f"at max_change {amount(float(data.max_change[0, i]))}"
-    if share > now and share >= data.upper[0, i] - SAME:
-        return f"full: max_share {amount(float(data.upper[0, i]))}"
-    if share < now and 0.0 < share <= data.lower[0, i] + SAME:
+    share, now, most = plan.schedule.item(0, i), data.current.item(i), data.max_change.item(0, i)
+    if abs(abs(share - now) - most) < SAME:
+        return f"at max_change {amount(most)}"
+    if share > now and share >= data.upper.item(0, i) - SAME:
+        return f"full: max_share {amount(data.upper.item(0, i))}"
+    if share < now and 0.0 < share <= data.lower.item(0, i) + SAME:
         return floor_of(plan, i)
     return ""
 

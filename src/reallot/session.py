@@ -8,15 +8,16 @@ from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .allocate import CLAIMED, Solve, _by_solver, _require, _stay_unless_better, allocate
+from .allocate import allocate
 from .allocation import Allocation
+from .answering import Solve
+from .decide import by_program
 from .errors import Infeasible, InvalidInput, SolverFailed, near_miss
 from .formulation import formulate
 from .formulation.again import formulate_again
-from .notes import notes as notes_on
 from .problem import AllocationProblem
 from .problem.check import by_name, known_names
-from .program import LinearProgram, Solution, Status, certify
+from .program import LinearProgram, Solution
 from .solvers.backends import Backend, choose
 
 if TYPE_CHECKING:
@@ -76,10 +77,12 @@ class Session:
 
     def _decide(self, backend: Backend, reason: str) -> Allocation:
         started = perf_counter()
-        problem, program = self.problem, self._program()
-        formulated = perf_counter()
-        plan = _decided(problem, program, backend, self._keeping(), reason, started, formulated)
-        return replace(plan, solver_reason=f"{reason}; {self._kept}")
+        program = self._program()
+        formulated = perf_counter() - started
+        plan = by_program(self.problem, backend, reason, self._keeping(), program=program)
+        total = formulated + plan.timings["total"]
+        timings = {**plan.timings, "formulate": formulated, "total": total}
+        return replace(plan, solver_reason=f"{reason}; {self._kept}", timings=timings)
 
     def _program(self) -> LinearProgram:
         program = None if self._formulated is None else formulate_again(self.problem, *self._formulated)
@@ -166,46 +169,3 @@ def _in_words(held: LinearProgram | None, program: LinearProgram, changed: Mappi
         return f"HiGHS model built again: {', '.join(differs) or 'rows or columns are others'}"
     counts = [f"{number} {what}" for what, number in changed.items() if number]
     return f"HiGHS model kept: {', '.join(counts)} changed" if counts else "HiGHS model kept as it is"
-
-
-def _decided(
-    problem: AllocationProblem,
-    program: LinearProgram,
-    backend: Backend,
-    solve: Solve,
-    reason: str,
-    started: float,
-    formulated: float,
-) -> Allocation:
-    """The certified plan of `problem` with its `program` solved by `solve`."""
-    answer = _by_solver(problem, program, backend, solve)
-    solved = perf_counter()
-    schedule, point, notes, can_stay = _stay_unless_better(problem, program, answer.schedule)
-    certificate = certify(
-        program,
-        point,
-        answer.row_prices,
-        claimed_bound=answer.bound,
-        claimed_by=backend.name,
-        tolerance=backend.tolerance,
-        gap_tolerance=backend.tolerance * (CLAIMED if program.is_mixed_integer else 1.0),
-    )
-    _require(certificate, answer.status, backend, allowance=problem.limits.min_gain if can_stay else 0.0)
-    done = perf_counter()
-    return Allocation(
-        problem=problem,
-        schedule=schedule,
-        status="optimal" if answer.status is Status.OPTIMAL else "stopped",
-        solver=backend.name,
-        solver_reason=reason,
-        certificate=certificate,
-        can_stay=can_stay,
-        notes=notes + notes_on(problem, schedule),
-        timings={
-            "formulate": formulated - started,
-            "solve": solved - formulated,
-            "certify": done - solved,
-            "total": done - started,
-        },
-        program=program,
-    )

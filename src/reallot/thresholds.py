@@ -164,7 +164,7 @@ def _moved(plan: Allocation, i: int, sign: float, shift: float) -> Allocation | 
 
 def _objective_of(plan: Allocation, problem: AllocationProblem) -> float:
     """What the schedule of `plan` is worth in `problem`."""
-    return objective(replace(plan, problem=problem, program=None))
+    return objective(replace(plan, problem=problem))
 
 
 def with_rate_shift(problem: AllocationProblem, name: str, shift: float) -> AllocationProblem:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem import AllocationProblem, CVaR, RateUncertainty
-from ..problem.arrays import BoolArray, Curved, FloatArray
+from ..problem.arrays import BoolArray, FloatArray
+from ..problem.pieces import Curved
 from ..program import LinearProgram
 from .choices import counted, entering, grid_places, has_choices, odd, stepped
 from .earnings import fill_starts, needs_order

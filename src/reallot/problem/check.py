@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidInput, near_miss
@@ -30,6 +30,16 @@ def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf
     return result
 
 
+def numbers(values: list[Any], names: Sequence[str], what: str, low: float) -> list[float]:
+    """`values` as floats of at least `low`; raises InvalidInput for the first that is not, as `what` and its name."""
+    if set(map(type, values)) == {float}:
+        lowest, highest = min(values), max(values)
+        # a NaN may hide from min and max, but not from the sum
+        if lowest >= low and highest <= LARGEST and math.isfinite(sum(values)):
+            return values
+    return [number(value, what + name, low) for value, name in zip(values, names, strict=True)]
+
+
 def whole(value: Any, what: str, low: int) -> int:
     """`value` as an int of at least `low`."""
     result = number(value, what, low)
@@ -47,6 +57,8 @@ def several(values: Any, what: str, each: str) -> list[Any]:
 
 def by_name(table: Any, what: str) -> dict[str, Any]:
     """A mapping, or a pandas Series, as a dict; a list raises, since nothing is aligned by position."""
+    if type(table) is dict:
+        return table
     if isinstance(table, Mapping) or hasattr(table, "items"):
         pairs = [(key, value) for key, value in table.items()]
         result = dict(pairs)

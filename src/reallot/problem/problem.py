@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..errors import InvalidInput, near_miss
 from .arrays import ProblemArrays, arrays
-from .check import by_name, known_names, number, several, whole
+from .check import by_name, known_names, number, numbers, several, whole
 from .limits import Limits
-from .protocol import ProtocolSpec
+from .pieces import FloatArray
+from .protocol import NUMBERS, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
+from .steps import Steps, steps
+
+SPECIAL = NUMBERS - 1
+"""Row of `AllocationProblem.numbers` that says where a protocol's record has more than numbers."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,7 @@ class AllocationProblem:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "protocols", _specs(self.protocols))
-        names = self.names
-        current = by_name(self.current, "current")
-        known_names(current, names, "current")
-        for name in names:
-            if name not in current:
-                raise InvalidInput(f"current does not say where {name!r} stands; give 0 if it holds nothing")
-        put(self, "current", {name: number(current[name], f"current {name}", 0.0) for name in names})
+        put(self, "current", _current(self.current, self.names))
         put(self, "horizon_hours", number(self.horizon_hours, "horizon_hours", 0.0))
         if self.horizon_hours == 0.0:
             raise InvalidInput("horizon_hours is 0; costs and earnings compare over a time above 0 (24 is a day)")
@@ -107,12 +108,12 @@ class AllocationProblem:
             known_names(group.members, self.names, f"group {group.name}")
 
     def _check_uses(self) -> None:
-        for spec in self.specs:
+        for spec in self.special:
             known_names(spec.uses, self.resources, f"{spec.name}: uses")
 
     def _check_rates(self) -> None:
         periods = self.periods
-        for spec in self.specs:
+        for spec in self.special:
             if isinstance(spec.curve, tuple) and len(spec.curves) != periods:
                 raise InvalidInput(
                     f"{spec.name}: {len(spec.curves)} curves for {periods} periods; give one, or one per period"
@@ -168,7 +169,23 @@ class AllocationProblem:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Protocol names in the order given."""
-        return tuple(spec.name for spec in self.specs)
+        return tuple([spec.name for spec in self.specs])
+
+    @cached_property
+    def numbers(self) -> FloatArray:
+        """The numbers that protocols have on their own, (numbers, protocols), in the order of ProtocolSpec.packed."""
+        packed = np.frombuffer(b"".join([spec.packed for spec in self.specs]))
+        return packed.reshape(-1, NUMBERS).T.copy()
+
+    @cached_property
+    def special(self) -> tuple[ProtocolSpec, ...]:
+        """The protocols whose records have more than numbers: a lock-in, resource uses, or a curve per period."""
+        return tuple([self.specs[i] for i in self.numbers[SPECIAL].nonzero()[0].tolist()])
+
+    @cached_property
+    def current_shares(self) -> FloatArray:
+        """The present shares in the protocols' order, (protocols,)."""
+        return np.array(list(self.current.values()))
 
     @property
     def available(self) -> float | None:
@@ -179,6 +196,11 @@ class AllocationProblem:
     def arrays(self) -> ProblemArrays:
         """The same problem as arrays, shape (periods, protocols) or (protocols,)."""
         return arrays(self)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """One period as pieces to buy and to sell, USD over the horizon per unit of share; for problems of one."""
+        return steps(self)
 
     def __getitem__(self, name: str) -> ProtocolSpec:
         for spec in self.specs:
@@ -197,14 +219,28 @@ def _specs(protocols: Any) -> tuple[ProtocolSpec, ...]:
             specs.append(value if isinstance(value, ProtocolSpec) else ProtocolSpec(name, value))
     else:
         specs = several(protocols, "protocols", "ProtocolSpec records, or a table by name")
-    for spec in specs:
-        if not isinstance(spec, ProtocolSpec):
-            raise InvalidInput(f"protocols holds {spec!r}; give ProtocolSpec records or a table by name")
+    if set(map(type, specs)) != {ProtocolSpec}:
+        for spec in specs:
+            if not isinstance(spec, ProtocolSpec):
+                raise InvalidInput(f"protocols holds {spec!r}; give ProtocolSpec records or a table by name")
     if not specs:
         raise InvalidInput("protocols is empty; give at least one")
-    seen: set[str] = set()
-    for spec in specs:
-        if spec.name in seen:
-            raise InvalidInput(f"protocols names {spec.name!r} more than once")
-        seen.add(spec.name)
+    names = [spec.name for spec in specs]
+    if len(set(names)) != len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise InvalidInput(f"protocols names {twice!r} more than once")
     return tuple(specs)
+
+
+def _current(given: Any, names: tuple[str, ...]) -> dict[str, float]:
+    """The present shares by name, in the protocols' order."""
+    table = by_name(given, "current")
+    try:
+        values = list(map(table.__getitem__, names))
+    except KeyError:
+        values = []
+    if len(values) != len(table):
+        known_names(table, names, "current")
+        missing = next(name for name in names if name not in table)
+        raise InvalidInput(f"current does not say where {missing!r} stands; give 0 if it holds nothing")
+    return dict(zip(names, numbers(values, names, "current ", 0.0), strict=True))

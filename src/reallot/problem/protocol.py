@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import cast
 
 from ..errors import InvalidInput
 from .check import by_name, number, whole
 from .curve import EarningsCurve
+
+NUMBERS = 11
+"""How many numbers a protocol's record has on its own (`ProtocolSpec.packed`)."""
+_pack = struct.Struct(f"{NUMBERS}d").pack
 
 
 @dataclass(frozen=True)
@@ -108,3 +115,28 @@ class ProtocolSpec:
     def warm_up_loss(self) -> float:
         """Hours of full earnings that a newly added share loses: warm_up_hours * (1 - warm_up_earns)."""
         return self.warm_up_hours * (1.0 - self.warm_up_earns)
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The numbers that stand on their own, as bytes, so that those of many protocols are read at once.
+
+        min_share, max_share, decrease_floor, entry_share, step, cost_in, cost_out, move_fee, warm_up_loss, the rate
+        where there is one for all shares and periods, and 1 where lock_in, uses or a curve per period is to be looked
+        at. What is not given is NaN.
+        """
+        curve = self.curve
+        rate = curve.last_slope if isinstance(curve, EarningsCurve) and curve.is_flat else math.nan
+        special = self.lock_in is not None or bool(self.uses) or isinstance(curve, tuple)
+        return _pack(
+            self.min_share,
+            math.nan if self.max_share is None else self.max_share,
+            self.decrease_floor,
+            self.entry_share,
+            self.step,
+            self.cost_in,
+            self.cost_out,
+            self.move_fee,
+            self.warm_up_loss,
+            rate,
+            special,
+        )

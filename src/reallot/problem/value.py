@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,17 +34,17 @@ class Value:
         """Mean over the horizon, USD/h."""
         return float(self.earnings.sum() / len(self.earnings))
 
-    @property
+    @cached_property
     def cost(self) -> float:
         """All costs over the horizon, USD."""
         return float(self.costs.sum())
 
-    @property
+    @cached_property
     def costs(self) -> FloatArray:
         """Cost of each change, (periods, protocols), USD."""
         return self.move_cost + self.move_fee + self.warm_up
 
-    @property
+    @cached_property
     def net(self) -> float:
         """Expected earnings less costs over the horizon, USD."""
         return float(self.earnings.sum() * self.hours) - self.cost
@@ -52,21 +53,25 @@ class Value:
 def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
     """What `schedule`, shape (periods, protocols), earns and costs from the current shares on."""
     data = problem.arrays
-    before = np.vstack([data.current, schedule[:-1]])
+    before = data.current[None, :] if len(schedule) == 1 else np.vstack([data.current, schedule[:-1]])
     change = schedule - before
     taken, given = np.maximum(change, 0.0), np.maximum(-change, 0.0)
-    earnings = data.rate * schedule
-    lost = data.warm_up * np.maximum(data.rate, 0.0) * taken
-    for curve in data.curved:
-        i = curve.index
-        fill, fill_before = curve.fill(schedule[:, i]), curve.fill(before[:, i])
-        earnings[:, i] = curve.base + (curve.slopes * fill).sum(axis=1)
-        added = np.maximum(fill - fill_before, 0.0)
-        lost[:, i] = data.warm_up[i] * (np.maximum(curve.slopes, 0.0) * added).sum(axis=1)
+    earnings, nothing = data.rate * schedule, np.zeros(schedule.shape)
+    lost = nothing
+    if data.warm_up.any():
+        lost = data.warm_up * np.maximum(data.rate, 0.0) * taken
+    bent = data.pieces
+    if bent is not None:
+        fill = bent.fill(schedule)
+        earnings[:, bent.index] = bent.base + bent.sums(bent.slopes * fill)
+        if data.warm_up[bent.index].any():
+            added = np.maximum(fill - bent.fill(before), 0.0)
+            worth = bent.sums(np.maximum(bent.slopes, 0.0) * added)
+            lost[:, bent.index] = data.warm_up[bent.index] * worth
     return Value(
         earnings=earnings,
         move_cost=data.cost_in * taken + data.cost_out * given,
-        move_fee=np.where(change != 0.0, data.fee, 0.0),
+        move_fee=np.where(change != 0.0, data.fee, 0.0) if data.fee.any() else nothing,
         warm_up=lost,
         hours=data.hours,
     )

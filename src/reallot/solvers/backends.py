@@ -9,6 +9,10 @@ from ..errors import InvalidInput, near_miss
 from ..problem import AllocationProblem
 from ..program import LinearProgram, Solution
 from . import exact
+from .answer import PathAnswer, Unmet
+
+Declines = Callable[[AllocationProblem], str | None]
+Path = Callable[[AllocationProblem, float | None], PathAnswer | Unmet]
 
 
 @dataclass(frozen=True)
@@ -17,37 +21,81 @@ class Backend:
 
     tolerance   what its residuals, and its gap as part of the money at stake, stay below
     keeps_ties  True where it can promise the tie-break: stay, then name order
+    why         why it is chosen where it does not decline
+    declines    why it cannot answer a problem, in words; None where it takes every problem
+    path        for an exact path of our own that answers problems: from a problem and a time limit to its answer
     """
 
     name: str
     tolerance: float
     keeps_ties: bool
     about: str
+    why: str = ""
+    declines: Declines | None = None
+    path: Path | None = None
+
+
+def _horizon_declines(problem: AllocationProblem) -> str | None:
+    from . import horizon
+
+    return horizon.declines(problem)
+
+
+def _horizon(problem: AllocationProblem, time_limit_seconds: float | None) -> PathAnswer | Unmet:
+    from . import horizon
+
+    return horizon.solve(problem)
 
 
 BACKENDS = {
-    "exact": Backend("exact", 1e-9, True, "one period, one capacity: marginal gains matched by sorting; NumPy only"),
+    "exact": Backend(
+        "exact",
+        1e-9,
+        True,
+        "one period, one capacity: marginal gains matched by sorting; NumPy only",
+        why="one period, one shared capacity, concave earnings: sorting marginal gains is exact",
+        declines=exact.declines,
+    ),
+    "horizon": Backend(
+        "horizon",
+        1e-9,
+        False,
+        "several periods, one capacity, flat rates: few protocols planned, the others proved idle",
+        why="several periods, one shared capacity, flat rates: a few active protocols, with a proof for the others",
+        declines=_horizon_declines,
+        path=_horizon,
+    ),
     "highs": Backend("highs", 1e-9, True, "everything: HiGHS through highspy arrays"),
     "scipy": Backend("scipy", 1e-9, True, "everything: scipy.optimize linprog and milp"),
     "pulp": Backend("pulp", 1e-6, False, "everything: PuLP with CBC, or pulp:NAME for any solver PuLP knows"),
 }
+"""By name; `auto` takes the first of those with a `why` that does not decline, else HiGHS."""
+WORTH_A_PATH = 2_000
+"""Periods times protocols below which the whole program is as quick, and settles ties by least movement."""
 
 
 def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
     """The backend for `solver` ("auto" is the cheapest exact one) and the reason in words; InvalidInput if unknown."""
-    why_not = exact.declines(problem)
     if solver == "auto":
-        if why_not is None:
-            return BACKENDS[
-                "exact"
-            ], "one period, one shared capacity, concave earnings: sorting marginal gains is exact"
-        return BACKENDS["highs"], f"the exact path declines: {why_not}"
+        return _cheapest(problem)
     name = solver.split(":", 1)[0]
     if name not in BACKENDS:
         raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['auto', *BACKENDS, 'pulp:NAME'])}")
-    if name == "exact" and why_not is not None:
-        raise InvalidInput(f"the exact path declines: {why_not}; use solver='highs' or 'auto'")
-    return BACKENDS[name], "asked for"
+    backend = BACKENDS[name]
+    why_not = backend.declines(problem) if backend.declines is not None else None
+    if why_not is not None:
+        raise InvalidInput(f"the {name} path declines: {why_not}; use solver='highs' or 'auto'")
+    return backend, "asked for"
+
+
+def _cheapest(problem: AllocationProblem) -> tuple[Backend, str]:
+    why_not = exact.declines(problem)
+    if why_not is None:
+        return BACKENDS["exact"], BACKENDS["exact"].why
+    horizon = BACKENDS["horizon"]
+    if problem.periods * len(problem.names) >= WORTH_A_PATH and _horizon_declines(problem) is None:
+        return horizon, horizon.why
+    return BACKENDS["highs"], f"the exact path declines: {why_not}"
 
 
 def runner(solver: str, time_limit_seconds: float | None) -> Callable[[LinearProgram], Solution]:

@@ -1,9 +1,9 @@
 """The exact answer of one period and one shared capacity, by matching marginal gains. No solver, NumPy only.
 
-Per protocol everything that is a box becomes one: a <= share <= b from bounds, holds and max change. From the
-no-trade point m = clip(current, a, b) there are pieces to buy (above m, slope = marginal earnings - cost) and pieces
-to sell (below m, slope = marginal earnings + cost saved). Buys sorted by falling slope, sells by rising slope; for
-a total B bought, S = B - D are sold, where D is the capacity still to fill, and
+Around the share without any trade there are pieces to buy and pieces to sell (see problem/steps.py). Flat rates are
+split by one price (see split.py). With curves, and wherever all slopes around the answer are asked for, buys are
+sorted by falling slope and sells by rising slope; for a total B bought, S = B - D are sold, where D is the capacity
+still to fill, and
 
     h(B) = (best B of the buys) - (cheapest B - D of the sells)
 
@@ -13,32 +13,13 @@ one-sided slopes of the same function.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, CVaR, RateUncertainty
 from ..problem.arrays import FloatArray, IntArray
 from .answer import Unmet
-
-TIE = 1e-12
-"""Slopes closer than this part of the largest are one slope: rounding must not cause a move."""
-DUST = 1e-12
-"""Widths below this part of capacity do not exist."""
-SLACK = 1e-10
-"""What the sums of bounds may miss capacity by, as part of it, and still count as meeting it."""
-
-
-@dataclass(frozen=True)
-class ExactAnswer:
-    """Optimal shares (protocols,), and one set of prices that supports them: of capacity, of buying and of selling.
-
-    Prices are USD over the horizon per unit.
-    """
-
-    shares: FloatArray
-    row_prices: tuple[float, float, float]
+from .split import DUST, SLACK, TIE, Split, split
 
 
 def declines(problem: AllocationProblem) -> str | None:
@@ -64,19 +45,34 @@ def declines(problem: AllocationProblem) -> str | None:
         return f"min_move {limits.min_move:g} makes each move all or nothing"
     if data.entry.any() or data.step.any():
         return "entry shares or indivisible units make shares all or nothing"
-    bent = [problem.names[curve.index] for curve in data.curved if not curve.ordered]
-    if bent:
-        return f"the curve of {bent[0]} is not concave"
+    bent = data.pieces
+    if bent is not None and not bent.ordered.all():
+        return f"the curve of {problem.names[bent.index[~bent.ordered][0]]} is not concave"
     return None
 
 
-def solve(problem: AllocationProblem) -> ExactAnswer | Unmet:
-    """The optimal shares of a problem that this path does not decline; raises InvalidInput for one it does.
+def solve(problem: AllocationProblem) -> Split | Unmet:
+    """The optimal shares of a problem that this path does not decline, and prices that support them.
 
-    Source: fractional knapsack by sorting marginal gains (Dantzig, 1957), with buys and sells kept apart.
+    Prices are USD over the horizon per unit. Flat rates are split by one price, curves are matched piece by piece.
     """
-    found = match(problem)
-    return found if isinstance(found, Unmet) else ExactAnswer(found.shares, found.row_prices())
+    step, data = problem.steps, problem.arrays
+    if step.bent:
+        found = match(problem)
+        return found if isinstance(found, Unmet) else Split(found.shares, *found.row_prices())
+    limit = np.inf if data.max_turnover is None else float(data.max_turnover[0])
+    return split(
+        step.buy,
+        step.sell,
+        data.current,
+        step.low,
+        step.high,
+        float(problem.available),  # type: ignore[arg-type]
+        rank=lambda: data.rank,
+        idle=problem.allow_idle,
+        max_bought=limit,
+        max_sold=limit,
+    )
 
 
 def match(problem: AllocationProblem) -> Matching | Unmet:
@@ -133,10 +129,8 @@ class Matching:
         self.problem, self.data = problem, data
         self.capacity = float(problem.available)  # type: ignore[arg-type]
         self.current, self.lower, self.upper = data.current, data.lower[0], data.upper[0]
-        limit = data.max_change[0]
-        self.a = np.maximum(self.lower, self.current - limit)
-        self.b = np.minimum(self.upper, self.current + limit)
-        self.m = np.minimum(np.maximum(self.current, self.a), self.b)
+        self.steps = problem.steps
+        self.a, self.m, self.b = self.steps.low, self.steps.middle, self.steps.high
         self.dust = DUST * max(1.0, self.capacity)
         self.limit = np.inf if data.max_turnover is None else float(data.max_turnover[0])
 
@@ -162,36 +156,13 @@ class Matching:
 
     def _cut(self) -> None:
         """The pieces to buy and to sell, sorted; near-equal slopes tie, and ties go by name."""
-        data = self.data
-        hours = data.hours
-        flat = np.ones(data.size, dtype=bool)
-        rate = data.rate[0]
-        buy = [(np.arange(data.size), self.buy_slope(np.arange(data.size), rate), self.b - self.m)]
-        sell = [(np.arange(data.size), rate * hours + data.cost_out, self.m - self.a)]
-        if data.curved:
-            flat[[curve.index for curve in data.curved]] = False
-            owner = np.concatenate([np.full(curve.widths.size, curve.index) for curve in data.curved])
-            width = np.concatenate([curve.widths for curve in data.curved])
-            start = np.concatenate([curve.starts for curve in data.curved])
-            slope = np.concatenate([curve.slopes[0] for curve in data.curved])
-            above = np.minimum(start + width, self.b[owner]) - np.maximum(start, self.m[owner])
-            below = np.minimum(start + width, self.m[owner]) - np.maximum(start, self.a[owner])
-            keep = flat
-            buy = [tuple(part[keep] for part in buy[0]), (owner, self.buy_slope(owner, slope), above)]  # type: ignore[list-item]
-            sell = [tuple(part[keep] for part in sell[0]), (owner, slope * hours + data.cost_out[owner], below)]  # type: ignore[list-item]
-        owner_b, slope_b, width_b = (np.concatenate(part) for part in zip(*buy, strict=True))
-        owner_s, slope_s, width_s = (np.concatenate(part) for part in zip(*sell, strict=True))
-        self.tie = TIE * max(float(np.abs(slope_b).max(initial=0.0)), float(np.abs(slope_s).max(initial=0.0)))
-        real_b, real_s = np.flatnonzero(width_b > self.dust), np.flatnonzero(width_s > self.dust)[::-1]
-        owner_b, slope_b, width_b = owner_b[real_b], slope_b[real_b], width_b[real_b]
-        owner_s, slope_s, width_s = owner_s[real_s], slope_s[real_s], width_s[real_s]
-        self.buys = Pieces(owner_b, slope_b, width_b, self._order(-slope_b, data.rank[owner_b]))
-        self.sells = Pieces(owner_s, slope_s, width_s, self._order(slope_s, -data.rank[owner_s]))
-
-    def buy_slope(self, owner: IntArray, slope: FloatArray) -> FloatArray:
-        """Gain per unit bought: earnings over the horizon less warm-up, less the cost of taking."""
-        data = self.data
-        return slope * data.hours - np.maximum(slope, 0.0) * data.warm_up[owner] - data.cost_in[owner]
+        step, rank = self.steps, self.data.rank
+        self.tie = TIE * max(float(np.abs(step.buy).max(initial=0.0)), float(np.abs(step.sell).max(initial=0.0)))
+        buys, sells = np.flatnonzero(step.more > self.dust), np.flatnonzero(step.keep > self.dust)[::-1]
+        to_buy = self._order(-step.buy[buys], rank[step.owner[buys]])
+        to_sell = self._order(step.sell[sells], -rank[step.owner[sells]])
+        self.buys = Pieces(step.owner[buys], step.buy[buys], step.more[buys], to_buy)
+        self.sells = Pieces(step.owner[sells], step.sell[sells], step.keep[sells], to_sell)
 
     def _order(self, key: FloatArray, rank: IntArray) -> IntArray:
         """By `key`, values within a tie of each other as one, then by `rank`, then as they stand."""

@@ -8,8 +8,10 @@ import numpy as np
 
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, ProblemArrays
+from ..problem.steps import buy_slope
 from .answer import Unmet
-from .exact import DUST, Matching, match
+from .exact import Matching, match
+from .split import DUST
 
 Interval = tuple[float, float]
 
@@ -99,7 +101,7 @@ class _Around:
         if seller >= 0:
             others = at.sells.after_but(at.sold, seller, at.dust, np.inf)
             room[seller], unsold[seller] = self.slope(-1, -1, 0, None, others), self.slope(-1, 0, 1, None, others)
-        taken = at.buy_slope(np.arange(data.size), right) + room
+        taken = buy_slope(data, np.arange(data.size), right) + room
         result: FloatArray = np.where(buys, taken, right * data.hours + data.cost_out + unsold)
         return result
 
@@ -117,7 +119,7 @@ class _Around:
             others = at.buys.after_but(at.bought, buyer, at.dust, -np.inf)
             given[buyer], unbought[buyer] = self.slope(1, 0, -1, others), self.slope(1, 1, 0, others)
         sells = -(left * data.hours + data.cost_out) + given
-        result: FloatArray = np.where(has_bought, -at.buy_slope(np.arange(data.size), left) + unbought, sells)
+        result: FloatArray = np.where(has_bought, -buy_slope(data, np.arange(data.size), left) + unbought, sells)
         return result
 
     def limit_prices(self, up: FloatArray, down: FloatArray) -> dict[tuple[str, int], Interval]:
@@ -159,6 +161,6 @@ class _Around:
 def marginals(data: ProblemArrays, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Marginal earnings (USD/h per share) right and left of each share in the first period, (protocols,) each."""
     right, left = data.rate[0].copy(), data.rate[0].copy()
-    for curve in data.curved:
-        right[curve.index], left[curve.index] = curve.marginal(shares[curve.index], DUST)
+    if data.pieces is not None:
+        right[data.pieces.index], left[data.pieces.index] = data.pieces.marginals(shares, DUST)
     return right, left
