@@ -197,6 +197,15 @@ def test_what_was_kept_is_on_the_plan() -> None:
     assert plan.shares.to_dict() == pytest.approx({"relay": 0.3, "compute": 0.7, "storage": 0.0})
 
 
+def test_the_plan_has_the_program_that_was_solved() -> None:
+    live = session(HOSTS)
+    first = live.solve()
+    plan = live.change(rates={"h1/relay": 1.0}).solve()
+    assert plan.program.matrix is first.program.matrix
+    assert plan.program.show() == formulate(plan.problem).show()
+    assert plan.timings["total"] >= plan.timings["formulate"] + plan.timings["solve"]
+
+
 def test_another_use_is_another_coefficient() -> None:
     live = session(HOSTS)
     live.solve()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from .errors import Infeasible, InvalidInput, SolverFailed, near_miss
 from .formulation import formulate
 from .formulation.again import formulate_again
 from .problem import AllocationProblem
-from .problem.check import by_name, known_names
+from .problem.changed import changed
 from .program import LinearProgram, Solution
 from .solvers.backends import Backend, choose
 
@@ -47,14 +47,7 @@ class Session:
         they had; every other field is replaced as a whole. Raises InvalidInput, naming the near miss, and then
         nothing has changed.
         """
-        known = [field.name for field in fields(self.problem)]
-        for name in changes:
-            if name not in known:
-                raise InvalidInput(f"a problem has no {name!r}; {near_miss(name, known)}")
-        for name, merged in (("rates", _rates), ("current", _current), ("resources", _resources)):
-            if changes.get(name) is not None:
-                changes[name] = merged(self.problem, by_name(changes[name], name))
-        self.problem = replace(self.problem, **changes)
+        self.problem = changed(self.problem, **changes)
         return self
 
     def solve(self) -> Allocation:
@@ -82,7 +75,9 @@ class Session:
         plan = by_program(self.problem, backend, reason, self._keeping(), program=program)
         total = formulated + plan.timings["total"]
         timings = {**plan.timings, "formulate": formulated, "total": total}
-        return replace(plan, solver_reason=f"{reason}; {self._kept}", timings=timings)
+        told = replace(plan, solver_reason=f"{reason}; {self._kept}", timings=timings)
+        vars(told)["program"] = program
+        return told
 
     def _program(self) -> LinearProgram:
         program = None if self._formulated is None else formulate_again(self.problem, *self._formulated)
@@ -102,12 +97,12 @@ class Session:
         def solve(program: LinearProgram) -> Solution:
             place = next(places)
             held = models[place].program if place < len(models) else None
-            changed = None if held is None else models[place].change_program(program)
-            if changed is None:
+            new = None if held is None else models[place].change_program(program)
+            if new is None:
                 del models[place:]
                 models.append(HighsModel(program, time_limit_seconds=self._time_limit_seconds))
             if place == 0:
-                self._kept = _in_words(held, program, changed)
+                self._kept = _in_words(held, program, new)
             elif not (models[place].is_mixed_integer or models[place - 1].is_mixed_integer):
                 # ties are settled among the optima: the one just found is a good place to start
                 models[place].start_at_basis_of(models[place - 1])
@@ -142,21 +137,6 @@ def session(problem: AllocationProblem, *, solver: str = "highs", time_limit_sec
     if solver not in SOLVERS:
         raise InvalidInput(f"solver is {solver!r}; a session keeps HiGHS: {near_miss(solver, SOLVERS)}")
     return Session(problem, solver, time_limit_seconds)
-
-
-def _rates(problem: AllocationProblem, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The problem's rates, with `changes` of some, a bare number being that in every period."""
-    series = {name: rate if hasattr(rate, "__iter__") else (rate,) * problem.periods for name, rate in changes.items()}
-    return {**(problem.rates or {}), **series}
-
-
-def _current(problem: AllocationProblem, changes: Mapping[str, Any]) -> dict[str, Any]:
-    return {**problem.current, **changes}
-
-
-def _resources(problem: AllocationProblem, changes: Mapping[str, Any]) -> dict[str, Any]:
-    known_names(changes, problem.resources, "resources")
-    return {**problem.resources, **changes}
 
 
 def _in_words(held: LinearProgram | None, program: LinearProgram, changed: Mapping[str, int] | None) -> str:
