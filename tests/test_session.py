@@ -103,7 +103,7 @@ def changes(draw: st.DrawFn, problem: AllocationProblem, grid: int | None) -> di
 
 @pytest.mark.parametrize("kind", LINEAR | COUPLED)
 @pytest.mark.slow
-@budget(0.15)
+@budget(0.08)
 @given(data=st.data())
 def test_any_changes_of_a_linear_problem_end_where_a_fresh_start_ends(kind: str, data: st.DataObject) -> None:
     live = session(data.draw(problems(kind)))
@@ -115,7 +115,7 @@ def test_any_changes_of_a_linear_problem_end_where_a_fresh_start_ends(kind: str,
 
 @pytest.mark.parametrize("kind", CHOICES)
 @pytest.mark.slow
-@budget(0.1)
+@budget(0.05)
 @given(data=st.data())
 def test_any_changes_with_whole_numbers_end_where_a_fresh_start_ends(kind: str, data: st.DataObject) -> None:
     grid = 20 if "periods" in KINDS[kind] else None
@@ -128,7 +128,7 @@ def test_any_changes_with_whole_numbers_end_where_a_fresh_start_ends(kind: str, 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.slow
-@budget(0.4)
+@budget(0.2)
 @given(data=st.data())
 def test_a_program_made_from_an_earlier_one_is_the_one_made_anew(kind: str, data: st.DataObject) -> None:
     before = data.draw(problems(kind))

@@ -30,7 +30,7 @@ def assert_same(one: AllocationProblem, other: AllocationProblem) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@budget(0.4)
+@budget(0.2)
 @given(data=st.data())
 def test_other_rates_and_shares_are_as_if_made_anew(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
