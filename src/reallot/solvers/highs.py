@@ -157,6 +157,12 @@ class HighsModel:
         if basis.valid:
             self._done(self.highs.setBasis(basis))
 
+    def start_from(self, values: FloatArray) -> None:
+        """The next search over whole numbers knows the point `values` (columns,) from the start."""
+        point = self._api.HighsSolution()
+        point.col_value = values
+        self._done(self.highs.setSolution(point))
+
     def solve(self) -> Solution:
         """The solution as the model stands, warm from the last basis where there is one."""
         if self.time_limit_seconds is not None:
