@@ -22,6 +22,9 @@ FLOORS = {
     "program": 2,
     "formulation": 3,
     "solvers": 3,
+    "orchestration": 5,
+    "adapters": 5,
+    "ledger": 5,
     "cli": 7,
     "__main__": 7,
 }
@@ -192,6 +195,12 @@ def test_heavy_libraries_are_imported_where_they_are_used():
     assert not wrong, "\n".join(wrong)
 
 
+def test_compiled_code_is_at_home_among_the_solvers():
+    compiled = {name for name, each in everywhere() if each.module.split(".")[0] == "numba"}
+    assert "solvers.compiled_kernels" in compiled
+    assert {floor(name) for name in compiled} == {FLOORS["solvers"]}
+
+
 def test_pandas_stays_at_the_edges():
     wrong = [
         f"{name} line {each.line}"
@@ -257,7 +266,7 @@ def test_a_file_says_in_its_first_line_why_it_exists(path):
 
 
 def test_importing_the_package_stays_light():
-    heavy = ["scipy.optimize", "pandas", "pulp", "highspy", "pydantic", "matplotlib"]
+    heavy = ["scipy.optimize", "pandas", "pulp", "highspy", "pydantic", "matplotlib", "numba"]
     code = f"import sys, reallot; print([name for name in {heavy!r} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

@@ -19,7 +19,7 @@ from reallot import (
     allocate,
     allocate_many,
 )
-from reallot.solvers import batch, batch_kernels
+from reallot.solvers import batch, batch_kernels, compiled
 from strategies import budget
 
 SHARE = st.integers(0, 8).map(lambda k: k / 8)
@@ -47,14 +47,18 @@ def rows(draw: st.DrawFn) -> dict[str, np.ndarray]:
     if draw(st.booleans()):
         given["held"] = table(st.booleans()).astype(bool)
     if draw(st.booleans()):
+        given["mask"] = table(st.sampled_from([True, True, True, False])).astype(bool)
+        given["mask"][:, 0] = True
+    if draw(st.booleans()):
         given["max_turnover"] = np.array([draw(SHARE) for _ in range(count)])
     return given
 
 
 def alone(given: dict[str, np.ndarray], k: int) -> AllocationProblem:
     """Problem k of the batch as a problem of its own; columns are named in their order."""
-    names = [f"p{i}" for i in range(given["rates"].shape[1])]
-    row = {name: values[k] for name, values in given.items()}
+    there = given["mask"][k] if "mask" in given else np.ones(given["rates"].shape[1], dtype=bool)
+    names = [f"p{i}" for i in np.flatnonzero(there)]
+    row = {name: values[k][there] if values.ndim > 1 else values[k] for name, values in given.items()}
     specs = [
         ProtocolSpec(
             name,
@@ -73,11 +77,20 @@ def alone(given: dict[str, np.ndarray], k: int) -> AllocationProblem:
     return AllocationProblem(specs, current, horizon_hours=float(row["horizon_hours"]), limits=limits)
 
 
+SOLVERS = (
+    "numpy",
+    pytest.param("numba", marks=pytest.mark.skipif(not compiled.available(), reason="Numba is not installed")),
+)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("solver", SOLVERS)
 @budget(4.0)
 @given(given=rows())
-def test_a_batch_gives_what_each_problem_gives_alone(given: dict[str, np.ndarray]) -> None:
-    many = allocate_many(**given)
+def test_a_batch_gives_what_each_problem_gives_alone(solver: str, given: dict[str, np.ndarray]) -> None:
+    many = allocate_many(**given, solver=solver)
+    assert many.solver == solver
+    there = given.get("mask", np.ones(given["rates"].shape, dtype=bool))
     for k in range(len(many)):
         try:
             plan = allocate(alone(given, k), solver="exact")
@@ -90,17 +103,19 @@ def test_a_batch_gives_what_each_problem_gives_alone(given: dict[str, np.ndarray
         assert many.net_benefit[k] == pytest.approx(plan.net_benefit, abs=1e-12 * scale)
         assert many.earnings_per_hour[k] == pytest.approx(plan.earnings_per_hour, abs=1e-12 * scale)
         assert many.cost[k] == pytest.approx(plan.cost, abs=1e-12 * scale)
-        np.testing.assert_allclose(many.shares[k], plan.schedule[0], atol=1e-11)
+        np.testing.assert_allclose(many.shares[k][there[k]], plan.schedule[0], atol=1e-11)
+        assert not many.shares[k][~there[k]].any()
         assert many.gap[k] <= 1e-12 and many.residual[k] <= 1e-12
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("solver", SOLVERS)
 @budget(2.0)
 @given(given=rows())
-def test_the_prices_of_a_batch_are_those_of_each_problem(given: dict[str, np.ndarray]) -> None:
+def test_the_prices_of_a_batch_are_those_of_each_problem(solver: str, given: dict[str, np.ndarray]) -> None:
     # bounds that end at the capacity are a limit of their own in the batch, so they are left away here
     given.pop("upper", None), given.pop("lower", None)
-    many = allocate_many(**given, upper=np.inf)
+    many = allocate_many(**given, upper=np.inf, solver=solver)
     for k in np.flatnonzero(many.status == BatchStatus.OPTIMAL):
         price = allocate(alone(given, k), solver="exact").prices["capacity"]
         scale = np.abs(given["rates"]).max() + given["move_cost"].max()
@@ -111,10 +126,10 @@ def test_the_prices_of_a_batch_are_those_of_each_problem(given: dict[str, np.nda
 @budget(1.0)
 @given(given=rows(), numbers=st.integers(1, 12))
 def test_the_size_of_a_chunk_changes_nothing(given: dict[str, np.ndarray], numbers: int) -> None:
-    whole = allocate_many(**given)
+    whole = allocate_many(**given, solver="numpy")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "CHUNK_NUMBERS", numbers)
-        pieces = allocate_many(**given)
+        pieces = allocate_many(**given, solver="numpy")
     for field in ("shares", "net_benefit", "capacity_price", "status", "gap"):
         np.testing.assert_array_equal(getattr(whole, field), getattr(pieces, field))
 
@@ -131,10 +146,10 @@ def test_the_exchanges_sort(size: int) -> None:
 @budget(1.0)
 @given(given=rows())
 def test_how_pieces_are_sorted_changes_nothing(given: dict[str, np.ndarray]) -> None:
-    by_exchanges = allocate_many(**given)
+    by_exchanges = allocate_many(**given, solver="numpy")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_kernels, "NETWORK", 0)
-        by_argsort = allocate_many(**given)
+        by_argsort = allocate_many(**given, solver="numpy")
     for field in ("shares", "net_benefit", "status"):
         np.testing.assert_allclose(getattr(by_exchanges, field), getattr(by_argsort, field), rtol=1e-12, atol=1e-12)
 
@@ -153,13 +168,15 @@ def test_bounds_that_just_meet_the_capacity_have_prices_all_the_same() -> None:
     assert many.gap[0] <= 1e-10 and many.capacity_price[0].tolist() == [-np.inf, -2.0]
 
 
-def test_an_infeasible_row_disturbs_no_other() -> None:
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_infeasible_row_disturbs_no_other(solver: str) -> None:
     # row 1 holds both at 0.4: 0.8 of 1; rows 0 and 2 move 0.2 to the better one
     many = allocate_many(
         [[2.0, 1.0]] * 3,
         [[0.3, 0.7], [0.4, 0.4], [0.5, 0.5]],
         max_change=0.2,
         held=[[False, False], [True, True], [False, False]],
+        solver=solver,
     )
     assert many.status.tolist() == [BatchStatus.OPTIMAL, BatchStatus.INFEASIBLE, BatchStatus.OPTIMAL]
     np.testing.assert_allclose(many.shares, [[0.5, 0.5], [0.4, 0.4], [0.7, 0.3]])
@@ -180,6 +197,52 @@ def test_every_argument_broadcasts() -> None:
     np.testing.assert_allclose(many.net_benefit, [2.4, 1.2, 0.0, 2.2], atol=1e-12)
 
 
+@pytest.mark.slow
+@budget(1.0)
+@given(given=rows())
+def test_a_plan_on_request_is_the_one_of_its_row(given: dict[str, np.ndarray]) -> None:
+    many = allocate_many(**given)
+    for k in range(len(many)):
+        if (given.get("lower", np.zeros(1)) > given.get("upper", np.ones(1))).any():
+            continue
+        if many.status[k] == BatchStatus.INFEASIBLE:
+            with pytest.raises(Infeasible):
+                many.allocation(k)
+            continue
+        plan, there = many.allocation(k), given["mask"][k] if "mask" in given else slice(None)
+        assert plan.net_benefit == pytest.approx(many.net_benefit[k], abs=1e-12 * plan.certificate.scale)
+        np.testing.assert_allclose(plan.schedule[0], many.shares[k][there], atol=1e-11)
+
+
+def test_a_plan_on_request_has_names_and_leaves_masked_places_out() -> None:
+    many = allocate_many([[1.0, 2.0, 9.0]], [[1.0, 0.0, 0.0]], mask=[[True, True, False]], upper=np.inf)
+    assert many.allocation(0, ["a", "b", "c"]).shares.to_dict() == {"a": 0.0, "b": 1.0}
+    assert many.allocation(-1).shares.to_dict() == {"p0": 0.0, "p1": 1.0}
+    assert many.problem(0).specs[0].max_share is None
+    with pytest.raises(InvalidInput, match="there is no problem 1; the batch has 1"):
+        many.allocation(1)
+    with pytest.raises(InvalidInput, match="names has 1 entries; the batch has 3 protocols"):
+        many.allocation(0, ["a"])
+
+
+def test_default_names_sort_as_the_columns_do() -> None:
+    names = allocate_many(np.ones((1, 11)), np.full((1, 11), 1 / 11)).problem(0).names
+    assert list(names) == sorted(names) and names[10] == "p10"
+
+
+def test_what_a_masked_place_holds_counts_for_nothing() -> None:
+    # 0.5 stand at a place that is not there: only the 0.5 at the first one move, and cost
+    many = allocate_many([1.0, 2.0, 9.0], [1.0, 0.0, 0.5], mask=[True, True, False], move_cost=0.1)
+    np.testing.assert_allclose(many.net_benefit, [0.8])
+    np.testing.assert_allclose(many.cost, [0.2])
+
+
+def test_an_answer_that_fails_its_certificate_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "residual_of", lambda given, box, shares: np.array([0.0, 1e-6]))
+    many = allocate_many([[2.0, 1.0]] * 2, [[0.5, 0.5]] * 2, solver="numpy")
+    assert many.status.tolist() == [BatchStatus.OPTIMAL, BatchStatus.FAILED]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -189,6 +252,8 @@ def test_every_argument_broadcasts() -> None:
         ({"held": [0, 1]}, "held has entries of type int"),
         ({"horizon_hours": 0.0}, "horizon_hours has the entry 0; it must be above 0"),
         ({"rates": [[1.0, 2.0, 3.0]]}, r"shapes do not broadcast.*rates \(1, 3\)"),
+        ({"rates": np.ones((2, 0)), "current": np.ones((2, 0))}, "there are no protocols"),
+        ({"solver": "numpi"}, "solver is 'numpi'; did you mean 'numpy'"),
         ({"max_turnover": [[0.1]]}, r"max_turnover has shape \(1, 1\); give one number, or one per problem"),
     ],
 )

@@ -29,7 +29,8 @@ from .solvers import solve
 
 if TYPE_CHECKING:
     from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
-    from .solvers.batch import BatchResult, BatchStatus, allocate_many
+    from .many import BatchResult, allocate_many
+    from .solvers.batch import BatchStatus
 
 __version__ = "0.1.0"
 
@@ -73,9 +74,9 @@ __all__ = [
 ]
 
 _LATE = {
-    "BatchResult": "solvers.batch",
+    "BatchResult": "many",
     "BatchStatus": "solvers.batch",
-    "allocate_many": "solvers.batch",
+    "allocate_many": "many",
     "problem_from_dict": "files",
     "problem_from_frame": "files",
     "problem_to_dict": "files",

@@ -1,8 +1,8 @@
-"""Many independent problems at once, one period and one capacity each: arrays in, arrays out, NumPy only.
+"""Many independent problems at once, one period and one capacity each: arrays in, arrays out.
 
-The same matching as in `exact`, with a problem in each row: without a turnover limit one sort of all pieces, with one
-two sorts and a merge. Rows are worked through in chunks that stay in the processor's cache; a row's answer does not
-depend on its chunk.
+The same matching as in `split`, for a problem in each row: one sort of all pieces, and with a turnover limit one each
+of what may be bought and sold. Rows are worked through in chunks that stay in the processor's cache; a row's answer
+does not depend on its chunk. Where Numba is installed, a large batch goes to `compiled` instead.
 """
 
 from __future__ import annotations
@@ -12,40 +12,36 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, near_miss
+from . import compiled
 from .batch_kernels import Box, Given, Pieces, bound_of, by_one_sort, residual_of, stay_where_equal, within_turnover
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+LOADED_PAYS = 10_000
+"""Problems times protocols from which compiled code is taken if it is loaded already."""
+LOADING_PAYS = 10_000_000
+"""Problems times protocols from which it is worth the third of a second that loading it takes."""
+CERTIFIED = 1e-9
+"""What gap and residual of an answer stay below."""
 CHUNK_NUMBERS = 30_000
 """Rows times protocols worked on at once: a few arrays of this size fit into a second-level cache."""
 
 
 class BatchStatus(IntEnum):
-    """What became of one problem of a batch."""
+    """What became of one problem of a batch; FAILED where an answer does not pass its certificate."""
 
     OPTIMAL = 0
     INFEASIBLE = 1
+    FAILED = 2
 
 
 @dataclass(frozen=True)
-class BatchResult:
-    """Answers to many problems; money is USD over each problem's horizon.
-
-    shares          (problems, protocols); the present shares where a problem is infeasible
-    net_benefit     (problems,) worth of the plan less the worth of staying; NaN where infeasible
-    earnings_per_hour
-                    (problems,) of the plan, USD/h; NaN where infeasible
-    cost            (problems,) of the moves, USD; NaN where infeasible
-    capacity_price  (problems, 2) USD/h for one more unit of capacity, and for the last one; infinite where it cannot
-                    move that way, NaN where infeasible
-    status          (problems,) of BatchStatus
-    gap             (problems,) (bound from prices - objective) / money at stake; NaN where infeasible
-    residual        (problems,) worst violation of a bound, of capacity, max change or turnover, in shares
-    """
+class Answers:
+    """The arrays of a batch's answers; `BatchResult` says what is in them."""
 
     shares: FloatArray
     net_benefit: FloatArray
@@ -55,47 +51,15 @@ class BatchResult:
     status: NDArray[np.int8]
     gap: FloatArray
     residual: FloatArray
+    solver: str
+    solver_reason: str
 
-    def __len__(self) -> int:
-        return len(self.status)
 
-
-def allocate_many(
-    rates: ArrayLike,
-    current: ArrayLike,
-    *,
-    lower: ArrayLike = 0.0,
-    upper: ArrayLike = 1.0,
-    max_change: ArrayLike | None = None,
-    held: ArrayLike | None = None,
-    move_cost: ArrayLike = 0.0,
-    max_turnover: ArrayLike | None = None,
-    horizon_hours: ArrayLike = 1.0,
-    mask: ArrayLike | None = None,
-) -> BatchResult:
-    """The optimal split of many independent problems: a BatchResult of arrays.
-
-    Every argument broadcasts to (problems, protocols), or to (problems,) for max_turnover and horizon_hours (one
-    number does for all). Shares of each problem sum to 1.
-
-    rates           USD/h for the whole capacity
-    current         shares now
-    lower, upper    bounds of the shares
-    max_change      largest |change|; held: True where the share may not change
-    move_cost       USD per unit of |change|
-    max_turnover    half of the sum of absolute changes (increases and decreases each stay below it)
-    mask            False where a problem has fewer protocols: that place holds nothing and counts for nothing
-
-    Ties go to the present share, then to the earlier column. A problem without any split is marked INFEASIBLE and
-    disturbs no other. Raises InvalidInput for shapes that do not broadcast, NaN, negative costs or shares.
-
-    >>> many = allocate_many([[2.0, 1.0], [1.0, 1.0]], [[0.3, 0.7]], max_change=0.2)
-    >>> many.shares.round(9).tolist(), many.net_benefit.round(9).tolist()
-    ([[0.5, 0.5], [0.3, 0.7]], [0.2, 0.0])
-    """
-    data = _Inputs.of(rates, current, lower, upper, max_change, held, move_cost, max_turnover, horizon_hours, mask)
-    count, size = data.shape
-    result = BatchResult(
+def solve(inputs: Inputs, solver: str) -> Answers:
+    """The answers to all problems; what fails its certificate is marked."""
+    name, reason = _choose(solver, inputs)
+    count, size = inputs.shape
+    answers = Answers(
         shares=np.empty((count, size)),
         net_benefit=np.empty(count),
         earnings_per_hour=np.empty(count),
@@ -104,15 +68,40 @@ def allocate_many(
         status=np.empty(count, dtype=np.int8),
         gap=np.empty(count),
         residual=np.empty(count),
+        solver=name,
+        solver_reason=reason,
     )
-    rows = max(1, CHUNK_NUMBERS // max(size, 1))
-    for start in range(0, count, rows):
-        _solve_chunk(data, slice(start, min(start + rows, count)), result)
-    return result
+    if name == "numba":
+        compiled.fill_batch(inputs.whole(), answers)
+    else:
+        rows = max(1, CHUNK_NUMBERS // size)
+        for start in range(0, count, rows):
+            _solve_chunk(inputs, slice(start, min(start + rows, count)), answers)
+    proven = (answers.gap <= CERTIFIED) & (answers.residual <= CERTIFIED)
+    answers.status[~proven & (answers.status == BatchStatus.OPTIMAL)] = BatchStatus.FAILED
+    return answers
+
+
+def _choose(solver: str, data: Inputs) -> tuple[str, str]:
+    """ "numpy" or "numba" and why."""
+    if solver not in ("auto", "numpy", "numba"):
+        raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['auto', 'numpy', 'numba'])}")
+    if solver == "numba":
+        compiled.require()
+    if solver != "auto":
+        return solver, "asked for"
+    numbers = data.shape[0] * data.shape[1]
+    if not compiled.available():
+        return "numpy", "Numba is not installed (extra fast)"
+    if numbers >= LOADING_PAYS:
+        return "numba", f"{numbers} numbers are worth loading compiled code"
+    if numbers >= LOADED_PAYS and compiled.batch_is_loaded():
+        return "numba", "compiled code is loaded already"
+    return "numpy", f"{numbers} numbers are too few to load compiled code for"
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
     """Validated arguments, not yet broadcast: each is cut to a chunk and broadcast there."""
 
     shape: tuple[int, int]
@@ -128,7 +117,7 @@ class _Inputs:
     mask: BoolArray | None
 
     @classmethod
-    def of(cls, *values: Any) -> _Inputs:
+    def of(cls, *values: Any) -> Inputs:
         names = [field.name for field in fields(cls) if field.name != "shape"]
         given = {name: _checked(name, value) for name, value in zip(names, values, strict=True)}
         shape = _shape(given)
@@ -137,8 +126,25 @@ class _Inputs:
                 given[name] = _broadcastable(name, array, shape)
         return cls(shape, **given)  # type: ignore[arg-type]
 
+    def whole(self) -> dict[str, NDArray[Any]]:
+        """Every argument by name, in the order above, broadcast; what is not given limits nothing."""
+        nothing = {"max_change": np.inf, "held": False, "max_turnover": np.inf, "mask": True}
+        arrays = {}
+        for field in fields(Given):
+            array = getattr(self, field.name)
+            shape = self.shape[:1] if field.name in PER_PROBLEM else self.shape
+            arrays[field.name] = np.broadcast_to(np.asarray(nothing[field.name]) if array is None else array, shape)
+        return arrays
+
+    def row(self, k: int) -> dict[str, Any]:
+        """Every argument of problem `k` by name."""
+        return {name: array[k] for name, array in self.whole().items()}
+
     def chunk(self, rows: slice) -> Given:
-        """The arguments of some problems, turned: (protocols or 1, problems or 1)."""
+        """The arguments of some problems, turned: (protocols or 1, problems or 1).
+
+        One problem comes twice: NumPy sums a single column in another order, and so rounds otherwise.
+        """
         cut: dict[str, Any] = {}
         for field in fields(Given):
             array = getattr(self, field.name)
@@ -146,9 +152,11 @@ class _Inputs:
                 array = array[rows] if len(array) > 1 else array
                 array = array[None, :] if field.name in PER_PROBLEM else array.T
             cut[field.name] = array
-        whole = (self.shape[1], rows.stop - rows.start)
+        whole = (self.shape[1], max(rows.stop - rows.start, 2))
         for name in ("rates", "current"):
             cut[name] = np.ascontiguousarray(np.broadcast_to(cut[name], whole))
+            if cut["mask"] is not None:
+                cut[name] = np.where(cut["mask"], cut[name], 0.0)
         return Given(**cut)
 
 
@@ -169,11 +177,11 @@ def _checked(name: str, value: Any) -> NDArray[Any] | None:
     except (TypeError, ValueError):
         raise InvalidInput(f"{name} is not an array of numbers") from None
     open_ended = name in ("upper", "max_change", "max_turnover")
-    wrong = np.isnan(array) if open_ended else ~np.isfinite(array)
-    if wrong.any():
-        place = tuple(int(k) for k in np.argwhere(wrong)[0])
+    right = ~np.isnan(array) if open_ended else np.isfinite(array)
+    if not right.all():
+        place = tuple(int(k) for k in np.argwhere(~right)[0])
         raise InvalidInput(f"{name}{list(place)} is {array[place]}; it must be a finite number")
-    if name in LEAST and (array < LEAST[name]).any():
+    if name in LEAST and array.size and array.min() < LEAST[name]:
         raise InvalidInput(f"{name} has the entry {array.min():g}; it must be at least {LEAST[name]:g}")
     if name == "horizon_hours" and (array <= 0.0).any():
         raise InvalidInput(f"horizon_hours has the entry {array.min():g}; it must be above 0")
@@ -199,6 +207,8 @@ def _shape(given: dict[str, NDArray[Any] | None]) -> tuple[int, int]:
         raise InvalidInput(f"shapes do not broadcast to (problems, protocols): {listed}") from None
     if len(shape) > 2 or not shape:
         raise InvalidInput(f"the arguments broadcast to {shape}; give (problems, protocols)")
+    if shape[-1] == 0:
+        raise InvalidInput("there are no protocols; give at least one column")
     return (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
 
 
@@ -209,7 +219,7 @@ def _broadcastable(name: str, array: NDArray[Any], shape: tuple[int, int]) -> ND
     return array.reshape((1,) * (2 - array.ndim) + array.shape)
 
 
-def _solve_chunk(data: _Inputs, rows: slice, result: BatchResult) -> None:
+def _solve_chunk(data: Inputs, rows: slice, result: Answers) -> None:
     given = data.chunk(rows)
     hours, current = given.horizon_hours, given.current
     gain = given.rates * hours
@@ -226,20 +236,24 @@ def _solve_chunk(data: _Inputs, rows: slice, result: BatchResult) -> None:
     objective = earned - cost
     bound = bound_of(given, box, gain, answer)
     scale = np.maximum(np.maximum(gain.max(axis=0), -gain.min(axis=0)), np.abs(objective))
-    result.shares[rows] = shares.T
-    result.net_benefit[rows] = objective - stay
-    result.earnings_per_hour[rows] = earned / hours[0]
-    result.cost[rows] = cost
-    result.capacity_price[rows, 0] = answer.more / hours[0]
-    result.capacity_price[rows, 1] = answer.less / hours[0]
-    result.gap[rows] = np.maximum(bound - objective, 0.0) / np.maximum(scale, np.finfo(float).tiny)
-    result.residual[rows] = residual_of(given, box, shares)
-    result.status[rows] = np.where(feasible, BatchStatus.OPTIMAL, BatchStatus.INFEASIBLE)
+    for target, values in (
+        (result.shares, shares.T),
+        (result.net_benefit, objective - stay),
+        (result.earnings_per_hour, earned / hours[0]),
+        (result.cost, cost),
+        (result.capacity_price[:, 0], answer.more / hours[0]),
+        (result.capacity_price[:, 1], answer.less / hours[0]),
+        (result.gap, np.maximum(bound - objective, 0.0) / np.maximum(scale, np.finfo(float).tiny)),
+        (result.residual, residual_of(given, box, shares)),
+        (result.status, np.where(feasible, BatchStatus.OPTIMAL, BatchStatus.INFEASIBLE)),
+    ):
+        target[rows] = values[: rows.stop - rows.start]
     if not feasible.all():
-        _without_answer(result, rows.start + np.flatnonzero(~feasible), current.T[~feasible])
+        unknown = np.flatnonzero(~feasible[: rows.stop - rows.start])
+        _without_answer(result, rows.start + unknown, current.T[unknown])
 
 
-def _without_answer(result: BatchResult, places: NDArray[np.intp], current: FloatArray) -> None:
+def _without_answer(result: Answers, places: NDArray[np.intp], current: FloatArray) -> None:
     result.shares[places] = current
     for values in (result.net_benefit, result.earnings_per_hour, result.cost, result.gap, result.residual):
         values[places] = np.nan

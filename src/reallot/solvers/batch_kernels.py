@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .exact import DUST, SLACK, TIE
+from .split import DUST, SLACK, TIE
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -30,7 +30,7 @@ NETWORK = 32
 class Given:
     """The arguments of a chunk, (protocols or 1, problems or 1), per problem (1, problems or 1); None where not given.
 
-    `rates` and `current` are whole: (protocols, problems).
+    `rates` and `current` are whole, (protocols, problems), and 0 where masked.
     """
 
     rates: FloatArray
