@@ -1,0 +1,1 @@
+"""What must survive a restart: readings, decisions, moves, alerts and the journal of every move."""
