@@ -63,30 +63,24 @@ def _labels(problem: AllocationProblem, curves: list[Curved], short: int = 0) ->
 
 def _fill(problem: AllocationProblem, weight: float) -> Columns:
     data = problem.arrays
-    gain = np.concatenate([curve.slopes[t] for t in range(data.periods) for curve in data.curved])
-    widths = np.tile(np.concatenate([curve.widths for curve in data.curved]), data.periods)
+    assert data.pieces is not None
+    gain, widths = data.pieces.slopes.ravel(), np.tile(data.pieces.widths, data.periods)
     names = _labels(problem, list(data.curved))
     return Columns("fill", names, weight * data.hours * gain, np.zeros(widths.size), widths)
 
 
 def _share_is_filled(problem: AllocationProblem) -> Rows:
     """share = sum of its fills."""
-    data, starts = problem.arrays, fill_starts(problem)
-    share: list[int] = []
-    fill_row, fill_column = [], []
-    for t in range(data.periods):
-        for curve in data.curved:
-            row = len(share)
-            share.append(t * data.size + curve.index)
-            pieces = t * starts[-1] + starts[curve.index] + np.arange(curve.widths.size)
-            fill_row.append(np.full(pieces.size, row))
-            fill_column.append(pieces)
-    count = len(share)
+    data, bent = problem.arrays, problem.arrays.pieces
+    assert bent is not None
+    periods, count, each = np.arange(data.periods)[:, None], bent.index.size, bent.owner.size
+    share = (periods * data.size + bent.index).ravel()
+    curve = np.repeat(np.arange(count), bent.counts)
     parts = {
-        "share": cells(np.arange(count), share, 1.0),
-        "fill": cells(np.concatenate(fill_row), np.concatenate(fill_column), -1.0),
+        "share": cells(np.arange(share.size), share, 1.0),
+        "fill": cells((periods * count + curve).ravel(), np.arange(data.periods * each), -1.0),
     }
-    return Rows("curve", labels(problem, np.array(share)), parts, np.zeros(count), np.zeros(count))
+    return Rows("curve", labels(problem, share), parts, np.zeros(share.size), np.zeros(share.size))
 
 
 def _order(problem: AllocationProblem, curves: list[Curved]) -> tuple[list[Columns], list[Rows]]:

@@ -58,8 +58,8 @@ def scenario_earnings(problem: AllocationProblem, schedule: FloatArray) -> Float
 
 def fills(problem: AllocationProblem, schedule: FloatArray) -> FloatArray:
     """The fill block at a schedule: pieces filled in order, period by period."""
-    parts = [curve.fill(schedule[:, curve.index]) for curve in problem.arrays.curved]
-    return np.concatenate(parts, axis=1).ravel() if parts else np.empty(0)
+    bent = problem.arrays.pieces
+    return np.empty(0) if bent is None else bent.fill(schedule).ravel()
 
 
 def deviations(problem: AllocationProblem) -> FloatArray:
