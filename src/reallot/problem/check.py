@@ -74,8 +74,7 @@ def by_name(table: Any, what: str) -> dict[str, Any]:
 
 def known_names(names: Iterable[Any], known: Iterable[str], what: str) -> None:
     """Raises InvalidInput for the first of `names` that is not in `known`, with the near miss."""
-    allowed = list(known)
-    lookup = set(allowed)
+    lookup = known if isinstance(known, Mapping) else set(known)
     for name in names:
         if name not in lookup:
-            raise InvalidInput(f"{what} names {name!r}, which is not there; {near_miss(name, allowed)}")
+            raise InvalidInput(f"{what} names {name!r}, which is not there; {near_miss(name, known)}")
