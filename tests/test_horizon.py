@@ -88,6 +88,27 @@ def test_it_agrees_with_highs_on_the_whole_program(problem: AllocationProblem) -
     agrees_with_highs(problem, compiled=False)
 
 
+@pytest.mark.slow
+@budget(4.0)
+@given(problem=horizons())
+def test_compiled_it_agrees_with_highs_on_the_whole_program(problem: AllocationProblem) -> None:
+    pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
+    from reallot.solvers import horizon_network
+
+    agrees_with_highs(problem, compiled=True)
+    answer, whole = horizon.solve(problem, compiled=True), horizon.steps(problem)
+    if isinstance(answer, PathAnswer) and horizon_network.declines(whole) is None:
+        # nothing had to be handed over for want of a proof
+        assert "network simplex inside (Numba), " in answer.detail
+
+
+@pytest.fixture(params=[False, True], ids=["HiGHS inside", "network simplex inside"])
+def compiled(request: pytest.FixtureRequest) -> bool:
+    if request.param:
+        pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
+    return bool(request.param)
+
+
 def crowded(size: int = 14) -> AllocationProblem:
     """Five poor protocols hold all; the richest could take it, were it not that each may rise by 0.1 a period only."""
     names = [f"p{i:02d}" for i in range(size)]
@@ -96,24 +117,26 @@ def crowded(size: int = 14) -> AllocationProblem:
     return AllocationProblem(specs, current, periods=3, horizon_hours=3.0, limits=Limits(max_change=0.1))
 
 
-def test_what_the_first_guess_leaves_out_joins_when_the_prices_ask_for_it() -> None:
+def test_what_the_first_guess_leaves_out_joins_when_the_prices_ask_for_it(compiled: bool) -> None:
     problem = crowded()
     # in the first period the five sell 0.5, and five buy it; the guess has room for two of them
-    answer = horizon.solve(problem, compiled=False)
+    answer = horizon.solve(problem, compiled=compiled)
     assert isinstance(answer, PathAnswer)
     first = horizon.first_active(horizon.steps(problem))
     joined = answer.schedule.max(axis=0)[~first] > 0.0
     assert joined.any() and "1 round" not in answer.detail
     assert certificate(problem, answer).gap <= 1e-12
-    agrees_with_highs(problem, compiled=False)
+    agrees_with_highs(problem, compiled=compiled)
 
 
-def test_without_the_proof_the_first_guess_would_be_taken_for_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_proof_the_first_guess_would_be_taken_for_the_optimum(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     problem = crowded()
-    right = horizon.solve(problem, compiled=False)
-    monkeypatch.setattr(horizon, "worth_buying", lambda whole, values, prices: np.zeros(whole.shape[1], dtype=bool))
-    monkeypatch.setattr(horizon, "proves", lambda whole, answer: True)
-    wrong = horizon.solve(problem, compiled=False)
+    right = horizon.solve(problem, compiled=compiled)
+    monkeypatch.setattr(horizon, "best_purchase", lambda whole, values, prices: np.zeros(whole.shape[1]))
+    monkeypatch.setattr(horizon, "proves", lambda steps, schedule, prices: True)
+    wrong = horizon.solve(problem, compiled=compiled)
     assert isinstance(right, PathAnswer) and isinstance(wrong, PathAnswer)
     proof = certificate(problem, wrong)
     assert proof.objective < certificate(problem, right).objective - 0.1
@@ -124,7 +147,7 @@ def test_an_answer_that_does_not_prove_itself_is_found_again_with_every_protocol
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     problem = crowded()
-    monkeypatch.setattr(horizon, "proves", lambda whole, answer: False)
+    monkeypatch.setattr(horizon, "proves", lambda steps, schedule, prices: False)
     answer = horizon.solve(problem, compiled=False)
     assert isinstance(answer, PathAnswer) and answer.detail.startswith("14 of 14 protocols active")
 
@@ -138,13 +161,40 @@ def test_a_start_below_capacity_that_the_active_alone_cannot_fill_asks_everybody
     agrees_with_highs(problem, compiled=False)
 
 
-def test_nothing_moves_where_moving_gains_nothing() -> None:
+def test_nothing_moves_where_moving_gains_nothing(compiled: bool) -> None:
     names = [f"p{i:02d}" for i in range(12)]
     current = {name: 0.25 if i % 3 == 0 else 0.0 for i, name in enumerate(names)}
-    answer = horizon.solve(AllocationProblem(dict.fromkeys(names, 1.0), current, periods=4), compiled=False)
+    answer = horizon.solve(AllocationProblem(dict.fromkeys(names, 1.0), current, periods=4), compiled=compiled)
     assert isinstance(answer, PathAnswer)
     worth = certificate(AllocationProblem(dict.fromkeys(names, 1.0), current, periods=4), answer)
     assert worth.objective == pytest.approx(1.0) and worth.gap <= 1e-12
+
+
+WHY_NOT = {
+    "the start breaks a bound": {"protocols": [ProtocolSpec("a", 1.0, max_share=0.5), ProtocolSpec("b", 2.0)]},
+    "the start does not sum to the capacity": {"capacity": 0.75},
+}
+
+
+@pytest.mark.parametrize("reason", WHY_NOT)
+def test_a_start_that_may_not_stay_is_handed_from_the_network_to_highs(reason: str) -> None:
+    pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
+    problem = replace(SEVERAL, **WHY_NOT[reason])
+    answer = horizon.solve(problem, compiled=True)
+    assert isinstance(answer, PathAnswer) and f"HiGHS inside as {reason}" in answer.detail
+    agrees_with_highs(problem, compiled=True)
+
+
+def test_a_network_answer_without_proof_is_handed_to_highs(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
+    from reallot.solvers import horizon_network
+
+    right = horizon.solve(crowded(), compiled=True)
+    assert isinstance(right, PathAnswer) and "network simplex inside" in right.detail
+    monkeypatch.setattr(horizon_network, "PIVOTS_PER_ARC", 0)
+    answer = horizon.solve(crowded(), compiled=True)
+    assert isinstance(answer, PathAnswer) and "HiGHS inside as the network simplex did not end" in answer.detail
+    assert certificate(crowded(), answer).gap <= 1e-12
 
 
 def test_floors_above_ceilings_and_full_holds_are_unmet() -> None:

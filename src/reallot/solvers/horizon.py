@@ -10,18 +10,25 @@ and they prove the answer; where one is, the protocol joins and the small progra
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, SolverFailed
 from ..problem import AllocationProblem, CVaR, RateUncertainty
-from ..problem.arrays import BoolArray
+from ..problem.arrays import BoolArray, FloatArray, IntArray
 from .answer import PathAnswer, RowPrices, Unmet
+from .compiled import available, require
 from .horizon_program import HighsInside
-from .horizon_steps import DUST, Steps, holding_values, proves, steps, worth_buying
+from .horizon_steps import DUST, Steps, best_purchase, holding_values, proves, steps
 
 FEW = 10
 """So many protocols are not worth choosing from."""
+WORTH_LOADING, TOO_MANY = 30_000, 100_000
+"""From so many active protocols times periods on, the seconds saved pay for loading Numba once; beyond so many HiGHS is
+the faster one."""
 
 
 def declines(problem: AllocationProblem) -> str | None:
@@ -55,7 +62,9 @@ def declines(problem: AllocationProblem) -> str | None:
 def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> PathAnswer | Unmet:
     """The optimal schedule of a problem that this path does not decline, with prices that prove it.
 
-    Raises InvalidInput for a problem it declines.
+    compiled  True for the network simplex, which needs Numba (extra `fast`), False for HiGHS inside; None for the
+              first where it is loaded already or worth loading
+    Raises InvalidInput for a problem it declines, and for compiled code without Numba.
     Source: pricing out of columns (Ford & Fulkerson, 1958; Gilmore & Gomory, 1961), one path a column.
     """
     why_not = declines(problem)
@@ -64,37 +73,88 @@ def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> PathAn
     whole = steps(problem)
     if (whole.lower > whole.upper).any():
         return Unmet("a protocol's floor is above its ceiling")
-    answer = _rounds(whole, first_active(whole))
-    if isinstance(answer, Unmet) or proves(whole, answer):
-        return answer
-    # a program solved warm may stray; nothing is warm where everybody takes part from the start
-    return _rounds(whole, np.ones(whole.shape[1], dtype=bool))
+    active, note = first_active(whole), ""
+    if _pays(whole, active) if compiled is None else compiled:
+        answer, reason = _compiled(whole, active)
+        if answer is not None:
+            return answer
+        note = f" as {reason}"
+    found, proven = _rounds(whole, active, HighsInside, note)
+    if not proven:
+        # a program solved warm may stray; nothing is warm where everybody takes part from the start
+        found, _ = _rounds(whole, np.ones_like(active), HighsInside, note)
+    return found
 
 
-def _rounds(whole: Steps, active: BoolArray) -> PathAnswer | Unmet:
-    """The answer on the active protocols, others joining until the proof holds for all that are left out."""
-    engine, rounds, note = HighsInside(whole, np.flatnonzero(active)), 0, ""
+def _pays(whole: Steps, active: BoolArray) -> bool:
+    """True where compiled code is there, loaded already or worth loading, and the faster way."""
+    size = len(whole.gain) * int(active.sum())
+    least = 0 if f"{__package__}.horizon_flow" in sys.modules else WORTH_LOADING
+    return least <= size <= TOO_MANY and available()
+
+
+def _compiled(whole: Steps, active: BoolArray) -> tuple[PathAnswer | Unmet | None, str]:
+    """What the network simplex says; None, and why, where it cannot start or does not prove its answer."""
+    require()
+    from . import horizon_network
+
+    reason = horizon_network.declines(whole)
+    if reason is not None:
+        return None, reason
+    try:
+        answer, proven = _rounds(whole, active, horizon_network.NetworkInside)
+    except SolverFailed as failed:
+        return None, str(failed)
+    return (answer, "") if proven else (None, "the network simplex did not prove its answer")
+
+
+class Inside(Protocol):
+    """What answers for the active protocols: made with (whole, places), kept while others join.
+
+    `answer` gives the schedule of `places`, (periods, places), and its prices; None where there is none.
+    """
+
+    name: str
+    places: IntArray
+
+    def join(self, places: IntArray) -> None: ...
+
+    def answer(self) -> tuple[FloatArray, RowPrices] | None: ...
+
+
+def _rounds(
+    whole: Steps, active: BoolArray, inside: Callable[[Steps, IntArray], Inside], note: str = ""
+) -> tuple[PathAnswer | Unmet, bool]:
+    """The answer on the active protocols, others joining until the proof holds for all that are left out.
+
+    Also whether the prices prove the schedule of the active ones themselves.
+    """
+    active = active.copy()
+    engine, rounds, filling = inside(whole, np.flatnonzero(active)), 0, ""
     while True:
         rounds += 1
         found = engine.answer()
         if found is None and active.all():
-            return Unmet("no schedule meets the bounds, the limits of change and the capacity in every period")
+            return Unmet("no schedule meets the bounds, the limits of change and the capacity in every period"), True
         if found is None:
-            active, note = np.ones_like(active), ", as fewer cannot take the capacity"
-            engine = HighsInside(whole, np.flatnonzero(active))
+            active, filling = np.ones_like(active), ", as fewer cannot take the capacity"
+            engine = inside(whole, np.flatnonzero(active))
             continue
         schedule, inner = found
         movement = holding_values(whole, inner)
-        joins = worth_buying(whole, movement, inner) & ~active
-        if not joins.any():
+        gain = np.where(active, 0.0, best_purchase(whole, movement, inner))
+        if not gain.any():
             break
-        active = active | joins
-        engine.join(np.flatnonzero(joins))
+        # where many would gain, the best of them: what those take, the others will not want
+        joins = np.argsort(-gain)[: min(np.count_nonzero(gain), max(FEW, int(active.sum()) // 2))]
+        active[joins] = True
+        engine.join(joins)
     full = np.zeros(whole.shape)
     full[:, engine.places], movement[:, engine.places] = schedule, inner.movement
     done = "1 round" if rounds == 1 else f"{rounds} rounds"
-    detail = f"{int(active.sum())} of {active.size} protocols active{note}, {engine.name}, {done}"
-    return PathAnswer(full, RowPrices(inner.capacity, inner.bought, inner.sold, movement), detail=detail)
+    detail = f"{int(active.sum())} of {active.size} protocols active{filling}, {engine.name}{note}, {done}"
+    prices = RowPrices(inner.capacity, inner.bought, inner.sold, movement)
+    return PathAnswer(full, prices, detail=detail), proves(whole.of(engine.places), schedule, inner)
 
 
 def first_active(whole: Steps) -> BoolArray:
@@ -107,8 +167,8 @@ def first_active(whole: Steps) -> BoolArray:
     active: BoolArray = (whole.current > 0.0) | (whole.lower > 0.0).any(axis=0)
     if size <= FEW:
         return np.ones_like(active)
-    place = min(2 * math.ceil(whole.available / max(float(np.median(whole.upper)), DUST)), size - 1)
-    last = -np.partition(-whole.gain, place, axis=1)[:, place]
+    place = min(2 * math.ceil(whole.available / max(float(np.median(whole.upper[0])), DUST)), size - 1)
+    last = np.partition(whole.gain, size - 1 - place, axis=1)[:, size - 1 - place]
     nothing = np.zeros(count)
     guess = RowPrices(last, nothing, nothing, whole.gain)
-    return active | worth_buying(whole, holding_values(whole, guess), guess)
+    return active | (best_purchase(whole, holding_values(whole, guess), guess) > 0.0)

@@ -40,28 +40,13 @@ class HighsInside(HighsModel):
         at = rows[shared] - count + self.program.row_slices["movement"].stop
         order = np.argsort(columns[shared], kind="stable")
         starts = np.searchsorted(columns[shared][order], np.arange(width))
-        self.highs.addCols(
-            width,
-            -block.gain / self.scale,
-            block.lower,
-            block.upper,
-            at.size,
-            starts.astype(np.int32),
-            at[order].astype(np.int32),
-            values[shared][order],
-        )
+        entries = (at.size, starts.astype(np.int32), at[order].astype(np.int32), values[shared][order])
+        self._done(self.highs.addCols(width, -block.gain / self.scale, block.lower, block.upper, *entries))
         rows, columns, values = rows[~shared], columns[~shared] + first_column, values[~shared]
         order = np.argsort(rows, kind="stable")
         starts = np.searchsorted(rows[order], np.arange(count))
-        self.highs.addRows(
-            count,
-            block.row_lower[:count],
-            block.row_upper[:count],
-            rows.size,
-            starts.astype(np.int32),
-            columns[order].astype(np.int32),
-            values[order],
-        )
+        entries = (rows.size, starts.astype(np.int32), columns[order].astype(np.int32), values[order])
+        self._done(self.highs.addRows(count, block.row_lower[:count], block.row_upper[:count], *entries))
         self.places = np.concatenate([self.places, places])
         self._columns = np.hstack([self._columns, first_column + np.arange(count).reshape(new.shape)])
         self._rows = np.hstack([self._rows, first_row + np.arange(count).reshape(new.shape)])

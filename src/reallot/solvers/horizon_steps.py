@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..problem import AllocationProblem
-from ..problem.arrays import BoolArray, FloatArray, IntArray
-from .answer import PathAnswer, RowPrices
+from ..problem.arrays import FloatArray, IntArray
+from .answer import RowPrices
 
 ROUNDING = 4.0 * float(np.finfo(float).eps)
 """What one step of a recursion may round, as part of its largest number."""
@@ -108,14 +108,14 @@ def holding_values(steps: Steps, prices: RowPrices) -> FloatArray:
     return values
 
 
-def worth_buying(steps: Steps, values: FloatArray, prices: RowPrices) -> BoolArray:
-    """(protocols,) True where some period's purchase would gain at these holding values: the proof's open ends.
+def best_purchase(steps: Steps, values: FloatArray, prices: RowPrices) -> FloatArray:
+    """(protocols,) what the best period's purchase of one unit gains at these holding values; 0 where none does.
 
     Source: a longest path per protocol, as in the maximum subarray problem (Bentley, 1984).
     """
-    room = 2.0 * len(values) * ROUNDING * largest(steps)
-    gains = (values > steps.take + (prices.bought + room)[:, None]) & (steps.most > 0.0)
-    return np.asarray(gains.any(axis=0))
+    gain = np.where(steps.most > 0.0, values - steps.take - prices.bought[:, None], -np.inf).max(axis=0)
+    result: FloatArray = np.where(gain > 2.0 * len(values) * ROUNDING * largest(steps), gain, 0.0)
+    return result
 
 
 def tidy(steps: Steps, schedule: FloatArray) -> FloatArray:
@@ -129,11 +129,8 @@ def tidy(steps: Steps, schedule: FloatArray) -> FloatArray:
     return result
 
 
-def proves(steps: Steps, answer: PathAnswer) -> bool:
-    """True where the schedule meets the shared rules and its prices leave no gap worth mentioning."""
-    schedule, prices = answer.schedule, answer.prices
-    if prices is None:
-        return False
+def proves(steps: Steps, schedule: FloatArray, prices: RowPrices) -> bool:
+    """True where the schedule meets the shared rules and the prices leave no gap worth mentioning."""
     change = np.diff(schedule, axis=0, prepend=steps.current[None, :])
     over = schedule.sum(axis=1) - steps.available
     misses = [over if steps.idle else np.abs(over), np.abs(change) - steps.most]
