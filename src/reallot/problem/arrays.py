@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .curve import EarningsCurve
 from .pieces import BoolArray, Curved, FloatArray, IntArray, Pieces, pieces
 
 if TYPE_CHECKING:
@@ -171,22 +172,29 @@ def _earnings(problem: AllocationProblem, rate: FloatArray, reach: FloatArray) -
 
     `rate` has the rate of each protocol with one flat curve for all periods, NaN for the others.
     """
-    periods = problem.periods
+    specs, periods = problem.specs, problem.periods
     rates = _each_period(rate, periods)
     varies = problem.rates is not None or problem.scenarios is not None
-    index, curves, factor = [], [], []
-    for i in range(rate.size) if varies else np.flatnonzero(rate != rate).tolist():
-        each = problem.specs[i].curves
+    index: list[int] = []
+    curves: list[tuple[EarningsCurve, ...]] = []
+    factor = []
+    for i in range(rate.size) if varies else (rate != rate).nonzero()[0].tolist():
+        curve = specs[i].curve
+        if not varies and isinstance(curve, EarningsCurve):  # and not flat, or it would have a rate
+            index.append(i)
+            curves.append((curve,))
+            continue
+        each = specs[i].curves
         if all(curve.is_flat for curve in each):
             rates[:, i] = expected(scenario_rates(problem, i), problem)
             continue
-        rates[:, i] = 0.0
         index.append(i)
         curves.append(each)
         if varies:
             factor.append(expected(scenario_factors(problem, i), problem))
     if not index:
         return rates, None
+    rates[:, index] = 0.0
     factors = np.array(factor).T if factor else np.ones((periods, len(index)))
     return rates, pieces(index, curves, factors, reach[index])
 
