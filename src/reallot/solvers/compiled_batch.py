@@ -22,27 +22,41 @@ _outputs = (_table, _column, _column, _column, _table, _status, _column, _column
 
 
 @summing
-def certified(gain, cost, now, low, high, limit, shares, price, on_buying, on_selling, buys_full, sells_full):
-    """What no split is worth more than, as in `batch_kernels.bound_of`; slopes of one more unit and of the last one."""
+def value(gain, cost, now, low, high, shares, limit, price, on_buying, on_selling, buys_full, sells_full):
+    """Earned, earned by staying, paid; what no split is worth more than; slopes of one more unit and of the last one.
+
+    Then the sum of shares, the sums of increases and of decreases, and the worst violation of a bound.
+    """
     best = price + ((on_buying + on_selling) * limit if limit < np.inf else 0.0)
+    earned = stay = paid = filled = up = down = worst = 0.0
     gain_next = loss_last = -np.inf
     gain_last = loss_next = np.inf
     for i in range(gain.size):
-        m, g, c = min(max(now[i], low[i]), high[i]), gain[i], cost[i]
+        a, b, x, g, c = low[i], high[i], shares[i], gain[i], cost[i]
+        m = min(max(now[i], a), b)
+        # the bound of weak duality, as in `batch_kernels.bound_of`
         best += (g - price) * m - c * abs(m - now[i])
         best -= on_buying * max(m - now[i], 0.0) + on_selling * max(now[i] - m, 0.0)
-        best += max(g - c - price - on_buying, 0.0) * (high[i] - m)
-        best -= min(g + c - price + on_selling, 0.0) * (m - low[i])
-        bought, sold = max(shares[i] - m, 0.0), max(m - shares[i], 0.0)
+        best += max(g - c - price - on_buying, 0.0) * (b - m)
+        best -= min(g + c - price + on_selling, 0.0) * (m - a)
+        bought, sold = max(x - m, 0.0), max(m - x, 0.0)
         gain_last = min(gain_last, g - c if bought > DUST else np.inf)
-        gain_next = max(gain_next, g - c if high[i] - m - bought > DUST else -np.inf)
+        gain_next = max(gain_next, g - c if b - m - bought > DUST else -np.inf)
         loss_last = max(loss_last, g + c if sold > DUST else -np.inf)
-        loss_next = min(loss_next, g + c if m - low[i] - sold > DUST else np.inf)
+        loss_next = min(loss_next, g + c if m - a - sold > DUST else np.inf)
+        earned += g * x
+        stay += g * now[i]
+        paid += c * abs(x - now[i])
+        filled += x
+        up += max(x - now[i], 0.0)
+        down += max(now[i] - x, 0.0)
+        worst = max(worst, max(a - x, x - b))
     more = loss_last if buys_full else max(gain_next, loss_last)
-    return best, more, gain_last if sells_full else min(gain_last, loss_next)
+    less = gain_last if sells_full else min(gain_last, loss_next)
+    return earned, stay, paid, best, more, less, filled, up, down, worst
 
 
-@numba.njit((*_inputs, *_outputs), cache=True, nogil=True)
+@numba.njit((*_inputs, *_outputs), cache=True, nogil=True, error_model="numpy")
 def many(
     rates,
     current,
@@ -99,20 +113,10 @@ def many(
             net_benefit[row] = earnings[row] = cost_of[row] = gap[row] = residual[row] = np.nan
             capacity_price[row] = np.nan
             continue
-        best, more, less = certified(
-            gain, cost, now, low, high, limit, shares, price, on_buying, on_selling, buys_full, sells_full
+        shares_of[row] = shares
+        earned, stay, paid, best, more, less, filled, up, down, worst = value(
+            gain, cost, now, low, high, shares, limit, price, on_buying, on_selling, buys_full, sells_full
         )
-        earned = stay = paid = filled = up = down = worst = 0.0
-        for i in range(size):
-            x, change = shares[i], shares[i] - now[i]
-            shares_of[row, i] = x
-            earned += gain[i] * x
-            stay += gain[i] * now[i]
-            paid += cost[i] * abs(change)
-            filled += x
-            up += max(change, 0.0)
-            down += max(-change, 0.0)
-            worst = max(worst, max(low[i] - x, x - high[i]))
         if inside and abs(present - 1.0) <= SLACK and earned - paid - stay <= EQUAL * largest:
             shares_of[row] = now
             earned, paid, filled, up, down, worst = stay, 0.0, present, 0.0, 0.0, 0.0

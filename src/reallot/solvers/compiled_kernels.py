@@ -24,10 +24,10 @@ SAMPLE = 8192
 SIGMAS = 4.0
 """Half width of the bracket in standard errors; a miss costs time, never exactness."""
 
-_plain = numba.njit(cache=True, nogil=True)
-_part = numba.njit(cache=True, nogil=True, forceinline=True)
+_plain = numba.njit(cache=True, nogil=True, error_model="numpy")
+_part = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 """Copied into its callers: passing a dozen arrays on takes longer than ten protocols do."""
-summing = numba.njit(cache=True, nogil=True, forceinline=True, fastmath={"reassoc", "nsz", "nnan"})
+summing = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True, fastmath={"reassoc", "nsz", "nnan"})
 """Sums may be taken in any order. There is no NaN in here; infinite numbers keep their meaning."""
 
 
