@@ -23,8 +23,8 @@ BoolArray = NDArray[np.bool_]
 
 LOADED_PAYS = 10_000
 """Problems times protocols from which compiled code is taken if it is loaded already."""
-LOADING_PAYS = 10_000_000
-"""Problems times protocols from which it is worth the third of a second that loading it takes."""
+LOADING_PAYS = 15_000_000
+"""Problems times protocols from which it is worth the half second that loading it takes."""
 CERTIFIED = 1e-9
 """What gap and residual of an answer stay below."""
 CHUNK_NUMBERS = 30_000
@@ -95,7 +95,7 @@ def _choose(solver: str, data: Inputs) -> tuple[str, str]:
         return "numpy", "Numba is not installed (extra fast)"
     if numbers >= LOADING_PAYS:
         return "numba", f"{numbers} numbers are worth loading compiled code"
-    if numbers >= LOADED_PAYS and compiled.batch_is_loaded():
+    if numbers >= LOADED_PAYS and compiled.is_loaded("compiled_batch"):
         return "numba", "compiled code is loaded already"
     return "numpy", f"{numbers} numbers are too few to load compiled code for"
 

@@ -32,16 +32,16 @@ def require() -> None:
 
 @cache
 def _kernels() -> Any:
-    """The compiled functions; loads Numba, which takes a third of a second."""
+    """The compiled functions; loads Numba, which takes half a second."""
     require()
     from . import compiled_kernels
 
     return compiled_kernels
 
 
-def batch_is_loaded() -> bool:
-    """True where a batch was solved by compiled code before."""
-    return f"{__package__}.compiled_batch" in sys.modules
+def is_loaded(kernels: str) -> bool:
+    """True where the compiled code of the module `kernels` was used before: "compiled_kernels", "compiled_batch"."""
+    return f"{__package__}.{kernels}" in sys.modules
 
 
 def fill_batch(inputs: dict[str, NDArray[Any]], answers: Any) -> None:
