@@ -10,6 +10,7 @@ from .registry import Build, spec
 
 ALL = ("exact", "highs", "scipy", "pulp")
 PROGRAMS = ("highs", "scipy", "pulp")
+PERIODS = ("horizon", *PROGRAMS)
 
 
 def _names(count: int) -> list[str]:
@@ -38,7 +39,7 @@ def single(size: int, random: np.random.Generator) -> Build:
     return build
 
 
-@spec("24 periods with forecast rates; the size is the number of protocols", (5, 20, 100), PROGRAMS, {"pulp": 20})
+@spec("24 periods with forecast rates; the size is the number of protocols", (5, 20, 100), PERIODS, {"pulp": 20})
 def multi_period(size: int, random: np.random.Generator) -> Build:
     names = _names(size)
     current = _current(names, random)

@@ -1,0 +1,162 @@
+"""Everything that can be measured, by the name that --only asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reallot.solvers import compiled
+
+from . import (
+    batch,
+    fee,
+    growth,
+    horizon,
+    imports,
+    kernel,
+    models,  # noqa: F401  registers its specs
+    peers,
+    report,
+    resolve,
+    traces,
+    whole,
+)
+from .measure import measure
+from .registry import SPECS, Spec
+
+COSTS = (0.01, 0.1)
+"""Cost of a unit moved, as a part of what a day of the equal split earns."""
+INSTALL = "pip install -e '.[bench]'"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One table.
+
+    title    what it shows, and in which unit
+    measure  (smoke, repeats) to rows; it has checked the answers by then
+    table    rows to Markdown
+    about    what a reader of the table should know
+    left_out says in words what could not be measured here; "" where everything was
+    """
+
+    title: str
+    measure: Callable[[bool, int], Sequence[Any]]
+    table: Callable[[Any], str]
+    about: str = ""
+    left_out: Callable[[], str] = lambda: ""
+
+
+def _spec(spec: Spec) -> Group:
+    return Group(f"{spec.about} (ms)", lambda smoke, repeats: measure(spec, smoke, repeats), report.timings)
+
+
+def _chains(smoke: bool, repeats: int) -> list[traces.ChainResult]:
+    if traces.folder() is None:
+        return []
+    loaded = [traces.load(name) for name in traces.NAMES]
+    rows = [traces.run(trace, part, 20 if smoke else None) for trace in loaded for part in COSTS]
+    for row in rows:
+        if row.worst > 1e-9:
+            raise AssertionError(f"{row.trace}: objectives differ by {row.worst:.1e} of the scale")
+    return rows
+
+
+def _no_traces() -> str:
+    return "" if traces.folder() is not None else "left out, no data; point REALLOT_TRACES at their folder"
+
+
+def _no_numba() -> str:
+    return "" if compiled.available() else f"rows with Numba left out; install the extra bench: {INSTALL}"
+
+
+def _no_peers() -> str:
+    missing = ", ".join(peers.missing())
+    return f"left out, as not installed: {missing}; install the extra bench: {INSTALL}" if missing else ""
+
+
+DUELS = {
+    "peers": Group(
+        "the same step through other libraries",
+        peers.measure,
+        report.duels,
+        "One step of one period: flat rates, max change, a cost per unit moved. Rates and current shares change by up "
+        "to 2 % from call to call, which suits what is kept. The peers give shares; allocate() checks its input, "
+        "certifies, and says why.",
+        _no_peers,
+    ),
+    "whole": Group(
+        "allocate() the whole way against one linprog call",
+        whole.measure,
+        report.duels,
+        "linprog has its arrays before the clock starts and is asked for nothing else.",
+    ),
+    "kernel": Group(
+        "the exact split on arrays",
+        kernel.measure,
+        report.duels,
+        "The same step. Each answer of ours is proved by its own price of capacity (weak duality) before the others "
+        "are compared with it.",
+        _no_numba,
+    ),
+    "batch": Group(
+        "many steps in one call; times are for one of them", batch.measure, report.duels, left_out=_no_numba
+    ),
+    "horizon": Group(
+        "many periods planned together, solver time only",
+        horizon.measure,
+        report.duels,
+        "Periods x protocols. Rates wander about their mean, a move costs 2 to 20 % of a day's rate, max change is "
+        "0.2, ten protocols hold something at the start.",
+        _no_numba,
+    ),
+    "fee": Group(
+        "a fixed fee for every protocol that moves, solver time only",
+        fee.measure,
+        report.duels,
+        "No limit on moves. Each question has a row, as some are many times harder; the figures take the middle one.",
+        _no_numba,
+    ),
+    "resolve": Group(
+        "a fleet solved again as rates change by 1 %",
+        resolve.measure,
+        report.duels,
+        "Hosts x protocols x resources of each host, and a cap on every protocol's sum over the hosts.",
+    ),
+}
+"""The comparisons that the figures are taken from."""
+
+GROUPS = {
+    **{name: _spec(spec) for name, spec in SPECS.items()},
+    **DUELS,
+    "growth": Group(
+        "time against the number of protocols",
+        growth.measure,
+        report.growths,
+        "In brackets the slope since the size before, in logarithms: 1 is in proportion, 2 would be quadratic.",
+        _no_numba,
+    ),
+    "imports": Group(
+        "CPU seconds on top of the interpreter",
+        lambda smoke, repeats: imports.measure(1 if smoke else 2 * repeats + 1),
+        report.imports,
+        "numpy's linear algebra library starts one thread per core, which spins for a moment: that is most of the "
+        "difference between the two columns, and none of it is ours.",
+    ),
+    "traces": Group(
+        "recorded rates, every step a decision, three ways to the same objective",
+        _chains,
+        report.chains,
+        "Milliseconds per step. **exact** is the whole way from the record to the certified plan. **HiGHS kept** is "
+        "one model for the whole chain, changed and solved warm, its certificate included; the record is there "
+        'already, ties are not settled. **HiGHS** is `allocate(problem, solver="highs")`. The difference is relative '
+        "to the certificate's scale. k is the cost of a unit moved, as a part of what a day of the equal split earns; "
+        "max change is 0.2.\n\n"
+        "The money is what the chain earned, each plan applied for one step. It is no policy: each decision believes "
+        "the present rates for a whole day. Where they jitter within minutes, as in the mining trace, and moves are "
+        "dear (k = 0.1), it would have been better never to move; holds, confirmation and better forecasts are what "
+        "that takes.",
+        _no_traces,
+    ),
+}

@@ -1,0 +1,100 @@
+"""Several periods at once: our own path against HiGHS on the whole program, its objective scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from reallot import AllocationProblem, Limits, LinearProgram, ProtocolSpec, certify, formulate
+from reallot.formulation import complete
+from reallot.solvers import compiled, horizon
+from reallot.solvers.highs import HighsModel
+
+from .race import Contender, Row, Unequal, race
+
+SHAPES = ((168, 100), (168, 1000))
+SMALLEST = (24, 10)
+EQUAL = 1e-9
+STARTED = 10
+"""So many protocols hold something at the start."""
+
+
+def forecast(periods: int, size: int) -> AllocationProblem:
+    """Rates that wander about their mean and come back to it, hour by hour; a move costs 2 to 20 % of a day's rate."""
+    random = np.random.default_rng([3, periods, size])
+    mean = random.lognormal(0.7, 0.5, size)
+    away, stay = random.normal(0.0, 0.2, size), 0.95
+    rates = np.empty((periods, size))
+    for hour in range(periods):
+        away = stay * away + 0.2 * (1.0 - stay**2) ** 0.5 * random.normal(size=size)
+        rates[hour] = np.maximum(mean * (1.0 + away), 0.0)
+    names = [f"p{i:04d}" for i in range(size)]
+    costs = (24.0 * mean * random.uniform(0.02, 0.2, size)).tolist()
+    shares = np.zeros(size)
+    shares[random.choice(size, min(STARTED, size), replace=False)] = random.dirichlet(np.ones(min(STARTED, size)))
+    return AllocationProblem(
+        [ProtocolSpec(name, 1.0, move_cost=cost) for name, cost in zip(names, costs, strict=True)],
+        dict(zip(names, shares.tolist(), strict=True)),
+        horizon_hours=float(periods),
+        periods=periods,
+        rates=dict(zip(names, rates.T.tolist(), strict=True)),
+        limits=Limits(max_change=0.2),
+    )
+
+
+def measure(smoke: bool, repeats: int) -> list[Row]:
+    """Each shape: solver time alone on both sides; the program's own time is in the note."""
+    rows = []
+    ways = {"HiGHS inside": False, "Numba": True} if compiled.available() else {"HiGHS inside": False}
+    for periods, size in (SMALLEST,) if smoke else SHAPES:
+        problem = forecast(periods, size)
+        _ = problem.arrays
+        started = perf_counter()
+        program = formulate(problem)
+        formulated = perf_counter() - started
+        note = f"one cold run, the program is there already (that took {1e3 * formulated:.0f} ms)"
+        worth = _proved(problem, program)
+        ours = [
+            Contender(
+                name, "the record's arrays to a schedule and its prices", _ours(problem, with_numba), worth, EQUAL
+            )
+            for name, with_numba in ways.items()
+        ]
+        whole = Contender("HiGHS, whole program", note, _highs(program), _certified(program), EQUAL)
+        rows += race("horizon", f"{periods} x {size}", ours, [whole], variants=1, repeats=repeats)
+    return rows
+
+
+def _ours(problem: AllocationProblem, with_numba: bool) -> Callable[[int], Any]:
+    return lambda k: horizon.solve(problem, compiled=with_numba)
+
+
+def _highs(program: LinearProgram) -> Callable[[int], Any]:
+    return lambda k: HighsModel(program).solve()
+
+
+def _proved(problem: AllocationProblem, program: LinearProgram) -> Callable[[int, Any], float]:
+    """The worth of a schedule that meets every row of the whole program."""
+
+    def worth(k: int, answer: Any) -> float:
+        certificate = certify(program, complete(problem, program, answer.schedule))
+        if not certificate.is_feasible:
+            raise Unequal(f"horizon: {certificate} at {certificate.worst_place}")
+        return certificate.objective
+
+    return worth
+
+
+def _certified(program: LinearProgram) -> Callable[[int, Any], float]:
+    """The worth of HiGHS's point, which its own prices prove."""
+
+    def worth(k: int, solution: Any) -> float:
+        certificate = certify(program, solution.values, solution.row_prices)
+        if not certificate.is_optimal:
+            raise Unequal(f"HiGHS: {certificate} at {certificate.worst_place}")
+        return certificate.objective
+
+    return worth
