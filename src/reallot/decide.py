@@ -50,11 +50,11 @@ def by_path(
     solved = perf_counter()
     judge = ByArrays(problem)
     point, notes, can_stay = _stay_unless_better(problem, judge, found.schedule)
-    bound, bound_from = found.bound, backend.name
+    bound, bound_from, gap_tolerance = found.bound, backend.name, CLAIMED * backend.tolerance
     if (prices := found.prices) is not None:
         bound = judge.bound_of_schedule(prices.capacity, prices.bought, prices.sold, prices.movement)
-        bound_from = ROW_PRICES
-    certificate = judge.certify(point, bound, backend.tolerance, bound_from)
+        bound_from, gap_tolerance = ROW_PRICES, backend.tolerance
+    certificate = judge.certify(point, bound, backend.tolerance, bound_from, gap_tolerance)
     reason = f"{reason}; {found.detail}" if found.detail else reason
     worked_out = {"value": point.value, "stay_value": judge.stay.value}
     answered = (point.schedule, found.status, certificate, can_stay, notes)

@@ -55,13 +55,21 @@ class ByArrays:
         excess = float(data.current.sum()) - float(problem.available or 0.0)
         return (excess if problem.allow_idle else abs(excess)) <= STAYS * max(1.0, float(data.current.max()))
 
-    def certify(self, point: Point, bound: float | None, tolerance: float, bound_from: str = ROW_PRICES) -> Certificate:
+    def certify(
+        self,
+        point: Point,
+        bound: float | None,
+        tolerance: float,
+        bound_from: str = ROW_PRICES,
+        gap_tolerance: float | None = None,
+    ) -> Certificate:
         """The certificate of a point: with a bound from `bound_of_split` or `bound_of_schedule`, or a claimed one."""
         objective = point.value.net
         residual, place = worst_residual(self.problem, point.schedule)
         scale = max(abs(objective), self.scale, TINIEST)
         gap = None if bound is None else max(0.0, bound - objective) / scale
-        return Certificate(objective, residual, place, 0.0, bound, bound_from, gap, scale, tolerance, tolerance)
+        allowed = tolerance if gap_tolerance is None else gap_tolerance
+        return Certificate(objective, residual, place, 0.0, bound, bound_from, gap, scale, tolerance, allowed)
 
     def bound_of_split(self, capacity: float, bought: float, sold: float) -> float:
         """What no split is worth more than, USD over the horizon, by weak duality, for a problem of one period.

@@ -35,6 +35,18 @@ class Backend:
     path: Path | None = None
 
 
+def _fees_declines(problem: AllocationProblem) -> str | None:
+    from . import fees
+
+    return fees.declines(problem)
+
+
+def _fees(problem: AllocationProblem, time_limit_seconds: float | None) -> PathAnswer | Unmet:
+    from . import fees
+
+    return fees.solve(problem, time_limit_seconds=time_limit_seconds)
+
+
 def _horizon_declines(problem: AllocationProblem) -> str | None:
     from . import horizon
 
@@ -55,6 +67,15 @@ BACKENDS = {
         "one period, one capacity: marginal gains matched by sorting; NumPy only",
         why="one period, one shared capacity, concave earnings: sorting marginal gains is exact",
         declines=exact.declines,
+    ),
+    "fees": Backend(
+        "fees",
+        1e-9,
+        False,
+        "one period, one capacity, flat rates, a fee per move or at most so many: a search over who moves",
+        why="one period, one shared capacity, flat rates: a search over who moves, most settled by its relaxation",
+        declines=_fees_declines,
+        path=_fees,
     ),
     "horizon": Backend(
         "horizon",
@@ -85,13 +106,19 @@ def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
     why_not = backend.declines(problem) if backend.declines is not None else None
     if why_not is not None:
         raise InvalidInput(f"the {name} path declines: {why_not}; use solver='highs' or 'auto'")
-    return backend, "asked for"
+    return backend, _with_speed(problem, "asked for") if name == "exact" else "asked for"
+
+
+def _with_speed(problem: AllocationProblem, reason: str) -> str:
+    return f"{reason}; compiled by Numba" if exact.is_compiled(problem) else reason
 
 
 def _cheapest(problem: AllocationProblem) -> tuple[Backend, str]:
     why_not = exact.declines(problem)
     if why_not is None:
-        return BACKENDS["exact"], BACKENDS["exact"].why
+        return BACKENDS["exact"], _with_speed(problem, BACKENDS["exact"].why)
+    if _fees_declines(problem) is None:
+        return BACKENDS["fees"], BACKENDS["fees"].why
     horizon = BACKENDS["horizon"]
     if problem.periods * len(problem.names) >= WORTH_A_PATH and _horizon_declines(problem) is None:
         return horizon, horizon.why

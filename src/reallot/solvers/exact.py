@@ -18,8 +18,12 @@ import numpy as np
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, CVaR, RateUncertainty
 from ..problem.arrays import FloatArray, IntArray
+from . import compiled
 from .answer import Unmet
 from .split import DUST, SLACK, TIE, Split, split
+
+LARGE = 100_000
+"""From so many protocols on compiled code (extra `fast`) is worth the third of a second that loading it takes."""
 
 
 def declines(problem: AllocationProblem) -> str | None:
@@ -61,7 +65,8 @@ def solve(problem: AllocationProblem) -> Split | Unmet:
         found = match(problem)
         return found if isinstance(found, Unmet) else Split(found.shares, *found.row_prices())
     limit = np.inf if data.max_turnover is None else float(data.max_turnover[0])
-    return split(
+    way = compiled.split if is_compiled(problem) else split
+    return way(
         step.buy,
         step.sell,
         data.current,
@@ -73,6 +78,11 @@ def solve(problem: AllocationProblem) -> Split | Unmet:
         max_bought=limit,
         max_sold=limit,
     )
+
+
+def is_compiled(problem: AllocationProblem) -> bool:
+    """True where compiled code answers: flat rates of so many protocols that loading it is worth the wait."""
+    return problem.arrays.pieces is None and len(problem.names) >= LARGE and compiled.available()
 
 
 def match(problem: AllocationProblem) -> Matching | Unmet:

@@ -304,11 +304,10 @@ def _by_lists(
         pieces = [(loss, m - least) for loss, m, least in zip(losses, middles, lows, strict=True) if m - least > dust]
         pieces += [(gain, most - m) for gain, m, most in zip(gains, middles, highs, strict=True) if most - m > dust]
         pieces.sort(reverse=True)
-        reached, place = 0.0, 0
-        for place, (_, width) in enumerate(pieces):
-            reached += width
-            if reached >= need - dust:
-                break
+        reached, place = 0.0, -1
+        while place < len(pieces) - 1 and (place < 0 or reached < need - dust):
+            place += 1
+            reached += pieces[place][1]
         if pieces:
             price = pieces[place][0]
             used_up = dust < need and reached <= need + dust
