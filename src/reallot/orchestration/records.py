@@ -124,6 +124,7 @@ class AllocationPlan(Record):
     roi_percent            net_benefit as a percentage of estimated_cost; 0 where nothing is paid
     confidence             probability that net_benefit is above 0; None where there is not enough history to say
     current                shares it starts from: it is outdated where they are others
+    current_earnings       USD/h that staying earns, on the same footing; None where nobody said
     expires_at             after this it is not carried out any more
     fingerprint            of all inputs: equal inputs, equal fingerprint
     reasons, prices, certificate
@@ -139,6 +140,7 @@ class AllocationPlan(Record):
     created_at: Moment
     id: str = ""
     current: dict[str, Share] = Field(default_factory=dict)
+    current_earnings: float | None = None
     horizon_hours: Annotated[float, Field(gt=0.0)] = 24.0
     expires_at: Moment | None = None
     fingerprint: str = ""
@@ -312,6 +314,8 @@ class ReallocationConfig(Record):
     verify_timeout        a change must be read back within this
     confirmation_lifetime how long a plan waits for its confirmation
     cost_per_protocol     USD that a change of one protocol costs, for estimates
+    late_effects          a call that was not answered may still take effect so long after: its share is kept free
+    restore_drift         shares that somebody else changed are put back; False takes them as they are; both are told
     """
 
     min_hold_duration: Window = timedelta(hours=1)
@@ -325,6 +329,8 @@ class ReallocationConfig(Record):
     cost_per_protocol: Positive = 0.0
     share_tolerance: Annotated[float, Field(gt=0.0, le=0.1)] = 1e-6
     most_rollbacks: Annotated[int, Field(ge=1)] = 3
+    late_effects: Window = timedelta(minutes=15)
+    restore_drift: bool = True
 
 
 class MonitorConfig(Record):
