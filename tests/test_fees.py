@@ -103,6 +103,7 @@ def check(problem: AllocationProblem, answer: PathAnswer) -> float:
     return certificate.objective
 
 
+@pytest.mark.slow
 @budget(2.0)
 @given(problem=problems())
 def test_no_subset_of_movers_is_better(problem: AllocationProblem) -> None:
@@ -116,6 +117,7 @@ def test_no_subset_of_movers_is_better(problem: AllocationProblem) -> None:
     assert check(problem, answer) == pytest.approx(best, rel=1e-12, abs=1e-12 * scale(formulate(problem)))
 
 
+@pytest.mark.slow
 @budget(0.5)
 @given(problem=problems((1, 30)))
 def test_highs_gives_the_same_status_and_objective(problem: AllocationProblem) -> None:
@@ -134,6 +136,7 @@ def test_highs_gives_the_same_status_and_objective(problem: AllocationProblem) -
         assert check(problem, answer) == pytest.approx(objective, rel=0.0, abs=near)
 
 
+@pytest.mark.slow
 @budget(0.5)
 @given(problem=problems(), most_sets=st.integers(0, 3))
 def test_highs_finishes_what_the_search_does_not(problem: AllocationProblem, most_sets: int) -> None:
@@ -165,13 +168,38 @@ def crowd(size: int, max_moves: int | None, seed: int = 0) -> AllocationProblem:
 
 def test_the_answer_says_who_finished() -> None:
     problem = crowd(40, 15)
-    searched, handed = fees.solve(problem), fees.solve(problem, most_sets=3)
+    searched, handed = fees.solve(problem, compiled=False), fees.solve(problem, most_sets=3, compiled=False)
     assert isinstance(searched, PathAnswer) and isinstance(handed, PathAnswer)
     assert searched.detail.startswith("search finished: ")
     assert handed.detail.startswith("search given up after 2 questions")
     assert handed.detail.endswith("6 sets of movers seen; HiGHS finished from the best of them")
     assert value(problem, handed.schedule).net == pytest.approx(value(problem, searched.schedule).net, rel=1e-12)
     assert int((handed.schedule[0] != problem.arrays.current).sum()) <= 15
+
+
+@pytest.mark.slow
+@budget(0.5)
+@given(problem=problems((1, 30)))
+def test_compiled_the_search_gives_the_same_answer(problem: AllocationProblem) -> None:
+    pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
+    if fees.declines(problem) is not None:
+        return
+    plain, compiled = fees.solve(problem, compiled=False), fees.solve(problem, compiled=True)
+    assert type(plain) is type(compiled)
+    if isinstance(plain, PathAnswer) and isinstance(compiled, PathAnswer):
+        assert compiled.schedule.tolist() == plain.schedule.tolist()
+        assert compiled.detail in (plain.detail, f"{plain.detail}, compiled")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("max_moves", [None, 50])
+def test_compiled_a_crowd_gives_the_same_answer(max_moves: int | None) -> None:
+    pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
+    problem = crowd(200, max_moves)
+    plain, compiled = fees.solve(problem, compiled=False), fees.solve(problem, compiled=True)
+    assert isinstance(plain, PathAnswer) and isinstance(compiled, PathAnswer)
+    assert compiled.schedule.tolist() == plain.schedule.tolist()
+    assert compiled.detail.endswith(", compiled")
 
 
 def test_without_time_for_highs_the_best_set_comes_with_its_bound() -> None:

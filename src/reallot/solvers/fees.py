@@ -8,6 +8,7 @@ Where there are too many of these, HiGHS finishes with the best one as its start
 
 from __future__ import annotations
 
+import sys
 from heapq import heappop, heappush
 from time import perf_counter
 
@@ -20,8 +21,9 @@ from ..problem.value import value
 from ..program import Status
 from . import fees_search
 from .answer import PathAnswer, Unmet
+from .compiled import require
 from .fees_core import MARGIN, Known, core, question
-from .fees_sides import Line, Lowest, Sides, best_line, line_of, lowest, sides, split_on
+from .fees_sides import Line, Lowest, Sides, relaxed, sides, split_on, worth_of
 from .split import split
 
 SETS = 20_000
@@ -71,7 +73,7 @@ def solve(
     """The best split of a problem that this path does not decline; raises InvalidInput for one it does.
 
     time_limit_seconds  HiGHS, where it takes over, stops here; the search before it takes a fraction of a second
-    compiled            the search with or without Numba; None for with it where it is loaded already
+    compiled            the search with Numba (extra `fast`), or without; None for with it where it is loaded already
     most_sets           sets of movers to see before HiGHS takes over
 
     Source: fixed-charge knapsack by Lagrangian bounds, sets ranked by them (Lawler, 1972, ranks solutions this way).
@@ -83,8 +85,8 @@ def solve(
     found = sides(problem)
     if isinstance(found, Unmet):
         return found
-    root = _relaxed(found, float(found.p.mean()))
-    search = Search(found)
+    root = relaxed(found)
+    search = Search(found, compiled)
     search.run(root, most_sets)
     if search.bound is None:
         return _answer(problem, found, search.best.movers, f"search finished: {search.effort}")
@@ -95,8 +97,14 @@ def solve(
 class Search:
     """One run: the best set of movers so far, how much was seen, and the bound on what was not (None: all was)."""
 
-    def __init__(self, sides: Sides) -> None:
-        self.sides = sides
+    def __init__(self, sides: Sides, compiled: bool | None) -> None:
+        self.sides, self.by = sides, ""
+        self.look = fees_search.search
+        if compiled or (compiled is None and f"{__package__}.fees_compiled" in sys.modules):
+            require()
+            from . import fees_compiled
+
+            self.look, self.by = fees_compiled.search, ", compiled"
         self.best = Known(-np.inf, sides.taken, 0.0)
         self.bound: float | None = None
         self.seen = self.questions = self.left_open = 0
@@ -105,7 +113,8 @@ class Search:
     def effort(self) -> str:
         """What was seen, in words."""
         asked = "1 question" if self.questions == 1 else f"{self.questions} questions"
-        return f"{asked} with {self.left_open:,} protocols left open by relaxations, {self.seen:,} sets of movers seen"
+        left = f"{self.left_open:,} protocols left open by relaxations"
+        return f"{asked} with {left}, {self.seen:,} sets of movers seen{self.by}"
 
     def run(self, root: Lowest, most_sets: int) -> None:
         """Asks and splits questions, the most promising first, until none is open or too much was seen."""
@@ -121,18 +130,18 @@ class Search:
             left = self.ask(asked, lowest, min(most_sets - spent, QUESTION))
             if left is None:
                 continue
-            halves = [(half, _relaxed(half, lowest.price)) for half in split_on(asked, _partly_moved(asked, lowest))]
+            halves = [(half, relaxed(half)) for half in split_on(asked, _partly_moved(asked, lowest))]
             if not self._is_worth_it(lowest, halves):
                 left = self.ask(asked, lowest, min(most_sets - spent, PATIENCE * QUESTION))
                 if left is None:
                     continue
-            for number, (half, relaxed) in enumerate(halves):
+            for number, (half, root) in enumerate(halves):
                 if half.most >= 0:
-                    heappush(heap, (-min(relaxed.value, left), 2 * self.questions + number, half, relaxed))
+                    heappush(heap, (-min(root.value, left), 2 * self.questions + number, half, root))
 
     def _is_worth_it(self, whole: Lowest, halves: list[tuple[Sides, Lowest]]) -> bool:
         """True where splitting leaves much less room above the best set: sets to see grow with its exponential."""
-        room = max(relaxed.value for _, relaxed in halves) - self.best.worth
+        room = max(root.value for _, root in halves) - self.best.worth
         return room <= ROOM * (whole.value - self.best.worth)
 
     def ask(self, sides: Sides, root: Lowest, most_sets: int) -> float | None:
@@ -148,7 +157,7 @@ class Search:
         self.left_open += left.places.size
         prices = [known.price for known in ends]
         asked = question(sides, root, self.best.worth, prices, left, most_sets)
-        worth, found, seen, bound = fees_search.search(*asked)
+        worth, found, seen, bound = self.look(*asked)
         self.seen += seen
         if found >= 0:
             movers = left.always | sides.taken
@@ -159,11 +168,6 @@ class Search:
     def keep(self, known: Known) -> None:
         """The better one of `known` and the best so far."""
         self.best = max(self.best, known, key=lambda each: each.worth)
-
-
-def _relaxed(sides: Sides, start: float) -> Lowest:
-    """The lowest point of L."""
-    return lowest(lambda lam: best_line(sides, lam), max(start, sides.prices[0]), sides.prices, sides.near)
 
 
 def _movers(sides: Sides, line: Line) -> BoolArray:
@@ -177,10 +181,10 @@ def _partly_moved(sides: Sides, root: Lowest) -> int:
     return int(places[np.argmax(sides.fee[places])]) if places.size else -1
 
 
-def _known(sides: Sides, movers: BoolArray, start: float) -> Known:
-    """A set of movers with its worth, and the price that proves it; `start` where it has no split, and no price."""
-    own = lowest(lambda lam: line_of(sides, movers, lam), start, sides.prices, sides.near)
-    return Known(own.value, movers, start if own.price in sides.prices else own.price)
+def _known(sides: Sides, movers: BoolArray, otherwise: float) -> Known:
+    """A set of movers with its worth, and the price that proves it; `otherwise` where it has no split, and no price."""
+    worth, price = worth_of(sides, movers)
+    return Known(worth, movers, otherwise if price is None else price)
 
 
 def _handed_over(

@@ -26,6 +26,8 @@ from .split import DUST, NO_SHARE, NO_SUM, SLACK
 
 FAR = 1e14
 """A price so many times the largest slope or fee is beyond every kink."""
+STEP = 1e-9
+"""Part of the largest slope that the lowest point is looked for on either side of a good guess."""
 ROUNDING = 1e-13
 """Worths closer than this part of the largest of one move are equal."""
 
@@ -180,17 +182,21 @@ def _line(sides: Sides, lam: float, buys: BoolArray, moves: BoolArray, movers: B
     return Line(lam, level, 0.0 if abs(slope) <= sides.dust else slope, movers)
 
 
-def lowest(line_at: Callable[[float], Line], start: float, prices: tuple[float, float], near: float) -> Lowest:
-    """The lowest point of a convex function from its lines: where two of them cross is where to look next."""
+def lowest(line_at: Callable[[float], Line], start: float, step: float, sides: Sides) -> Lowest:
+    """The lowest point of a convex function from its lines: where two of them cross is where to look next.
+
+    A good `start` has the lowest point within one `step`, which may be tiny; if not, the far end is the other side.
+    """
     left = right = line_at(start)
-    if left.slope > 0.0:
-        left = line_at(prices[0])
-    elif right.slope < 0.0:
-        right = line_at(prices[1])
+    for reach in (step, np.inf):
+        if left.slope > 0.0:
+            left = line_at(max(start - reach, sides.prices[0]))
+        elif right.slope < 0.0:
+            right = line_at(min(start + reach, sides.prices[1]))
     while left.slope < 0.0 < right.slope:
         lam = min(max((right.level - left.level) / (left.slope - right.slope), left.at), right.at)
         middle = line_at(lam)
-        if middle.value(lam) <= max(left.value(lam), right.value(lam)) + near:
+        if middle.value(lam) <= max(left.value(lam), right.value(lam)) + sides.near:
             return Lowest(middle.value(lam), lam, left, right)
         if middle.slope <= 0.0:
             left = middle
@@ -198,3 +204,33 @@ def lowest(line_at: Callable[[float], Line], start: float, prices: tuple[float, 
             right = middle
     flat = left if left.slope >= 0.0 else right
     return Lowest(flat.value(flat.at), flat.at, flat, flat)
+
+
+def relaxed(sides: Sides) -> Lowest:
+    """The lowest point of L, looked for first where it is without a limit on moves."""
+    buys = sides.p - sides.fee / np.where(sides.u > 0.0, sides.u, 1.0)
+    sells = sides.q + sides.fee / np.where(sides.v > 0.0, sides.v, 1.0)
+    start = _balance(sides, buys, sides.u, sells, sides.v)
+    step = STEP * float(np.abs(sides.p).max())
+    return lowest(lambda lam: best_line(sides, lam), start, step, sides)
+
+
+def worth_of(sides: Sides, movers: BoolArray) -> tuple[float, float | None]:
+    """What a set of movers and the free are worth at best, and the price that proves it; None where they do not fit."""
+    moves = movers | ~sides.open
+    u, v = sides.u * moves, sides.v * moves
+    most_bought, most_sold = float(u.sum()), float(v.sum())
+    if sides.to_fill < -most_sold - sides.dust or (not sides.idle and sides.to_fill > most_bought + sides.dust):
+        return -np.inf, None
+    price = _balance(sides, sides.p, u, sides.q, v)
+    return line_of(sides, movers, price).value(price), price
+
+
+def _balance(sides: Sides, buys: FloatArray, u: FloatArray, sells: FloatArray, v: FloatArray) -> float:
+    """The price at which what is bought at slopes `buys` above it less what is sold at `sells` below it is to_fill."""
+    slope, width = np.concatenate([sells, buys]), np.concatenate([v, u])
+    order = np.argsort(slope)[::-1]
+    ends = width[order].cumsum()
+    place = int(ends.searchsorted(sides.to_fill + float(v.sum()) - sides.dust))
+    price = float(slope[order[min(place, order.size - 1)]])
+    return max(price, 0.0) if sides.idle else price
