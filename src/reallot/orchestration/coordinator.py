@@ -1,0 +1,188 @@
+"""ProtocolCoordinator: asks every adapter at once, and makes one record of what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from ..adapters.base import ProtocolAdapter
+from ..errors import ConfigurationError, CoordinationError, near_miss
+from .clock import Clock, SystemClock
+from .records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
+from .source import Source
+
+logging.getLogger("reallot").addHandler(logging.NullHandler())
+_METHODS = ("get_status", "get_allocation", "apply_allocation")
+
+
+class ProtocolCoordinator:
+    """Polls all registered adapters at once; none delays or fails another.
+
+    A protocol that does not answer keeps its last value, with its age in `stale`; one that never reported a value is
+    left out. After a failure it is asked again after 1, 2, 4 ... 120 s, or when it says so itself (Retry-After); after
+    a refused login not before `resume`. Metrics are kept up to `max_history_size`.
+
+    >>> import asyncio
+    >>> from reallot.adapters.simulated import SimulatedAdapter
+    >>> coordinator = ProtocolCoordinator()
+    >>> coordinator.register_adapter("storage", SimulatedAdapter("storage", 2.0, share=0.25))
+    >>> asyncio.run(coordinator.poll_all()).earnings_by_protocol
+    {'storage': 0.5}
+    """
+
+    def __init__(self, max_history_size: int = 1000, *, clock: Clock | None = None) -> None:
+        if isinstance(max_history_size, bool) or not isinstance(max_history_size, int) or max_history_size < 1:
+            raise ConfigurationError(f"max_history_size is {max_history_size!r}; it must be a whole number, 1 or more")
+        self._clock = clock or SystemClock()
+        self._sources: dict[str, Source] = {}
+        self._adapters: dict[str, ProtocolAdapter] = {}
+        self._history: deque[AggregatedMetrics] = deque(maxlen=max_history_size)
+        self._polling: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def adapters(self) -> Mapping[str, ProtocolAdapter]:
+        """The registered adapters by name; cannot be changed."""
+        return MappingProxyType(self._adapters)
+
+    @property
+    def last_update(self) -> datetime | None:
+        """When the last poll ended; None before the first."""
+        return self._history[-1].timestamp if self._history else None
+
+    def register_adapter(self, protocol_name: str, adapter: ProtocolAdapter) -> None:
+        """Adds an adapter under a name of its own; raises ConfigurationError for a name taken or no adapter."""
+        if not isinstance(protocol_name, str) or not protocol_name.strip() or protocol_name != protocol_name.strip():
+            raise ConfigurationError(
+                f"protocol_name is {_shown(protocol_name)}; give a name without spaces around it, then the adapter"
+            )
+        if protocol_name in self._sources:
+            raise ConfigurationError(
+                f"{protocol_name!r} is registered already; give the second one a name of its own, or close this one"
+            )
+        if isinstance(adapter, type):
+            raise ConfigurationError(f"{protocol_name!r}: {adapter.__name__} is a class; give an instance of it")
+        missing = [name for name in _METHODS if not callable(getattr(adapter, name, None))]
+        if missing:
+            has = [name for name in dir(adapter) if not name.startswith("_")]
+            raise ConfigurationError(
+                f"{protocol_name!r}: a {type(adapter).__name__} is no adapter, it has no {', '.join(missing)}; "
+                f"{near_miss(missing[0], has)}"
+            )
+        self._adapters[protocol_name] = adapter
+        self._sources[protocol_name] = Source(protocol_name, adapter, self._clock)
+
+    async def poll_all(self) -> AggregatedMetrics:
+        """Asks every protocol that is due, at once; ends within the longest timeout among them.
+
+        Raises CoordinationError where nothing is registered, or where nothing answers and nothing was ever known.
+        """
+        if not self._sources:
+            raise CoordinationError("no adapter is registered; call register_adapter(name, adapter) first")
+        async with self._lock():
+            sources = list(self._sources.values())
+            await asyncio.gather(*(source.refresh() for source in sources))
+            metrics = self._aggregate(sources)
+            self._history.append(metrics)
+        return metrics
+
+    async def get_protocol_status(self, protocol_name: str) -> ProtocolStatus:
+        """One protocol's answer, asked for now if it is due; raises CoordinationError for an unknown name."""
+        source = self._source(protocol_name)
+        async with self._lock():
+            await source.refresh()
+        if source.status is None:
+            raise CoordinationError(f"{protocol_name!r} hangs in a call that cannot be ended")
+        return source.status
+
+    async def get_metrics_history(self) -> list[AggregatedMetrics]:
+        """All polls that are kept, oldest first."""
+        return list(self._history)
+
+    async def get_metrics_for_period(self, start: datetime, end: datetime) -> list[AggregatedMetrics]:
+        """Polls from `start` to `end`, both included; raises CoordinationError for naive times, or start after end."""
+        for name, moment in (("start", start), ("end", end)):
+            if not isinstance(moment, datetime) or moment.tzinfo is None:
+                raise CoordinationError(f"{name} is {moment!r}; give an aware datetime, such as datetime.now(UTC)")
+        if start > end:
+            raise CoordinationError(f"the period starts at {start.isoformat()}, after its end {end.isoformat()}")
+        return [metrics for metrics in self._history if start <= metrics.timestamp <= end]
+
+    def resume(self, protocol_name: str) -> None:
+        """Lets a protocol be asked at once: its login was mended, or one does not want to wait for the back-off."""
+        self._source(protocol_name).resume()
+
+    def next_poll_in(self, protocol_name: str) -> float:
+        """Seconds until a protocol may be asked again; infinite after a refused login."""
+        return self._source(protocol_name).waits
+
+    async def close(self) -> None:
+        """Ends calls that hang, and closes every adapter that can be closed; may be called again."""
+        await asyncio.gather(*(source.close() for source in self._sources.values()))
+
+    async def __aenter__(self) -> ProtocolCoordinator:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _source(self, name: str) -> Source:
+        if name not in self._sources:
+            raise CoordinationError(f"no protocol {_shown(name)} is registered; {near_miss(name, self._sources)}")
+        return self._sources[name]
+
+    def _lock(self) -> asyncio.Lock:
+        """One poll at a time; a lock belongs to one event loop."""
+        loop = asyncio.get_running_loop()
+        if self._polling is None or self._loop is not loop:
+            self._polling, self._loop = asyncio.Lock(), loop
+        return self._polling
+
+    def _aggregate(self, sources: list[Source]) -> AggregatedMetrics:
+        earnings = {source.name: source.value for source in sources if source.value is not None}
+        statuses = {source.name: source.status for source in sources if source.status is not None}
+        if not earnings and not any(status.connected for status in statuses.values()):
+            told = "; ".join(f"{name}: {status.message}" for name, status in list(statuses.items())[:5])
+            raise CoordinationError(f"none of {len(sources)} protocols answers, and nothing is known of any: {told}")
+        ages = {source.name: source.age() for source in sources}
+        return AggregatedMetrics(
+            timestamp=self._clock.now(),
+            total_earnings_per_hour=math.fsum(earnings.values()),
+            earnings_by_protocol=earnings,
+            allocation_by_protocol={
+                source.name: source.allocation for source in sources if source.allocation is not None
+            },
+            resource_utilization=_used(sources),
+            connection_status={
+                source.name: source.status is not None and source.status.connected for source in sources
+            },
+            statuses=statuses,
+            stale={name: age for name, age in ages.items() if age is not None},
+        )
+
+
+def _used(sources: Iterable[Source]) -> ResourceUtilization:
+    """The part in use of what those have who say so, weighted by share; unweighted where no share is known."""
+    parts: dict[str, float] = {}
+    for name in ResourceUtilization.model_fields:
+        said = [
+            (getattr(source.status.utilization, name), source.allocation)
+            for source in sources
+            if source.status is not None and getattr(source.status.utilization, name) is not None
+        ]
+        shares = [(part, share) for part, share in said if share is not None]
+        given = math.fsum(share for _, share in shares)
+        if given > 0.0:
+            parts[name] = min(math.fsum(part * share for part, share in shares) / given, 1.0)
+        elif said:
+            parts[name] = min(math.fsum(part for part, _ in said) / len(said), 1.0)
+    return ResourceUtilization(**parts)
+
+
+def _shown(value: object) -> str:
+    return repr(value[:60]) if isinstance(value, str) else f"a {type(value).__name__}"
