@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reallot import BatchStatus, InvalidInput, allocate_many
-from reallot.solvers import batch, compiled
+from reallot import AllocationProblem, BatchStatus, InvalidInput, Limits, ProtocolSpec, allocate, allocate_many
+from reallot.solvers import batch, compiled, exact
 from reallot.solvers.answer import Unmet
 from reallot.solvers.split import Split, split
 from strategies import budget
@@ -224,3 +224,21 @@ def test_numba_is_not_loaded_unasked() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("limits", [Limits(max_change=0.01), Limits(max_change=0.01, max_turnover=0.1)])
+def test_a_plan_by_compiled_code_is_the_same_and_says_so(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(5)
+    names = [f"p{i:04d}" for i in range(2_000)]
+    specs = [ProtocolSpec(name, rate, move_cost=0.01) for name, rate in zip(names, random.random(2_000), strict=True)]
+    current = dict(zip(names, random.dirichlet(np.ones(2_000)), strict=True))
+    problem = AllocationProblem(specs, current, limits=limits)
+    monkeypatch.setattr(exact, "LARGE", 10**9)
+    monkeypatch.setattr(exact, "LOADED", 10**9)
+    plain = allocate(problem)
+    monkeypatch.setattr(exact, "LARGE", 2_000)
+    compiled_plan = allocate(problem)
+    assert compiled_plan.solver_reason == f"{plain.solver_reason}; compiled by Numba"
+    near = 1e-12 * plain.certificate.scale
+    assert compiled_plan.certificate.objective == pytest.approx(plain.certificate.objective, abs=near)
+    assert compiled_plan.schedule == pytest.approx(plain.schedule, abs=1e-12)

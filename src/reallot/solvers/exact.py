@@ -22,8 +22,8 @@ from . import compiled
 from .answer import Unmet
 from .split import DUST, SLACK, TIE, Split, split
 
-LARGE = 100_000
-"""From so many protocols on compiled code (extra `fast`) is worth the third of a second that loading it takes."""
+LARGE, LOADED = 100_000, 1_000
+"""From so many protocols on compiled code (extra `fast`) is worth half a second of loading, or worth using if loaded."""
 
 
 def declines(problem: AllocationProblem) -> str | None:
@@ -81,8 +81,9 @@ def solve(problem: AllocationProblem) -> Split | Unmet:
 
 
 def is_compiled(problem: AllocationProblem) -> bool:
-    """True where compiled code answers: flat rates of so many protocols that loading it is worth the wait."""
-    return problem.arrays.pieces is None and len(problem.names) >= LARGE and compiled.available()
+    """True where compiled code answers: flat rates of so many protocols that it is worth it."""
+    least = LOADED if compiled.is_loaded("compiled_kernels") else LARGE
+    return len(problem.names) >= least and problem.arrays.pieces is None and compiled.available()
 
 
 def match(problem: AllocationProblem) -> Matching | Unmet:
