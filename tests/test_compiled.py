@@ -233,11 +233,12 @@ def test_a_plan_by_compiled_code_is_the_same_and_says_so(limits: Limits, monkeyp
     specs = [ProtocolSpec(name, rate, move_cost=0.01) for name, rate in zip(names, random.random(2_000), strict=True)]
     current = dict(zip(names, random.dirichlet(np.ones(2_000)), strict=True))
     problem = AllocationProblem(specs, current, limits=limits)
-    monkeypatch.setattr(exact, "LARGE", 10**9)
-    monkeypatch.setattr(exact, "LOADED", 10**9)
-    plain = allocate(problem)
-    monkeypatch.setattr(exact, "LARGE", 2_000)
-    compiled_plan = allocate(problem)
+    plans = []
+    for least in (10**9, 2_000):
+        monkeypatch.setattr(exact, "LARGE", least)
+        monkeypatch.setattr(exact, "LOADED", least)
+        plans.append(allocate(problem))
+    plain, compiled_plan = plans
     assert compiled_plan.solver_reason == f"{plain.solver_reason}; compiled by Numba"
     near = 1e-12 * plain.certificate.scale
     assert compiled_plan.certificate.objective == pytest.approx(plain.certificate.objective, abs=near)

@@ -23,7 +23,7 @@ from .answer import Unmet
 from .split import DUST, SLACK, TIE, Split, split
 
 LARGE, LOADED = 100_000, 1_000
-"""From so many protocols on compiled code (extra `fast`) is worth half a second of loading, or worth using if loaded."""
+"""From so many protocols on compiled code (extra `fast`) is worth half a second of loading; or using, once loaded."""
 
 
 def declines(problem: AllocationProblem) -> str | None:
