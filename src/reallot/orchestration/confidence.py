@@ -1,0 +1,49 @@
+"""How sure a plan is: the probability that its net benefit is above 0, from how rates spread in the past."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from .rates import RateEstimate, RateRules
+
+SLOPE, MOST = 1.7, 4.0
+"""P = 1 / (1 + exp(-SLOPE * score)): nearly the normal distribution; scores beyond MOST count as MOST."""
+
+
+def confidence(
+    gains: Mapping[str, float],
+    net_benefit: float,
+    horizon_hours: float,
+    estimates: Mapping[str, RateEstimate],
+    rules: RateRules,
+) -> float | None:
+    """P(net benefit > 0), in (0, 1); None where fewer than `rules.least_blocks` past stretches tell of all that moves.
+
+    `gains` is, by protocol that moves, the change of its earnings (USD/h) for each unit of its rate. What the plan
+    would have gained in each past stretch, g[m] = sum_i gains[i] * rate[m, i], spreads with deviation sd over n of
+    them, and
+
+        score = net benefit / (horizon * sd * sqrt((1 + 1/n) * (n - 1) / (n - 3)))
+
+    The last factor is that of a forecast from n values (the spread of Student's t), so that more evidence of the same
+    spread is worth more; so is a larger benefit, and a smaller spread.
+
+    >>> rules = RateRules(least_blocks=4)
+    >>> past = RateEstimate("relay", 2.0, 2.0, blocks={0: 1.9, 1: 2.1, 2: 1.9, 3: 2.1})
+    >>> round(confidence({"relay": 0.2}, 0.48, 24.0, {"relay": past}, rules), 2)
+    0.68
+    """
+    if not gains:
+        return None
+    known = [estimates[name].blocks for name in gains if name in estimates]
+    common = set.intersection(*(set(blocks) for blocks in known)) if len(known) == len(gains) else set()
+    n = len(common)
+    if n < max(rules.least_blocks, 4):
+        return None
+    past = [sum(gain * estimates[name].blocks[number] for name, gain in gains.items()) for number in sorted(common)]
+    mean = math.fsum(past) / n
+    sd = math.sqrt(math.fsum((gain - mean) ** 2 for gain in past) / (n - 1))
+    spread = horizon_hours * sd * math.sqrt((1.0 + 1.0 / n) * (n - 1.0) / (n - 3.0))
+    score = MOST if spread * MOST <= abs(net_benefit) else abs(net_benefit) / spread
+    return 1.0 / (1.0 + math.exp(-SLOPE * math.copysign(score, net_benefit)))

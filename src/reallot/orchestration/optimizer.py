@@ -1,0 +1,249 @@
+"""EarningsOptimizer: metrics to rates, rates to a problem, the problem to a plan."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from ..allocate import allocate
+from ..allocation import Allocation
+from ..errors import CalculationError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
+from ..problem import Limits, ProtocolSpec
+from .clock import Clock
+from .confidence import confidence
+from .opportunities import opportunities
+from .question import Question, question
+from .rates import RateEstimate, RateRules, Track, estimates, learn
+from .records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity, OptimizerConfig
+
+ROUNDING = 1e-9
+"""A threshold counts as reached within this, relatively."""
+
+REMEMBERED = 10_000
+"""Times of polls that are known to have been learned from."""
+
+
+class EarningsOptimizer:
+    """Learns what protocols earn, and says what the best move within the limits is and whether it is worth it.
+
+    config  thresholds, limits of change, horizon and costs
+    specs   by name, what is known of a protocol: its curve (scaled to what it is seen to earn), floors, steps, costs
+    limits  further limits: groups, holds, turnover
+    clock   time of plans; without one it is the metrics' own time
+    rules   how readings become rates
+
+    Every poll that is shown, by whichever method, is learned from once.
+    """
+
+    def __init__(
+        self,
+        config: OptimizerConfig | None = None,
+        *,
+        specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec] | None = None,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        rules: RateRules | None = None,
+    ) -> None:
+        self.config = config or OptimizerConfig()
+        self.rules = rules or RateRules(window_hours=float(self.config.analysis_window_hours))
+        self._specs = _by_name(specs)
+        self._limits, self._clock = limits or Limits(), clock
+        self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
+        self._tracks: dict[str, Track] = {}
+        self._learned: dict[datetime, None] = {}
+        self._last: AggregatedMetrics | None = None
+        self._asked: AggregatedMetrics | None = None
+        self._answers: dict[frozenset[str], _Answer] = {}
+
+    def update_metrics(self, metrics: AggregatedMetrics) -> None:
+        """Learns from one poll; a poll of a time that was learned already changes nothing."""
+        if metrics.timestamp in self._learned:
+            return
+        self._tracks = learn(self._tracks, metrics, self.rules, self._shapes)
+        self._last, self._answers = metrics, {}
+        self._learned[metrics.timestamp] = None
+        if len(self._learned) > REMEMBERED:
+            del self._learned[next(iter(self._learned))]
+
+    def rates(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
+        """What each protocol is taken to earn, by name, with error, age and why it is not used."""
+        self.update_metrics(metrics)
+        return estimates(self._tracks, metrics, self.rules)
+
+    def analyze_opportunities(self, metrics: AggregatedMetrics) -> list[OptimizationOpportunity]:
+        """The best plan's moves as pairs, best first; empty where the plan is to stay. Raises as the plan does."""
+        answer = self._answer(metrics, ())
+        if answer.careful is None or answer.plan is None:
+            return []
+        return opportunities(answer.plan, answer.careful, answer.confidence)
+
+    def calculate_optimal_allocation(self, metrics: AggregatedMetrics, *, held: Collection[str] = ()) -> AllocationPlan:
+        """The best plan within all limits, or to stay; protocols in `held` keep their share.
+
+        Where no split meets the limits the plan is to stay, and its reasons name the rules in conflict. Raises
+        DataError for shares above capacity, OptimizationError where nothing is known or nothing certified came back.
+        """
+        return self._answer(metrics, held).record(self._clock.now() if self._clock else metrics.timestamp, self.config)
+
+    def should_reallocate(
+        self, opportunities: list[OptimizationOpportunity], current_plan: AllocationPlan | None = None
+    ) -> bool:
+        """True where the improvement reaches (>=) both thresholds, and the plan more than pays for itself.
+
+        The improvement is the plan's, or the sum of the opportunities without one; percent are of what staying earns,
+        and only looked at where that is known and above 0.
+        """
+        if not opportunities:
+            return False
+        if current_plan is None:
+            improvement = math.fsum(each.earnings_improvement for each in opportunities)
+            answer = self._answers.get(frozenset())
+            earned = None if answer is None else answer.earned
+        else:
+            improvement, earned = current_plan.estimated_improvement, current_plan.current_earnings
+            if current_plan.net_benefit <= 0.0 or not current_plan.moves:
+                return False
+        needed = self.config.min_improvement_threshold
+        if earned is not None and earned > 0.0:
+            needed = max(needed, self.config.min_improvement_percent / 100.0 * earned)
+        return improvement > 0.0 and improvement >= needed * (1.0 - ROUNDING)
+
+    def estimate_earnings_improvement(
+        self, new_allocation: Mapping[str, float], earnings_rates: Mapping[str, float]
+    ) -> float:
+        """USD/h that `new_allocation` earns more than the shares last seen, at rates in USD/h for share 1.0.
+
+        Before any metrics were seen, all that it earns. Raises InvalidInput for a share that changes without a rate,
+        CalculationError for a sum that is no number.
+        """
+        now = {} if self._last is None else self._last.allocation_by_protocol
+        terms = []
+        for name in {**now, **new_allocation}:
+            change = new_allocation.get(name, 0.0) - now.get(name, 0.0)
+            if change != 0.0:
+                if name not in earnings_rates:
+                    raise InvalidInput(f"no rate for {name!r}; {near_miss(name, earnings_rates)}")
+                terms.append(change * earnings_rates[name])
+        total = math.fsum(term for term in terms if math.isfinite(term))
+        if not all(math.isfinite(term) for term in terms):
+            raise CalculationError("shares and rates must be finite numbers; one of them is not")
+        return total
+
+    def _answer(self, metrics: AggregatedMetrics, held: Collection[str]) -> _Answer:
+        self.update_metrics(metrics)
+        if metrics is not self._asked:
+            self._asked, self._answers = metrics, {}
+        key = frozenset(held)
+        if key not in self._answers:
+            known = estimates(self._tracks, metrics, self.rules)
+            try:
+                asked = question(metrics, known, self.config, self._specs, self._limits, key)
+                self._answers[key] = _Answer(asked, known, self.rules)
+            except InvalidInput as error:
+                raise OptimizationError(f"specs or limits do not fit what was polled: {error}") from error
+            except SolverFailed as error:
+                raise OptimizationError(f"no certified plan came back: {error}") from error
+        return self._answers[key]
+
+
+class _Answer:
+    """A question with its plan: `careful` as it was decided, `plan` at the rates as they are.
+
+    Both are None where no split meets the limits; `conflict` says why.
+    """
+
+    def __init__(self, asked: Question, known: Mapping[str, RateEstimate], rules: RateRules) -> None:
+        self.asked, self.known, self.rules = asked, known, rules
+        self.careful: Allocation | None = None
+        self.conflict = ""
+        problem = asked.problem
+        try:
+            self.careful = allocate(problem)
+        except Infeasible as error:
+            self.conflict = f"stay: no split meets all limits: {error}"
+        self.earned = math.fsum(s.curves[0].value(problem.current[s.name]) for s in problem.specs)
+
+    @cached_property
+    def plan(self) -> Allocation | None:
+        """The plan at the rates as they are."""
+        moved = self.careful is not None and self.careful.moved.size
+        return replace(self.careful, problem=self.asked.plain) if self.careful is not None and moved else self.careful
+
+    def confidence(self, changes: Mapping[str, float], net_benefit: float) -> float | None:
+        """P(net benefit > 0) of these changes of share."""
+        now = self.asked.problem.current
+        gains = {name: self.asked.gain(name, now[name], now[name] + change) for name, change in changes.items()}
+        hours = self.asked.problem.horizon_hours
+        return confidence(gains, net_benefit, hours, self.known, self.rules)
+
+    def record(self, created: datetime, config: OptimizerConfig) -> AllocationPlan:
+        """The plan as a record."""
+        problem, plan, careful = self.asked.problem, self.plan, self.careful
+        fingerprint = fingerprint_of(self.asked)
+        common: dict[str, Any] = {
+            "created_at": created,
+            "id": f"{created:%Y%m%dT%H%M%S}-{fingerprint[:8]}",
+            "current": dict(problem.current),
+            "current_earnings": self.earned,
+            "horizon_hours": problem.horizon_hours,
+            "expires_at": created + config.plan_lifetime,
+            "fingerprint": fingerprint,
+        }
+        if plan is None or careful is None:
+            return AllocationPlan(
+                allocation=dict(problem.current),
+                estimated_improvement=0.0,
+                estimated_cost=0.0,
+                net_benefit=0.0,
+                roi_percent=0.0,
+                confidence=None,
+                reasons=(self.conflict, *self.asked.reasons),
+                **common,
+            )
+        shares = dict(zip(problem.names, plan.schedule[0].tolist(), strict=True))
+        cost, net = plan.cost, plan.net_benefit
+        changes = {move.protocol: move.change for move in plan.moves}
+        return AllocationPlan(
+            allocation={name: min(max(share, 0.0), 1.0) for name, share in shares.items()},
+            estimated_improvement=plan.improvement_per_hour,
+            estimated_cost=cost,
+            net_benefit=net,
+            roi_percent=100.0 * net / cost if cost > 0.0 else 0.0,
+            confidence=self.confidence(changes, careful.net_benefit),
+            reasons=(*plan.reasons, *self.asked.reasons),
+            prices={name: (_finite(price.low), _finite(price.high)) for name, price in careful.prices.items()},
+            certificate={key: _plain(value) for key, value in asdict(plan.certificate).items()},
+            **common,
+        )
+
+
+def fingerprint_of(asked: Question) -> str:
+    """Of all that a plan depends on: equal inputs give the same text, in any process."""
+    problem = asked.problem
+    limits = replace(problem.limits, held=())
+    held = sorted(name for name in problem.names if problem.limits.held_until(name, 1))
+    parts = (problem.specs, problem.current, problem.capacity, problem.allow_idle, problem.horizon_hours, limits, held)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec] | None) -> dict[str, ProtocolSpec]:
+    if specs is None:
+        return {}
+    given = dict(specs) if isinstance(specs, Mapping) else {spec.name: spec for spec in specs}
+    for name, spec in given.items():
+        if not isinstance(spec, ProtocolSpec) or spec.name != name:
+            raise InvalidInput(f"specs has {spec!r} under {name!r}; give ProtocolSpec records by their own names")
+    return given
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    return _finite(value) if isinstance(value, float) else value

@@ -1,0 +1,320 @@
+"""What each protocol earns, learned from poll after poll: robust to spikes, quick to fall, honest about age.
+
+A reading is earnings / share, USD/h for the whole capacity (or, where a spec gives the shape of the earnings, the
+factor on that shape). Each reading costs the same few operations however long the history is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+from typing import NamedTuple
+
+from ..problem import EarningsCurve
+from .records import AggregatedMetrics
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class RateRules:
+    """How readings become a rate.
+
+    rise_hours, fall_hours
+                    half-lives of two running means; the rate is the lower of the two, so that it falls with the quick
+                    one and rises with the slow one
+    most_weight     no single reading moves a mean by more than this part of the difference
+    band, spreads   a reading further off than `band` of the rate and than `spreads` standard deviations of the readings
+                    is an outlier: it counts as if it stood at the border
+    strikes_up, strikes_down, strike_seconds
+                    so many outliers in a row on one side, over at least so long, are believed: the rate starts again
+                    at their median
+    least_share     below this share earnings say nothing about a rate
+    settle_seconds  readings so soon after the share changed are not used: they may still be of the share before
+    caution         what would be added is taken to earn so many standard errors less than what is there, times
+                    sqrt(2 ln n) among n protocols: the best of many looks better than it is
+    prior, prior_readings
+                    readings are taken to spread by `prior` of the rate until more than so many say otherwise
+    fresh_hours, age_hours
+                    what would be added to a protocol last seen longer ago than `fresh_hours` is taken to earn less:
+                    half after another `age_hours`
+    window_hours    a protocol last seen longer ago has no rate
+    blocks          the window is kept as so many means, to see how rates spread
+    least_blocks    fewer say nothing about confidence
+    """
+
+    rise_hours: float = 1.0
+    fall_hours: float = 0.25
+    most_weight: float = 0.5
+    band: float = 0.5
+    spreads: float = 6.0
+    strikes_up: int = 6
+    strikes_down: int = 4
+    strike_seconds: float = 120.0
+    least_share: float = 0.005
+    settle_seconds: float = 300.0
+    caution: float = 2.0
+    prior: float = 0.12
+    prior_readings: float = 3.0
+    fresh_hours: float = 1.0
+    age_hours: float = 12.0
+    window_hours: float = 24.0
+    blocks: int = 24
+    least_blocks: int = 6
+
+    @property
+    def block_seconds(self) -> float:
+        """Length of a block."""
+        return self.window_hours * HOUR / self.blocks
+
+
+class Block(NamedTuple):
+    """Readings of one stretch of time: its number, the sum of readings times their weight, and the weight."""
+
+    number: int
+    total: float
+    weight: float
+
+
+class Track(NamedTuple):
+    """What is known of one protocol.
+
+    quick, slow    running means of the readings; variance: of readings around the slow one
+    squares        sum of squared weights of the readings in the slow mean: variance * squares is that of the mean
+    count          readings since the means began; step: hours between the last two
+    at             when the last reading was valid; polled: when it was asked for
+    share, changed the share in force, and when it changed last
+    strikes, since outliers in a row, and since when
+    blocks         means of past stretches, oldest first
+    """
+
+    quick: float
+    slow: float
+    variance: float
+    squares: float
+    count: int
+    step: float
+    at: datetime
+    polled: datetime
+    share: float
+    changed: datetime | None = None
+    strikes: tuple[float, ...] = ()
+    since: datetime | None = None
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """The lower of the two means."""
+        return min(self.quick, self.slow)
+
+
+@dataclass(frozen=True)
+class RateEstimate:
+    """What one protocol earns, as far as readings say.
+
+    rate           USD/h for share 1.0 of what it has now (a factor, where a spec gives the curve); None where unknown
+    more           the same of what would be added: `rate` less the caution about noise and age
+    error          standard error of `rate`, from the spread of single readings
+    readings, age_seconds
+                   how many, and how long ago the last one was valid
+    stale          True where the value at hand is carried forward
+    why            why there is no rate, or why it is not used; "" where it is
+    blocks         means of past stretches by number
+    """
+
+    protocol: str
+    rate: float | None = None
+    more: float | None = None
+    error: float = 0.0
+    readings: int = 0
+    age_seconds: float = 0.0
+    stale: bool = False
+    why: str = ""
+    blocks: Mapping[int, float] = field(default_factory=dict)
+
+
+def rates(
+    history: Iterable[AggregatedMetrics],
+    rules: RateRules | None = None,
+    shapes: Mapping[str, EarningsCurve] | None = None,
+) -> dict[str, RateEstimate]:
+    """Estimates by name after the last of `history` (oldest first; empty gives none).
+
+    `shapes` are earnings curves that are known but for a factor.
+    """
+    rules = rules or RateRules()
+    tracks: dict[str, Track] = {}
+    last = None
+    for last in history:
+        tracks = learn(tracks, last, rules, shapes or {})
+    return {} if last is None else estimates(tracks, last, rules)
+
+
+def learn(
+    tracks: Mapping[str, Track], metrics: AggregatedMetrics, rules: RateRules, shapes: Mapping[str, EarningsCurve]
+) -> dict[str, Track]:
+    """`tracks` with one poll more; protocols without a new reading keep theirs."""
+    result = dict(tracks)
+    for name, earnings in metrics.earnings_by_protocol.items():
+        share = metrics.allocation_by_protocol.get(name)
+        if share is None or name in metrics.stale:
+            continue
+        status = metrics.statuses.get(name)
+        valid = metrics.timestamp if status is None else status.source_time or status.observed_at
+        track = result.get(name)
+        unit = _unit(share, rules, shapes.get(name))
+        if track is None:
+            if unit > 0.0:
+                level = earnings / unit
+                blocks = _blocks((), level, 0.0, valid, rules)
+                result[name] = Track(level, level, 0.0, 1.0, 1, 0.0, valid, metrics.timestamp, share, blocks=blocks)
+            continue
+        if abs(share - track.share) > 0.01 * max(share, track.share):
+            track = result[name] = track._replace(share=share, changed=metrics.timestamp, strikes=(), since=None)
+        if unit > 0.0 and _is_new(track, metrics.timestamp, valid, rules):
+            result[name] = _with(track, earnings / unit, metrics.timestamp, valid, rules)
+    return result
+
+
+def _unit(share: float, rules: RateRules, shape: EarningsCurve | None) -> float:
+    """What earnings are divided by; 0 where the share is too small to tell."""
+    if share < rules.least_share * (1.0 - 1e-9):
+        return 0.0
+    return share if shape is None else shape.value(share)
+
+
+def _is_new(track: Track, polled: datetime, valid: datetime, rules: RateRules) -> bool:
+    """True for a reading that is not the last one again, nor of the time before the share settled."""
+    if polled == track.polled or (valid == track.at and valid != polled):
+        return False
+    if track.changed is None or polled < track.changed:
+        return True
+    settled = (polled - track.changed).total_seconds() >= rules.settle_seconds
+    return settled and valid > track.changed
+
+
+def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: RateRules) -> Track:
+    """The track with one reading more."""
+    hours = (valid - track.at).total_seconds() / HOUR
+    if hours <= 0.0:
+        hours = track.step  # the clock went back: the order of arrival counts
+    deviation = value - track.slow
+    border = max(rules.band * abs(track.slow), rules.spreads * math.sqrt(track.variance))
+    strikes: tuple[float, ...] = ()
+    since = None
+    if abs(deviation) > border:
+        same_side = bool(track.strikes) and (track.strikes[-1] > track.slow) == (deviation > 0.0)
+        strikes = (*track.strikes, value) if same_side else (value,)
+        since = track.since if same_side and track.since is not None else polled
+        needed = rules.strikes_up if deviation > 0.0 else rules.strikes_down
+        if len(strikes) >= needed and abs((polled - since).total_seconds()) >= rules.strike_seconds:
+            return _again(track, strikes, polled, valid, hours, rules)
+        deviation = math.copysign(border, deviation)
+    clipped = track.slow + deviation
+    slow, quick = (_weight(hours, half, track.count, rules) for half in (rules.rise_hours, rules.fall_hours))
+    return track._replace(
+        quick=track.quick + quick * (clipped - track.quick),
+        slow=track.slow + slow * deviation,
+        variance=(1.0 - slow) * (track.variance + slow * deviation * deviation),
+        squares=(1.0 - slow) ** 2 * track.squares + slow**2,
+        count=track.count + 1,
+        step=hours,
+        at=valid,
+        polled=polled,
+        strikes=strikes,
+        since=since,
+        blocks=_blocks(track.blocks, clipped, hours, valid, rules),
+    )
+
+
+def _weight(hours: float, half_life: float, count: int, rules: RateRules) -> float:
+    """Weight of a reading after so many hours; the first readings are averaged."""
+    return min(max(1.0 - 0.5 ** (hours / half_life), 1.0 / (count + 1.0)), rules.most_weight)
+
+
+def _again(
+    track: Track, strikes: tuple[float, ...], polled: datetime, valid: datetime, hours: float, rules: RateRules
+) -> Track:
+    """The track that believes its outliers."""
+    level, count = median(strikes), len(strikes)
+    return track._replace(
+        quick=level,
+        slow=level,
+        variance=sum((value - level) ** 2 for value in strikes) / count,
+        squares=1.0 / count,
+        count=count,
+        step=hours,
+        at=valid,
+        polled=polled,
+        strikes=(),
+        since=None,
+        blocks=_blocks(track.blocks, level, hours, valid, rules),
+    )
+
+
+def _number(moment: datetime, rules: RateRules) -> int:
+    return int(moment.timestamp() // rules.block_seconds)
+
+
+def _blocks(
+    blocks: tuple[Block, ...], value: float, hours: float, valid: datetime, rules: RateRules
+) -> tuple[Block, ...]:
+    """With one reading more, weighted by the time since the one before, at most a block."""
+    number = _number(valid, rules)
+    weight = min(max(hours, 1e-9), rules.block_seconds / HOUR)
+    if blocks and blocks[-1].number == number:
+        last = blocks[-1]
+        return (*blocks[:-1], Block(number, last.total + value * weight, last.weight + weight))
+    kept = tuple(block for block in blocks if number - rules.blocks <= block.number < number)
+    return (*kept, Block(number, value * weight, weight))
+
+
+def estimates(tracks: Mapping[str, Track], metrics: AggregatedMetrics, rules: RateRules) -> dict[str, RateEstimate]:
+    """An estimate for every protocol that `metrics` or `tracks` name, as of the metrics' time."""
+    names = {**metrics.allocation_by_protocol, **metrics.earnings_by_protocol, **metrics.connection_status, **tracks}
+    caution = rules.caution * math.sqrt(2.0 * math.log(max(len(tracks), 2)))
+    return {name: _estimate(name, tracks.get(name), metrics, rules, caution) for name in names}
+
+
+def _estimate(
+    name: str, track: Track | None, metrics: AggregatedMetrics, rules: RateRules, caution: float
+) -> RateEstimate:
+    now, stale = metrics.timestamp, name in metrics.stale
+    if track is None:
+        return RateEstimate(name, stale=stale, why=_why_unknown(name, metrics, rules))
+    age = max(0.0, (now - track.at).total_seconds())
+    blocks = {block.number: block.total / block.weight for block in track.blocks}
+    if age > rules.window_hours * HOUR:
+        why = f"last seen {_ago(age)} ago, before the window of {rules.window_hours:g} h"
+        return RateEstimate(name, readings=track.count, age_seconds=age, stale=stale, why=why)
+    rate, readings = track.rate, 1.0 / track.squares - 1.0
+    assumed = rules.prior_readings * (rules.prior * rate) ** 2
+    variance = (readings * track.variance + assumed) / (readings + rules.prior_readings)
+    error = math.sqrt(variance * track.squares)
+    more = rate - caution * error
+    if track.strikes and track.strikes[-1] < more:
+        more = sum(track.strikes) / len(track.strikes)
+    past = age / HOUR - rules.fresh_hours
+    if past > 0.0:
+        more -= abs(more) * (1.0 - 0.5 ** (past / rules.age_hours))
+    why = f"its value is {_ago(metrics.stale[name])} old" if stale else ""
+    return RateEstimate(name, rate, more, error, track.count, age, stale, why, blocks)
+
+
+def _why_unknown(name: str, metrics: AggregatedMetrics, rules: RateRules) -> str:
+    share, status = metrics.allocation_by_protocol.get(name), metrics.statuses.get(name)
+    if name in metrics.stale:
+        return f"its only value is {_ago(metrics.stale[name])} old"
+    if name not in metrics.earnings_by_protocol:
+        said = f" ({status.error})" if status is not None and status.error is not None else ""
+        return f"it has not reported any earnings{said}"
+    if share is None:
+        return "its share is not known"
+    return f"share {share:.4g} is too small to tell a rate from (least {rules.least_share:g})"
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds / HOUR:.3g} h" if seconds >= HOUR else f"{seconds / 60.0:.3g} min"
