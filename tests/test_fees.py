@@ -248,6 +248,15 @@ def test_a_forced_move_counts_and_pays_and_is_free_from_then_on() -> None:
     assert none == Unmet("bounds force 1 moves, more than max_moves 0")
 
 
+def test_a_set_that_leaves_capacity_idle_has_the_price_nothing() -> None:
+    # compute takes the idle 2/3: 24 * 0.4 * 2/3 - 0.2 = 6.2 more than the 3.2 of staying; relay would pay 0.1 per unit
+    specs = [ProtocolSpec("relay", 0.4, move_cost=0.1, move_fee=0.2), ProtocolSpec("compute", 0.4, move_fee=0.2)]
+    problem = AllocationProblem(specs, {"relay": 1 / 3, "compute": 0.0}, allow_idle=True, horizon_hours=24)
+    answer = fees.solve(problem, compiled=False)
+    assert isinstance(answer, PathAnswer)
+    assert answer.bound == pytest.approx(9.4)
+
+
 def test_what_the_path_does_not_take_it_declines_in_words() -> None:
     relay, compute = ProtocolSpec("relay", 2.0, move_fee=0.1), ProtocolSpec("compute", 1.0, max_share=1.0)
     current = {"relay": 0.5, "compute": 0.5}

@@ -227,10 +227,15 @@ def worth_of(sides: Sides, movers: BoolArray) -> tuple[float, float | None]:
 
 
 def _balance(sides: Sides, buys: FloatArray, u: FloatArray, sells: FloatArray, v: FloatArray) -> float:
-    """The price at which what is bought at slopes `buys` above it less what is sold at `sells` below it is to_fill."""
+    """The price at which what is bought at slopes `buys` above it less what is sold at `sells` below it is to_fill.
+
+    0 where idle is allowed and all there is to buy does not fill.
+    """
     slope, width = np.concatenate([sells, buys]), np.concatenate([v, u])
     order = np.argsort(slope)[::-1]
     ends = width[order].cumsum()
     place = int(ends.searchsorted(sides.to_fill + float(v.sum()) - sides.dust))
+    if sides.idle and place == order.size:
+        return 0.0
     price = float(slope[order[min(place, order.size - 1)]])
     return max(price, 0.0) if sides.idle else price
