@@ -35,9 +35,10 @@ SEVERAL = AllocationProblem({"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 0.0}, periods=
 
 
 @st.composite
-def horizons(draw: st.DrawFn, largest: int = 16) -> AllocationProblem:
+def horizons(draw: st.DrawFn) -> AllocationProblem:
     """Flat rates over a few periods: many that start empty or none, floors, holds, tight limits, starts off budget."""
-    size, periods = draw(st.integers(2, largest)), draw(st.integers(2, 6))
+    size = draw(st.one_of(st.integers(2, horizon.FEW), st.integers(horizon.FEW + 1, 2 * horizon.FEW)))
+    periods = draw(st.integers(2, 6))
     names = [f"p{i:02d}" for i in range(size)]
     features = FEATURES if draw(st.booleans()) else {"bounds", "costs", "periods"}
     grid = draw(st.sampled_from([None, 8]))
@@ -49,6 +50,7 @@ def horizons(draw: st.DrawFn, largest: int = 16) -> AllocationProblem:
     problem = AllocationProblem(
         specs,
         now,
+        capacity=draw(st.sampled_from([1.0, 1.0, 1.0, 0.75, 1.125])),
         allow_idle=idle,
         periods=periods,
         horizon_hours=draw(st.sampled_from([1.0, 6.0, 24.0])),
@@ -154,11 +156,20 @@ def test_an_answer_that_does_not_prove_itself_is_found_again_with_every_protocol
 
 def test_a_start_below_capacity_that_the_active_alone_cannot_fill_asks_everybody() -> None:
     names = [f"p{i:02d}" for i in range(20)]
-    specs = [ProtocolSpec(name, 1.0 + i, max_share=0.05) for i, name in enumerate(names)]
-    problem = AllocationProblem(specs, dict.fromkeys(names, 0.0), periods=2)
+    specs = [ProtocolSpec(name, 1.0 + i, max_share=0.5 if i < 11 else 0.05) for i, name in enumerate(names)]
+    limits = Limits(max_change=0.05)
+    problem = AllocationProblem(specs, dict.fromkeys(names, 0.0), periods=2, limits=limits)
     answer = horizon.solve(problem, compiled=False)
-    assert isinstance(answer, PathAnswer) and answer.schedule == pytest.approx(np.full((2, 20), 0.05))
+    assert isinstance(answer, PathAnswer) and "as fewer cannot take the capacity" in answer.detail
+    assert answer.schedule[0] == pytest.approx(np.full(20, 0.05))
     agrees_with_highs(problem, compiled=False)
+
+
+@pytest.mark.parametrize("capacity", [0.0, 1.0])
+def test_where_nobody_holds_or_earns_anything_somebody_is_active_all_the_same(capacity: float, compiled: bool) -> None:
+    names = [f"p{i:02d}" for i in range(horizon.FEW + 1)]
+    problem = AllocationProblem(dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0), periods=2, capacity=capacity)
+    agrees_with_highs(problem, compiled)
 
 
 def test_nothing_moves_where_moving_gains_nothing(compiled: bool) -> None:

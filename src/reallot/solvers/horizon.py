@@ -160,15 +160,17 @@ def _rounds(
 def first_active(whole: Steps) -> BoolArray:
     """(protocols,) True for what must be in the program, and for what will probably earn its place there.
 
-    What starts with a share or has a floor must be. The rest is a guess that the proof makes good: what would pay at
-    the rates of the last protocols needed, if twice as many were needed as fill the capacity.
+    What starts with a share or has a floor must be. The rest is a guess that the proof makes good: as many as fill the
+    capacity, best on average, and what would pay at the rates of the last ones needed if twice as many were needed.
     """
     count, size = whole.shape
     active: BoolArray = (whole.current > 0.0) | (whole.lower > 0.0).any(axis=0)
     if size <= FEW:
         return np.ones_like(active)
-    place = min(2 * math.ceil(whole.available / max(float(np.median(whole.upper[0])), DUST)), size - 1)
-    last = np.partition(whole.gain, size - 1 - place, axis=1)[:, size - 1 - place]
+    needed = max(1, math.ceil(whole.available / max(float(np.median(whole.upper[0])), DUST)))
+    place = max(size - 1 - 2 * needed, 0)
+    last = np.partition(whole.gain, place, axis=1)[:, place]
+    active[np.argsort(whole.gain.sum(axis=0))[-needed:]] = True
     nothing = np.zeros(count)
     guess = RowPrices(last, nothing, nothing, whole.gain)
     return active | (best_purchase(whole, holding_values(whole, guess), guess) > 0.0)
