@@ -1,0 +1,212 @@
+"""Rates from readings: resets, payouts, vanished parts, months, standing sources; never a spike, never below zero."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reallot.adapters.series import Meter, Resets, Series, Unit, exact
+from reallot.errors import ConfigurationError, ErrorKind, ProtocolError
+from reallot.orchestration.records import SeriesKind
+
+START = datetime(2026, 1, 10, tzinfo=UTC)
+MONTHLY = Series("counter", resets="month")
+HOUR = 3600.0
+
+
+def rates(series, readings, start=START):
+    """Rates after each (hours, value)."""
+    meter = Meter(series)
+    found = [meter.read(exact(value, "it"), start + timedelta(hours=hours), hours * HOUR) for hours, value in readings]
+    return [None if rate is None else float(rate) for rate in found]
+
+
+def test_a_rate_is_a_rate_by_the_time_it_is_for():
+    assert rates(Series("rate"), [(0, 2.5), (1, 3)]) == [2.5, 3.0]
+    assert rates(Series("rate", per=timedelta(days=1)), [(0, 24)]) == [1.0]
+
+
+def test_a_counter_gives_differences_over_the_window():
+    assert rates(Series("counter"), [(0, 100), (0.5, 101), (1, 103), (2, 103)]) == [None, 2.0, 3.0, 0.0]
+
+
+def test_a_minute_is_the_least_that_says_anything():
+    assert rates(Series("counter"), [(0, 0), (0.5 / 60, 1), (1 / 60, 2)]) == [None, None, 120.0]
+
+
+def test_a_month_starts_again_without_a_drop():
+    eve = datetime(2026, 1, 31, 22, 0, tzinfo=UTC)
+    readings = [(0, 700), (0.5, 700.5), (1, 701), (1.5, 701.5), (2.25, 0.25), (2.5, 0.5), (3, 1.0), (3.5, 1.5)]
+    found = rates(MONTHLY, readings, eve)
+    assert found[0] is None
+    assert all(0.3 < rate <= 1.0 for rate in found[1:])
+    assert found[-1] == 1.0
+
+
+def test_a_vanished_satellite_is_no_reset_and_its_return_no_windfall():
+    readings = [(0, 500), (1, 501), (2, 400), (3, 401), (4, 503), (5, 504)]
+    assert rates(MONTHLY, readings) == [None, 1.0, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_a_vanished_satellite_in_the_first_minutes_of_a_month_is_no_reset():
+    eve = datetime(2026, 1, 31, 23, 0, tzinfo=UTC)
+    assert rates(MONTHLY, [(0, 500), (0.9, 500.9), (1.1, 480), (1.9, 480.8)], eve)[-1] <= 1.0 + 1e-9
+
+
+def test_an_epoch_starts_again_at_any_time():
+    series = Series("counter", resets="epoch")
+    assert rates(series, [(0, 100), (1, 110), (2, 5), (3, 15)]) == [None, 10.0, 5.0, 10.0]
+
+
+def test_a_balance_drops_at_a_payout_and_the_hour_of_it_is_left_out():
+    assert rates(Series("balance"), [(0, 10), (1, 11), (2, 0.5), (3, 1.5)]) == [None, 1.0, 1.0, 1.0]
+
+
+def test_events_are_counted_once_and_spread_over_the_window():
+    meter = Meter(Series("event", window=timedelta(hours=2)))
+    came = [START, START, START + timedelta(hours=1), START + timedelta(hours=1), START + timedelta(hours=1)]
+    found = [meter.read(Decimal(6), START + timedelta(hours=h), h * HOUR, event=event) for h, event in enumerate(came)]
+    assert found == [None, None, 3, 3, 0]
+
+
+def test_a_source_that_stands_within_its_cadence_keeps_its_rate_and_falls_after_it():
+    series = Series("counter", window=timedelta(hours=24), cadence=timedelta(hours=12))
+    found = rates(series, [(hour, 12 * ((hour - 1) // 12)) for hour in range(1, 61)])
+    assert found[:12] == [None] * 12
+    assert set(found[24:]) == {1.0}
+    still = rates(series, [(hour, 12 * min((hour - 1) // 12, 3)) for hour in range(1, 97)])
+    assert still[36:49] == [1.0] * 13
+    assert all(after < before for before, after in pairwise(still[49:73]))
+    assert still[-1] == 0.0
+
+
+def test_nothing_earned_for_a_whole_cadence_is_zero_not_unknown():
+    series = Series("counter", window=timedelta(hours=2), cadence=timedelta(hours=1))
+    assert rates(series, [(0, 5), (0.5, 5), (1.0, 5)]) == [None, None, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"kind": "extrapolation"}, "never an input"),
+        ({"kind": "countre"}, "did you mean 'counter'"),
+        ({"resets": "monthly"}, "did you mean 'month'"),
+        ({"window": timedelta(0)}, "window"),
+        ({"dip": 1.0}, "dip"),
+        ({"cadence": timedelta(-1)}, "cadence"),
+    ],
+)
+def test_a_series_that_cannot_be_is_refused(arguments, words):
+    with pytest.raises(ConfigurationError, match=words):
+        Series(**arguments)
+
+
+def test_money_is_made_last_and_points_have_no_price():
+    assert Unit("cent").usd(Decimal("654.49")) == 6.5449
+    assert Unit("micro_usd").usd(Decimal(1)) == 1e-6
+    assert Unit("wei", 0.25).usd(Decimal(4 * 10**18)) == 1.0
+    assert Unit("points", 0.01).usd(Decimal(5)) == 0.05
+    with pytest.raises(ProtocolError) as caught:
+        Unit("points").usd(Decimal(5))
+    assert caught.value.kind is ErrorKind.NEVER_REPORTED
+    for wrong in (("cents", None), ("usd", 1.0), ("token", -1.0), ("token", math.nan), ("token", "1")):
+        with pytest.raises(ConfigurationError):
+            Unit(*wrong)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (2**70 + 1, Decimal(2**70 + 1)),
+        ("1180591620717411303425", Decimal(2**70 + 1)),
+        (" 1.5 ", Decimal("1.5")),
+        ("-3e-7", Decimal("-3e-7")),
+        (0.1, Decimal("0.1")),
+        (np.float64(0.1), Decimal("0.1")),
+        (np.int64(7), Decimal(7)),
+        (Decimal("2.50"), Decimal("2.50")),
+    ],
+)
+def test_numbers_are_taken_without_loss(value, number):
+    assert exact(value, "it") == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("$1.75", "3500m", "1,234", "1_000", "NaN", "Infinity", "1e999", "", "٣", "0x10", "1" * 200, b"1"),
+        *(True, math.nan, math.inf, [], {}, 10**61, Decimal("sNaN"), 1j),
+    ],
+    ids=lambda value: str(value)[:9],
+)
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(ProtocolError) as caught:
+        exact(value, "it")
+    assert caught.value.kind is ErrorKind.SHAPE
+
+
+def test_dollars_are_a_number_only_where_they_are_meant():
+    assert exact("$1.75", "it", dollars=True) == Decimal("1.75")
+
+
+wei = st.integers(min_value=0, max_value=10**24)
+gaps = st.floats(min_value=0.0, max_value=2e6)
+
+
+@given(
+    st.sampled_from([SeriesKind.COUNTER, SeriesKind.BALANCE, SeriesKind.EVENT]),
+    st.sampled_from(Resets),
+    st.sampled_from([timedelta(0), timedelta(hours=12)]),
+    st.lists(st.tuples(gaps, wei), max_size=30),
+)
+def test_whatever_is_read_the_rate_is_finite_and_not_below_zero(kind, resets, cadence, readings):
+    meter, seconds = Meter(Series(kind, resets=resets, cadence=cadence)), 0.0
+    for gap, value in readings:
+        seconds += gap
+        now = START + timedelta(seconds=seconds)
+        rate = meter.read(Decimal(value), now, seconds, event=now)
+        assert rate is None or (rate.is_finite() and rate >= 0)
+
+
+@given(st.lists(st.tuples(st.floats(min_value=1.0, max_value=3000.0), wei), min_size=2, max_size=40))
+def test_differences_of_huge_counters_are_exact(steps):
+    meter, seconds, total = Meter(Series("counter", window=timedelta(days=365))), 0.0, 10**30
+    meter.read(Decimal(total), START, 0.0)
+    for gap, more in steps:
+        seconds, total = seconds + gap, total + more
+        rate = meter.read(Decimal(total), START, seconds)
+        if rate is not None:
+            gained = rate * Decimal(repr(seconds)) / 3600
+            assert abs(gained - (total - 10**30)) <= max(gained * Decimal("1e-20"), Decimal("1e-9"))
+
+
+@given(
+    st.lists(st.floats(min_value=60.0, max_value=1800.0), min_size=60, max_size=120),
+    st.floats(min_value=-7000.0, max_value=7000.0),
+    st.floats(min_value=0.0, max_value=1.0),
+    st.integers(min_value=0, max_value=119),
+    st.integers(min_value=0, max_value=119),
+)
+def test_a_steady_income_stays_steady_over_a_months_end_with_skewed_clocks_and_a_lost_part(
+    gaps, skew, lost, vanishes, returns
+):
+    """1 an hour in all: the counter's own clock is `skew` seconds ahead, and a part of its sum is away for a while."""
+    midnight = 12 * HOUR
+    start = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+    meter, seconds = Meter(MONTHLY), 0.0
+    for number, gap in enumerate(gaps):
+        seconds += gap
+        own = seconds + skew - midnight
+        total = (own if own >= 0.0 else 720 * HOUR + own) / HOUR
+        if vanishes <= number < returns:
+            total *= 1.0 - 0.4 * lost
+        rate = meter.read(exact(total, "it"), start + timedelta(seconds=seconds), seconds)
+        if rate is not None:
+            assert 0.0 <= rate < 3.0
