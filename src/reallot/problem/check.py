@@ -14,6 +14,8 @@ LARGEST = 1e15
 
 def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf) -> float:
     """`value` as a float in [low, high]; raises InvalidInput naming `what` otherwise."""
+    if type(value) is float and low <= value <= high and -LARGEST <= value <= LARGEST:
+        return value
     if isinstance(value, (bool, str, bytes)) or value is None:
         raise InvalidInput(f"{what} is {value!r}; it must be a number")
     try:

@@ -51,7 +51,14 @@ class EarningsCurve:
     @classmethod
     def flat(cls, rate: float) -> EarningsCurve:
         """The same `rate` (USD/h for the whole capacity) however much is given: earnings are rate * share."""
-        return cls((0.0,), (0.0,), number(rate, "rate (USD/h)"))
+        return cls._flat(number(rate, "rate (USD/h)"))
+
+    @classmethod
+    def _flat(cls, rate: float) -> EarningsCurve:
+        """The same for a rate that has been checked: nothing is left to look at."""
+        curve = object.__new__(cls)
+        vars(curve).update(shares=(0.0,), earnings=(0.0,), last_slope=rate)
+        return curve
 
     @classmethod
     def through(cls, points: Iterable[tuple[float, float]]) -> EarningsCurve:
@@ -77,7 +84,7 @@ class EarningsCurve:
     @classmethod
     def of(cls, value: Any, what: str = "rate (USD/h)") -> EarningsCurve:
         """A curve as it is, or a bare number as a flat rate, called `what` where it is wrong."""
-        return value if isinstance(value, EarningsCurve) else cls.flat(number(value, what))
+        return value if isinstance(value, EarningsCurve) else cls._flat(number(value, what))
 
     @cached_property
     def slopes(self) -> tuple[float, ...]:

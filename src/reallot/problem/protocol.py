@@ -10,12 +10,17 @@ from functools import cached_property
 from typing import cast
 
 from ..errors import InvalidInput
-from .check import by_name, number, whole
+from .check import LARGEST, by_name, number, whole
 from .curve import EarningsCurve
 
 NUMBERS = 11
 """How many numbers a protocol's record has on its own (`ProtocolSpec.packed`)."""
 _pack = struct.Struct(f"{NUMBERS}d").pack
+_OPTIONAL = ("max_share", "move_cost_in", "move_cost_out")
+_AT_LEAST_ZERO = (
+    *("min_share", "max_share", "entry_share", "step", "decrease_floor"),
+    *("move_cost", "move_cost_in", "move_cost_out", "move_fee", "warm_up_hours"),
+)
 
 
 @dataclass(frozen=True)
@@ -73,27 +78,27 @@ class ProtocolSpec:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise InvalidInput(f"a protocol's name is {self.name!r}; give a non-empty string")
-        where = f"{self.name}: "
-        put = object.__setattr__
-        rate = where + "rate (USD/h)"
-        if isinstance(self.curve, Sequence) and not isinstance(self.curve, str):
-            if not self.curve:
-                raise InvalidInput(f"{where}curve is an empty list; give one curve, or one per period")
-            put(self, "curve", tuple(EarningsCurve.of(curve, rate) for curve in self.curve))
+        put, given = object.__setattr__, vars(self)
+        curve = self.curve
+        if isinstance(curve, Sequence) and not isinstance(curve, str):
+            if not curve:
+                raise InvalidInput(f"{self.name}: curve is an empty list; give one curve, or one per period")
+            put(self, "curve", tuple(EarningsCurve.of(each, f"{self.name}: rate (USD/h)") for each in curve))
         else:
-            put(self, "curve", EarningsCurve.of(self.curve, rate))
-        for key in ("min_share", "entry_share", "step", "decrease_floor", "move_cost", "move_fee", "warm_up_hours"):
-            put(self, key, number(getattr(self, key), where + key, 0.0))
-        put(self, "warm_up_earns", number(self.warm_up_earns, where + "warm_up_earns", 0.0, 1.0))
-        for key in ("max_share", "move_cost_in", "move_cost_out"):
-            if getattr(self, key) is not None:
-                put(self, key, number(getattr(self, key), where + key, 0.0))
+            put(self, "curve", EarningsCurve.of(curve, f"{self.name}: rate (USD/h)"))
+        for key in _AT_LEAST_ZERO:
+            value = given[key]
+            if type(value) is float and 0.0 <= value <= LARGEST or value is None and key in _OPTIONAL:
+                continue
+            put(self, key, number(value, f"{self.name}: {key}", 0.0))
+        if self.warm_up_earns != 0.0:
+            put(self, "warm_up_earns", number(self.warm_up_earns, f"{self.name}: warm_up_earns", 0.0, 1.0))
         if self.max_share is not None and self.max_share < self.min_share:
-            raise InvalidInput(f"{where}min_share {self.min_share:g} is above max_share {self.max_share:g}")
+            raise InvalidInput(f"{self.name}: min_share {self.min_share:g} is above max_share {self.max_share:g}")
         if self.lock_in is not None and not isinstance(self.lock_in, LockIn):
-            raise InvalidInput(f"{where}lock_in is {self.lock_in!r}; give LockIn(share, until)")
-        uses = by_name(self.uses, where + "uses")
-        put(self, "uses", {key: number(value, f"{where}uses {key}", 0.0) for key, value in uses.items()})
+            raise InvalidInput(f"{self.name}: lock_in is {self.lock_in!r}; give LockIn(share, until)")
+        uses = by_name(self.uses, f"{self.name}: uses")
+        put(self, "uses", {key: number(value, f"{self.name}: uses {key}", 0.0) for key, value in uses.items()})
 
     @property
     def curves(self) -> tuple[EarningsCurve, ...]:
