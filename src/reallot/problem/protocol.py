@@ -88,7 +88,7 @@ class ProtocolSpec:
             put(self, "curve", EarningsCurve.of(curve, f"{self.name}: rate (USD/h)"))
         for key in _AT_LEAST_ZERO:
             value = given[key]
-            if type(value) is float and 0.0 <= value <= LARGEST or value is None and key in _OPTIONAL:
+            if (type(value) is float and 0.0 <= value <= LARGEST) or (value is None and key in _OPTIONAL):
                 continue
             put(self, key, number(value, f"{self.name}: {key}", 0.0))
         if self.warm_up_earns != 0.0:
