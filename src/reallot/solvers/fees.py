@@ -99,12 +99,12 @@ class Search:
 
     def __init__(self, sides: Sides, compiled: bool | None) -> None:
         self.sides, self.by = sides, ""
-        self.look = fees_search.search
+        self.look, self.most_compiled = fees_search.search, 0
         if compiled or (compiled is None and f"{__package__}.fees_compiled" in sys.modules):
             require()
             from . import fees_compiled
 
-            self.look, self.by = fees_compiled.search, ", compiled"
+            self.look, self.most_compiled = fees_compiled.search, fees_compiled.MOST
         self.best = Known(-np.inf, sides.taken, 0.0)
         self.bound: float | None = None
         self.seen = self.questions = self.left_open = 0
@@ -159,6 +159,8 @@ class Search:
         asked = question(sides, root, self.best.worth, prices, left, most_sets)
         worth, found, seen, bound = self.look(*asked)
         self.seen += seen
+        if 0 < left.places.size <= self.most_compiled:
+            self.by = ", compiled"
         if found >= 0:
             movers = left.always | sides.taken
             movers[left.places] = [bool(found >> i & 1) for i in range(left.places.size)]
