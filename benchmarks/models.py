@@ -11,6 +11,7 @@ from .registry import Build, spec
 ALL = ("exact", "highs", "scipy", "pulp")
 PROGRAMS = ("highs", "scipy", "pulp")
 PERIODS = ("horizon", *PROGRAMS)
+FEES = ("fees", *PROGRAMS)
 
 
 def _names(count: int) -> list[str]:
@@ -77,7 +78,7 @@ def resources(size: int, random: np.random.Generator) -> Build:
     return build
 
 
-@spec("a fee for every protocol that moves: a mixed-integer program", (5, 20, 100), PROGRAMS, {"pulp": 20})
+@spec("a fee for every protocol that moves: a mixed-integer program", (5, 20, 100), FEES, {"pulp": 20})
 def fees(size: int, random: np.random.Generator) -> Build:
     names = _names(size)
     current = _current(names, random)
