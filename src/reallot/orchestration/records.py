@@ -251,6 +251,9 @@ class PerformanceReport(Record):
     total_earnings  gross; net_earnings is after total_cost
     covered         part of the period for which there were readings
     uptime          part of the covered time in which each protocol answered
+    carried_earnings
+                    what values that were carried forward would have added, USD: not measured, so not in the totals
+    notes           what a reader should know: gaps, moves whose plans are not known
     """
 
     period_start: Moment
@@ -266,6 +269,8 @@ class PerformanceReport(Record):
     rollbacks: int = 0
     moves: list[MoveReview] = Field(default_factory=list)
     alerts: int = 0
+    carried_earnings: float = 0.0
+    notes: list[str] = Field(default_factory=list)
 
 
 Positive = Annotated[float, Field(ge=0.0)]
@@ -341,7 +346,12 @@ class MonitorConfig(Record):
     optimization_threshold   USD/h that an opportunity must promise
     connection_timeout       a protocol that has not answered for so long
     max_alerts               history kept
-    needed, out_of           an alert fires where `needed` of the last `out_of` checks saw its condition
+    needed, out_of           an alert fires where `needed` of the last `out_of` checks saw its condition, and is over
+                             where none of them did
+    mute                     a condition that comes back within this is not told again
+    drop_percent             a protocol that earns less than so many percent of its usual rate; None for never
+    flat_line                a protocol whose earnings used to change, and did not for so long
+    max_snapshots            snapshots kept: 20,000 are two weeks of a poll a minute
     """
 
     low_earnings_threshold: float | None = 5.0
@@ -352,3 +362,6 @@ class MonitorConfig(Record):
     needed: Annotated[int, Field(ge=1)] = 1
     out_of: Annotated[int, Field(ge=1)] = 1
     mute: Window = timedelta(0)
+    drop_percent: Annotated[float, Field(gt=0.0, lt=100.0)] | None = 50.0
+    flat_line: Window = timedelta(hours=6)
+    max_snapshots: Annotated[int, Field(ge=2)] = 20_000

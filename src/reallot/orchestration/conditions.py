@@ -1,0 +1,184 @@
+"""What is worth an alert: conditions seen in one poll, and in what polls before it said of each protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from ..wording import usd
+from .records import AggregatedMetrics, MonitorConfig, OptimizationOpportunity
+
+HOUR = 3600.0
+QUICK_HOURS, USUAL_HOURS = 1.0 / 6.0, 12.0
+"""Half-lives of what a protocol earns now, and of what it usually earns."""
+LEAST_HOURS = 1.0
+"""A protocol watched for less has no usual rate."""
+LEAST_CHANGES, PATIENCE = 5, 4.0
+"""Earnings used to change where they did so often; they are flat after so many times their longest rest."""
+LEAST_SHARE = 0.005
+TOP = 3.0
+"""A reading above so many times the usual counts as that."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A condition that holds now: `key` is what it is about, `severity` from 0 to 1."""
+
+    key: str
+    message: str
+    severity: float
+
+
+class Seen(NamedTuple):
+    """What polls said of one protocol.
+
+    down_since      first of the polls in a row that it did not answer; None where it answered
+    value, since    its earnings (USD/h), and since when they are the same
+    changes, rest   how often they changed, and the longest time between two changes, seconds
+    quick, usual    running means of earnings per share, USD/h
+    count, seconds  readings in them, and the time they cover
+    at              the last reading
+    """
+
+    down_since: datetime | None = None
+    value: float | None = None
+    since: datetime | None = None
+    changes: int = 0
+    rest: float = 0.0
+    quick: float = 0.0
+    usual: float = 0.0
+    count: int = 0
+    seconds: float = 0.0
+    at: datetime | None = None
+
+
+def observe(seen: Mapping[str, Seen], metrics: AggregatedMetrics) -> dict[str, Seen]:
+    """`seen` after one poll more."""
+    now, result = metrics.timestamp, dict(seen)
+    for name in {**metrics.connection_status, **metrics.earnings_by_protocol}:
+        before = result.get(name, Seen())
+        down = None if metrics.connection_status.get(name, True) else (before.down_since or now)
+        after = before._replace(down_since=down)
+        if name in metrics.earnings_by_protocol and name not in metrics.stale and down is None:
+            after = _measured(after, metrics.earnings_by_protocol[name], metrics.allocation_by_protocol.get(name), now)
+        result[name] = after
+    return result
+
+
+def _measured(seen: Seen, value: float, share: float | None, now: datetime) -> Seen:
+    if seen.value is None or seen.since is None or value != seen.value:
+        rest = 0.0 if seen.since is None else (now - seen.since).total_seconds()
+        seen = seen._replace(value=value, since=now, changes=seen.changes + 1, rest=max(seen.rest, rest))
+    if share is None or share < LEAST_SHARE:
+        return seen
+    rate = value / share
+    passed = 0.0 if seen.at is None else max(0.0, (now - seen.at).total_seconds())
+    quick, usual = (
+        max(1.0 - 0.5 ** (passed / HOUR / half), 1.0 / (seen.count + 1.0)) for half in (QUICK_HOURS, USUAL_HOURS)
+    )
+    topped = min(rate, TOP * seen.usual) if seen.count and seen.usual > 0.0 else rate
+    return seen._replace(
+        quick=seen.quick + quick * (rate - seen.quick),
+        usual=seen.usual + usual * (topped - seen.usual),
+        count=seen.count + 1,
+        seconds=seen.seconds + passed,
+        at=now,
+    )
+
+
+def findings(
+    seen: Mapping[str, Seen],
+    metrics: AggregatedMetrics,
+    opportunities: Sequence[OptimizationOpportunity],
+    config: MonitorConfig,
+    median: float | None,
+) -> list[Finding]:
+    """Every condition that holds at this poll; `median` is the operator's own (USD/h), None where not known yet."""
+    found = [_low(metrics, config, median), _worth(opportunities, config)]
+    names = {**metrics.connection_status, **metrics.earnings_by_protocol}
+    for name in names:
+        one = seen.get(name, Seen())
+        found += [
+            _silent(name, one, metrics, config),
+            _stale(name, one, metrics, config),
+            _unwell(name, metrics),
+        ]
+        if one.down_since is None and name not in metrics.stale:
+            found += [_flat(name, one, metrics, config), _dropped(name, one, config)]
+    return [finding for finding in found if finding is not None]
+
+
+def _low(metrics: AggregatedMetrics, config: MonitorConfig, median: float | None) -> Finding | None:
+    total, lines = metrics.total_earnings_per_hour, []
+    if config.low_earnings_threshold is not None and total < config.low_earnings_threshold:
+        lines.append((config.low_earnings_threshold, f"below {usd(config.low_earnings_threshold)}"))
+    if config.low_earnings_percent is not None and median is not None:
+        line = config.low_earnings_percent / 100.0 * median
+        if total < line:
+            lines.append((line, f"below {config.low_earnings_percent:g} % of their median of {usd(median)}"))
+    if not lines:
+        return None
+    line = max(line for line, _ in lines)
+    severity = 0.3 + 0.6 * min(1.0, max(0.0, 1.0 - total / line)) if line > 0.0 else 0.3
+    return Finding("low_earnings", f"earnings are {usd(total)} USD/h, {' and '.join(t for _, t in lines)}", severity)
+
+
+def _worth(opportunities: Sequence[OptimizationOpportunity], config: MonitorConfig) -> Finding | None:
+    best = max(opportunities, key=lambda each: each.earnings_improvement, default=None)
+    if best is None or best.earnings_improvement < config.optimization_threshold:
+        return None
+    message = (
+        f"{usd(best.earnings_improvement)} USD/h more by moving from {best.from_protocol} to {best.to_protocol} "
+        f"({usd(best.current_rate)} -> {usd(best.projected_rate)} USD/h for a whole share)"
+    )
+    return Finding("opportunity", message, 0.2)
+
+
+def _silent(name: str, seen: Seen, metrics: AggregatedMetrics, config: MonitorConfig) -> Finding | None:
+    if seen.down_since is None:
+        return None
+    passed = (metrics.timestamp - seen.down_since).total_seconds()
+    if passed < config.connection_timeout.total_seconds():
+        return None
+    status = metrics.statuses.get(name)
+    said = f": {status.message or status.error}" if status is not None and (status.message or status.error) else ""
+    return Finding(f"disconnected:{name}", f"{name} has not answered since {_clock(seen.down_since)}{said}", 0.7)
+
+
+def _stale(name: str, seen: Seen, metrics: AggregatedMetrics, config: MonitorConfig) -> Finding | None:
+    age = metrics.stale.get(name)
+    if age is None or seen.down_since is not None or age < config.connection_timeout.total_seconds():
+        return None
+    return Finding(f"stale:{name}", f"{name} answers, but its value is old: it is carried forward", 0.4)
+
+
+def _unwell(name: str, metrics: AggregatedMetrics) -> Finding | None:
+    status = metrics.statuses.get(name)
+    if status is None or status.healthy is not False:
+        return None
+    said = f": {status.message}" if status.message else ""
+    return Finding(f"unhealthy:{name}", f"{name} says that it is not well{said}", 0.6)
+
+
+def _flat(name: str, seen: Seen, metrics: AggregatedMetrics, config: MonitorConfig) -> Finding | None:
+    if seen.since is None or seen.value is None or seen.changes <= LEAST_CHANGES:
+        return None
+    passed = (metrics.timestamp - seen.since).total_seconds()
+    if passed < max(config.flat_line.total_seconds(), PATIENCE * seen.rest):
+        return None
+    return Finding(f"flat:{name}", f"{name} has earned exactly {usd(seen.value)} USD/h since {_clock(seen.since)}", 0.4)
+
+
+def _dropped(name: str, seen: Seen, config: MonitorConfig) -> Finding | None:
+    if config.drop_percent is None or seen.seconds < LEAST_HOURS * HOUR or seen.usual <= 0.0:
+        return None
+    if seen.quick >= config.drop_percent / 100.0 * seen.usual:
+        return None
+    message = f"{name} earns {usd(seen.quick)} USD/h for a whole share; usual is {usd(seen.usual)}"
+    return Finding(f"drop:{name}", message, 0.6)
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

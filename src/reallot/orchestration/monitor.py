@@ -1,0 +1,247 @@
+"""RealtimeMonitor: what is seen, what is worth an alert, what a period brought."""
+
+from __future__ import annotations
+
+import inspect
+from bisect import bisect_left, insort
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Any
+
+from ..errors import ConfigurationError, MonitoringError, ReallocationError
+from .alerts import AlertBook
+from .clock import Clock
+from .conditions import Finding, Seen, findings, observe
+from .records import (
+    AggregatedMetrics,
+    Alert,
+    AllocationChange,
+    AllocationPlan,
+    DashboardSnapshot,
+    MonitorConfig,
+    OptimizationOpportunity,
+    PerformanceReport,
+)
+from .report import HOUR, Snapshot, count, integral, reviews
+
+RECENT, MOST_RECENT = timedelta(hours=24), 20
+"""Changes on a dashboard are of this time, at most so many."""
+LEAST_READINGS = 12
+"""Fewer have no median."""
+MOST_PLANS = 1000
+
+Changes = Callable[[], Sequence[AllocationChange] | Awaitable[Sequence[AllocationChange]]]
+
+
+class RealtimeMonitor:
+    """Keeps snapshots, raises alerts, and reports.
+
+    clock    without one, now is the time of the metrics at hand, or of the newest snapshot
+    changes  where moves are known: a ReallocationEngine, or a callable (awaited where it says so)
+    """
+
+    def __init__(
+        self,
+        config: MonitorConfig | None = None,
+        *,
+        clock: Clock | None = None,
+        changes: Changes | Any | None = None,
+    ) -> None:
+        self.config = config or MonitorConfig()
+        if self.config.needed > self.config.out_of:
+            raise ConfigurationError(
+                f"needed is {self.config.needed} of out_of {self.config.out_of} checks: no alert would ever be raised"
+            )
+        self._clock, self._changes = clock, changes
+        self._snapshots: list[Snapshot] = []
+        self._seen: dict[str, Seen] = {}
+        self._observed: datetime | None = None
+        self._alerts = AlertBook(self.config)
+        self._plans: dict[str, AllocationPlan] = {}
+
+    async def update_snapshot(self, metrics: AggregatedMetrics) -> None:
+        """Keeps one poll; the same time again replaces it."""
+        self._observe(metrics)
+        snapshot = Snapshot.of(metrics)
+        place = bisect_left(self._snapshots, snapshot.at, key=lambda each: each.at)
+        if place < len(self._snapshots) and self._snapshots[place].at == snapshot.at:
+            self._snapshots[place] = snapshot
+        else:
+            insort(self._snapshots, snapshot, key=lambda each: each.at)
+        if len(self._snapshots) > self.config.max_snapshots:
+            del self._snapshots[: len(self._snapshots) - self.config.max_snapshots]
+
+    async def check_alerts(
+        self, metrics: AggregatedMetrics, opportunities: Sequence[OptimizationOpportunity]
+    ) -> list[Alert]:
+        """Alerts that begin at this check, and those that are over: with `recovered_at`, and a message that says so."""
+        self._observe(metrics)
+        found = findings(self._seen, metrics, opportunities, self.config, self._median(metrics.timestamp))
+        return self._alerts.check(self._now(metrics), found)
+
+    async def get_dashboard_metrics(
+        self,
+        metrics: AggregatedMetrics,
+        optimal_allocation: Mapping[str, float],
+        opportunities: Sequence[OptimizationOpportunity],
+    ) -> DashboardSnapshot:
+        """All that a dashboard shows now."""
+        now = self._now(metrics)
+        changes = [change for change in await self._all_changes() if change.timestamp >= now - RECENT]
+        return DashboardSnapshot(
+            timestamp=metrics.timestamp,
+            total_earnings_per_hour=metrics.total_earnings_per_hour,
+            earnings_by_protocol=metrics.earnings_by_protocol,
+            current_allocation=metrics.allocation_by_protocol,
+            optimal_allocation=dict(optimal_allocation),
+            optimization_opportunity=max(opportunities, key=lambda each: each.earnings_improvement, default=None),
+            next_reallocation_in=await self._next_in(now) if opportunities else None,
+            connection_status=metrics.connection_status,
+            recent_changes=changes[-MOST_RECENT:],
+            stale=metrics.stale,
+            alerts=self._alerts.open,
+        )
+
+    async def generate_report(self, period_start: datetime, period_end: datetime) -> PerformanceReport:
+        """A period in money and time; raises MonitoringError for naive times, no period, or one without readings."""
+        start, end = _utc(period_start, "period_start"), _utc(period_end, "period_end")
+        if end <= start:
+            raise MonitoringError(f"the period ends at {end.isoformat()}, not after its start {start.isoformat()}")
+        found = integral(self._snapshots, start, end, self.config.connection_timeout)
+        if not found.covered and not any(start <= each.at <= end for each in self._snapshots):
+            kept = (
+                f"{self._snapshots[0].at.isoformat()} to {self._snapshots[-1].at.isoformat()}"
+                if self._snapshots
+                else ""
+            )
+            raise MonitoringError(
+                f"no reading from {start.isoformat()} to {end.isoformat()}; "
+                + (f"there are some from {kept}" if kept else "there is none at all")
+            )
+        everything = await self._all_changes()
+        changes = [change for change in everything if start <= change.timestamp <= end]
+        moves = reviews(self._snapshots, everything, self._plans, lambda at: start <= at <= end)
+        plans, back = count(changes)
+        cost, hours = sum(move.cost for move in moves), found.covered / HOUR
+        notes = [f"no readings from {low.isoformat()} to {high.isoformat()}: not counted" for low, high in found.gaps]
+        if found.carried:
+            notes.append(f"values carried forward would add {found.carried:.4g} USD: not measured, so not counted")
+        if plans > len(moves):
+            notes.append(f"of {plans - len(moves)} moves the plan is not known here, nor what it cost")
+        return PerformanceReport(
+            period_start=start,
+            period_end=end,
+            total_earnings=found.total,
+            total_cost=cost,
+            net_earnings=found.total - cost,
+            average_earnings_per_hour=found.total / hours if hours > 0.0 else 0.0,
+            earnings_by_protocol=found.by_protocol,
+            uptime={name: min(up / found.covered, 1.0) for name, up in found.up.items()},
+            covered=min(found.covered / (end - start).total_seconds(), 1.0),
+            reallocations=plans,
+            rollbacks=back,
+            moves=moves,
+            alerts=sum(start <= alert.timestamp <= end for alert in self._alerts.history),
+            carried_earnings=found.carried,
+            notes=notes,
+        )
+
+    async def get_earnings_trends(self, hours: float) -> list[tuple[datetime, float]]:
+        """(time, USD/h) of every snapshot of the last `hours`, oldest first."""
+        if not hours >= 0.0:
+            raise MonitoringError(f"hours is {hours}; it must be 0 or more")
+        since = self._now() - timedelta(hours=hours)
+        place = bisect_left(self._snapshots, since, key=lambda each: each.at)
+        return [(each.at, each.total) for each in self._snapshots[place:]]
+
+    async def get_alert_history(self) -> list[Alert]:
+        """All alerts kept, oldest first, at most `max_alerts`."""
+        return self._alerts.history
+
+    async def acknowledge_alert(self, alert_timestamp: datetime) -> None:
+        """Marks one alert as seen; raises MonitoringError, naming the nearest, where none has this timestamp."""
+        self._alerts.acknowledge(alert_timestamp)
+
+    async def cleanup_old_data(self, retention_days: float) -> None:
+        """Drops snapshots, plans and alerts that are older; an alert whose condition still holds stays."""
+        if not retention_days >= 0.0:
+            raise MonitoringError(f"retention_days is {retention_days}; it must be 0 or more")
+        before = self._now() - timedelta(days=retention_days)
+        del self._snapshots[: bisect_left(self._snapshots, before, key=lambda each: each.at)]
+        self._plans = {key: plan for key, plan in self._plans.items() if plan.created_at >= before}
+        self._alerts.forget(before)
+
+    # beside the contract ---------------------------------------------------------------------------------------------
+
+    def raise_alert(self, alert: Alert | str, *, key: str = "", severity: float = 1.0) -> Alert | None:
+        """An alert from elsewhere, such as an engine that halted (`on_alert`); None where its key is open already.
+
+        It lasts until `resolve_alert` is called with its key (a message without one is its own key).
+        """
+        if isinstance(alert, Alert):
+            finding = Finding(alert.key or alert.message, alert.message, alert.severity)
+            return self._alerts.raised(finding, alert.timestamp)
+        return self._alerts.raised(Finding(key or alert, alert, severity), self._now())
+
+    def resolve_alert(self, key: str) -> Alert | None:
+        """Ends an alert from elsewhere; None where none with this key is open."""
+        return self._alerts.recovered(key, self._now())
+
+    def mute_alert(self, key: str, until: datetime) -> None:
+        """Nothing new is told of this key until then."""
+        self._alerts.mute(key, _utc(until, "until"))
+
+    @property
+    def open_alerts(self) -> list[Alert]:
+        """Alerts whose condition still holds, gravest first."""
+        return self._alerts.open
+
+    def remember_plan(self, plan: AllocationPlan) -> None:
+        """Keeps what a plan that is carried out was to bring and to cost, for reports."""
+        self._plans[plan.id] = plan
+        if len(self._plans) > MOST_PLANS:
+            del self._plans[next(iter(self._plans))]
+
+    # inside ----------------------------------------------------------------------------------------------------------
+
+    def _now(self, metrics: AggregatedMetrics | None = None) -> datetime:
+        if self._clock is not None:
+            return self._clock.now()
+        if metrics is not None:
+            return metrics.timestamp
+        return self._snapshots[-1].at if self._snapshots else self._observed or datetime.now(UTC)
+
+    def _observe(self, metrics: AggregatedMetrics) -> None:
+        if metrics.timestamp != self._observed:
+            self._seen, self._observed = observe(self._seen, metrics), metrics.timestamp
+
+    def _median(self, now: datetime) -> float | None:
+        if self.config.low_earnings_percent is None:
+            return None
+        place = bisect_left(self._snapshots, now - RECENT, key=lambda each: each.at)
+        totals = [each.total for each in self._snapshots[place:]]
+        return median(totals) if len(totals) >= LEAST_READINGS else None
+
+    async def _all_changes(self) -> list[AllocationChange]:
+        if self._changes is None:
+            return []
+        given = getattr(self._changes, "get_reallocation_history", self._changes)()
+        return list(await given if inspect.isawaitable(given) else given)
+
+    async def _next_in(self, now: datetime) -> timedelta | None:
+        """How long until a plan may act: 0 where it may now; None where nobody knows."""
+        ask = getattr(self._changes, "can_reallocate", None)
+        if ask is None:
+            return None
+        try:
+            await ask()
+        except ReallocationError as error:
+            return None if error.until is None else max(error.until - now, timedelta(0))
+        return timedelta(0)
+
+
+def _utc(moment: datetime, what: str) -> datetime:
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise MonitoringError(f"{what} is {moment!r}; give an aware datetime, such as datetime.now(UTC)")
+    return moment.astimezone(UTC)
