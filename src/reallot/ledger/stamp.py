@@ -1,0 +1,56 @@
+"""When something happened, by both clocks: the steady one counts inside a boot, the wall clock across boots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A moment: wall time, steady seconds, and the boot that these seconds belong to."""
+
+    wall: datetime
+    steady: float
+    boot: str
+
+
+def elapsed(since: Stamp, now: Stamp, awake: float = 0.0) -> float:
+    """Seconds between two stamps, never below 0 and never more than is sure.
+
+    In one boot by steady seconds. Across boots by wall time: a wall clock that went back counts as "just now". `awake`
+    is how long this process has run, in seconds: what another boot wrote is at least as old.
+
+    >>> before = Stamp(datetime(2026, 1, 1, 12, tzinfo=UTC), 100.0, "a")
+    >>> elapsed(before, Stamp(datetime(2026, 1, 1, 11, tzinfo=UTC), 160.0, "a"))
+    60.0
+    >>> elapsed(before, Stamp(datetime(2026, 1, 1, 11, tzinfo=UTC), 5.0, "b"), awake=5.0)
+    5.0
+    """
+    if since.boot == now.boot:
+        return max(0.0, now.steady - since.steady)
+    return max(0.0, awake, (now.wall - since.wall).total_seconds())
+
+
+def microseconds(moment: datetime) -> int:
+    """Whole microseconds UTC since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(whole_microseconds: int) -> datetime:
+    """The way back."""
+    return EPOCH + timedelta(microseconds=whole_microseconds)
+
+
+@cache
+def machine_boot() -> str:
+    """This boot of the machine; where the system does not say, this process."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return f"process-{uuid4()}"

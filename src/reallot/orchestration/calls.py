@@ -1,0 +1,136 @@
+"""One call to one adapter: bounded in time, its answer checked, its outcome named."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import numbers
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from ..adapters.base import ProtocolAdapter
+from ..errors import ErrorKind, ProtocolError
+
+T = TypeVar("T")
+SURELY_NOT = (ErrorKind.REFUSED, ErrorKind.AUTH, ErrorKind.RATE_LIMITED)
+"""Kinds that say: nothing was changed."""
+PERHAPS_LATER = (ErrorKind.UNKNOWN, ErrorKind.UNREACHABLE)
+"""Kinds that say: no answer came, and the call may still arrive."""
+
+
+class Outcome(StrEnum):
+    """What is known of a call that was to change something.
+
+    ANSWERED  it says that it was done, which reading back has to show
+    REFUSED   nothing was changed
+    FAILED    it ended with an error: changed or not, but nothing will happen later
+    LOST      no answer: it may have been done, and may still be
+    """
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A share as read, or why there is none."""
+
+    share: float | None
+    reason: str = ""
+
+
+async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
+    """What the call returns; TimeoutError after `seconds`, whatever the call does with its cancellation."""
+    task = asyncio.ensure_future(call)
+    task.add_done_callback(_look)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not task.done():
+        task.cancel()
+        raise TimeoutError(f"no answer in {seconds:g} s")
+    if task.cancelled():
+        raise ProtocolError("the call cancelled itself", ErrorKind.UNKNOWN)
+    return task.result()
+
+
+def _look(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+async def read_share(adapter: ProtocolAdapter, seconds: float) -> Reading:
+    """The share in force; never raises but for its own cancellation."""
+
+    async def call() -> object:
+        return await adapter.get_allocation()
+
+    try:
+        return checked_share(await within(seconds, call()))
+    except asyncio.CancelledError:
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        return Reading(None, told(error))
+
+
+async def read_shares(adapters: Mapping[str, ProtocolAdapter], seconds: float) -> dict[str, Reading]:
+    """Every share, read at once."""
+    readings = await asyncio.gather(*(read_share(adapter, seconds) for adapter in adapters.values()))
+    return dict(zip(adapters, readings, strict=True))
+
+
+def checked_share(value: object) -> Reading:
+    """A share out of whatever an adapter returned.
+
+    >>> checked_share(0.25), checked_share(float("nan"))
+    (Reading(share=0.25, reason=''), Reading(share=None, reason='nan is not a share between 0 and 1'))
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return Reading(None, f"a {type(value).__name__} is not a share between 0 and 1")
+    share = float(value)
+    if not (math.isfinite(share) and -1e-9 <= share <= 1.0 + 1e-9):
+        return Reading(None, f"{share:g} is not a share between 0 and 1")
+    return Reading(min(max(share, 0.0), 1.0))
+
+
+async def ask_for(adapter: ProtocolAdapter, share: float, key: str, seconds: float) -> tuple[Outcome, str]:
+    """Asks for a share; never raises but for its own cancellation.
+
+    An adapter with `takes_key = True` is called with `key=`, the same for one call and no other.
+    """
+
+    async def call() -> None:
+        if getattr(adapter, "takes_key", False):
+            await adapter.apply_allocation(share, key=key)  # type: ignore[call-arg]
+        else:
+            await adapter.apply_allocation(share)
+
+    try:
+        await within(seconds, call())
+    except asyncio.CancelledError:
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except ProtocolError as error:
+        if error.kind in SURELY_NOT:
+            return Outcome.REFUSED, told(error)
+        return (Outcome.LOST if error.kind in PERHAPS_LATER else Outcome.FAILED), told(error)
+    except OSError as error:  # TimeoutError and ConnectionError are OSErrors
+        return Outcome.LOST, told(error)
+    except BaseException as error:
+        return Outcome.FAILED, told(error)
+    return Outcome.ANSWERED, ""
+
+
+def told(error: BaseException) -> str:
+    """An error in one line."""
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, ProtocolError) and text else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -1,0 +1,305 @@
+"""ReallocationEngine: carries a plan out safely, takes it back where it fails, and lets nothing get lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from ..adapters.base import ProtocolAdapter
+from ..errors import ReallocationError
+from ..ledger.journal import OPEN, Journal, Operation, OperationState
+from ..ledger.memory import MemoryJournal
+from .books import Books
+from .carrying import Carrier
+from .clock import Clock, SystemClock
+from .driving import Driver, Report
+from .guards import Blocked, Change, Rules, changes_of, held, mode_blocks
+from .machine import Phase, Proposed, Started, State
+from .proposing import examine, identity, now_blocked
+from .records import Alert, AllocationChange, AllocationPlan, ChangeKind, Mode, ReallocationConfig
+
+Adapters = Mapping[str, ProtocolAdapter]
+WELL = ("committed", "nothing to do")
+
+
+class ReallocationEngine:
+    """Decides when a plan may act, and carries it out: release before acquire, read back, or put back.
+
+    ledger    a journal, or anything with one as `.journal`; without it everything is kept in memory (`loses` says what
+              that forgets)
+    on_alert  called with each new alert, once
+    repair    False leaves shares alone that somebody else changed; only for tests of what lies below
+    capacity  what all shares together may be
+
+    Every entry begins by reading the journal and the world; nothing else in memory decides anything.
+    """
+
+    def __init__(
+        self,
+        config: ReallocationConfig | None = None,
+        *,
+        ledger: Journal | None = None,
+        clock: Clock | None = None,
+        on_alert: Callable[[Alert], None] | None = None,
+        repair: bool = True,
+        capacity: float = 1.0,
+    ) -> None:
+        self.config = config or ReallocationConfig()
+        self.rules = Rules.of(self.config, capacity)
+        self.journal: Journal = getattr(ledger, "journal", ledger) or MemoryJournal()
+        self.books = Books(self.journal, clock or SystemClock())
+        self.loses = self.journal.loses
+        self.last_report: Report | None = None
+        self._on_alert, self._told = on_alert, set[str]()
+        self._repair, self._state = repair, State()
+        self._lock, self._running = asyncio.Lock(), ""
+
+    # the contract ----------------------------------------------------------------------------------------------------
+
+    async def execute_reallocation(self, plan: AllocationPlan, adapters: Adapters) -> None:
+        """Carries a plan out; `last_report` says how it ended.
+
+        Returns where every share was read back, where nothing had to change, and where this plan was carried out
+        before. Raises ReallocationError with `by`, `until` and `reason` where a guard says no or it was put back, and
+        DataError where the journal cannot be written: then nothing more is done.
+        """
+        plan = plan if plan.id else plan.model_copy(update={"id": identity(plan)})
+        if self._lock.locked() and self._running != plan.id:
+            self._end(Report(plan.id, "blocked", None, f"{self._running or 'a repair'} is being carried out", "busy"))
+        async with self._lock:
+            self._running = plan.id
+            try:
+                report = await self._execute(plan, adapters)
+            finally:
+                self._running = ""
+        self._end(report)
+
+    async def can_reallocate(self) -> None:
+        """Returns where a plan may be carried out now; raises ReallocationError with reason and until."""
+        if blocked := await self._blocked():
+            raise ReallocationError(blocked.reason, by=blocked.by, until=blocked.until)
+
+    async def rollback_allocation(self, adapters: Adapters) -> None:
+        """Goes back to the shares before the last plan in force, in absolute values; no hold, not of the budget.
+
+        Raises ReallocationError where there is nothing to go back to, or it did not end well.
+        """
+        async with self._lock:
+            driver = await self._catch_up(adapters)
+            if driver.state.phase in (Phase.HALTED, Phase.ROLLING_BACK):
+                until, reason = driver.state.until, driver.state.reason
+                raise ReallocationError(reason, by=driver.state.phase.value, until=until)
+            if blocked := mode_blocks(self.rules.mode):
+                raise ReallocationError(blocked.reason, by=blocked.by)
+            if self.journal.observe_only:
+                raise ReallocationError(self.journal.observe_only, by="ledger")
+            last = await self.books.ask(self.journal.last_committed)
+            if last is None:
+                raise ReallocationError("no plan is in force that could be taken back", by="nothing to do")
+            await self._go_back(last, driver)
+
+    async def get_reallocation_history(self) -> list[AllocationChange]:
+        """Every change asked for, oldest first, rollbacks and repairs too."""
+        return await self.books.ask(self.journal.changes)
+
+    async def get_recent_reallocations(self, hours: float) -> list[AllocationChange]:
+        """The changes of the last `hours`, oldest first."""
+        return await self.books.ask(self.journal.changes, self.books.clock.now() - timedelta(hours=hours))
+
+    def estimate_reallocation_cost(self, protocol_count: int) -> float:
+        """USD that changing so many protocols costs, by `cost_per_protocol`."""
+        return self.config.cost_per_protocol * protocol_count
+
+    # around it -------------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where the machine stands, with the story that led there."""
+        return self._state
+
+    async def recover(self, adapters: Adapters) -> State:
+        """Ends what was begun and puts back what drifted: for a start and for each cycle's begin. Again is harmless."""
+        async with self._lock:
+            return (await self._catch_up(adapters)).state
+
+    async def repair(self, adapters: Adapters) -> State:
+        """The same as `recover`, and puts back what drifted whatever `repair` was at the start."""
+        async with self._lock:
+            return (await self._catch_up(adapters, repair=True)).state
+
+    async def confirm(self, plan_id: str, adapters: Adapters | None = None) -> None:
+        """A person says yes to the plan that waits; with `adapters` it is carried out at once.
+
+        Raises ReallocationError where this plan does not wait, or waited too long.
+        """
+        waiting = await self.books.ask(self.journal.waiting)
+        if waiting is None or waiting.plan_id != plan_id:
+            instead = f"; {waiting.plan_id} does" if waiting else ""
+            raise ReallocationError(f"plan {plan_id} does not wait for a confirmation{instead}", by="confirmation")
+        if self.books.age(waiting.at) >= self.config.confirmation_lifetime.total_seconds():
+            raise ReallocationError(f"plan {plan_id} waited too long: it has to be asked for again", by="expired")
+        await self.books.ask(self.journal.confirm, plan_id)
+        if adapters is not None:
+            await self.execute_confirmed(adapters)
+
+    async def execute_confirmed(self, adapters: Adapters) -> bool:
+        """Carries out the plan that a person confirmed; False where there is none. Raises as execute_reallocation."""
+        waiting = await self.books.ask(self.journal.waiting)
+        if waiting is None or not waiting.confirmed:
+            return False
+        await self.execute_reallocation(AllocationPlan.model_validate_json(waiting.plan), adapters)
+        return True
+
+    async def resume(self, adapters: Adapters | None = None) -> None:
+        """A person has looked at what halted it: moves are allowed again.
+
+        With `adapters`, the shares in force are taken as the confirmed ones, and what was begun is over; without, the
+        next cycle goes back to those confirmed last.
+        """
+        async with self._lock:
+            if adapters is not None:
+                readings = await self._carrier(adapters).read_all()
+                shares = {name: each.share for name, each in readings.items() if each.share is not None}
+                await self.books.ask(self.journal.adopt, shares)
+                operation = await self.books.ask(self.journal.open_operation)
+                if operation is not None:
+                    end = (
+                        OperationState.DISCARDED if operation.state is OperationState.PLANNED else OperationState.HALTED
+                    )
+                    now = self.books.stamp()
+                    await self.books.ask(self.journal.advance, operation.id, end, now, "ended by a person")
+            await self.books.ask(self.journal.resume)
+            for key in ("halted", "unsettled"):
+                await self.books.ask(self.journal.recovered, key, self.books.clock.now())
+            self._told.discard("halted")
+            self._state = State(story=self._state.story)
+
+    async def held_protocols(self) -> dict[str, datetime]:
+        """Protocols that still rest, with the end."""
+        return held(await self.books.ages(), self.books.clock.now(), self.rules)
+
+    async def dry_run(self, plan: AllocationPlan, adapters: Adapters) -> tuple[str, ...]:
+        """The exact calls in order, and last what forbids them now; nothing is called but reading."""
+        carrier = self._carrier(adapters)
+        await carrier.read_all()
+        proposal = await examine(plan, carrier, plan.expires_at)
+        blocked = proposal.blocked or await self._blocked()
+        calls = tuple(_call_text(adapters[each.protocol], each) for each in proposal.changes)
+        return (*calls, *((f"not now ({blocked.by}): {blocked.reason}",) if blocked else ()))
+
+    def close(self) -> None:
+        """Lets go of the thread that writes; the ledger belongs to whoever opened it."""
+        self.books.close()
+
+    # inside ----------------------------------------------------------------------------------------------------------
+
+    def _carrier(self, adapters: Adapters) -> Carrier:
+        return Carrier(self.books, self.config, self.rules, dict(adapters.items()), self._tell)
+
+    async def _blocked(self) -> Blocked | None:
+        return await now_blocked(self.books, self.rules, self.config.confirmation_lifetime.total_seconds())
+
+    async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:
+        """A driver that has read the journal and the world, and ended what could be ended."""
+        driver = Driver(self._carrier(adapters), self._state, self._repair or repair)
+        await self._expire()
+        for _ in range(2):
+            driver.put_back = False
+            await self._feed(driver, Started(self.books.clock.now()))
+            if not driver.put_back:
+                break
+        if driver.state.phase is Phase.HALTED and "halted" not in self._told:
+            # halted by an earlier process: a halt is loud in this one too, once
+            for alert in await self.books.ask(self.journal.alerts):
+                if alert.key == "halted" and alert.recovered_at is None:
+                    self._tell(alert)
+        return driver
+
+    def _tell(self, alert: Alert) -> None:
+        self._told.add(alert.key)
+        if self._on_alert is not None:
+            self._on_alert(alert)
+
+    async def _feed(self, driver: Driver, event: Started | Proposed) -> None:
+        try:
+            await driver.feed(event)
+        finally:
+            self._state = driver.state
+
+    async def _expire(self) -> None:
+        """A plan that nobody confirmed in time does not wait any more."""
+        if self.journal.observe_only or (waiting := await self.books.ask(self.journal.waiting)) is None:
+            return
+        if self.books.age(waiting.at) >= self.config.confirmation_lifetime.total_seconds():
+            await self.books.ask(self.journal.drop_waiting)
+            now, reason = self.books.clock.now(), "nobody confirmed it in time"
+            await self.books.ask(self.journal.decide, waiting.plan_id, now, "expired", reason, waiting.plan)
+            await self.books.ask(self.journal.recovered, f"confirm-{waiting.plan_id}", now)
+
+    async def _execute(self, plan: AllocationPlan, adapters: Adapters) -> Report:
+        first = await self.books.ask(self.journal.operation_of, plan.id)
+        if first is not None and first.state not in OPEN:
+            return _repeated(first)
+        driver = await self._catch_up(adapters)
+        first = await self.books.ask(self.journal.operation_of, plan.id)
+        if first is not None:
+            return _repeated(first)
+        waiting = await self.books.ask(self.journal.waiting)
+        confirmed = waiting is not None and waiting.confirmed
+        if waiting is not None and confirmed:
+            plan = AllocationPlan.model_validate_json(waiting.plan)
+        proposal = await examine(plan, driver.carrier, None if confirmed else plan.expires_at)
+        driver.plan, driver.proposal = plan, proposal
+        if waiting is not None and confirmed:
+            await self.books.ask(self.journal.drop_waiting)
+            await self.books.ask(self.journal.recovered, f"confirm-{plan.id}", driver.carrier.now())
+        asks = not confirmed and (self.config.require_confirmation or self.config.mode is Mode.CONFIRM)
+        now = driver.carrier.now()
+        until = now + self.config.confirmation_lifetime if asks else None
+        await self._feed(driver, Proposed(now, plan.id, proposal.changes, proposal.blocked, until))
+        return driver.report or Report(plan.id, "blocked", None, "nothing was done", "busy")
+
+    async def _go_back(self, last: Operation, driver: Driver) -> None:
+        """A way back as an operation of its own, carried out by the same machinery."""
+        at, carrier = self.books.stamp(), driver.carrier
+        before = {name: last.before[name] for name in last.before if name in carrier.adapters}
+        found = {name: carrier.seen.get(name, last.after[name]) for name in before}
+        names = [name for name in before if last.before[name] != last.after.get(name)]
+        undo = changes_of(found, before, names, self.rules.tolerance)
+        plan_id = f"back-{last.id}"
+        if await self.books.ask(self.journal.operation_of, plan_id):
+            raise ReallocationError(f"plan {last.plan_id} was to be taken back before", by="repeated")
+        reason = f"plan {last.plan_id} is taken back"
+        operation = await self.books.ask(
+            self.journal.begin, plan_id, ChangeKind.ROLLBACK, before, found, (), at, reason
+        )
+        await self.books.ask(self.journal.advance, operation.id, OperationState.ROLLING_BACK, at)
+        await self._feed(driver, Started(carrier.now()))
+        ended = await self.books.ask(self.journal.operation_of, plan_id)
+        if undo and ended is not None and ended.state is not OperationState.ROLLED_BACK:
+            state = driver.state
+            raise ReallocationError(state.reason or ended.reason, by=state.phase.value, until=state.until)
+
+    def _end(self, report: Report) -> None:
+        self.last_report = report
+        if report.verdict not in WELL and not (report.verdict == "repeated" and not report.by):
+            raise ReallocationError(report.reason, by=report.by, until=report.until)
+
+
+def _repeated(first: Operation) -> Report:
+    """The same plan again is what it was the first time."""
+    if first.state is OperationState.COMMITTED:
+        reason = f"plan {first.plan_id} was carried out before, as operation {first.id}"
+        return Report(first.plan_id, "repeated", first.id, reason)
+    reason = (
+        f"plan {first.plan_id} was tried before, as operation {first.id}, and is {first.state.value}: {first.reason}"
+    )
+    return Report(first.plan_id, "repeated", first.id, reason, "repeated")
+
+
+def _call_text(adapter: ProtocolAdapter, change: Change) -> str:
+    """One call as it would be made; an adapter may say it in its own words by `describe_call(share)`."""
+    describe = getattr(adapter, "describe_call", None)
+    call = describe(change.after) if callable(describe) else f"apply_allocation({change.after:.6g})"
+    return f"{change.protocol}: {call}  # from {change.before:.6g}"
