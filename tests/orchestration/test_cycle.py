@@ -1,0 +1,150 @@
+"""The cycle: the eight steps on simulated protocols, and what a failing step leaves working."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from reallot.adapters.simulated import SimulatedAdapter
+from reallot.errors import CoordinationError, ProtocolError, ReallocationError
+from reallot.orchestration.clock import ManualClock
+from reallot.orchestration.coordinator import ProtocolCoordinator
+from reallot.orchestration.cycle import cycles, run_cycle
+from reallot.orchestration.monitor import RealtimeMonitor
+from reallot.orchestration.optimizer import EarningsOptimizer
+from reallot.orchestration.records import MonitorConfig
+from tests.orchestration.polls import START
+
+run = asyncio.run
+
+
+class PlainEngine:
+    """Moves without a journal; says no where it is told to."""
+
+    def __init__(self, refusal: Exception | None = None, rests: tuple[str, ...] = ()) -> None:
+        self.refusal, self.rests, self.plans = refusal, rests, []
+
+    async def held_protocols(self):
+        return dict.fromkeys(self.rests)
+
+    async def execute_reallocation(self, plan, adapters):
+        if self.refusal is not None:
+            raise self.refusal
+        self.plans.append(plan)
+        for name, share in sorted(plan.allocation.items(), key=lambda each: each[1] - plan.current[each[0]]):
+            await adapters[name].apply_allocation(share)
+
+
+def world(clock, rates=None, shares=None):
+    rates, shares = rates or {"relay": 4.0, "compute": 16.0}, shares or {"relay": 0.5, "compute": 0.5}
+    coordinator = ProtocolCoordinator(clock=clock)
+    for name, rate in rates.items():
+        coordinator.register_adapter(name, SimulatedAdapter(name, rate, share=shares[name], clock=clock))
+    monitor = RealtimeMonitor(MonitorConfig(low_earnings_threshold=None), clock=clock)
+    return coordinator, EarningsOptimizer(clock=clock), monitor
+
+
+async def several(count, coordinator, optimizer, engine, monitor, clock):
+    loop = cycles(coordinator, optimizer, engine, monitor, every_seconds=60.0, most=count, clock=clock)
+    return [result async for result in loop]
+
+
+def test_one_cycle_polls_plans_moves_shows_and_keeps():
+    clock = ManualClock(START)
+    coordinator, optimizer, monitor = world(clock)
+    engine = PlainEngine()
+    result = run(run_cycle(coordinator, optimizer, engine, monitor, clock=clock))
+    assert (result.wanted, result.acted, result.errors, result.blocked) == (True, True, {}, "")
+    assert result.plan == engine.plans[0]
+    assert result.dashboard.optimal_allocation == pytest.approx({"relay": 0.3, "compute": 0.7})
+    assert {alert.key for alert in result.alerts} == {"opportunity"}
+    assert run(monitor.get_earnings_trends(1)) == [(START, 10.0)]
+    assert run(coordinator.adapters["compute"].get_allocation()) == pytest.approx(0.7)
+
+
+def test_a_loop_waits_between_cycles_and_goes_on_to_the_end_of_what_is_worth_it():
+    clock = ManualClock(START)
+    coordinator, optimizer, monitor = world(clock)
+    engine = PlainEngine()
+    results = run(several(10, coordinator, optimizer, engine, monitor, clock))
+    assert [result.acted for result in results] == [True, True, True] + [False] * 7
+    assert [result.started_at for result in results] == [START + timedelta(minutes=m) for m in range(10)]
+    assert run(coordinator.adapters["compute"].get_allocation()) == pytest.approx(1.0)
+    report = run(monitor.generate_report(START, clock.now()))
+    assert report.total_earnings == pytest.approx((11.2 + 13.6 + 15.4 + 16 * 6) / 60, abs=0.02)
+
+
+def test_without_an_engine_it_advises():
+    clock = ManualClock(START)
+    coordinator, optimizer, monitor = world(clock)
+    result = run(run_cycle(coordinator, optimizer, None, monitor, clock=clock))
+    assert (result.wanted, result.acted) == (True, False)
+    assert run(coordinator.adapters["compute"].get_allocation()) == 0.5
+
+
+def test_a_protocol_that_rests_is_held_in_the_plan():
+    clock = ManualClock(START)
+    result = run(run_cycle(*(parts := world(clock))[:2], PlainEngine(rests=("compute",)), parts[2], clock=clock))
+    assert result.plan.moves == {}
+    assert (result.wanted, result.acted) == (False, False)
+
+
+def test_a_guard_that_says_no_is_no_failure():
+    clock = ManualClock(START)
+    coordinator, optimizer, monitor = world(clock)
+    engine = PlainEngine(ReallocationError("4 plans in this hour already", by="budget"))
+    result = run(run_cycle(coordinator, optimizer, engine, monitor, clock=clock))
+    assert (result.acted, result.blocked, result.errors) == (False, "4 plans in this hour already", {})
+    assert result.dashboard is not None
+
+
+class Broken:
+    """A coordinator that cannot poll."""
+
+    adapters = {}  # noqa: RUF012
+
+    async def poll_all(self):
+        raise CoordinationError("none of 3 protocols answers")
+
+
+def test_a_failed_poll_is_told_once_while_it_lasts_and_once_when_it_is_over():
+    clock = ManualClock(START)
+    coordinator, optimizer, monitor = world(clock, rates={"relay": 1.0, "compute": 1.0})
+    alerts = []
+    for source in (Broken(), Broken(), coordinator):
+        result = run(run_cycle(source, optimizer, None, monitor, clock=clock))
+        alerts.append([(alert.key, alert.recovered_at is not None) for alert in result.alerts])
+        clock.advance(60)
+    assert alerts == [[("cycle:poll", False)], [], [("cycle:poll", True)]]
+
+
+@pytest.mark.parametrize("step", ["recover", "analyse", "plan", "move", "dashboard", "alerts"])
+def test_a_step_that_fails_does_not_stop_observing(step, monkeypatch):
+    clock = ManualClock(START)
+    coordinator, optimizer, monitor = world(clock)
+    engine = PlainEngine()
+
+    def fail(*_, **__):
+        raise ProtocolError("login refused, token=abcdef")
+
+    owner, name = {
+        "recover": (engine, "held_protocols"),
+        "analyse": (optimizer, "analyze_opportunities"),
+        "plan": (optimizer, "calculate_optimal_allocation"),
+        "move": (engine, "execute_reallocation"),
+        "dashboard": (monitor, "get_dashboard_metrics"),
+        "alerts": (monitor, "check_alerts"),
+    }[step]
+
+    async def later(*_, **__):
+        fail()
+
+    monkeypatch.setattr(owner, name, fail if owner is optimizer else later)
+    result = run(run_cycle(coordinator, optimizer, engine, monitor, clock=clock))
+    assert list(result.errors) == [step]
+    assert "abcdef" not in result.errors[step]
+    assert result.acted is (step in ("dashboard", "alerts"))
+    assert len(run(monitor.get_earnings_trends(1))) == 1
+    assert f"cycle:{step}" in {alert.key for alert in monitor.open_alerts}
