@@ -12,6 +12,7 @@ Source: fractional knapsack by sorting (Dantzig, 1957); weighted medians instead
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,11 +26,11 @@ DUST = 1e-12
 """Widths below this part of capacity do not exist."""
 SLACK = 1e-10
 """What the sums of bounds may miss capacity by, as part of it, and still count as meeting it."""
-FEW = 30
+FEW = 50
 """Up to so many protocols plain lists are faster than arrays."""
-MANY = 2_500
+MANY = 600
 """Beyond so many protocols sampling is faster than sorting everything."""
-SAMPLES = (1_024, 16_384)
+SAMPLES = (256, 16_384)
 """Fewest and most slopes of each kind that are sampled; in between one in 64."""
 
 NO_SHARE = Unmet("a protocol's bounds leave no share within its max change")
@@ -103,7 +104,7 @@ def split(
         return NO_SHARE
     high = np.maximum(low, high)
     middle = np.minimum(np.maximum(current, low), high)
-    tie = TIE * max(abs(float(buy.min())), abs(float(sell.max())), abs(float(buy.max())), abs(float(sell.min())))
+    tie = TIE * max(-float(buy.min()), float(sell.max()))  # the largest size of a slope, since sell >= buy
     box = _Box(buy, sell, low, middle, high, capacity, rank, idle, tie, dust, slack)
     if not limited:
         return _unlimited(box)
@@ -138,7 +139,7 @@ def _unlimited(box: _Box) -> Split | Unmet:
     left = capacity - float(shares.sum())
     for slope, width in ((sell, keep), (buy, more)):
         if left > 0.0:
-            tied = np.flatnonzero((slope <= above) & (slope >= price - tie) & (width > dust))
+            tied = (np.abs(slope - price) <= tie).nonzero()[0]
             left = _share_out(shares, tied, width, left, box.rank)
     return Split(shares, max(following, 0.0) if idle else following)
 
@@ -229,7 +230,7 @@ def _price(parts: tuple[Part, ...], need: float, dust: float) -> tuple[float, fl
         slope, width = slope[real], width[real]
     if not slope.size:
         return 0.0, 0.0
-    order = np.argsort(slope)[::-1]
+    order = slope.argsort()[::-1]
     ends = width[order].cumsum()
     last = order.size - 1
     place = min(int(ends.searchsorted(need - dust)), last)
@@ -242,26 +243,31 @@ def _bracketed(parts: tuple[Part, ...], need: float, dust: float) -> tuple[tuple
 
     A sample guesses the bracket and one pass checks it. A wrong guess only costs time: everything is sorted then.
     """
-    random = np.random.default_rng(0)
     size = parts[0][0].size
     sample = min(max(size // 64, SAMPLES[0]), SAMPLES[1])
-    places = [random.integers(0, size, sample) for _ in parts]
-    slope = np.concatenate([part[at] for (part, _), at in zip(parts, places, strict=True)])
-    width = np.concatenate([widths[at] for (_, widths), at in zip(parts, places, strict=True)])
-    order = np.argsort(slope)[::-1]
+    places = (_fractions()[:sample] * size).astype(np.intp)
+    slope = np.concatenate([part[places] for part, _ in parts])
+    width = np.concatenate([widths[places] for _, widths in parts])
+    order = slope.argsort()[::-1]
     ends = width[order].cumsum() * (size / sample)
     place, margin = int(ends.searchsorted(need)), 3 * round(slope.size**0.5)
-    top = np.inf if place < margin else float(slope[order[place - margin]])
-    bottom = -np.inf if place + margin >= order.size else float(slope[order[place + margin]])
+    top = np.inf if place < margin else slope.item(order[place - margin])
+    bottom = -np.inf if place + margin >= order.size else slope.item(order[place + margin])
     inside: list[Part] = []
     above = within = 0.0
     for part, widths in parts:
         steeper = part > top
-        chosen = np.flatnonzero(~steeper & (part >= bottom))
+        chosen = ((part >= bottom) ^ steeper).nonzero()[0]
         inside.append((part[chosen], widths[chosen]))
-        above += float(widths @ steeper)
+        above += float(widths[steeper].sum())
         within += float(inside[-1][1].sum())
     return (tuple(inside), need - above) if above < need - dust and need <= above + within else (parts, need)
+
+
+@cache
+def _fractions() -> FloatArray:
+    """Where samples are taken: the same in every run."""
+    return np.random.default_rng(0).random(SAMPLES[1])
 
 
 def _total(values: FloatArray) -> float:
@@ -282,15 +288,17 @@ def _by_lists(
     slack: float,
 ) -> Split | Unmet:
     """The same as `_unlimited` on plain lists, whose few steps cost less than the calls of array operations."""
-    gains, losses, lows, middles, highs = buy.tolist(), sell.tolist(), low.tolist(), [], []
-    for now, least, most in zip(current.tolist(), lows, high.tolist(), strict=True):
+    gains, losses, lows, highs = buy.tolist(), sell.tolist(), low.tolist(), high.tolist()
+    middles = []
+    for i, now in enumerate(current.tolist()):
+        least, most = lows[i], highs[i]
         if least > most:
             if least > most + slack:
                 return NO_SHARE
-            most = least
-        highs.append(most)
+            highs[i] = most = least
         middles.append(least if now < least else most if now > most else now)
-    tie = TIE * max(-min(gains), max(losses), max(gains), -min(losses))
+    slopes = losses + gains
+    tie = TIE * max(max(slopes), -min(slopes))
     shares, price, following = [], 0.0, 0.0
     if idle:
         shares = [
@@ -301,30 +309,51 @@ def _by_lists(
         need = capacity - sum(lows)
         if need < -slack or (not idle and capacity - sum(highs) > slack):
             return NO_SUM
-        pieces = [(loss, m - least) for loss, m, least in zip(losses, middles, lows, strict=True) if m - least > dust]
-        pieces += [(gain, most - m) for gain, m, most in zip(gains, middles, highs, strict=True) if most - m > dust]
-        pieces.sort(reverse=True)
-        reached, place = 0.0, -1
-        while place < len(pieces) - 1 and (place < 0 or reached < need - dust):
-            place += 1
-            reached += pieces[place][1]
-        if pieces:
-            price = pieces[place][0]
-            used_up = dust < need and reached <= need + dust
-            following = pieces[min(place + used_up, len(pieces) - 1)][0]
+        bottoms, tops = lows + middles, middles + highs
+        reached, used_up = 0.0, False
+        for k in sorted(range(len(slopes)), key=slopes.__getitem__, reverse=True):
+            width = tops[k] - bottoms[k]
+            if width <= dust:
+                continue
+            if used_up:
+                following = slopes[k]
+                break
+            price = following = slopes[k]
+            reached += width
+            if reached >= need - dust:
+                if need <= dust or reached > need + dust:
+                    break
+                used_up = True
         above = price + tie
         shares = [
             most if gain > above else middle if loss > above else least
             for gain, loss, least, middle, most in zip(gains, losses, lows, middles, highs, strict=True)
         ]
         left = capacity - sum(shares)
-        for slopes, bottoms, tops in ((losses, lows, middles), (gains, middles, highs)):
-            even = [i for i, slope in enumerate(slopes) if price - tie <= slope <= above]
-            tied = [i for i in even if tops[i] - bottoms[i] > dust]
-            if len(tied) > 1 and rank is not None:
-                tied.sort(key=rank().tolist().__getitem__)
-            for i in tied:
-                part = min(max(left, 0.0), tops[i] - bottoms[i])
-                shares[i] += part
-                left -= part
+        if left > 0.0:
+            _share_out_lists(shares, slopes, bottoms, tops, (price - tie, above), left, rank, dust)
     return Split(np.array(shares), max(following, 0.0) if idle else following)
+
+
+def _share_out_lists(
+    shares: list[float],
+    slopes: list[float],
+    bottoms: list[float],
+    tops: list[float],
+    even: tuple[float, float],
+    left: float,
+    rank: Rank,
+    dust: float,
+) -> None:
+    """`left` given to the pieces whose slopes are `even`: what is kept before what is bought, then by rank."""
+    count, (least, most) = len(shares), even
+    tied = [k for k, slope in enumerate(slopes) if least <= slope <= most and tops[k] - bottoms[k] > dust]
+    if len(tied) > 1 and rank is not None:
+        places = rank().tolist()
+        tied.sort(key=lambda k: (k >= count, places[k % count]))
+    for k in tied:
+        part = min(left, tops[k] - bottoms[k])
+        shares[k % count] += part
+        left -= part
+        if left <= 0.0:
+            return
