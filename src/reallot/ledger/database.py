@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import DataError
-from .schema import migrate
+from .schema import check_version, migrate
 
 T = TypeVar("T")
 RESERVE_BYTES = 4 * 1024 * 1024
@@ -31,20 +31,32 @@ class Database:
         synchronous: str = "FULL",
         busy_seconds: float = 5.0,
         reserve_bytes: int = 0,
+        read_only: bool = False,
     ) -> None:
         self.path = str(path)
         self.in_memory = self.path == ":memory:"
-        self._reserve = None if self.in_memory or not reserve_bytes else Path(f"{self.path}.reserve")
+        keeps = bool(reserve_bytes) and not self.in_memory and not read_only
+        self._reserve = reserve_of(self.path) if keeps else None
         self._reserve_bytes = reserve_bytes
+        target = f"{Path(self.path).absolute().as_uri()}?mode=ro" if read_only else self.path
         self.connection = sqlite3.connect(
-            self.path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=256
+            target,
+            timeout=busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            uri=read_only,
         )
         try:
-            if not self.in_memory:
-                self.connection.execute("PRAGMA journal_mode = WAL")
-                self.connection.execute(f"PRAGMA synchronous = {synchronous}")
             self.connection.execute("PRAGMA foreign_keys = ON")
-            self.migrated = migrate(self.connection, migrations)
+            if read_only:
+                check_version(self.connection, migrations)
+            else:
+                if not self.in_memory:
+                    check_version(self.connection, migrations)
+                    self.connection.execute("PRAGMA journal_mode = WAL")
+                    self.connection.execute(f"PRAGMA synchronous = {synchronous}")
+                migrate(self.connection, migrations)
         except BaseException:
             self.connection.close()
             raise
@@ -111,6 +123,8 @@ class Database:
         """What SQLite said, with the file and the way out."""
         if _is_full(error):
             return DataError(f"{self.path}: the disk is full; nothing is moved until something beside it is deleted")
+        if "readonly" in str(error):
+            return DataError(f"{self.path} may only be read; nothing is moved")
         if "locked" in str(error) or "busy" in str(error):
             return DataError(f"{self.path} is locked by another process; nothing is moved until it lets go")
         return DataError(f"{self.path}: {error}")
@@ -118,6 +132,11 @@ class Database:
     def close(self) -> None:
         """Closes the connection; again is harmless."""
         self.connection.close()
+
+
+def reserve_of(path: str | Path) -> Path:
+    """The file that is given up when the disk is full."""
+    return Path(f"{path}.reserve")
 
 
 def _is_full(error: sqlite3.Error) -> bool:

@@ -67,11 +67,17 @@ class NewerSchema(Exception):
     """The file was written by a newer version."""
 
 
-def migrate(database: sqlite3.Connection, migrations: Sequence[str]) -> int:
-    """Runs what the file has not seen yet; returns how many ran. Raises NewerSchema."""
+def check_version(database: sqlite3.Connection, migrations: Sequence[str]) -> int:
+    """The file's schema; raises NewerSchema before anything was touched."""
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > len(migrations):
         raise NewerSchema(f"schema {version}, and this version knows {len(migrations)}")
+    return int(version)
+
+
+def migrate(database: sqlite3.Connection, migrations: Sequence[str]) -> int:
+    """Runs what the file has not seen yet; returns how many ran. Raises NewerSchema."""
+    version = check_version(database, migrations)
     for number in range(version, len(migrations)):
         database.execute("BEGIN IMMEDIATE")
         try:
@@ -83,4 +89,4 @@ def migrate(database: sqlite3.Connection, migrations: Sequence[str]) -> int:
         except BaseException:
             database.execute("ROLLBACK")
             raise
-    return len(migrations) - int(version)
+    return len(migrations) - version

@@ -30,18 +30,33 @@ class SqliteJournal:
     """
 
     def __init__(
-        self, path: str | Path = ":memory:", *, busy_seconds: float = 5.0, reserve_bytes: int = RESERVE_BYTES
+        self,
+        path: str | Path = ":memory:",
+        *,
+        busy_seconds: float = 5.0,
+        reserve_bytes: int = RESERVE_BYTES,
+        read_only: bool = False,
     ) -> None:
         try:
-            self._database = Database(path, JOURNAL, busy_seconds=busy_seconds, reserve_bytes=reserve_bytes)
-        except sqlite3.Error as error:
+            self._database = Database(
+                path, JOURNAL, busy_seconds=busy_seconds, reserve_bytes=reserve_bytes, read_only=read_only
+            )
+        except sqlite3.OperationalError as error:
             raise DataError(f"{path}: {error}") from error
         self.path = self._database.path
-        self.observe_only = ""
+        self.observe_only = f"{self.path} was opened to be read" if read_only else ""
         self.loses = ""
         self.blocking = not self._database.in_memory
-        self.epoch = self._database.write(_next_epoch)
+        try:
+            self.epoch = 0 if read_only else self._database.write(_next_epoch)
+        except DataError:
+            self._database.close()
+            raise
         self._alerts = AlertTable(self._database.rows, self._write)
+
+    def sound(self) -> bool:
+        """True where SQLite finds nothing wrong with the file."""
+        return self._database.rows("PRAGMA quick_check(1)") == [("ok",)]
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def fenced(connection: sqlite3.Connection) -> T:

@@ -10,6 +10,8 @@ from ..adapters.base import ProtocolAdapter
 from ..errors import ReallocationError
 from ..ledger.journal import OPEN, Journal, Operation, OperationState
 from ..ledger.memory import MemoryJournal
+from ..ledger.requests import CONFIRM, RESUME, Requests
+from ..ledger.store import Ledger
 from .books import Books
 from .carrying import Carrier
 from .clock import Clock, SystemClock
@@ -26,8 +28,8 @@ WELL = ("committed", "nothing to do")
 class ReallocationEngine:
     """Decides when a plan may act, and carries it out: release before acquire, read back, or put back.
 
-    ledger    a journal, or anything with one as `.journal`; without it everything is kept in memory (`loses` says what
-              that forgets)
+    ledger    from `open_ledger(folder)`, or a journal; without it everything is kept in memory (`loses` says what that
+              forgets)
     on_alert  called with each new alert, once
     repair    False leaves shares alone that somebody else changed; only for tests of what lies below
     capacity  what all shares together may be
@@ -39,7 +41,7 @@ class ReallocationEngine:
         self,
         config: ReallocationConfig | None = None,
         *,
-        ledger: Journal | None = None,
+        ledger: Ledger | Journal | None = None,
         clock: Clock | None = None,
         on_alert: Callable[[Alert], None] | None = None,
         repair: bool = True,
@@ -47,10 +49,11 @@ class ReallocationEngine:
     ) -> None:
         self.config = config or ReallocationConfig()
         self.rules = Rules.of(self.config, capacity)
-        self.journal: Journal = getattr(ledger, "journal", ledger) or MemoryJournal()
+        self.journal: Journal = ledger.journal if isinstance(ledger, Ledger) else ledger or MemoryJournal()
         self.books = Books(self.journal, clock or SystemClock())
         self.loses = self.journal.loses
         self.last_report: Report | None = None
+        self._requests: Requests | None = ledger.requests if isinstance(ledger, Ledger) else None
         self._on_alert, self._told = on_alert, set[str]()
         self._repair, self._state = repair, State()
         self._lock, self._running = asyncio.Lock(), ""
@@ -145,6 +148,8 @@ class ReallocationEngine:
 
     async def execute_confirmed(self, adapters: Adapters) -> bool:
         """Carries out the plan that a person confirmed; False where there is none. Raises as execute_reallocation."""
+        async with self._lock:
+            await self._hear()
         waiting = await self.books.ask(self.journal.waiting)
         if waiting is None or not waiting.confirmed:
             return False
@@ -169,11 +174,7 @@ class ReallocationEngine:
                     )
                     now = self.books.stamp()
                     await self.books.ask(self.journal.advance, operation.id, end, now, "ended by a person")
-            await self.books.ask(self.journal.resume)
-            for key in ("halted", "unsettled"):
-                await self.books.ask(self.journal.recovered, key, self.books.clock.now())
-            self._told.discard("halted")
-            self._state = State(story=self._state.story)
+            await self._resume()
 
     async def held_protocols(self) -> dict[str, datetime]:
         """Protocols that still rest, with the end."""
@@ -203,6 +204,7 @@ class ReallocationEngine:
     async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:
         """A driver that has read the journal and the world, and ended what could be ended."""
         driver = Driver(self._carrier(adapters), self._state, self._repair or repair)
+        await self._hear()
         await self._expire()
         for _ in range(2):
             driver.put_back = False
@@ -220,6 +222,24 @@ class ReallocationEngine:
         self._told.add(alert.key)
         if self._on_alert is not None:
             self._on_alert(alert)
+
+    async def _hear(self) -> None:
+        """What people asked for from another process; what cannot be done any more is dropped."""
+        if self._requests is None or self.journal.observe_only:
+            return
+        for request in await self.books.ask(self._requests.all):
+            if request.kind == CONFIRM:
+                await self.books.ask(self.journal.confirm, request.plan_id)
+            elif request.kind == RESUME:
+                await self._resume()
+            await self.books.ask(self._requests.done, request)
+
+    async def _resume(self) -> None:
+        await self.books.ask(self.journal.resume)
+        for key in ("halted", "unsettled"):
+            await self.books.ask(self.journal.recovered, key, self.books.clock.now())
+        self._told.discard("halted")
+        self._state = State(story=self._state.story)
 
     async def _feed(self, driver: Driver, event: Started | Proposed) -> None:
         try:

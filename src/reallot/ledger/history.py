@@ -1,0 +1,134 @@
+"""Readings over time: raw for two weeks, by the hour for two years. Losing them is sad; the journal is another file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ..errors import DataError
+from .database import Database
+from .schema import HISTORY
+from .stamp import microseconds, moment
+
+HOUR = 3_600_000_000
+BATCH = 10_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One reading: USD/h and share, None where absent; `up` where the protocol answered."""
+
+    protocol: str
+    at: datetime
+    earnings: float | None
+    share: float | None
+    up: bool
+
+
+@dataclass(frozen=True)
+class Hour:
+    """One hour of one protocol: means of its readings, USD/h and share; `up` is the part that answered."""
+
+    protocol: str
+    at: datetime
+    earnings: float | None
+    share: float | None
+    lowest: float | None
+    highest: float | None
+    samples: int
+    up: float
+
+
+class History:
+    """Readings in SQLite; `path` is a file, or ":memory:". Every method may raise DataError."""
+
+    def __init__(self, path: str | Path = ":memory:") -> None:
+        try:
+            self._database = Database(path, HISTORY, synchronous="NORMAL")
+        except sqlite3.Error as error:
+            raise DataError(f"{path}: {error}") from error
+        self.path = self._database.path
+
+    def add(self, samples: list[Sample]) -> None:
+        """Keeps readings; one of the same protocol and moment is replaced."""
+        raw = [(each.protocol, microseconds(each.at), each.earnings, each.share, int(each.up)) for each in samples]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?)", raw)
+
+        self._database.write(work)
+
+    def samples(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Sample]:
+        """Raw readings with start <= at < end, by protocol and time."""
+        sql = (
+            "SELECT protocol, at, earnings, share, up FROM sample WHERE protocol = ? AND at >= ? AND at < ? ORDER BY at"
+        )
+        bounds = microseconds(start), microseconds(end)
+        rows = [row for name in self._names(protocol) for row in self._database.rows(sql, (name, *bounds))]
+        return [Sample(row[0], moment(row[1]), row[2], row[3], bool(row[4])) for row in rows]
+
+    def hours(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Hour]:
+        """Whole hours that were rolled up, with start <= at < end, by protocol and time."""
+        sql = (
+            "SELECT protocol, hour, earnings, share, lowest, highest, samples, up FROM hourly "
+            "WHERE protocol = ? AND hour >= ? AND hour < ? ORDER BY hour"
+        )
+        bounds = microseconds(start), microseconds(end)
+        rows = [row for name in self._names(protocol) for row in self._database.rows(sql, (name, *bounds))]
+        return [Hour(row[0], moment(row[1]), row[2], row[3], row[4], row[5], row[6], row[7] / row[6]) for row in rows]
+
+    def roll_up(
+        self, now: datetime, raw: timedelta = timedelta(days=14), hours: timedelta = timedelta(days=730)
+    ) -> None:
+        """Sums whole hours up, then forgets raw readings older than `raw` and hours older than `hours`.
+
+        Repeated it changes nothing. Deleting goes by batches, so that nobody waits long for the file.
+        """
+        until = microseconds(now) // HOUR * HOUR
+        done = self._database.rows("SELECT coalesce(max(hour), 0) FROM hourly")[0][0]
+        # the last rolled-up hour is summed again: a reading may have come late
+        self._database.write(lambda connection: connection.execute(_ROLL_UP, (done, until)) and None)
+        self._forget(_FORGET_RAW, min(microseconds(now - raw), until))
+        self._forget(_FORGET_HOURS, microseconds(now - hours))
+
+    def _forget(self, sql: str, end: int) -> None:
+        def batch(connection: sqlite3.Connection) -> int:
+            return connection.execute(sql, (end, BATCH)).rowcount
+
+        while self._database.write(batch) > 0:
+            pass
+
+    def _names(self, protocol: str | None) -> list[str]:
+        if protocol is not None:
+            return [protocol]
+        rows = self._database.rows("SELECT protocol FROM sample UNION SELECT protocol FROM hourly ORDER BY 1")
+        return [row[0] for row in rows]
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._database.close()
+
+
+_ROLL_UP = f"""
+    INSERT OR REPLACE INTO hourly
+    SELECT protocol, at / {HOUR} * {HOUR}, avg(earnings), avg(share), min(earnings), max(earnings), count(*), sum(up)
+    FROM sample WHERE at >= ? AND at < ? GROUP BY 1, 2
+"""
+_FORGET_RAW = "DELETE FROM sample WHERE (protocol, at) IN (SELECT protocol, at FROM sample WHERE at < ? LIMIT ?)"
+_FORGET_HOURS = (
+    "DELETE FROM hourly WHERE (protocol, hour) IN (SELECT protocol, hour FROM hourly WHERE hour < ? LIMIT ?)"
+)
+
+
+def samples_of(
+    at: datetime,
+    earnings: Mapping[str, float],
+    shares: Mapping[str, float],
+    connected: Mapping[str, bool],
+) -> list[Sample]:
+    """One poll as readings: what did not answer is a reading too, without a value."""
+    names = sorted({*earnings, *shares, *connected})
+    return [Sample(name, at, earnings.get(name), shares.get(name), connected.get(name, False)) for name in names]
