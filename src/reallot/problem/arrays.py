@@ -135,8 +135,8 @@ def arrays(problem: AllocationProblem) -> ProblemArrays:
 
 
 def _each_period(values: FloatArray, periods: int) -> FloatArray:
-    """`values` (protocols,) as the row of every period."""
-    return np.repeat(values[None, :], periods, axis=0)
+    """`values` (protocols,) as the row of every period; of one period the values themselves."""
+    return values[None, :] if periods == 1 else np.repeat(values[None, :], periods, axis=0)
 
 
 def _in_units(share: FloatArray, step: FloatArray) -> FloatArray:
@@ -173,7 +173,7 @@ def _earnings(problem: AllocationProblem, rate: FloatArray, reach: FloatArray) -
     `rate` has the rate of each protocol with one flat curve for all periods, NaN for the others.
     """
     specs, periods = problem.specs, problem.periods
-    rates = _each_period(rate, periods)
+    rates = _each_period(rate.copy(), periods)
     varies = problem.rates is not None or problem.scenarios is not None
     index: list[int] = []
     curves: list[tuple[EarningsCurve, ...]] = []

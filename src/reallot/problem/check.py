@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import InvalidInput, near_miss
 
 LARGEST = 1e15
@@ -32,14 +35,14 @@ def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf
     return result
 
 
-def numbers(values: list[Any], names: Sequence[str], what: str, low: float) -> list[float]:
-    """`values` as floats of at least `low`; raises InvalidInput for the first that is not, as `what` and its name."""
+def numbers(values: list[Any], names: Sequence[str], what: str, low: float) -> NDArray[np.float64]:
+    """`values` as an array of at least `low`; raises InvalidInput for the first that is not, as `what` and its name."""
     if set(map(type, values)) == {float}:
-        lowest, highest = min(values), max(values)
-        # a NaN may hide from min and max, but not from the sum
-        if lowest >= low and highest <= LARGEST and math.isfinite(sum(values)):
-            return values
-    return [number(value, what + name, low) for value, name in zip(values, names, strict=True)]
+        array = np.array(values)
+        # a NaN makes both comparisons false
+        if array.min() >= low and array.max() <= LARGEST:
+            return array
+    return np.array([number(value, what + name, low) for value, name in zip(values, names, strict=True)])
 
 
 def whole(value: Any, what: str, low: int) -> int:

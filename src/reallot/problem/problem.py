@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,12 @@ class AllocationProblem:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "protocols", _specs(self.protocols))
-        put(self, "current", _current(self.current, self.names))
+        specs, names = _specs(self.protocols)
+        put(self, "protocols", specs)
+        vars(self)["names"] = names
+        current, shares = _current(self.current, names)
+        put(self, "current", current)
+        vars(self)["current_shares"] = shares
         put(self, "horizon_hours", number(self.horizon_hours, "horizon_hours", 0.0))
         if self.horizon_hours == 0.0:
             raise InvalidInput("horizon_hours is 0; costs and earnings compare over a time above 0 (24 is a day)")
@@ -167,25 +172,25 @@ class AllocationProblem:
         return self.protocols  # type: ignore[return-value]
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Protocol names in the order given."""
-        return tuple([spec.name for spec in self.specs])
-
-    @cached_property
     def numbers(self) -> FloatArray:
         """The numbers that protocols have on their own, (numbers, protocols), in the order of ProtocolSpec.packed."""
         packed = np.frombuffer(b"".join([spec.packed for spec in self.specs]))
         return packed.reshape(-1, NUMBERS).T.copy()
 
     @cached_property
-    def special(self) -> tuple[ProtocolSpec, ...]:
-        """The protocols whose records have more than numbers: a lock-in, resource uses, or a curve per period."""
-        return tuple([self.specs[i] for i in self.numbers[SPECIAL].nonzero()[0].tolist()])
+    def names(self) -> tuple[str, ...]:
+        """Protocol names in the order given."""
+        return tuple([spec.name for spec in self.specs])
 
     @cached_property
     def current_shares(self) -> FloatArray:
-        """The present shares in the protocols' order, (protocols,)."""
+        """The present shares in that order, (protocols,)."""
         return np.array(list(self.current.values()))
+
+    @cached_property
+    def special(self) -> tuple[ProtocolSpec, ...]:
+        """The protocols whose records have more than numbers: a lock-in, resource uses, or a curve per period."""
+        return tuple([self.specs[i] for i in self.numbers[SPECIAL].nonzero()[0].tolist()])
 
     @property
     def available(self) -> float | None:
@@ -209,8 +214,8 @@ class AllocationProblem:
         raise InvalidInput(f"no protocol {name!r}; {near_miss(name, self.names)}")
 
 
-def _specs(protocols: Any) -> tuple[ProtocolSpec, ...]:
-    """ProtocolSpec records from records, or from a table of rates, curves or records by name."""
+def _specs(protocols: Any) -> tuple[tuple[ProtocolSpec, ...], tuple[str, ...]]:
+    """ProtocolSpec records from records, or from a table of rates, curves or records by name; and their names."""
     if hasattr(protocols, "items"):
         specs = []
         for name, value in by_name(protocols, "protocols").items():
@@ -229,18 +234,20 @@ def _specs(protocols: Any) -> tuple[ProtocolSpec, ...]:
     if len(set(names)) != len(names):
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         raise InvalidInput(f"protocols names {twice!r} more than once")
-    return tuple(specs)
+    return tuple(specs), tuple(names)
 
 
-def _current(given: Any, names: tuple[str, ...]) -> dict[str, float]:
-    """The present shares by name, in the protocols' order."""
+def _current(given: Any, names: tuple[str, ...]) -> tuple[dict[str, float], FloatArray]:
+    """The present shares by name, in the protocols' order; and as an array."""
     table = by_name(given, "current")
+    in_order = len(table) == len(names) and all(map(is_, table, names))
     try:
-        values = list(map(table.__getitem__, names))
+        values = list(table.values() if in_order else map(table.__getitem__, names))
     except KeyError:
         values = []
     if len(values) != len(table):
         known_names(table, names, "current")
         missing = next(name for name in names if name not in table)
         raise InvalidInput(f"current does not say where {missing!r} stands; give 0 if it holds nothing")
-    return dict(zip(names, numbers(values, names, "current ", 0.0), strict=True))
+    shares = numbers(values, names, "current ", 0.0)
+    return dict(zip(names, shares.tolist(), strict=True)), shares
