@@ -12,7 +12,7 @@ from .wording import percent
 def notes(problem: AllocationProblem, schedule: FloatArray) -> tuple[str, ...]:
     """Sentences about units and entry shares that max change or turnover keep out, and about moves past max change."""
     data, limits = problem.arrays, problem.limits
-    if not (data.step.any() or data.entry.any() or limits.min_move > 0.0):
+    if not (data.has_units or limits.min_move > 0.0):
         return ()
     result = []
     turnover = np.inf if data.max_turnover is None else float(data.max_turnover[0])

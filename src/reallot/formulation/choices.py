@@ -21,7 +21,7 @@ def has_choices(problem: AllocationProblem) -> bool:
     """True where some share is all or nothing: units, entry shares, or groups that count their members."""
     data = problem.arrays
     groups = any(group.max_active is not None for group in problem.limits.groups)
-    return groups or bool(data.step.any() or data.entry.any())
+    return groups or bool(data.has_units)
 
 
 def counted(problem: AllocationProblem) -> BoolArray:

@@ -130,7 +130,7 @@ def turnover(problem: AllocationProblem) -> list[Rows]:
 def moved_places(problem: AllocationProblem, *, wide: bool = False) -> IntArray:
     """Places (t * protocols + i) that need to know whether they moved: fee, number or size of moves counts there."""
     data, limits = problem.arrays, problem.limits
-    if limits.max_moves is None and limits.min_move == 0.0 and not data.fee.any():
+    if limits.max_moves is None and limits.min_move == 0.0 and not data.has_fee:
         return np.empty(0, dtype=np.intp)
     up, down = change_reach(data, wide=wide)
     counts = np.broadcast_to((data.fee > 0.0) | (limits.max_moves is not None) | (limits.min_move > 0.0), up.shape)

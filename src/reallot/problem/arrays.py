@@ -71,6 +71,21 @@ class ProblemArrays:
         return int(self.current.size)
 
     @cached_property
+    def has_fee(self) -> bool:
+        """True where any move has a fee."""
+        return bool(self.fee.any())
+
+    @cached_property
+    def has_warm_up(self) -> bool:
+        """True where anything added has to warm up."""
+        return bool(self.warm_up.any())
+
+    @cached_property
+    def has_units(self) -> bool:
+        """True where any share comes in units, or not below an entry share."""
+        return bool(self.entry.any() or self.step.any())
+
+    @cached_property
     def rank(self) -> IntArray:
         """Place of each protocol in name order, which breaks ties, (protocols,)."""
         result = np.empty(self.size, dtype=np.intp)

@@ -70,6 +70,6 @@ def steps(problem: AllocationProblem) -> Steps:
 def buy_slope(data: ProblemArrays, owner: IntArray, slope: FloatArray) -> FloatArray:
     """Worth of a unit bought at marginal earnings `slope` (USD/h): less warm-up, less the cost of taking."""
     cost_in = data.cost_in[owner]
-    if data.warm_up.any():
+    if data.has_warm_up:
         cost_in = cost_in + np.maximum(slope, 0.0) * data.warm_up[owner]
     return slope * data.hours - cost_in

@@ -58,7 +58,7 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
     taken, given = np.maximum(change, 0.0), np.maximum(-change, 0.0)
     earnings, nothing = data.rate * schedule, np.zeros(schedule.shape)
     lost = nothing
-    if data.warm_up.any():
+    if data.has_warm_up:
         lost = data.warm_up * np.maximum(data.rate, 0.0) * taken
     bent = data.pieces
     if bent is not None:
@@ -71,7 +71,7 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
     return Value(
         earnings=earnings,
         move_cost=data.cost_in * taken + data.cost_out * given,
-        move_fee=np.where(change != 0.0, data.fee, 0.0) if data.fee.any() else nothing,
+        move_fee=np.where(change != 0.0, data.fee, 0.0) if data.has_fee else nothing,
         warm_up=lost,
         hours=data.hours,
     )

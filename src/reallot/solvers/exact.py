@@ -41,13 +41,13 @@ def declines(problem: AllocationProblem) -> str | None:
         return "CVaR couples protocols through the scenarios"
     if isinstance(problem.risk, RateUncertainty):
         return "the budget of uncertainty couples protocols"
-    if data.fee.any():
+    if data.has_fee:
         return "a fee per move makes it a choice of which protocols move"
     if limits.max_moves is not None:
         return f"max_moves {limits.max_moves} makes it a choice of which protocols move"
     if limits.min_move > 0.0:
         return f"min_move {limits.min_move:g} makes each move all or nothing"
-    if data.entry.any() or data.step.any():
+    if data.has_units:
         return "entry shares or indivisible units make shares all or nothing"
     bent = data.pieces
     if bent is not None and not bent.ordered.all():

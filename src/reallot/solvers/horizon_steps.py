@@ -70,7 +70,7 @@ class Steps:
 def steps(problem: AllocationProblem) -> Steps:
     """The steps of a problem of flat rates with a capacity."""
     data = problem.arrays
-    lost = data.warm_up * np.maximum(data.rate, 0.0) if data.warm_up.any() else np.zeros_like(data.rate)
+    lost = data.warm_up * np.maximum(data.rate, 0.0) if data.has_warm_up else np.zeros_like(data.rate)
     widest = np.maximum(data.upper, data.current) + 1.0
     return Steps(
         gain=data.hours * data.rate,
