@@ -34,8 +34,9 @@ HOMES = {
     "pulp": {"solvers.pulp_cbc"},
     "scipy.optimize": {"solvers.scipy_highs"},
     "highspy": {"solvers.highs"},
+    "httpx2": {"adapters.http"},
 }
-LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib")
+LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2")
 """Never imported when a module is: only where they are used."""
 LOWER_FLOORS = {"errors": set(), "problem": {"numpy"}, "program": {"numpy", "scipy"}, "formulation": {"numpy"}}
 """Libraries that the lower floors may use beside the standard one."""

@@ -69,6 +69,14 @@ def test_a_balance_drops_at_a_payout_and_the_hour_of_it_is_left_out():
     assert rates(Series("balance"), [(0, 10), (1, 11), (2, 0.5), (3, 1.5)]) == [None, 1.0, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("series", [Series("counter"), MONTHLY, Series("balance"), Series("counter", resets="epoch")])
+@pytest.mark.parametrize("wrong", [0, 1, 699, 700_000])
+def test_one_wrong_reading_is_taken_back_by_the_next(series, wrong):
+    found = rates(series, [(0, 700), (1, 701), (2, wrong), (3, 703), (4, 704), (5, 705)])
+    assert found[3] <= 1.5
+    assert found[4:] == [1.0, 1.0]
+
+
 def test_events_are_counted_once_and_spread_over_the_window():
     meter = Meter(Series("event", window=timedelta(hours=2)))
     came = [START, START, START + timedelta(hours=1), START + timedelta(hours=1), START + timedelta(hours=1)]

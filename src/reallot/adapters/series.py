@@ -134,6 +134,26 @@ def exact(value: Any, what: str, *, dollars: bool = False) -> Decimal:
     return found
 
 
+@dataclass(frozen=True)
+class _Level:
+    """Where a counter stood before a large step, and what had been earned and counted until then."""
+
+    value: Decimal
+    after: Decimal
+    earned: Decimal
+    counted: float
+    at: float
+
+    @property
+    def height(self) -> Decimal:
+        return _minus(self.after, self.value)
+
+    def is_mirrored_by(self, old: Decimal, new: Decimal) -> bool:
+        """True where a fall from `old` to `new` takes back this step: it had made most of `old`."""
+        tenth = Decimal("0.1") * self.height
+        return self.value <= new <= self.value + tenth and _minus(old, self.after) <= tenth
+
+
 class Meter:
     """Readings of one series in, its rate per hour in the native unit out.
 
@@ -160,6 +180,8 @@ class Meter:
         # (counted seconds, earned until then) at every change; at every reading where there is no cadence
         self._changes: deque[tuple[float, Decimal]] = deque(maxlen=self.MOST_READINGS)
         self._event: datetime | None = None
+        self._rise: _Level | None = None
+        self._fell: _Level | None = None
 
     def read(self, value: Decimal, now: datetime, seconds: float, *, event: datetime | None = None) -> Decimal | None:
         """The rate (native unit per hour) after one more reading; None where there are not enough yet.
@@ -181,10 +203,8 @@ class Meter:
             new = event is not None and (self._event is None or event > self._event)
             self._event = event if new else self._event
             gained, counted = (value if new else Decimal(0)), elapsed
-        elif self.series.kind is SeriesKind.BALANCE:
-            gained, counted = (_minus(value, old), elapsed) if value >= old else (Decimal(0), 0.0)
         else:
-            gained, counted = self._counter(old, value, then, now, elapsed)
+            gained, counted = self._step(old, value, then, now, last, max(seconds, last))
         self._before = (value, now, seconds)
         self._counted += counted
         self._earned = _EXACT.add(self._earned, gained)
@@ -196,6 +216,35 @@ class Meter:
         self._before, self._event = (value, now, seconds), event
         if not self.series.cadence:
             self._changes.append((0.0, Decimal(0)))
+
+    def _step(
+        self, old: Decimal, new: Decimal, then: datetime, now: datetime, last: float, seconds: float
+    ) -> tuple[Decimal, float]:
+        """(gained, counted seconds) between two readings; a wrong reading before this one is taken back."""
+        fell, self._fell = self._fell, None
+        before = _Level(old, new, self._earned, self._counted, last)
+        if new < old:
+            high = self._rise
+            if high is not None and high.is_mirrored_by(old, new):  # up in one step, and down again
+                self._rise = None
+                return self._back_to(high, new, seconds)
+            self._fell = before
+        elif fell is not None and new >= fell.value:  # down in one step, and up again
+            return self._back_to(fell, new, seconds)
+        if self._rise is None or new - old > self._rise.height or self._counted - self._rise.counted > self._span():
+            self._rise = before if new > old else self._rise
+        if self.series.kind is SeriesKind.BALANCE:
+            return (_minus(new, old), seconds - last) if new >= old else (Decimal(0), 0.0)
+        return self._counter(old, new, then, now, seconds - last)
+
+    def _back_to(self, level: _Level, new: Decimal, seconds: float) -> tuple[Decimal, float]:
+        """What was gained since `level`, and the seconds since then not counted yet; later readings are forgotten."""
+        self._earned, self._missing = level.earned, Decimal(0)
+        while self._changes and (self._changes[-1][0] > level.counted or self._changes[-1][1] > level.earned):
+            self._changes.pop()
+        if not self._changes and not self.series.cadence:
+            self._changes.append((level.counted, level.earned))
+        return max(_minus(new, level.value), Decimal(0)), max(seconds - level.at - (self._counted - level.counted), 0.0)
 
     def _counter(
         self, old: Decimal, new: Decimal, then: datetime, now: datetime, elapsed: float
@@ -235,7 +284,7 @@ class Meter:
 
     def _rate(self) -> Decimal | None:
         cadence = self.series.cadence.total_seconds()
-        enough = max(self.LEAST_SECONDS, cadence / 2.0)
+        enough = max(self.LEAST_SECONDS, 0.9 * cadence)
         if self.series.kind is SeriesKind.EVENT:
             enough = self._span()
         if len(self._changes) > 1 and self.series.kind is not SeriesKind.EVENT:
