@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from .allocate import allocate
 from .allocation import Allocation, Move, Price
-from .errors import Infeasible, InvalidInput, ReallotError, SolverFailed
+from .errors import (
+    CalculationError,
+    ConfigurationError,
+    CoordinationError,
+    DataError,
+    ErrorKind,
+    Infeasible,
+    InvalidInput,
+    MonitoringError,
+    OptimizationError,
+    OrchestrationError,
+    ProtocolError,
+    ReallocationError,
+    ReallotError,
+    SolverFailed,
+)
 from .explain import Explanation, explain
 from .formulation import formulate
 from .frontier import frontier
@@ -29,19 +44,53 @@ from .solvers import solve
 
 if TYPE_CHECKING:
     from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
+    from .ledger.store import open_ledger
     from .many import BatchResult, allocate_many
+    from .orchestration.clock import ManualClock
+    from .orchestration.coordinator import ProtocolCoordinator
+    from .orchestration.cycle import run_cycle
+    from .orchestration.monitor import RealtimeMonitor
+    from .orchestration.optimizer import EarningsOptimizer
+    from .orchestration.reallocation import ReallocationEngine
+    from .orchestration.records import (
+        AggregatedMetrics,
+        Alert,
+        AllocationChange,
+        AllocationPlan,
+        DashboardSnapshot,
+        Mode,
+        MonitorConfig,
+        OptimizationOpportunity,
+        OptimizerConfig,
+        PerformanceReport,
+        ProtocolStatus,
+        ReallocationConfig,
+        ResourceUtilization,
+        SeriesKind,
+    )
     from .solvers.batch import BatchStatus
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AggregatedMetrics",
+    "Alert",
     "Allocation",
+    "AllocationChange",
+    "AllocationPlan",
     "AllocationProblem",
     "BatchResult",
     "BatchStatus",
     "CVaR",
+    "CalculationError",
     "Certificate",
+    "ConfigurationError",
+    "CoordinationError",
+    "DashboardSnapshot",
+    "DataError",
     "EarningsCurve",
+    "EarningsOptimizer",
+    "ErrorKind",
     "Explanation",
     "Group",
     "Infeasible",
@@ -49,12 +98,30 @@ __all__ = [
     "Limits",
     "LinearProgram",
     "LockIn",
+    "ManualClock",
+    "Mode",
+    "MonitorConfig",
+    "MonitoringError",
     "Move",
+    "OptimizationError",
+    "OptimizationOpportunity",
+    "OptimizerConfig",
+    "OrchestrationError",
+    "PerformanceReport",
     "Price",
+    "ProtocolCoordinator",
+    "ProtocolError",
     "ProtocolSpec",
+    "ProtocolStatus",
     "RateUncertainty",
+    "ReallocationConfig",
+    "ReallocationEngine",
+    "ReallocationError",
     "ReallotError",
+    "RealtimeMonitor",
+    "ResourceUtilization",
     "Scenarios",
+    "SeriesKind",
     "Session",
     "Solution",
     "SolverFailed",
@@ -65,22 +132,45 @@ __all__ = [
     "explain",
     "formulate",
     "frontier",
+    "open_ledger",
     "problem_from_dict",
     "problem_from_frame",
     "problem_to_dict",
     "read_problem",
+    "run_cycle",
     "session",
     "solve",
 ]
 
 _LATE = {
+    "AggregatedMetrics": "orchestration.records",
+    "Alert": "orchestration.records",
+    "AllocationChange": "orchestration.records",
+    "AllocationPlan": "orchestration.records",
     "BatchResult": "many",
     "BatchStatus": "solvers.batch",
+    "DashboardSnapshot": "orchestration.records",
+    "EarningsOptimizer": "orchestration.optimizer",
+    "ManualClock": "orchestration.clock",
+    "Mode": "orchestration.records",
+    "MonitorConfig": "orchestration.records",
+    "OptimizationOpportunity": "orchestration.records",
+    "OptimizerConfig": "orchestration.records",
+    "PerformanceReport": "orchestration.records",
+    "ProtocolCoordinator": "orchestration.coordinator",
+    "ProtocolStatus": "orchestration.records",
+    "ReallocationConfig": "orchestration.records",
+    "ReallocationEngine": "orchestration.reallocation",
+    "RealtimeMonitor": "orchestration.monitor",
+    "ResourceUtilization": "orchestration.records",
+    "SeriesKind": "orchestration.records",
     "allocate_many": "many",
+    "open_ledger": "ledger.store",
     "problem_from_dict": "files",
     "problem_from_frame": "files",
     "problem_to_dict": "files",
     "read_problem": "files",
+    "run_cycle": "orchestration.cycle",
 }
 """Where names live that not everybody needs: they are imported when first asked for, to keep the start light."""
 
