@@ -24,8 +24,8 @@ class RateRules:
     """How readings become a rate.
 
     rise_hours, fall_hours
-                    half-lives of two running means; the rate is the lower of the two, so that it falls with the quick
-                    one and rises with the slow one
+                    half-lives of two running means; the rate is the slow one, or the quick one where that is lower by
+                    more than its noise: it rises with the slow one and falls with the quick one
     most_weight     no single reading moves a mean by more than this part of the difference
     band, spreads   a reading further off than `band` of the rate and than `spreads` standard deviations of the readings
                     is an outlier: it counts as if it stood at the border
@@ -34,10 +34,11 @@ class RateRules:
                     at their median
     least_share     below this share earnings say nothing about a rate
     settle_seconds  readings so soon after the share changed are not used: they may still be of the share before
-    caution         what would be added is taken to earn so many standard errors less than what is there, times
-                    sqrt(2 ln n) among n protocols: the best of many looks better than it is
+    caution         noise is so many standard errors, times sqrt(2 ln n) among n protocols (the best of many looks
+                    better than it is); what would be added is taken to earn so much less than what is there
     prior, prior_readings
-                    readings are taken to spread by `prior` of the rate until more than so many say otherwise
+                    readings are taken to spread as those of all protocols do, relatively, and by `prior` of the rate
+                    at the start, until more than so many of their own say otherwise
     fresh_hours, age_hours
                     what would be added to a protocol last seen longer ago than `fresh_hours` is taken to earn less:
                     half after another `age_hours`
@@ -57,7 +58,7 @@ class RateRules:
     least_share: float = 0.005
     settle_seconds: float = 300.0
     caution: float = 2.0
-    prior: float = 0.12
+    prior: float = 0.08
     prior_readings: float = 3.0
     fresh_hours: float = 1.0
     age_hours: float = 12.0
@@ -84,7 +85,8 @@ class Track(NamedTuple):
 
     quick, slow    running means of the readings; variance: of readings around the slow one
     squares        sum of squared weights of the readings in the slow mean: variance * squares is that of the mean
-    count          readings since the means began; step: hours between the last two
+    squares_quick  the same of the quick mean
+    taken          readings since the means began; hours: the time they stand for; step: hours between the last two
     at             when the last reading was valid; polled: when it was asked for
     share, changed the share in force, and when it changed last
     strikes, since outliers in a row, and since when
@@ -95,7 +97,9 @@ class Track(NamedTuple):
     slow: float
     variance: float
     squares: float
-    count: int
+    squares_quick: float
+    taken: int
+    hours: float
     step: float
     at: datetime
     polled: datetime
@@ -106,9 +110,9 @@ class Track(NamedTuple):
     blocks: tuple[Block, ...] = ()
 
     @property
-    def rate(self) -> float:
-        """The lower of the two means."""
-        return min(self.quick, self.slow)
+    def readings(self) -> float:
+        """How many readings of equal weight would spread as much, less one."""
+        return 1.0 / self.squares - 1.0
 
 
 @dataclass(frozen=True)
@@ -170,13 +174,30 @@ def learn(
             if unit > 0.0:
                 level = earnings / unit
                 blocks = _blocks((), level, 0.0, valid, rules)
-                result[name] = Track(level, level, 0.0, 1.0, 1, 0.0, valid, metrics.timestamp, share, blocks=blocks)
+                result[name] = _first(level, share, metrics.timestamp, valid, blocks)
             continue
         if abs(share - track.share) > 0.01 * max(share, track.share):
             track = result[name] = track._replace(share=share, changed=metrics.timestamp, strikes=(), since=None)
         if unit > 0.0 and _is_new(track, metrics.timestamp, valid, rules):
             result[name] = _with(track, earnings / unit, metrics.timestamp, valid, rules)
     return result
+
+
+def _first(level: float, share: float, polled: datetime, valid: datetime, blocks: tuple[Block, ...]) -> Track:
+    return Track(
+        quick=level,
+        slow=level,
+        variance=0.0,
+        squares=1.0,
+        squares_quick=1.0,
+        taken=1,
+        hours=0.0,
+        step=0.0,
+        at=valid,
+        polled=polled,
+        share=share,
+        blocks=blocks,
+    )
 
 
 def _unit(share: float, rules: RateRules, shape: EarningsCurve | None) -> float:
@@ -214,13 +235,16 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
             return _again(track, strikes, polled, valid, hours, rules)
         deviation = math.copysign(border, deviation)
     clipped = track.slow + deviation
-    slow, quick = (_weight(hours, half, track.count, rules) for half in (rules.rise_hours, rules.fall_hours))
+    past = track.hours or hours  # the first reading stands for as long as the second
+    slow, quick = (_weight(hours, half, past, rules) for half in (rules.rise_hours, rules.fall_hours))
     return track._replace(
         quick=track.quick + quick * (clipped - track.quick),
         slow=track.slow + slow * deviation,
         variance=(1.0 - slow) * (track.variance + slow * deviation * deviation),
         squares=(1.0 - slow) ** 2 * track.squares + slow**2,
-        count=track.count + 1,
+        squares_quick=(1.0 - quick) ** 2 * track.squares_quick + quick**2,
+        taken=track.taken + 1,
+        hours=past + hours,
         step=hours,
         at=valid,
         polled=polled,
@@ -230,9 +254,11 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
     )
 
 
-def _weight(hours: float, half_life: float, count: int, rules: RateRules) -> float:
-    """Weight of a reading after so many hours; the first readings are averaged."""
-    return min(max(1.0 - 0.5 ** (hours / half_life), 1.0 / (count + 1.0)), rules.most_weight)
+def _weight(hours: float, half_life: float, past: float, rules: RateRules) -> float:
+    """Weight of a reading that stands for so many hours, after `past` hours; the first readings are averaged."""
+    if hours <= 0.0:
+        return rules.most_weight
+    return min(max(1.0 - math.exp2(-hours / half_life), hours / (past + hours)), rules.most_weight)
 
 
 def _again(
@@ -245,7 +271,9 @@ def _again(
         slow=level,
         variance=sum((value - level) ** 2 for value in strikes) / count,
         squares=1.0 / count,
-        count=count,
+        squares_quick=1.0 / count,
+        taken=count,
+        hours=count * hours,
         step=hours,
         at=valid,
         polled=polled,
@@ -276,11 +304,22 @@ def estimates(tracks: Mapping[str, Track], metrics: AggregatedMetrics, rules: Ra
     """An estimate for every protocol that `metrics` or `tracks` name, as of the metrics' time."""
     names = {**metrics.allocation_by_protocol, **metrics.earnings_by_protocol, **metrics.connection_status, **tracks}
     caution = rules.caution * math.sqrt(2.0 * math.log(max(len(tracks), 2)))
-    return {name: _estimate(name, tracks.get(name), metrics, rules, caution) for name in names}
+    prior = _prior(tracks, rules)
+    return {name: _estimate(name, tracks.get(name), metrics, rules, caution, prior) for name in names}
+
+
+def _prior(tracks: Mapping[str, Track], rules: RateRules) -> float:
+    """How readings spread, relatively, as far as those of all protocols say; at most by all of the rate."""
+    total, readings = rules.prior_readings * rules.prior**2, rules.prior_readings
+    for track in tracks.values():
+        if track.slow != 0.0:
+            total += track.readings * min(track.variance / track.slow**2, 1.0)
+            readings += track.readings
+    return math.sqrt(total / readings)
 
 
 def _estimate(
-    name: str, track: Track | None, metrics: AggregatedMetrics, rules: RateRules, caution: float
+    name: str, track: Track | None, metrics: AggregatedMetrics, rules: RateRules, caution: float, prior: float
 ) -> RateEstimate:
     now, stale = metrics.timestamp, name in metrics.stale
     if track is None:
@@ -289,19 +328,21 @@ def _estimate(
     blocks = {block.number: block.total / block.weight for block in track.blocks}
     if age > rules.window_hours * HOUR:
         why = f"last seen {_ago(age)} ago, before the window of {rules.window_hours:g} h"
-        return RateEstimate(name, readings=track.count, age_seconds=age, stale=stale, why=why)
-    rate, readings = track.rate, 1.0 / track.squares - 1.0
-    assumed = rules.prior_readings * (rules.prior * rate) ** 2
-    variance = (readings * track.variance + assumed) / (readings + rules.prior_readings)
-    error = math.sqrt(variance * track.squares)
-    more = rate - caution * error
+        return RateEstimate(name, readings=track.taken, age_seconds=age, stale=stale, why=why)
+    known = track.readings + rules.prior_readings
+    spread = math.sqrt((track.readings * track.variance + rules.prior_readings * (prior * track.slow) ** 2) / known)
+    if known > 2.0:
+        spread *= math.sqrt(known / (known - 2.0))  # a spread known from few readings: Student's t
+    noise = caution * spread
+    rate = min(track.slow, track.quick + noise * math.sqrt(track.squares_quick))
+    more, error = rate - noise * math.sqrt(track.squares), spread * math.sqrt(track.squares)
     if track.strikes and track.strikes[-1] < more:
         more = sum(track.strikes) / len(track.strikes)
     past = age / HOUR - rules.fresh_hours
     if past > 0.0:
         more -= abs(more) * (1.0 - 0.5 ** (past / rules.age_hours))
     why = f"its value is {_ago(metrics.stale[name])} old" if stale else ""
-    return RateEstimate(name, rate, more, error, track.count, age, stale, why, blocks)
+    return RateEstimate(name, rate, more, error, track.taken, age, stale, why, blocks)
 
 
 def _why_unknown(name: str, metrics: AggregatedMetrics, rules: RateRules) -> str:
