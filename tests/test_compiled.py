@@ -243,3 +243,16 @@ def test_a_plan_by_compiled_code_is_the_same_and_says_so(limits: Limits, monkeyp
     near = 1e-12 * plain.certificate.scale
     assert compiled_plan.certificate.objective == pytest.approx(plain.certificate.objective, abs=near)
     assert compiled_plan.schedule == pytest.approx(plain.schedule, abs=1e-12)
+
+
+def test_threads_over_blocks_of_a_batch_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(8)
+    rates, current = random.random((301, 6)), random.dirichlet(np.ones(6), 301)
+    answers = []
+    for processors in (1, 2, 5):
+        monkeypatch.setattr(compiled, "BLOCK", 40)
+        monkeypatch.setattr(compiled, "_processors", lambda count=processors: count)
+        answers.append(allocate_many(rates, current, max_change=0.2, move_cost=0.01, solver="numba"))
+    for answer in answers[1:]:
+        for name in ("shares", "net_benefit", "capacity_price", "status", "gap"):
+            assert (getattr(answer, name) == getattr(answers[0], name)).all()

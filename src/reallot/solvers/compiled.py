@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from ..problem.arrays import FloatArray
 from .answer import Unmet
 from .split import NO_SHARE, NO_SUM, NO_TURNOVER, Rank, Split
 
+BLOCK = 10_000
+"""A thread is worth starting for so many problems."""
 NO_RANK = np.empty(0, dtype=np.int64)
 
 
@@ -45,12 +49,32 @@ def is_loaded(kernels: str) -> bool:
 
 
 def fill_batch(inputs: dict[str, NDArray[Any]], answers: Any) -> None:
-    """Fills the arrays of a batch's answers; `inputs` in the order of `compiled_batch.many`, already broadcast."""
+    """Fills the arrays of a batch's answers; `inputs` in the order of `compiled_batch.many`, already broadcast.
+
+    Problems are independent, so that blocks of them are worked on at once, a thread each, with the same answers.
+    """
     require()
     from . import compiled_batch
 
     names = ("shares", "net_benefit", "earnings_per_hour", "cost", "capacity_price", "status", "gap", "residual")
-    compiled_batch.many(*inputs.values(), *(getattr(answers, name) for name in names))
+    arrays = [*inputs.values(), *(getattr(answers, name) for name in names)]
+    count = len(answers.status)
+    blocks = min(_processors(), count // BLOCK)
+    if blocks < 2:
+        compiled_batch.many(*arrays)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    edges = [count * k // blocks for k in range(blocks + 1)]
+    with ThreadPoolExecutor(blocks) as pool:
+        cut = [[array[start:end] for array in arrays] for start, end in pairwise(edges)]
+        for done in [pool.submit(compiled_batch.many, *each) for each in cut]:
+            done.result()
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def split(
