@@ -180,6 +180,12 @@ class Journal(Protocol):
     def unsettled(self) -> list[Step]:
         """Calls of any operation that are SENT or UNKNOWN, or may still act."""
 
+    def last_call(self, protocol: str) -> int:
+        """The number of the last step that was SENT to this protocol; 0 where there is none."""
+
+    def most(self, protocol: str) -> float | None:
+        """The most that this protocol may have, going by what is written; None where nothing is."""
+
     def committed(self) -> dict[str, float]:
         """Shares of the last confirmed state, by protocol."""
 

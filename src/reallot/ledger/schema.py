@@ -27,6 +27,7 @@ JOURNAL = (
         protocol TEXT PRIMARY KEY, wall INTEGER NOT NULL, steady REAL NOT NULL, boot TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX step_operation ON step (operation);
+    CREATE INDEX step_protocol ON step (protocol, id);
     CREATE INDEX step_open ON step (open) WHERE open = 1;
     CREATE TABLE committed (protocol TEXT PRIMARY KEY, share REAL NOT NULL) WITHOUT ROWID;
     CREATE TABLE frozen (protocol TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;

@@ -162,6 +162,16 @@ class SqliteJournal:
         """Calls of any operation that are SENT or UNKNOWN."""
         return [_step(row) for row in self._database.rows(_UNSETTLED)]
 
+    def last_call(self, protocol: str) -> int:
+        """The number of the last step that was SENT to this protocol; 0 where there is none."""
+        sql = "SELECT coalesce(max(id), 0) FROM step WHERE protocol = ? AND state <> 'intent'"
+        return int(self._database.rows(sql, (protocol,))[0][0])
+
+    def most(self, protocol: str) -> float | None:
+        """The most that this protocol may have, going by what is written; None where nothing is."""
+        found = self._database.rows(_MOST, {"protocol": protocol})[0][0]
+        return None if found is None else float(found)
+
     def committed(self) -> dict[str, float]:
         """Shares of the last confirmed state, by protocol."""
         return dict(self._database.rows("SELECT protocol, share FROM committed ORDER BY protocol"))
@@ -271,6 +281,15 @@ _MARK = (
 )
 _STEPS_OF = f"SELECT {STEP} FROM step WHERE operation = ? ORDER BY id"
 _UNSETTLED = f"SELECT {STEP} FROM step WHERE open = 1 ORDER BY id"
+_MOST = """
+    WITH own AS (SELECT id, before, after, state FROM step WHERE protocol = :protocol AND state <> 'intent'),
+    sure AS (SELECT coalesce(max(id), 0) AS id FROM own WHERE state = 'confirmed')
+    SELECT max(share) FROM (
+        SELECT share FROM committed WHERE protocol = :protocol
+        UNION ALL SELECT after FROM own, sure WHERE own.id >= sure.id AND state <> 'refused'
+        UNION ALL SELECT before FROM own, sure WHERE own.id > sure.id
+    )
+"""
 _LAST_CHANGES = "SELECT protocol, wall, steady, boot FROM touched"
 _LAST_COMMITTED = (
     f"SELECT {OPERATION} FROM operation WHERE kind = 'move' AND state = 'committed' AND NOT EXISTS "

@@ -69,18 +69,23 @@ class Carrier:
 
     async def possible(self) -> tuple[dict[str, float], datetime | None]:
         """The most that each protocol may have now, and when the calls without an answer are no longer possible."""
-        journal = self.books.journal
-        most = {**await self.books.ask(journal.committed)}
-        if self.operation is not None:
-            for name in self.operation.before:
-                most[name] = max(self.operation.before[name], self.operation.after.get(name, 0.0), most.get(name, 0.0))
-        most |= self.seen
+        most = dict(self.seen)
+        for name in self._unseen():
+            written = await self.books.ask(self.books.journal.most, name)
+            most[name] = self._before(name) if written is None else written
         until = None
         for each, end in await self.books.may_still_act(self.config.late_effects):
             if each.after > most.get(each.protocol, 0.0):
                 most[each.protocol] = each.after
                 until = end if until is None else max(until, end)
         return most, until
+
+    def _unseen(self) -> list[str]:
+        known = {*self.adapters, *(self.operation.before if self.operation else ())}
+        return sorted(known - self.seen.keys())
+
+    def _before(self, name: str) -> float:
+        return self.operation.before.get(name, 0.0) if self.operation else 0.0
 
     # going forward ---------------------------------------------------------------------------------------------------
 
@@ -151,7 +156,7 @@ class Carrier:
         possible, free_at = await self.possible()
         blocked = capacity_blocks(asked, possible, free_at, self.rules)
         if blocked is not None:
-            if blocked.by == "settling":
+            if blocked.by == "settling" or self._unseen():
                 return Unclear(self.now(), name, blocked.reason, free_at)
             return NotPutBack(self.now(), name, blocked.reason)
         kind = ChangeKind.REPAIR if operation.kind is ChangeKind.REPAIR else ChangeKind.ROLLBACK
@@ -199,9 +204,10 @@ class Carrier:
                 continue
             in_time = each.may_act and self.books.age(each.at) < window
             if close_to(share, each.after, self.rules.tolerance) and each.state is not StepState.CONFIRMED:
-                # two calls for the same share may both be on their way: seeing it once ends only one of them
-                twins = [other for other in found if other.protocol == each.protocol and other.after == each.after]
-                await self._mark(each, StepState.CONFIRMED, "read back later", may_act=in_time and len(twins) > 1)
+                # a later or an equal call may be what is seen: then this one may still be on its way
+                alone = sum(other.protocol == each.protocol for other in found) == 1
+                surely = alone and await self.books.ask(self.books.journal.last_call, each.protocol) == each.id
+                await self._mark(each, StepState.CONFIRMED, "read back later", may_act=in_time and not surely)
             elif not in_time:
                 state = each.state if each.state is StepState.CONFIRMED else StepState.REFUSED
                 await self._mark(each, state, f"it did not happen: read back as {share:.6g}")

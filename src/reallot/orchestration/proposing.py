@@ -50,10 +50,10 @@ def identity(plan: AllocationPlan) -> str:
 async def examine(plan: AllocationPlan, carrier: Carrier, expires_at: datetime | None) -> Proposal:
     """The proposal, by what was just read; the first guard that says no is in it. Raises DataError."""
     rules, readings = carrier.rules, carrier.readings
-    committed = await carrier.books.ask(carrier.books.journal.committed)
     before = {name: each.share for name, each in readings.items() if each.share is not None}
-    believed = {name: committed.get(name, plan.current.get(name)) for name in carrier.adapters if name not in before}
-    before |= {name: share for name, share in believed.items() if share is not None}
+    for name in carrier.adapters.keys() - before.keys():
+        if (written := await carrier.books.ask(carrier.books.journal.most, name)) is not None:
+            before[name] = written
     planned = {name: plan.allocation.get(name, 0.0) for name in {*plan.allocation, *plan.current}}
     after = {**before, **{name: share for name, share in planned.items() if name in before}}
     changes = changes_of(before, after, list(before), rules.tolerance)

@@ -160,11 +160,14 @@ class ReallocationEngine:
         """A person has looked at what halted it: moves are allowed again.
 
         With `adapters`, the shares in force are taken as the confirmed ones, and what was begun is over; without, the
-        next cycle goes back to those confirmed last.
+        next cycle goes back to those confirmed last. Raises ReallocationError where a share cannot be read.
         """
         async with self._lock:
             if adapters is not None:
                 readings = await self._carrier(adapters).read_all()
+                if unread := sorted(name for name, each in readings.items() if each.share is None):
+                    reason = f"{', '.join(unread)} cannot be read, so the shares in force are not known: try again"
+                    raise ReallocationError(reason, by="unreadable")
                 shares = {name: each.share for name, each in readings.items() if each.share is not None}
                 await self.books.ask(self.journal.adopt, shares)
                 operation = await self.books.ask(self.journal.open_operation)
