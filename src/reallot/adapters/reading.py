@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -61,6 +62,15 @@ def moment_of(value: Any) -> datetime | None:
     if moment is None or moment.tzinfo is None or moment.year < EARLIEST_YEAR:
         return None
     return moment.astimezone(UTC)
+
+
+async def both(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> tuple[Any, Any]:
+    """Both answers, or the first error; nothing is left running."""
+    found: list[Any] = list(await asyncio.gather(one, other, return_exceptions=True))
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    return found[0], found[1]
 
 
 class Reader:

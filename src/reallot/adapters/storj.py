@@ -7,8 +7,7 @@ and is now the free one; a node never reached reports a ping in year 1; unknown 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +18,7 @@ from ..orchestration.clock import Clock
 from ..orchestration.records import ProtocolStatus, ResourceUtilization, SeriesKind
 from .base import Capabilities
 from .http import Http
-from .reading import Detail, Reader, look_up, moment_of
+from .reading import Detail, Reader, both, look_up, moment_of
 from .series import Resets, Series, Unit, exact
 
 MONTHLY = Series(
@@ -133,7 +132,7 @@ class StorjAdapter(Reader):
 
     async def get_status(self) -> ProtocolStatus:
         """Earnings, disk and health; raises ProtocolError, NEVER_REPORTED for a node that nobody has reached."""
-        payouts, node = await _both(self._http.get("/api/sno/estimated-payout"), self._http.get("/api/sno/"))
+        payouts, node = await both(self._http.get("/api/sno/estimated-payout"), self._http.get("/api/sno/"))
         now = self._clock.now()
         current = Payout.of(payouts, "currentMonth")
         disk, (healthy, health) = Disk.of(node), _health(node, now)
@@ -183,15 +182,6 @@ class StorjAdapter(Reader):
         end = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         hours = (end - (end - timedelta(days=1)).replace(day=1)) / timedelta(hours=1)
         return net / Decimal(hours) if net else None
-
-
-async def _both(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> tuple[Any, Any]:
-    """Both answers, or the first error; nothing is left running."""
-    found: list[Any] = list(await asyncio.gather(one, other, return_exceptions=True))
-    for each in found:
-        if isinstance(each, BaseException):
-            raise each
-    return found[0], found[1]
 
 
 def _health(node: Any, now: datetime) -> tuple[bool, dict[str, Detail]]:

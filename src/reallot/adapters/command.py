@@ -1,0 +1,200 @@
+"""CommandAdapter: reads and acts by programs that the operator names; arguments are a list, there is never a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from ..errors import ConfigurationError, ErrorKind, ProtocolError
+from ..orchestration.clock import Clock
+from ..orchestration.intake import share as share_of
+from ..orchestration.records import ProtocolStatus
+from ..orchestration.redaction import Secret, redact
+from .base import Capabilities
+from .http import parsed
+from .reading import Reader, look_up, moment_of, path_of
+from .series import Series, Unit, exact
+
+MOST_OUTPUT = 1 << 20
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
+_READ = {69: ErrorKind.UNREACHABLE, 75: ErrorKind.TRANSIENT, 77: ErrorKind.AUTH}
+_ACT = {64: ErrorKind.REFUSED, 69: ErrorKind.UNREACHABLE, 75: ErrorKind.TRANSIENT, 77: ErrorKind.REFUSED}
+
+
+class CommandAdapter(Reader):
+    """Runs `read` for a JSON document on standard output, and `apply` with the share in place of "{share}".
+
+    value, share, time  paths into the document, as in HttpJsonAdapter; `share` may be a number where it never changes
+    env                 variables handed on beside PATH, HOME and the locale; their values are kept out of all messages
+    dollars, most       as in HttpJsonAdapter
+
+    A program ends with 0. Reading, 69 is unreachable, 75 a failure of the moment, 77 a refused login, all others are a
+    failure of the moment. Acting, 64 and 77 are a refusal, 69 and 75 say that nothing was done; after all others, and
+    after the timeout, the share has to be read back. What runs over the timeout is killed with all that it started.
+
+    >>> CommandAdapter("disk", ["/usr/local/bin/disk-earnings", "--json"], value="usd_per_hour")
+    CommandAdapter('disk', '/usr/local/bin/disk-earnings')
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Sequence[str],
+        *,
+        value: str,
+        apply: Sequence[str] | None = None,
+        share: str | float | None = None,
+        time: str | None = None,
+        series: Series | None = None,
+        unit: Unit | None = None,
+        env: Sequence[str] = (),
+        dollars: bool = False,
+        most: float | None = None,
+        timeout: timedelta = timedelta(seconds=10),
+        min_interval: timedelta = timedelta(0),
+        delay: timedelta = timedelta(0),
+        step: float = 0.0,
+        floor: float = 0.0,
+        restarts: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        series = series or Series()
+        super().__init__(
+            name,
+            series,
+            unit or Unit(),
+            share=None if isinstance(share, str) else share,
+            most=most,
+            clock=clock,
+            capabilities=Capabilities(
+                acts=apply is not None,
+                step=step,
+                floor=floor,
+                restarts=restarts,
+                delay=delay,
+                timeout=timeout + timedelta(seconds=1),
+                min_interval=min_interval,
+                cadence=series.cadence,
+            ),
+        )
+        self._read = _arguments(read, "read", name)
+        self._apply = None if apply is None else _arguments(apply, "apply", name)
+        if self._apply is not None and not any("{share}" in each for each in self._apply[1:]):
+            raise ConfigurationError(f'{name}: apply has no "{{share}}" among its arguments')
+        if self._apply is not None and not isinstance(share, str):
+            raise ConfigurationError(f"{name}: what acts is read back; give the path of the share in force")
+        self._value, self._time, self._dollars = value, time, dollars
+        self._share_path = share if isinstance(share, str) else None
+        self._secrets = {variable: Secret(variable) for variable in env}
+        self._timeout = timeout.total_seconds()
+        for path in (value, *(each for each in (time, self._share_path) if each)):
+            path_of(path)
+
+    def __repr__(self) -> str:
+        return f"CommandAdapter({self.name!r}, {self._read[0]!r})"
+
+    async def get_status(self) -> ProtocolStatus:
+        """Earnings that follow from what `read` prints; raises ProtocolError."""
+        document = await self._document()
+        at = None if self._time is None else moment_of(look_up(document, self._time, self.name))
+        value = look_up(document, self._value, self.name)
+        value = value if "[*]" in self._value else [value]
+        status = self.status(value, f"{self.name}: {self._value}", at=at, dollars=self._dollars)
+        return status if self._share_path is None else status.model_copy(update={"allocation": self._told(document)})
+
+    async def get_allocation(self) -> float:
+        """The share that `read` prints, or the one it was told of."""
+        return await super().get_allocation() if self._share_path is None else self._told(await self._document())
+
+    async def apply_allocation(self, share: float) -> None:
+        """Runs `apply`; raises ProtocolError by the code it ends with."""
+        if self._apply is None:
+            await super().apply_allocation(share)
+            return
+        try:
+            wanted = share_of(share)
+        except ProtocolError as error:
+            raise ProtocolError(f"{self.name}: {error}", ErrorKind.REFUSED) from None
+        code, _, told = await self._run([each.replace("{share}", repr(wanted)) for each in self._apply], acts=True)
+        if code:
+            raise ProtocolError(f"{self.name}: apply ended with {code}{told}", _ACT.get(code, ErrorKind.UNKNOWN))
+
+    def _told(self, document: Any) -> float:
+        return share_of(exact(look_up(document, self._share_path or "", self.name), f"{self.name}: the share"))
+
+    async def _document(self) -> Any:
+        code, output, told = await self._run(self._read, acts=False)
+        if code:
+            raise ProtocolError(f"{self.name}: read ended with {code}{told}", _READ.get(code, ErrorKind.TRANSIENT))
+        if len(output) > MOST_OUTPUT:
+            raise ProtocolError(f"{self.name}: more than {MOST_OUTPUT} bytes", ErrorKind.SHAPE)
+        return parsed(output, self.name)
+
+    async def _run(self, arguments: Sequence[str], *, acts: bool) -> tuple[int, bytes, str]:
+        """(code, standard output, words of standard error) of a program in a process group of its own."""
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        environment |= {variable: secret.value() for variable, secret in self._secrets.items()}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            kind = ErrorKind.REFUSED if acts else ErrorKind.UNREACHABLE
+            words = type(error).__name__
+            raise ProtocolError(f"{self.name}: {arguments[0]} cannot be started: {words}", kind) from None
+        try:
+            async with asyncio.timeout(self._timeout):
+                output, errors = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
+                code = await process.wait()
+        except TimeoutError:
+            kind = ErrorKind.UNKNOWN if acts else ErrorKind.UNREACHABLE
+            raise ProtocolError(f"{self.name}: {arguments[0]} did not end within {self._timeout:g} s", kind) from None
+        finally:
+            await _end(process)
+        words = redact(errors.decode("utf-8", "replace"))
+        return code, output, f": {words}" if words else ""
+
+
+def _arguments(given: Any, what: str, name: str) -> list[str]:
+    """A program and its arguments; raises ConfigurationError, above all for one text with spaces."""
+    if isinstance(given, (str, bytes, Mapping)) or not hasattr(given, "__iter__"):
+        raise ConfigurationError(
+            f'{name}: {what} is a {type(given).__name__}; give a list, such as ["/usr/bin/tool", "--json"]: '
+            "no shell takes it apart"
+        )
+    found = list(given)
+    if not found or not all(isinstance(each, str) and "\0" not in each for each in found) or not found[0].strip():
+        raise ConfigurationError(f"{name}: {what} is a list of texts, the program first")
+    return found
+
+
+async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
+    """All that is written, but no more than just over the limit is kept."""
+    kept = bytearray()
+    while stream is not None and (chunk := await stream.read(1 << 16)):
+        if len(kept) <= MOST_OUTPUT:
+            kept += chunk
+    return bytes(kept)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kills the program and all that it started, and waits for its end; what has ended may have left others behind."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+    await process.wait()
+    transport = getattr(process, "_transport", None)
+    if transport is not None:
+        transport.close()  # else a pipe held open by a grandchild would outlive the loop
