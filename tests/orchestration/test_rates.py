@@ -63,6 +63,13 @@ def test_nothing_is_learned_from_a_share_too_small_to_tell_nor_from_no_value():
     assert found["compute"].why == "it has not reported any earnings"
 
 
+def test_an_impossible_number_is_no_reading():
+    first = rates([poll({"relay": 1e18}, {"relay": 1.0})])["relay"]
+    assert (first.rate, first.why) == (None, "it cannot earn what it says")
+    later = [poll({"relay": 1e18 if m % 2 else 4.0}, {"relay": 1.0}, m) for m in range(20)]
+    assert rates(later)["relay"].rate == pytest.approx(4.0)
+
+
 def test_readings_count_by_the_time_they_stand_for():
     # an hour at 4 with a poll a minute, then an hour at 5: as many polls in its last minute change little
     plain = [poll({"relay": 4.0 if m <= 60 else 5.0}, {"relay": 1.0}, m) for m in range(121)]

@@ -119,7 +119,7 @@ def _protocol(
     full: bool,
     config: OptimizerConfig,
 ) -> ProtocolSpec:
-    """What it has earns `rate`; what would be added earns `more`, or nothing where it is full."""
+    """What it has earns `rate`, what would be added `more`; where it is full, more earns nothing and is not given."""
     if spec is None or spec.curves[0].is_flat:
         own = 0.0 if spec is None else spec.curves[0].last_slope
         curve = _bent(_FLAT, share, own, own, full) if rate is None else _bent(_FLAT, share, rate, _number(more), full)
@@ -128,13 +128,16 @@ def _protocol(
     else:
         curve = _bent(spec.curves[0], share, max(rate, 0.0), max(_number(more), 0.0), full)
     if spec is None:
-        return ProtocolSpec(name, curve, move_cost_in=config.move_cost, move_fee=config.move_fee)
-    costs: dict[str, float] = {}
+        most = share if full else None
+        return ProtocolSpec(name, curve, max_share=most, move_cost_in=config.move_cost, move_fee=config.move_fee)
+    changes: dict[str, float] = {}
+    if full and (spec.max_share is None or share < spec.max_share):
+        changes["max_share"] = max(share, spec.min_share)
     if spec.cost_in == 0.0 and spec.cost_out == 0.0:
-        costs["move_cost_in"] = config.move_cost
+        changes["move_cost_in"] = config.move_cost
     if spec.move_fee == 0.0:
-        costs["move_fee"] = config.move_fee
-    return replace(spec, curve=curve, **costs)  # type: ignore[arg-type]
+        changes["move_fee"] = config.move_fee
+    return replace(spec, curve=curve, **changes)  # type: ignore[arg-type]
 
 
 def _number(value: float | None) -> float:

@@ -17,6 +17,8 @@ from ..problem import EarningsCurve
 from .records import AggregatedMetrics
 
 HOUR = 3600.0
+LARGEST = 1e12
+"""No protocol earns so many USD/h: such a number is not a reading."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def learn(
     result = dict(tracks)
     for name, earnings in metrics.earnings_by_protocol.items():
         share = metrics.allocation_by_protocol.get(name)
-        if share is None or name in metrics.stale:
+        if share is None or name in metrics.stale or abs(earnings) > LARGEST * rules.least_share:
             continue
         status = metrics.statuses.get(name)
         valid = metrics.timestamp if status is None else status.source_time or status.observed_at
@@ -313,7 +315,7 @@ def _prior(tracks: Mapping[str, Track], rules: RateRules) -> float:
     total, readings = rules.prior_readings * rules.prior**2, rules.prior_readings
     for track in tracks.values():
         if track.slow != 0.0:
-            total += track.readings * min(track.variance / track.slow**2, 1.0)
+            total += track.readings * min(math.sqrt(track.variance) / abs(track.slow), 1.0) ** 2
             readings += track.readings
     return math.sqrt(total / readings)
 
@@ -354,6 +356,8 @@ def _why_unknown(name: str, metrics: AggregatedMetrics, rules: RateRules) -> str
         return f"it has not reported any earnings{said}"
     if share is None:
         return "its share is not known"
+    if abs(metrics.earnings_by_protocol[name]) > LARGEST * rules.least_share:
+        return "it cannot earn what it says"
     return f"share {share:.4g} is too small to tell a rate from (least {rules.least_share:g})"
 
 
