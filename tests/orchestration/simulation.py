@@ -74,7 +74,9 @@ class SimWorld:
         self.shares = {name: full * part / sum(parts) for name, part in zip(names, parts, strict=True)}
         self.adapters = {name: SimAdapter(self, name) for name in names}
         self.faulty = True
-        self.apply_fault, self.read_fault = rng.choice([(0.1, 0.02), (0.35, 0.1), (0.6, 0.05), (0.2, 0.3)])
+        self.apply_fault, self.read_fault = rng.choice(
+            [(0.1, 0.02), (0.35, 0.1), (0.6, 0.05), (0.2, 0.3), (0.85, 0.02)]
+        )
         self.journal: MemoryJournal | None = None
         self.config = ReallocationConfig()
         self.keys: Counter[str] = Counter()
