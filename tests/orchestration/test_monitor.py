@@ -39,12 +39,27 @@ def checked(monitor: RealtimeMonitor, *polls) -> list[list[Alert]]:
 
 def test_a_condition_is_told_once_and_once_more_when_it_is_over():
     monitor = RealtimeMonitor()
-    told = checked(monitor, even(4.0, 0), even(3.0, 1), even(4.9, 2), even(5.0, 3), even(6.0, 4))
+    told = checked(monitor, even(4.0, 0), even(3.0, 1), even(4.9, 2), even(5.6, 3), even(6.0, 4))
     assert [len(alerts) for alerts in told] == [1, 0, 0, 1, 0]
     assert told[0][0].message == "earnings are 4 USD/h, below 5"
     assert told[3][0].message.startswith("over after 3 min: earnings are 4 USD/h")
     [kept] = run(monitor.get_alert_history())
     assert (kept.key, kept.count, kept.recovered_at, kept.last_seen) == ("low_earnings", 3, at(3), at(2))
+
+
+def test_what_stands_at_its_threshold_is_not_told_over_and_over():
+    monitor = RealtimeMonitor()
+    told = checked(monitor, *(even(rate, minute) for minute, rate in enumerate([4.99, 5.01, 4.99, 5.2, 4.99, 5.5])))
+    assert [len(alerts) for alerts in told] == [1, 0, 0, 0, 0, 1]
+
+
+def test_a_protocol_without_a_share_is_not_flat():
+    monitor, told = RealtimeMonitor(QUIET), []
+    for minute in range(0, 12 * 60, 10):
+        away = {"relay": 0.0, "compute": 1.0} if minute > 120 else HALVES
+        metrics = poll({"relay": 6.0 + minute % 30 / 100, "compute": 6.0 + minute % 20 / 100}, away, minute)
+        told += run(monitor.check_alerts(metrics, []))
+    assert told == []
 
 
 def test_an_alert_needs_so_many_of_the_last_checks_and_ends_where_none_saw_it():

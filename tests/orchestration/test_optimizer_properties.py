@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reallot import EarningsCurve, Group, Limits, ProtocolSpec
+from reallot import EarningsCurve, Group, Limits, ProtocolSpec, allocate
 from reallot.orchestration.optimizer import EarningsOptimizer
+from reallot.orchestration.question import question
 from reallot.orchestration.records import AllocationPlan, OptimizerConfig
 from tests.orchestration.polls import poll, status
 from tests.strategies import NAMES, budget
@@ -121,6 +122,21 @@ def test_a_plan_keeps_to_limits_and_its_money_adds_up(situation):
             assert plan.moves.get(name, 0.0) <= 1e-12
     json.loads(plan.model_dump_json(), parse_constant=pytest.fail)
     assert AllocationPlan.model_validate_json(plan.model_dump_json()) == plan
+
+
+@budget(4.0)
+@given(situations())
+def test_what_rates_alone_settle_a_solver_settles_the_same_way(situation):
+    optimizer, polls, held = situation
+    plain = EarningsOptimizer(optimizer.config)  # without specs and groups
+    for metrics in polls:
+        plain.update_metrics(metrics)
+    asked = question(polls[-1], plain.rates(polls[-1]), plain.config, {}, Limits(), held)
+    solved = allocate(asked.problem)
+    if asked.settled is not None:
+        assert not solved.moved.size
+    worth = solved.stay_value.earnings_per_hour
+    assert asked.earned == pytest.approx(worth, abs=1e-9 * max(1.0, abs(worth)))
 
 
 @given(situations())

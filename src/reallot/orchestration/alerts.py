@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from ..errors import MonitoringError
@@ -93,6 +93,11 @@ class AlertBook:
     def history(self) -> list[Alert]:
         """All alerts kept, oldest first."""
         return list(self._alerts.values())
+
+    @property
+    def keys(self) -> Collection[str]:
+        """Of those whose condition still holds."""
+        return self._open.keys()
 
     @property
     def open(self) -> list[Alert]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -18,6 +18,8 @@ LEAST_HOURS = 1.0
 LEAST_CHANGES, PATIENCE = 5, 4.0
 """Earnings used to change where they did so often; they are flat after so many times their longest rest."""
 LEAST_SHARE = 0.005
+BACK = 0.1
+"""What was told is over where its number is so much, relatively, on the good side of its threshold."""
 TOP = 3.0
 """A reading above so many times the usual counts as that."""
 
@@ -68,10 +70,12 @@ def observe(seen: Mapping[str, Seen], metrics: AggregatedMetrics) -> dict[str, S
 
 
 def _measured(seen: Seen, value: float, share: float | None, now: datetime) -> Seen:
+    if share is not None and share < LEAST_SHARE:
+        return seen._replace(value=None, since=None)
     if seen.value is None or seen.since is None or value != seen.value:
         rest = 0.0 if seen.since is None else (now - seen.since).total_seconds()
         seen = seen._replace(value=value, since=now, changes=seen.changes + 1, rest=max(seen.rest, rest))
-    if share is None or share < LEAST_SHARE:
+    if share is None:
         return seen
     rate = value / share
     passed = 0.0 if seen.at is None else max(0.0, (now - seen.at).total_seconds())
@@ -94,9 +98,18 @@ def findings(
     opportunities: Sequence[OptimizationOpportunity],
     config: MonitorConfig,
     median: float | None,
+    told: Collection[str] = (),
 ) -> list[Finding]:
-    """Every condition that holds at this poll; `median` is the operator's own (USD/h), None where not known yet."""
-    found = [_low(metrics, config, median), _worth(opportunities, config)]
+    """Every condition that holds at this poll.
+
+    `median` is the operator's own (USD/h), None where not known yet; `told` are the keys that are open: these last
+    until their number is clearly better again, so that one that stands at its threshold is not told over and over.
+    """
+
+    def eased(key: str) -> float:
+        return BACK if key in told else 0.0
+
+    found = [_low(metrics, config, median, eased("low_earnings")), _worth(opportunities, config, eased("opportunity"))]
     names = {**metrics.connection_status, **metrics.earnings_by_protocol}
     for name in names:
         one = seen.get(name, Seen())
@@ -106,17 +119,17 @@ def findings(
             _unwell(name, metrics),
         ]
         if one.down_since is None and name not in metrics.stale:
-            found += [_flat(name, one, metrics, config), _dropped(name, one, config)]
+            found += [_flat(name, one, metrics, config), _dropped(name, one, config, eased(f"drop:{name}"))]
     return [finding for finding in found if finding is not None]
 
 
-def _low(metrics: AggregatedMetrics, config: MonitorConfig, median: float | None) -> Finding | None:
+def _low(metrics: AggregatedMetrics, config: MonitorConfig, median: float | None, eased: float) -> Finding | None:
     total, lines = metrics.total_earnings_per_hour, []
-    if config.low_earnings_threshold is not None and total < config.low_earnings_threshold:
+    if config.low_earnings_threshold is not None and total < config.low_earnings_threshold * (1.0 + eased):
         lines.append((config.low_earnings_threshold, f"below {usd(config.low_earnings_threshold)}"))
     if config.low_earnings_percent is not None and median is not None:
         line = config.low_earnings_percent / 100.0 * median
-        if total < line:
+        if total < line * (1.0 + eased):
             lines.append((line, f"below {config.low_earnings_percent:g} % of their median of {usd(median)}"))
     if not lines:
         return None
@@ -125,9 +138,9 @@ def _low(metrics: AggregatedMetrics, config: MonitorConfig, median: float | None
     return Finding("low_earnings", f"earnings are {usd(total)} USD/h, {' and '.join(t for _, t in lines)}", severity)
 
 
-def _worth(opportunities: Sequence[OptimizationOpportunity], config: MonitorConfig) -> Finding | None:
+def _worth(opportunities: Sequence[OptimizationOpportunity], config: MonitorConfig, eased: float) -> Finding | None:
     best = max(opportunities, key=lambda each: each.earnings_improvement, default=None)
-    if best is None or best.earnings_improvement < config.optimization_threshold:
+    if best is None or best.earnings_improvement < config.optimization_threshold * (1.0 - eased):
         return None
     message = (
         f"{usd(best.earnings_improvement)} USD/h more by moving from {best.from_protocol} to {best.to_protocol} "
@@ -171,10 +184,10 @@ def _flat(name: str, seen: Seen, metrics: AggregatedMetrics, config: MonitorConf
     return Finding(f"flat:{name}", f"{name} has earned exactly {usd(seen.value)} USD/h since {_clock(seen.since)}", 0.4)
 
 
-def _dropped(name: str, seen: Seen, config: MonitorConfig) -> Finding | None:
+def _dropped(name: str, seen: Seen, config: MonitorConfig, eased: float) -> Finding | None:
     if config.drop_percent is None or seen.seconds < LEAST_HOURS * HOUR or seen.usual <= 0.0:
         return None
-    if seen.quick >= config.drop_percent / 100.0 * seen.usual:
+    if seen.quick >= config.drop_percent / 100.0 * (1.0 + eased) * seen.usual:
         return None
     message = f"{name} earns {usd(seen.quick)} USD/h for a whole share; usual is {usd(seen.usual)}"
     return Finding(f"drop:{name}", message, 0.6)

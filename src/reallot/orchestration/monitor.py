@@ -6,7 +6,7 @@ import inspect
 from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from statistics import median
+from statistics import median as median_of
 from typing import Any
 
 from ..errors import ConfigurationError, MonitoringError, ReallocationError
@@ -77,7 +77,8 @@ class RealtimeMonitor:
     ) -> list[Alert]:
         """Alerts that begin at this check, and those that are over: with `recovered_at`, and a message that says so."""
         self._observe(metrics)
-        found = findings(self._seen, metrics, opportunities, self.config, self._median(metrics.timestamp))
+        median = self._median(metrics.timestamp)
+        found = findings(self._seen, metrics, opportunities, self.config, median, self._alerts.keys)
         return self._alerts.check(self._now(metrics), found)
 
     async def get_dashboard_metrics(
@@ -221,7 +222,7 @@ class RealtimeMonitor:
             return None
         place = bisect_left(self._snapshots, now - RECENT, key=lambda each: each.at)
         totals = [each.total for each in self._snapshots[place:]]
-        return median(totals) if len(totals) >= LEAST_READINGS else None
+        return median_of(totals) if len(totals) >= LEAST_READINGS else None
 
     async def _all_changes(self) -> list[AllocationChange]:
         if self._changes is None:

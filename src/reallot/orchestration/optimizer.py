@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, replace
 from datetime import datetime
-from functools import cached_property
-from typing import Any
 
-from ..allocate import allocate
-from ..allocation import Allocation
-from ..errors import CalculationError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
-from ..problem import Limits, ProtocolSpec
+from ..errors import CalculationError, InvalidInput, OptimizationError, SolverFailed, near_miss
+from ..problem import AllocationProblem, Limits, ProtocolSpec
+from .answer import Answer
 from .clock import Clock
-from .confidence import confidence
 from .opportunities import opportunities
-from .question import Question, question
+from .question import question
 from .rates import RateEstimate, RateRules, Track, estimates, learn
 from .records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity, OptimizerConfig
 
@@ -58,7 +52,7 @@ class EarningsOptimizer:
         self._learned: dict[datetime, None] = {}
         self._last: AggregatedMetrics | None = None
         self._asked: AggregatedMetrics | None = None
-        self._answers: dict[frozenset[str], _Answer] = {}
+        self._answers: dict[frozenset[str], Answer] = {}
 
     def update_metrics(self, metrics: AggregatedMetrics) -> None:
         """Learns from one poll; a poll of a time that was learned already changes nothing."""
@@ -88,7 +82,11 @@ class EarningsOptimizer:
         Where no split meets the limits the plan is to stay, and its reasons name the rules in conflict. Raises
         DataError for shares above capacity, OptimizationError where nothing is known or nothing certified came back.
         """
-        return self._answer(metrics, held).record(self._clock.now() if self._clock else metrics.timestamp, self.config)
+        return self._answer(metrics, held).record(self._clock.now() if self._clock else metrics.timestamp)
+
+    def asked(self, metrics: AggregatedMetrics, *, held: Collection[str] = ()) -> Question:
+        """The exact problem that the plan for these metrics answers: to be kept, and decided again."""
+        return self._answer(metrics, held).asked
 
     def should_reallocate(
         self, opportunities: list[OptimizationOpportunity], current_plan: AllocationPlan | None = None
@@ -103,7 +101,7 @@ class EarningsOptimizer:
         if current_plan is None:
             improvement = math.fsum(each.earnings_improvement for each in opportunities)
             answer = self._answers.get(frozenset())
-            earned = None if answer is None else answer.earned
+            earned = None if answer is None else answer.asked.earned
         else:
             improvement, earned = current_plan.estimated_improvement, current_plan.current_earnings
             if current_plan.net_benefit <= 0.0 or not current_plan.moves:
@@ -134,7 +132,7 @@ class EarningsOptimizer:
             raise CalculationError("shares and rates must be finite numbers; one of them is not")
         return total
 
-    def _answer(self, metrics: AggregatedMetrics, held: Collection[str]) -> _Answer:
+    def _answer(self, metrics: AggregatedMetrics, held: Collection[str]) -> Answer:
         self.update_metrics(metrics)
         if metrics is not self._asked:
             self._asked, self._answers = metrics, {}
@@ -143,92 +141,12 @@ class EarningsOptimizer:
             known = estimates(self._tracks, metrics, self.rules)
             try:
                 asked = question(metrics, known, self.config, self._specs, self._limits, key)
-                self._answers[key] = _Answer(asked, known, self.rules)
+                self._answers[key] = Answer(asked, self.rules)
             except InvalidInput as error:
                 raise OptimizationError(f"specs or limits do not fit what was polled: {error}") from error
             except SolverFailed as error:
                 raise OptimizationError(f"no certified plan came back: {error}") from error
         return self._answers[key]
-
-
-class _Answer:
-    """A question with its plan: `careful` as it was decided, `plan` at the rates as they are.
-
-    Both are None where no split meets the limits; `conflict` says why.
-    """
-
-    def __init__(self, asked: Question, known: Mapping[str, RateEstimate], rules: RateRules) -> None:
-        self.asked, self.known, self.rules = asked, known, rules
-        self.careful: Allocation | None = None
-        self.conflict = ""
-        problem = asked.problem
-        try:
-            self.careful = allocate(problem)
-        except Infeasible as error:
-            self.conflict = f"stay: no split meets all limits: {error}"
-        self.earned = math.fsum(s.curves[0].value(problem.current[s.name]) for s in problem.specs)
-
-    @cached_property
-    def plan(self) -> Allocation | None:
-        """The plan at the rates as they are."""
-        moved = self.careful is not None and self.careful.moved.size
-        return replace(self.careful, problem=self.asked.plain) if self.careful is not None and moved else self.careful
-
-    def confidence(self, changes: Mapping[str, float], net_benefit: float) -> float | None:
-        """P(net benefit > 0) of these changes of share."""
-        now = self.asked.problem.current
-        gains = {name: self.asked.gain(name, now[name], now[name] + change) for name, change in changes.items()}
-        hours = self.asked.problem.horizon_hours
-        return confidence(gains, net_benefit, hours, self.known, self.rules)
-
-    def record(self, created: datetime, config: OptimizerConfig) -> AllocationPlan:
-        """The plan as a record."""
-        problem, plan, careful = self.asked.problem, self.plan, self.careful
-        fingerprint = fingerprint_of(self.asked)
-        common: dict[str, Any] = {
-            "created_at": created,
-            "id": f"{created:%Y%m%dT%H%M%S}-{fingerprint[:8]}",
-            "current": dict(problem.current),
-            "current_earnings": self.earned,
-            "horizon_hours": problem.horizon_hours,
-            "expires_at": created + config.plan_lifetime,
-            "fingerprint": fingerprint,
-        }
-        if plan is None or careful is None:
-            return AllocationPlan(
-                allocation=dict(problem.current),
-                estimated_improvement=0.0,
-                estimated_cost=0.0,
-                net_benefit=0.0,
-                roi_percent=0.0,
-                confidence=None,
-                reasons=(self.conflict, *self.asked.reasons),
-                **common,
-            )
-        shares = dict(zip(problem.names, plan.schedule[0].tolist(), strict=True))
-        cost, net = plan.cost, plan.net_benefit
-        changes = {move.protocol: move.change for move in plan.moves}
-        return AllocationPlan(
-            allocation={name: min(max(share, 0.0), 1.0) for name, share in shares.items()},
-            estimated_improvement=plan.improvement_per_hour,
-            estimated_cost=cost,
-            net_benefit=net,
-            roi_percent=100.0 * net / cost if cost > 0.0 else 0.0,
-            confidence=self.confidence(changes, careful.net_benefit),
-            reasons=(*plan.reasons, *self.asked.reasons),
-            prices={name: (_finite(price.low), _finite(price.high)) for name, price in careful.prices.items()},
-            certificate={key: _plain(value) for key, value in asdict(plan.certificate).items()},
-            **common,
-        )
-
-
-def fingerprint_of(asked: Question) -> str:
-    """Of all that a plan depends on: equal inputs give the same text, in any process."""
-    problem = asked.problem
-    limits = replace(problem.limits, held=())
-    held = sorted(name for name in problem.names if problem.limits.held_until(name, 1))
-    parts = (problem.specs, problem.current, problem.capacity, problem.allow_idle, problem.horizon_hours, limits, held)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec] | None) -> dict[str, ProtocolSpec]:
@@ -239,11 +157,3 @@ def _by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec] | None) 
         if not isinstance(spec, ProtocolSpec) or spec.name != name:
             raise InvalidInput(f"specs has {spec!r} under {name!r}; give ProtocolSpec records by their own names")
     return given
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _plain(value: Any) -> Any:
-    return _finite(value) if isinstance(value, float) else value

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,28 +22,94 @@ SUM_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Question:
-    """A problem, and what to say about it.
+    """What is asked of a plan, and what to say about it; made by `question`.
 
-    problem  what is decided: what would be added earns carefully little
-    make     a protocol by name, at the rates as they are: by these a plan is said to bring so much
-    shapes   earnings (USD/h) at a share for each unit of the rate: the share itself, or the spec's own curve
-    reasons  what is held or left out, and why
+    names       protocols whose share is known, with `shares` now
+    known       what is known of their rates
+    held, full  those that keep their share, and those that are given no more
+    allow_idle  True where some of the capacity is nobody's
+    reasons     what is held or left out, and why
     """
 
-    problem: AllocationProblem
-    make: Callable[[str], ProtocolSpec]
-    shapes: Mapping[str, EarningsCurve]
+    config: OptimizerConfig
+    specs: Mapping[str, ProtocolSpec]
+    limits: Limits
+    names: tuple[str, ...]
+    shares: dict[str, float]
+    known: Mapping[str, RateEstimate]
+    held: frozenset[str]
+    full: frozenset[str]
+    capacity: float
+    allow_idle: bool
     reasons: tuple[str, ...]
 
     @cached_property
+    def problem(self) -> AllocationProblem:
+        """What is decided: what would be added earns carefully little."""
+        return AllocationProblem(
+            [self._protocol(name, careful=True) for name in self.names],
+            self.shares,
+            capacity=self.capacity,
+            allow_idle=self.allow_idle,
+            horizon_hours=self.config.horizon_hours,
+            limits=_limits(self.limits, self.names, self.config, self.held),
+        )
+
+    @cached_property
     def plain(self) -> AllocationProblem:
-        """The same problem, with what would be added at the rates as they are."""
-        return replace(self.problem, protocols=[self.make(name) for name in self.problem.names])
+        """The same problem, with what would be added at the rates as they are: by these a plan brings so much."""
+        return replace(self.problem, protocols=[self._protocol(name, careful=False) for name in self.names])
+
+    @cached_property
+    def earned(self) -> float:
+        """What staying earns, USD/h."""
+        return math.fsum(self._earned(name) for name in self.names)
+
+    @cached_property
+    def settled(self) -> tuple[float, float] | None:
+        """(most that one more share would earn anywhere, least that the last one does), where that settles it: stay.
+
+        None where more may be earned than given up, or where specs or groups have a say.
+        """
+        if self.limits.groups or any(name in self.specs for name in self.names):
+            return None
+        free = [(self.known[name], self.shares[name]) for name in self.names if name not in self.held]
+        given = [known.rate for known, share in free if share > 0.0 and known.rate is not None]
+        taken = [known.more for known, _ in free if known.more is not None and known.protocol not in self.full]
+        most, least = max(taken, default=-math.inf), min(given, default=math.inf)
+        if self.allow_idle:
+            most, least = max(most, 0.0), min(least, 0.0)
+        return (most, least) if most <= least else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of all that a plan depends on: equal inputs give the same text, in any process."""
+        rates = [(name, self.shares[name], self.known[name].rate, self.known[name].more) for name in self.names]
+        config = (self.config.horizon_hours, self.config.max_allocation_change)
+        costs = (self.config.move_cost, self.config.move_fee)
+        specs = [self.specs[name] for name in self.names if name in self.specs]
+        rules = (replace(self.limits, held=()), sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
+        return hashlib.sha256(repr((rates, config, costs, specs, rules)).encode()).hexdigest()
 
     def gain(self, name: str, before: float, after: float) -> float:
         """Change of earnings (USD/h) for each unit of the protocol's rate."""
-        shape = self.shapes.get(name)
-        return after - before if shape is None else shape.value(after) - shape.value(before)
+        spec = self.specs.get(name)
+        if spec is None or spec.curves[0].is_flat:
+            return after - before
+        return spec.curves[0].value(after) - spec.curves[0].value(before)
+
+    def _earned(self, name: str) -> float:
+        spec, rate, share = self.specs.get(name), self.known[name].rate, self.shares[name]
+        if spec is None or spec.curves[0].is_flat:
+            return share * (rate if rate is not None else 0.0 if spec is None else spec.curves[0].last_slope)
+        return (1.0 if rate is None else max(rate, 0.0)) * spec.curves[0].value(share)
+
+    def _protocol(self, name: str, *, careful: bool) -> ProtocolSpec:
+        known = self.known[name]
+        more = known.more if careful else known.rate
+        return _protocol(
+            name, self.shares[name], self.specs.get(name), known.rate, more, name in self.full, self.config
+        )
 
 
 def question(
@@ -73,35 +140,32 @@ def question(
         raise OptimizationError("no protocol's share is known, so there is nothing to plan; poll first")
     reasons = [f"{name} is left out: its share is not known" for name in unknown]
     reasons += [f"{name} has a spec, but is not polled" for name in sorted(specs) if name not in polled]
-    kept, shapes = {}, {}
-    for name in names:
-        spec, estimate = specs.get(name), estimates.get(name) or RateEstimate(name)
-        if estimate.rate is None and spec is None:
+    known = {name: estimates.get(name) or RateEstimate(name) for name in names}
+    kept = {}
+    for name, estimate in known.items():
+        if estimate.rate is None and name not in specs:
             kept[name] = estimate.why or "nothing is known of it"
         elif estimate.stale:
             kept[name] = estimate.why
-        if spec is not None and not spec.curves[0].is_flat:
-            shapes[name] = spec.curves[0]
     for why in dict.fromkeys(kept.values()):
         same = [name for name, other in kept.items() if other == why]
         reasons.append(f"{listed(same, 'and')} {'stay' if len(same) > 1 else 'stays'} as it is: {why}")
     all_there = abs(total - 1.0) <= SUM_TOLERANCE or bool(unknown)
-
-    def make(name: str, *, careful: bool = False) -> ProtocolSpec:
-        known = estimates.get(name) or RateEstimate(name)
-        more = known.more if careful else known.rate
-        full = _is_full(metrics, name)
-        return _protocol(name, shares.get(name, 0.0), specs.get(name), known.rate, more, full, config)
-
-    problem = AllocationProblem(
-        [make(name, careful=True) for name in names],
-        {name: shares.get(name, 0.0) for name in names},
-        capacity=math.fsum(shares.get(name, 0.0) for name in names) if all_there else 1.0,
+    now = {name: shares.get(name, 0.0) for name in names}
+    still = {name for name in names if name in kept or name in held or limits.held_until(name, 1)}
+    return Question(
+        config=config,
+        specs=specs,
+        limits=limits,
+        names=tuple(names),
+        shares=now,
+        known=known,
+        held=frozenset(still),
+        full=frozenset(name for name in names if _is_full(metrics, name)),
+        capacity=math.fsum(now.values()) if all_there else 1.0,
         allow_idle=not all_there,
-        horizon_hours=config.horizon_hours,
-        limits=_limits(limits, names, config, {*kept, *held}),
+        reasons=tuple(reasons),
     )
-    return Question(problem, make, shapes, tuple(reasons))
 
 
 def _is_full(metrics: AggregatedMetrics, name: str) -> bool:
@@ -164,8 +228,8 @@ def _bent(shape: EarningsCurve, share: float, rate: float, more: float, full: bo
     return EarningsCurve(tuple(x for x, _ in points), tuple(y for _, y in points), more * shape.last_slope)
 
 
-def _limits(limits: Limits, names: list[str], config: OptimizerConfig, held: Collection[str]) -> Limits:
-    """The caller's limits with the configuration's change, the tighter of both, and what is held besides."""
+def _limits(limits: Limits, names: Sequence[str], config: OptimizerConfig, held: Collection[str]) -> Limits:
+    """The caller's limits with the configuration's change, the tighter of both, and all that is held."""
     most, given = config.max_allocation_change, limits.max_change
     change: float | dict[str, float] = most
     if isinstance(given, dict):
@@ -174,10 +238,9 @@ def _limits(limits: Limits, names: list[str], config: OptimizerConfig, held: Col
         change = min(most, *given[:1]) if given else most
     elif given is not None:
         change = min(most, float(given))  # type: ignore[arg-type]
-    still = {name for name in names if name in held or limits.held_until(name, 1)}
     groups = tuple(replace(group, members=there) for group in limits.groups if (there := _members(group, names)))
-    return replace(limits, max_change=change, held=still, groups=groups)
+    return replace(limits, max_change=change, held=held, groups=groups)
 
 
-def _members(group: Group, names: list[str]) -> tuple[str, ...]:
+def _members(group: Group, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in group.members if name in names)
