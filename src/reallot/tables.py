@@ -66,7 +66,7 @@ def problem_from_dict(data: Mapping[str, Any]) -> AllocationProblem:
         },
         "",
         {
-            "limits": lambda value, where: _record(Limits, value, where, {"held": _held, "groups": _groups}),
+            "limits": limits_from_table,
             "resources": _table,
             "rates": _lists,
             "scenarios": lambda value, where: _record(
@@ -103,6 +103,11 @@ def _placed(where: str, keys: Sequence[str]) -> Iterator[None]:
         message = str(error)
         joint = "" if not where else "." if message.split(" ", 1)[0] in keys else ": "
         raise InvalidInput(where + joint + message) from None
+
+
+def limits_from_table(table: Any, where: str = "limits") -> Limits:
+    """Limits from a plain table with their field names; raises InvalidInput."""
+    return _record(Limits, table, where, {"held": _held, "groups": _groups})
 
 
 def protocol_from_table(name: str, table: Mapping[str, Any]) -> ProtocolSpec:

@@ -45,9 +45,9 @@ class Hour:
 class History:
     """Readings in SQLite; `path` is a file, or ":memory:". Every method may raise DataError."""
 
-    def __init__(self, path: str | Path = ":memory:") -> None:
+    def __init__(self, path: str | Path = ":memory:", *, read_only: bool = False) -> None:
         try:
-            self._database = Database(path, HISTORY, synchronous="NORMAL")
+            self._database = Database(path, HISTORY, synchronous="NORMAL", read_only=read_only)
         except sqlite3.Error as error:
             raise DataError(f"{path}: {error}") from error
         self.path = self._database.path
@@ -79,6 +79,11 @@ class History:
         bounds = microseconds(start), microseconds(end)
         rows = [row for name in self._names(protocol) for row in self._database.rows(sql, (name, *bounds))]
         return [Hour(row[0], moment(row[1]), row[2], row[3], row[4], row[5], row[6], row[7] / row[6]) for row in rows]
+
+    def last(self) -> datetime | None:
+        """The moment of the newest raw reading; None where there is none."""
+        newest = self._database.rows("SELECT max(at) FROM sample")[0][0]
+        return None if newest is None else moment(newest)
 
     def roll_up(
         self, now: datetime, raw: timedelta = timedelta(days=14), hours: timedelta = timedelta(days=730)
