@@ -26,8 +26,8 @@ from reallot import (
     solve,
 )
 from reallot.formulation import complete
-from reallot.solvers import horizon
 from reallot.solvers.answer import PathAnswer, Unmet
+from reallot.solvers.horizon import rounds as horizon
 from strategies import budget, limits, protocols, starts, staying_allowed
 
 FEATURES = {"bounds", "idle", "turnover", "costs", "warm_up", "floors", "periods"}
@@ -95,11 +95,11 @@ def test_it_agrees_with_highs_on_the_whole_program(problem: AllocationProblem) -
 @given(problem=horizons())
 def test_compiled_it_agrees_with_highs_on_the_whole_program(problem: AllocationProblem) -> None:
     pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
-    from reallot.solvers import horizon_network
+    from reallot.solvers.horizon import network
 
     agrees_with_highs(problem, compiled=True)
     answer, whole = horizon.solve(problem, compiled=True), horizon.steps(problem)
-    if isinstance(answer, PathAnswer) and horizon_network.declines(whole) is None:
+    if isinstance(answer, PathAnswer) and network.declines(whole) is None:
         # nothing had to be handed over for want of a proof
         assert "network simplex inside (Numba), " in answer.detail
 
@@ -198,11 +198,11 @@ def test_a_start_that_may_not_stay_is_handed_from_the_network_to_highs(reason: s
 
 def test_a_network_answer_without_proof_is_handed_to_highs(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
-    from reallot.solvers import horizon_network
+    from reallot.solvers.horizon import network
 
     right = horizon.solve(crowded(), compiled=True)
     assert isinstance(right, PathAnswer) and "network simplex inside" in right.detail
-    monkeypatch.setattr(horizon_network, "PIVOTS_PER_ARC", 0)
+    monkeypatch.setattr(network, "PIVOTS_PER_ARC", 0)
     answer = horizon.solve(crowded(), compiled=True)
     assert isinstance(answer, PathAnswer) and "HiGHS inside as the network simplex did not end" in answer.detail
     assert certificate(crowded(), answer).gap <= 1e-12

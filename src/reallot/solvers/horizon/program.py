@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import SolverFailed
-from ..problem.arrays import FloatArray, IntArray
-from ..program import Columns, LinearProgram, Rows, Status, cells, diagonal
-from .answer import RowPrices
-from .highs import HighsModel
-from .horizon_steps import Steps, tidy
+from ...errors import SolverFailed
+from ...problem.arrays import FloatArray, IntArray
+from ...program import Columns, LinearProgram, Rows, Status, cells, diagonal
+from ..answer import RowPrices
+from ..highs import HighsModel
+from .steps import Steps, tidy
 
 
 class HighsInside(HighsModel):

@@ -1,4 +1,4 @@
-"""Minimum-cost flow by the primal network simplex, compiled. Only `horizon_network` imports this, where Numba is there.
+"""Minimum-cost flow by the primal network simplex, compiled. Only `network` imports this, where Numba is there.
 
 The spanning tree hangs from node 0. `parent`, `pred` (the arc to the parent) and `up` (that arc points to the parent)
 say where each node hangs; `child`, `after` and `before` link the nodes below one node into a list. `state` is 1 for an

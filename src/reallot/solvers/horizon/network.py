@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SolverFailed
-from ..problem.arrays import FloatArray, IntArray
-from . import horizon_flow as flow
-from .answer import RowPrices
-from .horizon_steps import DUST, ROUNDING, Steps, largest, tidy
+from ...errors import SolverFailed
+from ...problem.arrays import FloatArray, IntArray
+from ..answer import RowPrices
+from . import flow
+from .steps import DUST, ROUNDING, Steps, largest, tidy
 
 PIVOTS_PER_ARC = 20
 """More than any healthy run needs: past it the tree is taken to be going in circles."""

@@ -1,7 +1,7 @@
 """The exact answer of several periods and one shared capacity: active protocols, with a proof for all others.
 
 A protocol that starts empty and has no floor may stay out of the program until the program's own prices say that
-buying some of it would pay. At given prices that is one recursion per protocol (`horizon_steps.holding_values`): what
+buying some of it would pay. At given prices that is one recursion per protocol (`steps.holding_values`): what
 a unit is worth as a period begins, held as long as that pays and then sold. Where no unit is worth its purchase, the
 same numbers are prices of the protocol's own rows, the prices of the small program become prices of the whole one,
 and they prove the answer; where one is, the protocol joins and the small program is solved again.
@@ -16,13 +16,13 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import InvalidInput, SolverFailed
-from ..problem import AllocationProblem, CVaR, RateUncertainty
-from ..problem.arrays import BoolArray, FloatArray, IntArray
-from .answer import PathAnswer, RowPrices, Unmet
-from .compiled import available, require
-from .horizon_program import HighsInside
-from .horizon_steps import DUST, Steps, best_purchase, holding_values, proves, steps
+from ...errors import InvalidInput, SolverFailed
+from ...problem import AllocationProblem, CVaR, RateUncertainty
+from ...problem.arrays import BoolArray, FloatArray, IntArray
+from ..answer import PathAnswer, RowPrices, Unmet
+from ..compiled import available, require
+from .program import HighsInside
+from .steps import DUST, Steps, best_purchase, holding_values, proves, steps
 
 FEW = 10
 """So many protocols are not worth choosing from."""
@@ -89,20 +89,20 @@ def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> PathAn
 def _pays(whole: Steps, active: BoolArray) -> bool:
     """True where compiled code is there, loaded already or worth loading, and the faster way."""
     size = len(whole.gain) * int(active.sum())
-    least = 0 if f"{__package__}.horizon_flow" in sys.modules else WORTH_LOADING
+    least = 0 if f"{__package__}.flow" in sys.modules else WORTH_LOADING
     return least <= size <= TOO_MANY and available()
 
 
 def _compiled(whole: Steps, active: BoolArray) -> tuple[PathAnswer | Unmet | None, str]:
     """What the network simplex says; None, and why, where it cannot start or does not prove its answer."""
     require()
-    from . import horizon_network
+    from . import network
 
-    reason = horizon_network.declines(whole)
+    reason = network.declines(whole)
     if reason is not None:
         return None, reason
     try:
-        answer, proven = _rounds(whole, active, horizon_network.NetworkInside)
+        answer, proven = _rounds(whole, active, network.NetworkInside)
     except SolverFailed as failed:
         return None, str(failed)
     return (answer, "") if proven else (None, "the network simplex did not prove its answer")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..problem import AllocationProblem
-from ..problem.arrays import FloatArray, IntArray
-from .answer import RowPrices
+from ...problem import AllocationProblem
+from ...problem.arrays import FloatArray, IntArray
+from ..answer import RowPrices
 
 ROUNDING = 4.0 * float(np.finfo(float).eps)
 """What one step of a recursion may round, as part of its largest number."""
