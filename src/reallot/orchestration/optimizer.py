@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from ..errors import CalculationError, InvalidInput, OptimizationError, SolverFailed, near_miss
-from ..problem import AllocationProblem, Limits, ProtocolSpec
+from ..problem import Limits, ProtocolSpec
 from .answer import Answer
 from .clock import Clock
 from .opportunities import opportunities
-from .question import question
+from .question import Question, question
 from .rates import RateEstimate, RateRules, Track, estimates, learn
 from .records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity, OptimizerConfig
 
