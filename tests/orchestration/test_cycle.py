@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from benchmarks.cycle import deciding, everything
 from reallot.adapters.simulated import SimulatedAdapter
 from reallot.errors import CoordinationError, ProtocolError, ReallocationError
 from reallot.orchestration.clock import ManualClock
@@ -14,7 +15,8 @@ from reallot.orchestration.coordinator import ProtocolCoordinator
 from reallot.orchestration.cycle import cycles, run_cycle
 from reallot.orchestration.monitor import RealtimeMonitor
 from reallot.orchestration.optimizer import EarningsOptimizer
-from reallot.orchestration.records import MonitorConfig
+from reallot.orchestration.reallocation import ReallocationEngine
+from reallot.orchestration.records import Alert, MonitorConfig
 from tests.orchestration.polls import START
 
 run = asyncio.run
@@ -98,6 +100,40 @@ def test_a_guard_that_says_no_is_no_failure():
     result = run(run_cycle(coordinator, optimizer, engine, monitor, clock=clock))
     assert (result.acted, result.blocked, result.errors) == (False, "4 plans in this hour already", {})
     assert result.dashboard is not None
+
+
+def test_with_the_engine_moves_are_a_hold_apart_and_bring_what_was_predicted():
+    clock = ManualClock(START)
+    coordinator, optimizer, _ = world(clock)
+    quiet = MonitorConfig(low_earnings_threshold=None)
+    told: list[Alert] = []
+    engine = ReallocationEngine(clock=clock, on_alert=told.append)
+    monitor = RealtimeMonitor(quiet, clock=clock, changes=engine)
+
+    async def day():
+        results = await several(60, coordinator, optimizer, None, monitor, clock)  # an hour of looking first
+        results += await several(240, coordinator, optimizer, engine, monitor, clock)
+        return results, await monitor.generate_report(START, clock.now())
+
+    results, report = run(day())
+    engine.close()
+    assert not any(result.errors for result in results)
+    assert told == []
+    assert [minute for minute, result in enumerate(results) if result.acted] == [60, 120, 180]
+    assert report.reallocations == 3
+    assert [move.predicted for move in report.moves] == pytest.approx([2.4, 2.4, 1.2])
+    assert [move.measured for move in report.moves] == pytest.approx([2.4, 2.4, 1.2])
+    # moves at 59, 119 and 179 min of 298; each is seen a minute later, half of that minute's gain lies on the slope
+    expected = (10 * 59 + 12.4 * 60 + 14.8 * 60 + 16 * 119 - 0.5 * (2.4 + 2.4 + 1.2)) / 60
+    assert report.total_earnings == pytest.approx(expected)
+    assert results[-1].dashboard.recent_changes[-1].protocol == "compute"
+
+
+def test_a_cycle_costs_little_beside_the_waiting():
+    # figures are printed by python -m benchmarks.cycle; this only keeps it running, and far from what would hurt
+    assert deciding(20, 20) < 0.05
+    assert deciding(20, 20, moving=True) < 0.05
+    assert everything(3, 30) < 0.05
 
 
 class Broken:

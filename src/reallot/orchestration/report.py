@@ -13,9 +13,9 @@ from .records import AggregatedMetrics, AllocationChange, AllocationPlan, Change
 
 HOUR = 3600.0
 REVIEW = timedelta(hours=1)
-"""A move is judged by the time before and after it, so long each."""
+"""A move is judged by the time before and after it, so long each: as long as a protocol rests by default."""
 SETTLE = timedelta(minutes=5)
-"""After a move, so long is left out."""
+"""After a move, and where another may have ended before, so long is left out."""
 USUAL_GAPS = 2.5
 """A gap is a pause longer than so many usual ones, and than the caller's shortest gap."""
 
@@ -113,9 +113,9 @@ def reviews(
 ) -> list[MoveReview]:
     """What each plan carried out `within` a period was to bring, and what its protocols earned more afterwards.
 
-    measured is the mean rate (USD/h) of the protocols that changed, over an hour after the move has settled, less that
-    of the hour before: what markets did meanwhile is in it. None where either hour is not mostly covered by readings,
-    or another move touched the same protocols.
+    measured is the mean rate (USD/h) of the protocols that changed, in the hour after the move once it has settled,
+    less that in the hour before: what markets did meanwhile is in it. None where either is not mostly covered by
+    readings, or another move touched the same protocols.
     """
     result = []
     for plan_id, moved in _by_plan(changes).items():
@@ -126,13 +126,11 @@ def reviews(
         others = [
             change
             for change in changes
-            if change.plan_id != plan_id
-            and change.protocol in names
-            and at - REVIEW < change.timestamp < at + SETTLE + REVIEW
+            if change.plan_id != plan_id and change.protocol in names and at - REVIEW < change.timestamp < at + REVIEW
         ]
         began = min(change.timestamp for change in moved)
-        before = _mean(snapshots, names, began - REVIEW, began)
-        after = _mean(snapshots, names, at + SETTLE, at + SETTLE + REVIEW)
+        before = _mean(snapshots, names, began - REVIEW + SETTLE, began)
+        after = _mean(snapshots, names, at + SETTLE, at + REVIEW)
         measured = None if others or before is None or after is None else after - before
         cost, predicted = plan.estimated_cost, plan.estimated_improvement
         result.append(MoveReview(plan_id=plan_id, timestamp=at, predicted=predicted, measured=measured, cost=cost))
