@@ -34,7 +34,7 @@ class World:
         self.most = max(self.most, sum(self.shares.values()))
 
     def fail(self, name: str, *faults: str) -> None:
-        """The next calls of apply: "ok", "refuse", "before", "after", "hang", "hang after", "ignore" or "half"."""
+        """What the next calls do: ok, refuse, before, after, hang, hang after, ignore, half, slow, or "always ..."."""
         self.faults[name].extend(faults)
 
     def plan(self, **allocation: float) -> AllocationPlan:
@@ -77,10 +77,14 @@ class Adapter:
             raise ProtocolError("connection reset", ErrorKind.TRANSIENT)
         if fault == "hang":
             await asyncio.get_running_loop().create_future()
+        if fault == "slow":
+            await asyncio.sleep(3.0)
         if fault == "half":
             share = (share + self.world.shares[self.name]) / 2
         if fault != "ignore":
             self.world.put(self.name, share)
+        if fault == "slow":
+            await asyncio.sleep(3.0)
         if fault == "after":
             raise ProtocolError("connection reset", ErrorKind.TRANSIENT)
         if fault == "hang after":
