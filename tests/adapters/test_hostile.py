@@ -200,6 +200,7 @@ def test_a_hostile_answer_is_an_error_with_a_kind_and_never_a_wrong_number(case,
     assert seconds < 2.0
 
 
+@pytest.mark.slow
 @every_case
 def test_04_to_08_every_field_may_be_missing_or_null_or_something_else(case):
     """One field after another, in every document: the right number, or an error with a kind."""
@@ -274,6 +275,7 @@ def reading(adapter_of, documents, hours, start=START):
     return asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["json counter", "storj"])
 def test_09_a_month_ends_without_a_drop_or_a_jump(name):
     case = BY_NAME[name]
@@ -309,6 +311,7 @@ def test_10_a_payout_is_not_a_loss():
     assert found == [NEVER, 0.1, 0.1, 0.1, 0.1, 0.1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["json counter", "storj", "mysterium"])
 def test_11_a_part_of_the_sum_vanishes(name):
     case = BY_NAME[name]

@@ -126,7 +126,8 @@ class Http:
                 trust_env=False,
                 timeout=self.timeout.total_seconds(),
                 headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "reallot"},
-                limits=httpx2.Limits(max_connections=4, max_keepalive_connections=1),
+                # no connection outlives its request: polls are minutes apart, and loops come and go
+                limits=httpx2.Limits(max_connections=8, max_keepalive_connections=0),
             )
             self._loop = loop
         return self._client

@@ -42,8 +42,6 @@ class ProtocolCoordinator:
         self._sources: dict[str, Source] = {}
         self._adapters: dict[str, ProtocolAdapter] = {}
         self._history: deque[AggregatedMetrics] = deque(maxlen=max_history_size)
-        self._polling: asyncio.Lock | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def adapters(self) -> Mapping[str, ProtocolAdapter]:
@@ -84,18 +82,16 @@ class ProtocolCoordinator:
         """
         if not self._sources:
             raise CoordinationError("no adapter is registered; call register_adapter(name, adapter) first")
-        async with self._lock():
-            sources = list(self._sources.values())
-            await asyncio.gather(*(source.refresh() for source in sources))
-            metrics = self._aggregate(sources)
-            self._history.append(metrics)
+        sources = list(self._sources.values())
+        await asyncio.gather(*(source.refresh() for source in sources))
+        metrics = self._aggregate(sources)
+        self._history.append(metrics)
         return metrics
 
     async def get_protocol_status(self, protocol_name: str) -> ProtocolStatus:
         """One protocol's answer, asked for now if it is due; raises CoordinationError for an unknown name."""
         source = self._source(protocol_name)
-        async with self._lock():
-            await source.refresh()
+        await source.refresh()
         if source.status is None:
             raise CoordinationError(f"{protocol_name!r} hangs in a call that cannot be ended")
         return source.status
@@ -135,13 +131,6 @@ class ProtocolCoordinator:
         if name not in self._sources:
             raise CoordinationError(f"no protocol {_shown(name)} is registered; {near_miss(name, self._sources)}")
         return self._sources[name]
-
-    def _lock(self) -> asyncio.Lock:
-        """One poll at a time; a lock belongs to one event loop."""
-        loop = asyncio.get_running_loop()
-        if self._polling is None or self._loop is not loop:
-            self._polling, self._loop = asyncio.Lock(), loop
-        return self._polling
 
     def _aggregate(self, sources: list[Source]) -> AggregatedMetrics:
         earnings = {source.name: source.value for source in sources if source.value is not None}

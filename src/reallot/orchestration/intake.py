@@ -21,6 +21,7 @@ STRIKES = 3
 MOST_SKEW = timedelta(minutes=5)
 """A source's clock may be ahead of ours by so much."""
 EARLIEST_YEAR = 2000
+_NOTHING_SAID = ResourceUtilization()
 _KINDS = (
     (OSError, ErrorKind.UNREACHABLE),
     ((ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError), ErrorKind.SHAPE),
@@ -119,11 +120,10 @@ def _source_time(moment: datetime | None, now: datetime) -> datetime | None:
 
 def _utilization(found: Any) -> ResourceUtilization:
     if not isinstance(found, ResourceUtilization):
-        return ResourceUtilization()
+        return _NOTHING_SAID
     parts = {name: getattr(found, name, None) for name in ResourceUtilization.model_fields}
-    return ResourceUtilization(
-        **{name: min(amount(part, f"{name} use", 1.0 + 1e-6), 1.0) for name, part in parts.items() if part is not None}
-    )
+    said = {name: min(amount(part, f"{name} use", 1.0 + 1e-6), 1.0) for name, part in parts.items() if part is not None}
+    return ResourceUtilization(**said) if said else _NOTHING_SAID
 
 
 class Gate:

@@ -43,6 +43,8 @@ class Source:
         self._failures, self._stopped = 0, False
         self._gate = Gate()
         self._left_behind: asyncio.Task[Any] | None = None
+        self._lock: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def stopped(self) -> bool:
@@ -82,8 +84,24 @@ class Source:
 
     async def refresh(self) -> None:
         """Asks once, if it may be asked now; ends within the adapter's timeout, and raises only where cancelled."""
-        if self._stopped or self._hangs() or self.waits > _SLACK_SECONDS:
-            return
+        async with self._turn():
+            if not (self._stopped or self._hangs() or self.waits > _SLACK_SECONDS):
+                await self._ask()
+
+    async def close(self) -> None:
+        """Ends what still hangs, and closes the adapter where it can be closed."""
+        if self._left_behind is not None and self._hangs():
+            await self._end(self._left_behind)
+        close = getattr(self.adapter, "close", None)
+        if callable(close):
+            task = asyncio.ensure_future(_called(close))
+            await asyncio.wait({task}, timeout=self.capabilities().timeout.total_seconds())
+            if not task.done():
+                await self._end(task)
+            elif not task.cancelled() and (error := task.exception()) is not None:
+                _log.warning("%s could not be closed: %s", self.name, failure(error)[1])
+
+    async def _ask(self) -> None:
         can = self.capabilities()
         started, seconds = self._clock.monotonic(), max(can.timeout.total_seconds(), 0.0)
         task = asyncio.ensure_future(self._read(can.acts))
@@ -98,19 +116,6 @@ class Source:
             self._fail(error)
         else:
             self._not_before = started + can.min_interval.total_seconds()
-
-    async def close(self) -> None:
-        """Ends what still hangs, and closes the adapter where it can be closed."""
-        if self._left_behind is not None and self._hangs():
-            await self._end(self._left_behind)
-        close = getattr(self.adapter, "close", None)
-        if callable(close):
-            task = asyncio.ensure_future(_called(close))
-            await asyncio.wait({task}, timeout=self.capabilities().timeout.total_seconds())
-            if not task.done():
-                await self._end(task)
-            elif not task.cancelled() and (error := task.exception()) is not None:
-                _log.warning("%s could not be closed: %s", self.name, failure(error)[1])
 
     async def _read(self, acts: bool) -> ProtocolStatus:
         answer = await _called(self.adapter.get_status)
@@ -174,6 +179,13 @@ class Source:
         if before is None or before.connected or before.error is not kind:
             tail = "; not asked again until resumed" if self._stopped else ""
             _log.warning("%s gives no value (%s): %s%s", self.name, kind.value, words, tail)
+
+    def _turn(self) -> asyncio.Lock:
+        """One call at a time; a lock belongs to one event loop."""
+        loop = asyncio.get_running_loop()
+        if self._lock is None or self._loop is not loop:
+            self._lock, self._loop = asyncio.Lock(), loop
+        return self._lock
 
     def _hangs(self) -> bool:
         task = self._left_behind
