@@ -83,6 +83,14 @@ SOLVERS = (
 )
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_start_that_misses_capacity_by_rounding_may_stay(solver: str) -> None:
+    current = np.array([0.99975012500, 0.000249875062])  # 6e-11 short, and all that moves only costs
+    many = allocate_many([0.0, 0.0], current, move_cost=0.5, solver=solver)
+    assert many.status[0] == BatchStatus.OPTIMAL and many.gap[0] <= 1e-9
+    assert (many.shares[0] == current).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 @budget(4.0)
@@ -105,7 +113,9 @@ def test_a_batch_gives_what_each_problem_gives_alone(solver: str, given: dict[st
         assert many.cost[k] == pytest.approx(plan.cost, abs=1e-12 * scale)
         np.testing.assert_allclose(many.shares[k][there[k]], plan.schedule[0], atol=1e-11)
         assert not many.shares[k][~there[k]].any()
-        assert many.gap[k] <= 1e-12 and many.residual[k] <= 1e-12
+        # a start that misses capacity by less than the slack may stay as it is
+        off = abs(1.0 - given["current"][min(k, len(given["current"]) - 1)][there[k]].sum())
+        assert many.gap[k] <= 1e-12 + 2.0 * off and many.residual[k] <= 1e-12 + off
 
 
 @pytest.mark.slow

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput, near_miss
 from . import compiled
-from .batch_kernels import Box, Given, Pieces, bound_of, by_one_sort, residual_of, stay_where_equal, within_turnover
+from .batch_kernels import (
+    Box,
+    Given,
+    Pieces,
+    at_stake,
+    bound_of,
+    by_one_sort,
+    residual_of,
+    stay_where_equal,
+    within_turnover,
+)
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -235,7 +245,7 @@ def _solve_chunk(data: Inputs, rows: slice, result: Answers) -> None:
     earned, stay = (gain * shares).sum(axis=0), (gain * current).sum(axis=0)
     objective = earned - cost
     bound = bound_of(given, box, gain, answer)
-    scale = np.maximum(np.maximum(gain.max(axis=0), -gain.min(axis=0)), np.abs(objective))
+    scale = np.maximum(at_stake(given, gain), np.abs(objective))
     for target, values in (
         (result.shares, shares.T),
         (result.net_benefit, objective - stay),

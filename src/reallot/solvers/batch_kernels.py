@@ -269,6 +269,11 @@ def _tidy(box: Box, shares: FloatArray) -> FloatArray:
     return shares
 
 
+def at_stake(given: Given, gain: FloatArray) -> FloatArray:
+    """The most that one share may earn, lose or cost, (problems,): the size against which gaps are measured."""
+    return np.asarray(np.maximum(np.maximum(gain.max(axis=0), -gain.min(axis=0)), given.move_cost.max(axis=0)))
+
+
 def stay_where_equal(given: Given, box: Box, gain: FloatArray, shares: FloatArray, feasible: BoolArray) -> None:
     """The present shares, in place, where they meet every rule and the plan is worth no more than rounding."""
     current = given.current
@@ -277,7 +282,7 @@ def stay_where_equal(given: Given, box: Box, gain: FloatArray, shares: FloatArra
     np.abs(change, out=change)
     change *= given.move_cost
     worth -= change
-    stays = worth.sum(axis=0) <= EQUAL * np.maximum(gain.max(axis=0), -gain.min(axis=0))
+    stays = worth.sum(axis=0) <= EQUAL * at_stake(given, gain)
     stays &= feasible & (np.abs(current.sum(axis=0) - 1.0) <= SLACK) & (box.middle == current).all(axis=0)
     if stays.any():
         np.copyto(shares, current, where=stays)

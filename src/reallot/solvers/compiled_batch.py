@@ -93,13 +93,13 @@ def many(
             if held[row, i]:
                 a, b = max(a, x), min(b, x)
             if not mask[row, i]:
-                x, g, a, b = 0.0, 0.0, 0.0, 0.0
+                x, g, c, a, b = 0.0, 0.0, 0.0, 0.0, 0.0
             now[i], gain[i], cost[i] = x, g, c
             closed |= a > b + SLACK
             low[i], high[i] = a, max(a, b)
             buy[i], sell[i] = g - c, g + c
             present += x
-            largest = max(largest, abs(g))
+            largest = max(largest, abs(g), c)
             inside &= a <= x <= high[i]
         status, price, on_buying, on_selling = NO_SHARE, 0.0, 0.0, 0.0
         buys_full = sells_full = False
