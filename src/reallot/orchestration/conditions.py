@@ -40,7 +40,7 @@ class Seen(NamedTuple):
     value, since    its earnings (USD/h), and since when they are the same
     changes, rest   how often they changed, and the longest time between two changes, seconds
     quick, usual    running means of earnings per share, USD/h
-    count, seconds  readings in them, and the time they cover
+    taken, seconds  readings in them, and the time they cover
     at              the last reading
     """
 
@@ -51,7 +51,7 @@ class Seen(NamedTuple):
     rest: float = 0.0
     quick: float = 0.0
     usual: float = 0.0
-    count: int = 0
+    taken: int = 0
     seconds: float = 0.0
     at: datetime | None = None
 
@@ -80,13 +80,13 @@ def _measured(seen: Seen, value: float, share: float | None, now: datetime) -> S
     rate = value / share
     passed = 0.0 if seen.at is None else max(0.0, (now - seen.at).total_seconds())
     quick, usual = (
-        max(1.0 - 0.5 ** (passed / HOUR / half), 1.0 / (seen.count + 1.0)) for half in (QUICK_HOURS, USUAL_HOURS)
+        max(1.0 - 0.5 ** (passed / HOUR / half), 1.0 / (seen.taken + 1.0)) for half in (QUICK_HOURS, USUAL_HOURS)
     )
-    topped = min(rate, TOP * seen.usual) if seen.count and seen.usual > 0.0 else rate
+    topped = min(rate, TOP * seen.usual) if seen.taken and seen.usual > 0.0 else rate
     return seen._replace(
         quick=seen.quick + quick * (rate - seen.quick),
         usual=seen.usual + usual * (topped - seen.usual),
-        count=seen.count + 1,
+        taken=seen.taken + 1,
         seconds=seen.seconds + passed,
         at=now,
     )
