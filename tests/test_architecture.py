@@ -25,6 +25,7 @@ FLOORS = {
     "orchestration": 5,
     "adapters": 5,
     "ledger": 5,
+    "commands": 6,
     "cli": 7,
     "__main__": 7,
 }

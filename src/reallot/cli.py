@@ -1,4 +1,4 @@
-"""The command line: reallot solve | explain | demo. Errors are one clear line; a traceback would be a bug."""
+"""The command line: solve, explain, demo; run, report, history, confirm, resume. An error is one clear line."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import Infeasible, InvalidInput, SolverFailed
+from .errors import ConfigurationError, Infeasible, InvalidInput, OrchestrationError, SolverFailed
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from .allocation import Allocation
     from .problem import AllocationProblem
 
 PLANNED, BAD_INPUT, INFEASIBLE, FAILED = 0, 2, 3, 4
 
 EXIT_CODES = "exit codes: 0 planned, 2 bad input, 3 no plan meets all rules, 4 the solver failed"
+RUN_CODES = (
+    "exit codes: 0 ended, or stopped between two steps or after finishing one; 2 bad input; 3 nothing is possible now; "
+    "5 stopped, and the step under way was put back; 6 stopped at once by a second signal: the next start ends it"
+)
+LEDGER = Path("ledger")
+MODES = ("observe", "advise", "confirm", "automatic")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +63,10 @@ def _guarded(options: argparse.Namespace) -> int:
         return _complain(error, "infeasible", INFEASIBLE, as_json)
     except SolverFailed as error:
         return _complain(error, "failed", FAILED, as_json)
+    except ConfigurationError as error:
+        return _complain(error, "invalid", BAD_INPUT, as_json)
+    except OrchestrationError as error:
+        return _complain(error, "impossible", INFEASIBLE, as_json)
     except MemoryError:
         return _complain(InvalidInput("the problem does not fit into memory"), "invalid", BAD_INPUT, as_json)
 
@@ -62,7 +74,7 @@ def _guarded(options: argparse.Namespace) -> int:
 def _complain(error: Exception, status: str, code: int, as_json: bool) -> int:
     from .terminal import shown
 
-    lead = "no plan meets all rules: " if code == INFEASIBLE else ""
+    lead = "no plan meets all rules: " if isinstance(error, Infeasible) else ""
     print(f"reallot: {lead}{' '.join(shown(line) for line in str(error).splitlines())}", file=sys.stderr)
     if as_json:
         answer: dict[str, Any] = {"status": status, "message": str(error)}
@@ -100,6 +112,10 @@ def _solve(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    if str(options.problem) == "LAST":
+        return _late("last")(options)
+    if options.ledger != LEDGER or options.plan is not None:
+        raise InvalidInput("--ledger and --plan are for decisions that were made: reallot explain LAST")
     from .explain import explain
 
     why = explain(_allocate(_read(options), options))
@@ -118,6 +134,20 @@ def _demo(options: argparse.Namespace) -> int:
         write_plot(options.plot)
         print(f"wrote {options.plot}", file=sys.stderr)
     return PLANNED
+
+
+def _late(module: str, name: str = "") -> Callable[[argparse.Namespace], int]:
+    """A command of its own file, imported when it is run."""
+
+    def command(options: argparse.Namespace) -> int:
+        from importlib import import_module
+
+        run: Callable[[argparse.Namespace], int] = getattr(
+            import_module(f".commands.{module}", __package__), name or module
+        )
+        return run(options)
+
+    return command
 
 
 def _read(options: argparse.Namespace) -> AllocationProblem:
@@ -155,6 +185,19 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _length(text: str) -> timedelta:
+    """A length of time above 0, such as 24h."""
+    from .lengths import RULE, length
+
+    try:
+        found = length(text)
+    except InvalidInput:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; {RULE}") from None
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time at all; {RULE}")
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
     from . import __version__
 
@@ -173,17 +216,59 @@ def _parser() -> argparse.ArgumentParser:
 
     explain = commands.add_parser("explain", help="why that split: moves, stays, limits", epilog=EXIT_CODES)
     explain.set_defaults(command=_explain)
-    _add_problem(explain)
+    _add_problem(explain, "a .toml or .json file, or LAST: the last decision of an engine, made again")
+    explain.add_argument("--plan", metavar="ID", help="with LAST: the decision on this plan instead")
+    _add_ledger(explain)
 
     demo = commands.add_parser("demo", help="one real machine: plan, reasons and a picture")
     demo.set_defaults(command=_demo)
     demo.add_argument("--toml", action="store_true", help="print the machine's problem file instead, to start your own")
     demo.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
+    _add_running(commands)
     return parser
 
 
-def _add_problem(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("problem", type=Path, help="a .toml or .json file")
+def _add_running(commands: Any) -> None:
+    """The commands around a running engine."""
+    run = commands.add_parser("run", help="poll, decide, move and watch, as a config.toml says", epilog=RUN_CODES)
+    run.set_defaults(command=_late("run"))
+    run.add_argument("config", type=Path, help="a .toml file; ten.toml is shipped: ten simulated protocols")
+    run.add_argument("--once", action="store_true", help="one cycle only")
+    run.add_argument("--mode", choices=MODES, help="in place of the file's: how far it goes")
+    run.add_argument(
+        "--simulate", metavar="LENGTH", type=_length, help="simulated time, such as 24h, as fast as it goes"
+    )
+    run.add_argument("--ledger", metavar="FOLDER", type=Path, help="in place of the file's")
+    run.add_argument("--json-log", action="store_true", help="every change as a line of JSON, and nothing else")
+
+    report = commands.add_parser("report", help="what a period brought, from the ledger")
+    report.set_defaults(command=_late("look", "report"))
+    report.add_argument("--since", metavar="LENGTH", type=_length, default="24h", help="up to the newest reading (24h)")
+    report.add_argument("--json", action="store_true", help="the report as JSON")
+
+    history = commands.add_parser("history", help="every change of a share, from the ledger")
+    history.set_defaults(command=_late("look", "history"))
+    history.add_argument("--since", metavar="LENGTH", type=_length, help="up to the newest reading; all without it")
+    history.add_argument("--json", action="store_true", help="the changes as JSON")
+
+    confirm = commands.add_parser("confirm", help="say yes to the plan that waits")
+    confirm.set_defaults(command=_late("ask", "confirm"))
+    confirm.add_argument("plan", metavar="ID", help="the plan's id, as the log and history show it")
+
+    resume = commands.add_parser("resume", help="let an engine move again that halted")
+    resume.set_defaults(command=_late("ask", "resume"))
+    for each in (report, history, confirm, resume):
+        _add_ledger(each)
+
+
+def _add_ledger(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ledger", metavar="FOLDER", type=Path, default=LEDGER, help="the ledger's folder (./ledger without it)"
+    )
+
+
+def _add_problem(parser: argparse.ArgumentParser, help_text: str = "a .toml or .json file") -> None:
+    parser.add_argument("problem", type=Path, help=help_text)
     parser.add_argument(
         "--solver", default="auto", help="auto (default), exact, highs, scipy, pulp, or pulp:NAME for one PuLP knows"
     )

@@ -54,8 +54,8 @@ def remember(value: str) -> None:
         _seen.add(value)
 
 
-def redact(text: str) -> str:
-    """`text` in one line of bounded length, without known secrets and without what looks like one.
+def redact(text: str, longest: int = LONGEST) -> str:
+    """`text` in one line of at most `longest` characters, without known secrets and without what looks like one.
 
     >>> redact("GET http://me:pw@127.0.0.1/x?api_key=12345 failed")
     'GET http://***@127.0.0.1/x?api_key=*** failed'
@@ -64,5 +64,5 @@ def redact(text: str) -> str:
         text = text.replace(value, "***")
     for shape, instead in _SHAPES:
         text = shape.sub(instead, text)
-    text = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * LONGEST]).split())
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    text = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * longest]).split())
+    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -1,0 +1,1 @@
+"""The commands that run, watch and look back; one file each, imported when asked for."""

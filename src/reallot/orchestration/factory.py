@@ -1,0 +1,138 @@
+"""From a configuration to the parts that run: adapters, coordinator, optimizer, engine, monitor, ledger."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ..adapters.base import ProtocolAdapter
+from ..adapters.combined import CombinedAdapter
+from ..adapters.settings import Place
+from ..errors import ConfigurationError, InvalidInput, ReallotError
+from ..ledger.store import Ledger, open_ledger
+from .clock import Clock, ManualClock, SystemClock
+from .config import Config, ProtocolSection
+from .coordinator import ProtocolCoordinator
+from .monitor import RealtimeMonitor
+from .optimizer import EarningsOptimizer
+from .past import polls
+from .reallocation import ReallocationEngine
+from .records import Alert, Mode
+from .redaction import redact
+
+
+@dataclass
+class Parts:
+    """All that a cycle needs; `alarms` are alerts that the engine raised and nobody has told yet."""
+
+    config: Config
+    clock: Clock
+    ledger: Ledger
+    coordinator: ProtocolCoordinator
+    optimizer: EarningsOptimizer
+    engine: ReallocationEngine
+    monitor: RealtimeMonitor
+    alarms: list[Alert] = field(default_factory=list)
+
+    @property
+    def mode(self) -> Mode:
+        """How far the engine goes."""
+        return self.engine.config.mode
+
+    async def close(self) -> None:
+        """Closes adapters, engine and ledger; again is harmless."""
+        await self.coordinator.close()
+        self.engine.close()
+        self.ledger.close()
+
+
+def build(
+    config: Config,
+    *,
+    simulate: bool = False,
+    mode: Mode | None = None,
+    ledger: str | Path | None = None,
+    clock: Clock | None = None,
+) -> Parts:
+    """The parts of a configuration. Raises ConfigurationError, and DataError where another engine has the ledger.
+
+    simulate  time is moved by hand: every adapter has to be simulated or a replay
+    mode      in place of the configured one
+    ledger    a folder in place of the configured one
+
+    What the ledger knows is learned from: holds go on, rates are known, simulated shares are as they were left.
+    """
+    if simulate:
+        real = [name for name, section in config.protocols.items() if not section.simulates]
+        if real:
+            raise ConfigurationError(
+                f"{config.source}: {', '.join(real)} cannot run in simulated time; only simulated and replay can"
+            )
+    opened = open_ledger(ledger if ledger is not None else config.ledger_folder)
+    try:
+        return _parts(config, opened, simulate, mode, clock)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, clock: Clock | None) -> Parts:
+    if clock is None:
+        clock = ManualClock(_begin(config, ledger)) if simulate else SystemClock()
+    coordinator = ProtocolCoordinator(config.coordinator.max_history_size, clock=clock)
+    known = ledger.journal.committed() if ledger.folder is not None else {}
+    for name, section in config.protocols.items():
+        seed, share = config.simulation.seed, known.get(name)
+        coordinator.register_adapter(
+            name, _adapter(config, name, section, Place(clock, clock.now(), config.folder, seed, share))
+        )
+    rules = config.reallocation if mode is None else config.reallocation.model_copy(update={"mode": mode})
+    specs = {name: section.spec for name, section in config.protocols.items() if section.spec is not None}
+    optimizer = EarningsOptimizer(config.optimizer, specs=specs, limits=config.limits, clock=clock)
+    alarms: list[Alert] = []
+    engine = ReallocationEngine(rules, ledger=ledger, clock=clock, on_alert=alarms.append)
+    monitor = RealtimeMonitor(config.monitor, clock=clock, changes=engine)
+    return Parts(config, clock, ledger, coordinator, optimizer, engine, monitor, alarms)
+
+
+async def remember(parts: Parts) -> int:
+    """Learns from the polls that the ledger still has of the optimizer's window; returns how many there were."""
+    now, count = parts.clock.now(), 0
+    since = now - timedelta(hours=parts.config.optimizer.analysis_window_hours)
+    for metrics in polls(parts.ledger.history, since, now):
+        parts.optimizer.update_metrics(metrics)
+        await parts.monitor.update_snapshot(metrics)
+        count += 1
+    return count
+
+
+def _begin(config: Config, ledger: Ledger) -> datetime:
+    """Where simulated time begins: after all that the ledger knows of."""
+    last = ledger.history.last()
+    begin = config.simulation.start
+    return begin if last is None else max(begin, last + config.coordinator.every)
+
+
+def _adapter(config: Config, name: str, section: ProtocolSection, place: Place) -> ProtocolAdapter:
+    where = f"[protocols.{name}]"
+    try:
+        reader = section.reader.build(name, section.spec, place)
+        if section.actor is None:
+            return reader
+        where = f"[protocols.{name}.actor]"
+        return CombinedAdapter(name, reader, section.actor.build(name, section.spec, place))
+    except (ConfigurationError, InvalidInput) as error:
+        told = redact(str(error)).removeprefix(f"{name}: ")
+    except ImportError as error:
+        told = f"its adapter needs the library {error.name}: pip install 'reallot[http]'"
+    except ReallotError as error:
+        told = redact(str(error))
+    raise ConfigurationError(f"{config.source}: {where} {told}")
+
+
+async def close_quietly(parts: Parts) -> None:
+    """Closes everything at the end of a run that has said all it has to say."""
+    with suppress(ReallotError):
+        await parts.close()
