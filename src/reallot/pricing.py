@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from .allocation import Allocation, Price
 from .formulation import complete, given_choices, rules
 from .formulation.rules import Rule, floor_kind
@@ -11,6 +13,8 @@ from .problem.arrays import FloatArray
 from .program import LinearProgram
 from .solvers.exact_slopes import ExactSlopes, slopes
 
+SAME = 1e-11
+"""Shares closer than this are one: two ways to sum them round differently."""
 NOT_PRICED = ("max_moves", "active")
 """Limits on whole numbers: given the choices made, one more of them has no slope."""
 
@@ -29,7 +33,7 @@ def prices(plan: Allocation) -> dict[str, Price]:
         return allocate(freed, solver=solver).prices
     if plan.solver == "exact":
         found = slopes(problem)
-        if isinstance(found, ExactSlopes) and (found.shares == plan.schedule[0]).all():
+        if isinstance(found, ExactSlopes) and float(np.abs(found.shares - plan.schedule[0]).max()) <= SAME:
             return _from_matching(plan, found)
     program = plan.program
     point = complete(problem, program, plan.schedule)
