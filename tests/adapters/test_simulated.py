@@ -35,15 +35,17 @@ def test_it_earns_by_number_curve_and_function():
 
 
 def test_noise_is_the_same_for_the_same_seed_and_moment_and_keeps_the_mean():
-    def series(seed):
+    async def read(seed):
         clock = ManualClock(START)
         adapter = SimulatedAdapter("a", 2.0, share=1.0, clock=clock, noise=0.1, seed=seed)
         found = []
         for _ in range(2000):
-            found.append(adapter)
+            found.append((await adapter.get_status()).earnings_per_hour)
             clock.advance(60.0)
-            found[-1] = earnings(adapter)
         return found
+
+    def series(seed):
+        return asyncio.run(read(seed))
 
     first = series(1)
     assert first == series(1) != series(2)

@@ -259,8 +259,9 @@ class Meter:
                 return Decimal(0), 0.0  # over a day away, across a month's end: no telling
         if new >= old:
             gained = _minus(new, old)
-            if self._missing and gained >= self._missing * Decimal("0.9"):  # what had vanished is back
-                gained, self._missing = max(_minus(gained, self._missing), Decimal(0)), Decimal(0)
+            if self._missing and gained >= self._missing * Decimal("0.9"):
+                self._missing = Decimal(0)
+                return Decimal(0), 0.0  # what had vanished is back, with what it earned meanwhile
             return gained, elapsed
         if self.series.resets is Resets.EPOCH and new <= old * Decimal(repr(1.0 - self.series.dip)):
             self._missing = Decimal(0)
