@@ -10,6 +10,7 @@ from reallot.solvers import compiled
 
 from . import (
     batch,
+    cycle,
     fee,
     growth,
     horizon,
@@ -143,6 +144,14 @@ GROUPS = {
         report.imports,
         "numpy's linear algebra library starts one thread per core, which spins for a moment: that is most of the "
         "difference between the two columns, and none of it is ours.",
+    ),
+    "cycle": Group(
+        "the running engine on simulated protocols and a clock moved by hand",
+        cycle.measure,
+        cycle.table,
+        "All four parts: coordinator, optimizer, engine, monitor; the ledger in memory. One cycle is one poll with all "
+        "that follows from it.",
+        cycle.no_client,
     ),
     "traces": Group(
         "recorded rates, every step a decision, three ways to the same objective",
