@@ -11,7 +11,10 @@ from typing import Any
 
 @dataclass
 class Answer:
-    """body: bytes, text or a document; cut: the connection ends after so many bytes of it; hangs: nothing comes."""
+    """body: bytes, text or a document; cut: the connection ends after so many bytes of it; hangs: nothing comes.
+
+    raw: these bytes instead of an answer in HTTP
+    """
 
     body: Any = b""
     status: int = 200
@@ -20,6 +23,7 @@ class Answer:
     cut: int | None = None
     hangs: bool = False
     delay: float = 0.0
+    raw: bytes | None = None
 
 
 @dataclass
@@ -77,6 +81,10 @@ class Server:
             await asyncio.Event().wait()
         if answer.delay:
             await asyncio.sleep(answer.delay)
+        if answer.raw is not None:
+            writer.write(answer.raw)
+            await writer.drain()
+            return
         body = answer.body
         if not isinstance(body, (bytes, str)):
             body = json.dumps(body)

@@ -139,6 +139,16 @@ HOSTILE = {
     "18 half an answer, then nothing": (whole(Answer("{}", delay=5.0)), {UNREACHABLE}),
     "20 two hours ahead": (times(iso(28)), {RIGHT}),
     "20 two hours behind": (times(iso(22.9)), {RIGHT}),
+    "x  closed at once": (whole(Answer(raw=b"")), {TRANSIENT, UNREACHABLE}),
+    "x  not HTTP": (whole(Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n\r\n")), {TRANSIENT, SHAPE}),
+    "x  headers without an end": (whole(Answer(raw=b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000)), {TRANSIENT, SHAPE}),
+    "x  a length that is none": (
+        whole(Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}")),
+        {TRANSIENT, SHAPE},
+    ),
+    "x  packed, and not": (whole(Answer(b"{}", headers={"Content-Encoding": "gzip"})), {SHAPE}),
+    "x  a strange place": (whole(Answer("", 302, {"Location": "http://[::1"})), {SHAPE}),
+    "x  a strange status": (whole(Answer({}, 999)), {SHAPE, TRANSIENT}),
     "x  not found": (whole(Answer({"error": "not found"}, 404)), {SHAPE}),
     "x  not text": (whole(Answer(b"\xff\xfe{}")), {SHAPE}),
     "x  a key twice": (
