@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import timedelta
 
 import pytest
@@ -286,3 +287,9 @@ def test_a_query_gives_one_number_or_a_reason(data, kind):
                 await adapter.close()
 
     assert asyncio.run(run()) == kind
+
+
+def test_without_the_client_library_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    with pytest.raises(ConfigurationError, match=r"reallot\[http\]"):
+        HttpJsonAdapter("a", "http://127.0.0.1:9", value="x")

@@ -12,6 +12,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
@@ -53,6 +55,7 @@ class Http:
         timeout: timedelta = timedelta(seconds=10),
     ) -> None:
         self._url, self.timeout = _checked(url), timeout
+        _library()  # here, so that no poll waits for its loading
         self._bearer = Secret(bearer_env) if bearer_env else None
         self._basic = (Secret(basic_env[0]), Secret(basic_env[1])) if basic_env else None
         self._headers = {name: Secret(variable) for name, variable in (headers_env or {}).items()}
@@ -85,8 +88,7 @@ class Http:
 
         A request that changes something, and whose answer did not come, raises with kind UNKNOWN.
         """
-        import httpx2
-
+        httpx2 = _library()
         where = f"{method} {self.origin}{(self._url.path + path).partition('?')[0]}"
         changes = method not in ("GET", "HEAD")
         headers, query = self._secrets(bearer)
@@ -115,14 +117,10 @@ class Http:
                 await client.aclose()
 
     def _connected(self) -> httpx2.AsyncClient:
-        import httpx2
-
-        loop = asyncio.get_running_loop()
+        httpx2, loop = _library(), asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
-            # plain HTTP needs no certificates, whose loading takes longer than all the rest
-            bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._url.scheme == "http" else True
             self._client = httpx2.AsyncClient(
-                verify=bare,
+                verify=_bare() if self._url.scheme == "http" else True,
                 trust_env=False,
                 timeout=self.timeout.total_seconds(),
                 headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "reallot"},
@@ -173,6 +171,21 @@ class Http:
         if method != "GET":
             raise ProtocolError(f"{where}: redirected, and not followed", ErrorKind.REFUSED)
         return target
+
+
+def _library() -> ModuleType:
+    """The client library; raises ConfigurationError where it is not installed."""
+    try:
+        import httpx2
+    except ImportError:
+        raise ConfigurationError("adapters over HTTP need the extra http: pip install 'reallot[http]'") from None
+    return httpx2
+
+
+@cache
+def _bare() -> ssl.SSLContext:
+    """Trusts nobody: plain HTTP needs no certificates, whose loading takes longer than all the rest."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _checked(url: str) -> SplitResult:
