@@ -89,7 +89,7 @@ class RealtimeMonitor:
     ) -> DashboardSnapshot:
         """All that a dashboard shows now."""
         now = self._now(metrics)
-        changes = [change for change in await self._all_changes() if change.timestamp >= now - RECENT]
+        changes = [change for change in await self._recent_changes() if change.timestamp >= now - RECENT]
         return DashboardSnapshot(
             timestamp=metrics.timestamp,
             total_earnings_per_hour=metrics.total_earnings_per_hour,
@@ -229,6 +229,11 @@ class RealtimeMonitor:
             return []
         given = getattr(self._changes, "get_reallocation_history", self._changes)()
         return list(await given if inspect.isawaitable(given) else given)
+
+    async def _recent_changes(self) -> list[AllocationChange]:
+        """Those of the time that a dashboard shows, where only they can be asked for: a history grows."""
+        ask = getattr(self._changes, "get_recent_reallocations", None)
+        return await self._all_changes() if ask is None else list(await ask(RECENT.total_seconds() / HOUR))
 
     async def _next_in(self, now: datetime) -> timedelta | None:
         """How long until a plan may act: 0 where it may now; None where nobody knows."""
