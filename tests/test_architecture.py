@@ -36,8 +36,10 @@ HOMES = {
     "scipy.optimize": {"solvers.scipy_highs"},
     "highspy": {"solvers.highs"},
     "httpx2": {"adapters.http"},
+    "sqlalchemy": {"ledger.postgres"},
+    "psycopg": {"ledger.postgres"},
 }
-LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2")
+LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "sqlalchemy", "psycopg")
 """Never imported when a module is: only where they are used."""
 LOWER_FLOORS = {"errors": set(), "problem": {"numpy"}, "program": {"numpy", "scipy"}, "formulation": {"numpy"}}
 """Libraries that the lower floors may use beside the standard one."""

@@ -12,6 +12,7 @@ from ..errors import DataError
 from ..orchestration.records import Alert
 from .database import reserve_of
 from .history import History
+from .history_store import HistoryStore
 from .journal import Journal
 from .lock import LedgerLock, LedgerTaken
 from .memory import MemoryJournal
@@ -32,7 +33,7 @@ class Ledger:
 
     folder: Path | None
     journal: Journal
-    history: History
+    history: HistoryStore
     requests: Requests | None
     lock: LedgerLock | None
 
@@ -44,14 +45,18 @@ class Ledger:
             self.lock.release()
 
 
-def open_ledger(folder: str | Path | None = None, *, busy_seconds: float = 5.0) -> Ledger:
+def open_ledger(
+    folder: str | Path | None = None, *, busy_seconds: float = 5.0, history: HistoryStore | None = None
+) -> Ledger:
     """The ledger in this folder, made where there is none; without a folder it is kept in memory.
+
+    `history` keeps the readings instead of a file in the folder; it is closed with the ledger.
 
     Raises LedgerTaken where another engine has it. A journal that cannot be used is left as it is, or kept aside under
     another name where it is damaged; then nothing is moved, and `journal.observe_only` or its alert says why.
     """
     if folder is None:
-        return Ledger(None, MemoryJournal(), History(), None, None)
+        return Ledger(None, MemoryJournal(), history or History(), None, None)
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,9 +65,9 @@ def open_ledger(folder: str | Path | None = None, *, busy_seconds: float = 5.0) 
     except LedgerTaken:
         raise
     except (OSError, DataError) as error:
-        return Ledger(None, _only_observing(f"{folder} cannot be used: {error}"), History(), None, None)
+        return Ledger(None, _only_observing(f"{folder} cannot be used: {error}"), history or History(), None, None)
     try:
-        return Ledger(folder, _journal(folder, busy_seconds), _history(folder), Requests(folder), lock)
+        return Ledger(folder, _journal(folder, busy_seconds), history or _history(folder), Requests(folder), lock)
     except BaseException:
         lock.release()
         raise

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
 
-from ..ledger.history import History, Sample, samples_of
+from ..ledger.history import Sample, samples_of
+from ..ledger.history_store import HistoryStore
 from .records import AggregatedMetrics
 
 
@@ -21,7 +22,7 @@ def readings(metrics: AggregatedMetrics) -> list[Sample]:
     return samples_of(metrics.timestamp, earnings, metrics.allocation_by_protocol, connected)
 
 
-def polls(history: History, start: datetime, end: datetime) -> Iterator[AggregatedMetrics]:
+def polls(history: HistoryStore, start: datetime, end: datetime) -> Iterator[AggregatedMetrics]:
     """The polls with start <= time < end, oldest first. What had not answered carries its value forward."""
     samples = sorted(history.samples(start, end), key=lambda sample: sample.at)
     seen: dict[str, datetime] = {}
