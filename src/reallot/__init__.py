@@ -43,12 +43,16 @@ from .session import Session, session
 from .solvers import solve
 
 if TYPE_CHECKING:
+    from .adapters.base import Capabilities, ProtocolAdapter
+    from .adapters.conformance import check_adapter
+    from .adapters.replay import ReplayAdapter, replay_adapters
+    from .adapters.simulated import SimulatedAdapter
     from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
     from .ledger.store import open_ledger
     from .many import BatchResult, allocate_many
     from .orchestration.clock import ManualClock
     from .orchestration.coordinator import ProtocolCoordinator
-    from .orchestration.cycle import run_cycle
+    from .orchestration.cycle import cycles, run_cycle
     from .orchestration.monitor import RealtimeMonitor
     from .orchestration.optimizer import EarningsOptimizer
     from .orchestration.reallocation import ReallocationEngine
@@ -83,6 +87,7 @@ __all__ = [
     "BatchStatus",
     "CVaR",
     "CalculationError",
+    "Capabilities",
     "Certificate",
     "ConfigurationError",
     "CoordinationError",
@@ -109,6 +114,7 @@ __all__ = [
     "OrchestrationError",
     "PerformanceReport",
     "Price",
+    "ProtocolAdapter",
     "ProtocolCoordinator",
     "ProtocolError",
     "ProtocolSpec",
@@ -119,16 +125,20 @@ __all__ = [
     "ReallocationError",
     "ReallotError",
     "RealtimeMonitor",
+    "ReplayAdapter",
     "ResourceUtilization",
     "Scenarios",
     "SeriesKind",
     "Session",
+    "SimulatedAdapter",
     "Solution",
     "SolverFailed",
     "Status",
     "allocate",
     "allocate_many",
     "certify",
+    "check_adapter",
+    "cycles",
     "explain",
     "formulate",
     "frontier",
@@ -137,6 +147,7 @@ __all__ = [
     "problem_from_frame",
     "problem_to_dict",
     "read_problem",
+    "replay_adapters",
     "run_cycle",
     "session",
     "solve",
@@ -149,6 +160,7 @@ _LATE = {
     "AllocationPlan": "orchestration.records",
     "BatchResult": "many",
     "BatchStatus": "solvers.batch",
+    "Capabilities": "adapters.base",
     "DashboardSnapshot": "orchestration.records",
     "EarningsOptimizer": "orchestration.optimizer",
     "ManualClock": "orchestration.clock",
@@ -157,19 +169,25 @@ _LATE = {
     "OptimizationOpportunity": "orchestration.records",
     "OptimizerConfig": "orchestration.records",
     "PerformanceReport": "orchestration.records",
+    "ProtocolAdapter": "adapters.base",
     "ProtocolCoordinator": "orchestration.coordinator",
     "ProtocolStatus": "orchestration.records",
     "ReallocationConfig": "orchestration.records",
     "ReallocationEngine": "orchestration.reallocation",
     "RealtimeMonitor": "orchestration.monitor",
+    "ReplayAdapter": "adapters.replay",
     "ResourceUtilization": "orchestration.records",
     "SeriesKind": "orchestration.records",
+    "SimulatedAdapter": "adapters.simulated",
     "allocate_many": "many",
+    "check_adapter": "adapters.conformance",
+    "cycles": "orchestration.cycle",
     "open_ledger": "ledger.store",
     "problem_from_dict": "files",
     "problem_from_frame": "files",
     "problem_to_dict": "files",
     "read_problem": "files",
+    "replay_adapters": "adapters.replay",
     "run_cycle": "orchestration.cycle",
 }
 """Where names live that not everybody needs: they are imported when first asked for, to keep the start light."""
