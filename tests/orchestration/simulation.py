@@ -77,6 +77,7 @@ class SimWorld:
         self.apply_fault, self.read_fault = rng.choice(
             [(0.1, 0.02), (0.35, 0.1), (0.6, 0.05), (0.2, 0.3), (0.85, 0.02)]
         )
+        self.dark_until = dict.fromkeys(names, 0.0)
         self.journal: MemoryJournal | None = None
         self.config = ReallocationConfig()
         self.keys: Counter[str] = Counter()
@@ -140,6 +141,8 @@ class SimAdapter:
 
     async def get_allocation(self) -> float:
         world, rng = self.world, self.world.rng
+        if world.faulty and world.loop.time() < world.dark_until[self.name]:
+            raise ProtocolError("the network is down", ErrorKind.UNREACHABLE)
         if world.faulty and rng.random() < world.read_fault:
             fault = rng.choice(["fail", "hang", "nan", "negative"])
             world.result.counts[f"read {fault}"] += 1
@@ -160,6 +163,10 @@ class SimAdapter:
             kinds = ["before", "after", "refuse", "hang", "hang after", "ignore"]
             fault = rng.choice([*kinds, "late", "late"] if world.late else kinds)
         world.result.counts[f"apply {fault or 'ok'}"] += 1
+        if world.faulty and rng.random() < 0.08:
+            # an outage that begins in the middle of a move
+            world.result.counts["outages"] += 1
+            world.dark_until[self.name] = world.loop.time() + rng.choice([60.0, 300.0, 1800.0])
         if fault in ("", "after", "hang after"):
             # the effect is the world's: it comes whether or not anybody still waits
             world.loop.call_later(rng.random(), world.effect, self.name, share, own)

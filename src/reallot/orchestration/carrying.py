@@ -19,7 +19,7 @@ from .machine import Answered, Event, NotPutBack, NotSeen, PutBack, Refused, See
 from .records import Alert, ChangeKind, ReallocationConfig
 
 READ_SECONDS = 10.0
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1.0, 30.0, 0.01
 ROUND_PAUSE = 5.0
 
 
@@ -128,7 +128,7 @@ class Carrier:
         reading = await self._verified(change)
         if not self.matches(reading, change.after):
             detail = _found(change, reading, entry.detail)
-            await self._mark(entry, StepState.UNKNOWN, detail, may_act=entry.may_act)
+            await self._mark(entry, _left(reading, entry.may_act), detail, may_act=entry.may_act)
             return NotSeen(self.now(), change.protocol, detail)
         await self._mark(entry, StepState.CONFIRMED)
         if last:
@@ -175,7 +175,8 @@ class Carrier:
             await self._mark(entry, StepState.CONFIRMED)
             return PutBack(self.now(), change.protocol)
         detail = _found(change, reading, reason)
-        await self._mark(entry, StepState.UNKNOWN, detail, may_act=outcome is Outcome.LOST)
+        lost = outcome is Outcome.LOST
+        await self._mark(entry, _left(reading, lost), detail, may_act=lost)
         if reading.share is None:
             return Unclear(self.now(), change.protocol, detail)
         return NotPutBack(self.now(), change.protocol, detail)
@@ -233,6 +234,8 @@ class Carrier:
 
     async def _call(self, change: Change, key: str) -> tuple[Outcome, str]:
         seconds = self.config.apply_timeout.total_seconds()
+        # from here on the share read before says nothing: it may be either until it is read again
+        self.seen.pop(change.protocol, None)
         return await ask_for(self.adapters[change.protocol], change.after, key, seconds)
 
     async def _verified(self, change: Change) -> Reading:
@@ -246,7 +249,7 @@ class Carrier:
             left = deadline - clock.monotonic()
             if self.matches(reading, change.after) or left <= 0.0:
                 return reading
-            await clock.sleep(min(pause, left))
+            await clock.sleep(max(min(pause, left), SHORTEST_PAUSE))
             pause = min(2.0 * pause, LONGEST_PAUSE)
 
     async def _mark(self, entry: Step, state: StepState, detail: str = "", may_act: bool = False) -> None:
@@ -264,6 +267,11 @@ def _found(change: Change, reading: Reading, said: str) -> str:
     """What was read in place of what was asked for."""
     what = f"could not be read ({reading.reason})" if reading.share is None else f"was read as {reading.share:.6g}"
     return f"{change.protocol} was asked for {change.after:.6g} and {what}" + (f"; {said}" if said else "")
+
+
+def _left(reading: Reading, may_act: bool) -> StepState:
+    """The state of a call that was not seen: only one that was answered, and whose share was read, is surely over."""
+    return StepState.UNKNOWN if reading.share is None or may_act else StepState.REFUSED
 
 
 def end_of_hold(at: datetime, rules: Rules) -> datetime | None:
