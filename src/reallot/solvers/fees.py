@@ -1,38 +1,42 @@
 """One period, one capacity, a fixed fee per move or at most so many moves: which protocols move, exactly.
 
-Given who moves, flat rates are split as ever (split.py). Who moves is a search: the relaxation (fees_sides) settles
-almost all protocols, since their gain or loss at its price is larger than what there is to win over a set of movers
-already known (fees_core); sets that differ in the few others are seen in the order of their bounds (fees_search).
-Where there are too many of these, HiGHS finishes with the best one as its start (fees_rest).
+Given who moves, flat rates are split as ever (split.py). Who moves is a search: the relaxation (fees_sides, fees_root)
+settles almost all protocols, since their gain or loss at its price is larger than what there is to win over a set of
+movers already known; the few others are searched branch by branch (fees_search). Where there are too many branches,
+HiGHS finishes with the best set known as its start (fees_rest). With the extra `fast` all of it is compiled
+(fees_compiled).
 """
 
 from __future__ import annotations
 
 import sys
-from heapq import heappop, heappush
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, CVaR, RateUncertainty
-from ..problem.arrays import BoolArray
+from ..problem.arrays import BoolArray, FloatArray
 from ..problem.value import value
 from ..program import Status
-from . import fees_search
+from . import fees_root, fees_search
 from .answer import PathAnswer, Unmet
-from .compiled import require
-from .fees_core import MARGIN, Known, core, question
-from .fees_sides import Line, Lowest, Sides, relaxed, sides, split_on, worth_of
+from .compiled import available, require
+from .fees_root import Task
+from .fees_sides import sides
 from .split import split
 
-SETS = 20_000
-"""Sets of movers seen before HiGHS takes over; asking a question counts as seeing QUESTION of them."""
-QUESTION = 200
-"""Sets of movers seen before a question is split in two, if that leaves little room; else PATIENCE times as many."""
-PATIENCE = 20
-ROOM = 0.6
-"""Splitting pays where it leaves no more than this part of the room above the best set."""
+BRANCHES = 20_000
+"""Branches looked into before HiGHS takes over."""
+PLAIN_BRANCHES = 2_000
+"""The same without Numba: they take many times longer."""
+DEEP = 1_000
+"""Branches that may wait to be looked into; HiGHS takes over where there are more."""
+LOADING = 0.5
+"""Seconds that loading Numba takes: a search that has taken as long goes on compiled, where Numba is installed."""
+SLICE, COMPILED_SLICE = 10_000, 2_000_000
+"""Branches times protocols between two looks at the clock: some ten milliseconds."""
 
 
 def declines(problem: AllocationProblem) -> str | None:
@@ -68,174 +72,161 @@ def solve(
     *,
     time_limit_seconds: float | None = None,
     compiled: bool | None = None,
-    most_sets: int = SETS,
+    most_branches: int | None = None,
 ) -> PathAnswer | Unmet:
     """The best split of a problem that this path does not decline; raises InvalidInput for one it does.
 
-    time_limit_seconds  HiGHS, where it takes over, stops here; the search before it takes a fraction of a second
-    compiled            the search with Numba (extra `fast`), or without; None for with it where it is loaded already
-    most_sets           sets of movers to see before HiGHS takes over
+    time_limit_seconds  the search, and HiGHS where it takes over, stop here with the best set known and its bound
+    compiled            with Numba (extra `fast`), or without; None for with it where it is loaded already, or once the
+                        search has taken as long as loading it does
+    most_branches       of the search, before HiGHS takes over
 
-    Source: fixed-charge knapsack by Lagrangian bounds, sets ranked by them (Lawler, 1972, ranks solutions this way).
+    Of protocols alike in every number, those first by name move.
     """
     why_not = declines(problem)
     if why_not is not None:
         raise InvalidInput(f"the fee path declines: {why_not}; use solver='highs' or 'auto'")
     started = perf_counter()
-    found = sides(problem)
-    if isinstance(found, Unmet):
-        return found
-    root = relaxed(found)
-    search = Search(found, compiled)
-    search.run(root, most_sets)
-    if search.bound is None:
-        return _answer(problem, found, search.best.movers, f"search finished: {search.effort}")
-    remaining = None if time_limit_seconds is None else time_limit_seconds - (perf_counter() - started)
-    return _handed_over(problem, found, root, search, remaining)
+    may_load = compiled is None and available()
+    if compiled is None:
+        compiled = is_loaded()
+    task = _compiled().task(problem) if compiled else None
+    if task is None:
+        found = sides(problem)
+        if isinstance(found, Unmet):
+            return found
+        task = fees_root.task(found)
+    if most_branches is None:
+        most_branches = BRANCHES if compiled or may_load else PLAIN_BRANCHES
+    ends = np.inf if time_limit_seconds is None else started + time_limit_seconds
+    search = Search(task, compiled)
+    search.run(most_branches, ends, started + LOADING if may_load else np.inf)
+    task.put_in_order(problem)
+    if not search.depth:
+        return _answer(problem, _schedule(problem, task.moves()), f"search finished: {search.effort}")
+    return _handed_over(problem, search, ends)
+
+
+def is_loaded() -> bool:
+    """True where the compiled functions were used before."""
+    return f"{__package__}.fees_compiled" in sys.modules
+
+
+def _compiled() -> Any:
+    """The compiled functions; loads Numba."""
+    require()
+    from . import fees_compiled
+
+    return fees_compiled
 
 
 class Search:
-    """One run: the best set of movers so far, how much was seen, and the bound on what was not (None: all was)."""
+    """The search of a task: how many branches wait, how many were looked into; the best set is put into the task."""
 
-    def __init__(self, sides: Sides, compiled: bool | None) -> None:
-        self.sides, self.by = sides, ""
-        self.look, self.most_compiled = fees_search.search, 0
-        if compiled or (compiled is None and f"{__package__}.fees_compiled" in sys.modules):
-            require()
-            from . import fees_compiled
+    def __init__(self, task: Task, compiled: bool) -> None:
+        self.task, self.depth, self.seen, self.compiled = task, int(task.is_open), 0, compiled
+        if self.depth:
+            size = len(task.best)
+            make = _compiled().tables if compiled else fees_search.tables
+            self.stack, self.scratch = make(size, min(size, DEEP) + 3)
+            self.stack[0][0][:] = fees_search.all_open(size)
+            for table, first in zip(self.stack[1:], (task.price, task.bound, task.most), strict=True):
+                table[0] = first
 
-            self.look, self.most_compiled = fees_compiled.search, fees_compiled.MOST
-        self.best = Known(-np.inf, sides.taken, 0.0)
-        self.bound: float | None = None
-        self.seen = self.questions = self.left_open = 0
+    def compile(self) -> None:
+        """Goes on with arrays and compiled code; loads Numba."""
+        task, as_arrays = self.task, _compiled().as_arrays
+        self.compiled, self.stack, self.scratch = True, as_arrays(self.stack), as_arrays(self.scratch)
+        task.core, task.free, task.best = as_arrays(task.core), as_arrays(task.free), as_arrays(task.best)
 
     @property
     def effort(self) -> str:
-        """What was seen, in words."""
-        asked = "1 question" if self.questions == 1 else f"{self.questions} questions"
-        left = f"{self.left_open:,} protocols left open by relaxations"
-        return f"{asked} with {left}, {self.seen:,} sets of movers seen{self.by}"
+        """What was left open and looked into, in words."""
+        branches = "1 branch" if self.seen == 1 else f"{self.seen:,} branches"
+        by = ", compiled" if self.compiled else ""
+        return f"{len(self.task.best):,} protocols left open by the relaxation, {branches} searched{by}"
 
-    def run(self, root: Lowest, most_sets: int) -> None:
-        """Asks and splits questions, the most promising first, until none is open or too much was seen."""
-        heap = [(-root.value, 0, self.sides, root)]
-        while heap:
-            bound, _, asked, lowest = heappop(heap)
-            if -bound <= self.best.worth + MARGIN * asked.near:
+    @property
+    def bound(self) -> float:
+        """On every set of movers."""
+        return max([self.task.known, *self.stack[2][: self.depth]]) if self.depth else self.task.known
+
+    def run(self, most_branches: int, ends: float, loads: float) -> None:
+        """Looks into branches until none waits, too many were seen or it is `ends`; compiled from `loads` on."""
+        task = self.task
+        while self.depth and self.seen < most_branches:
+            now = perf_counter()
+            if now >= ends:
                 return
-            spent = self.seen + QUESTION * self.questions
-            if self.questions and spent >= most_sets:
-                self.bound = -bound
+            if now >= loads and not self.compiled:
+                self.compile()
+            look = _compiled().search if self.compiled else fees_search.search
+            part = (COMPILED_SLICE if self.compiled else SLICE) // (len(task.best) + 8) + 1
+            self.depth, task.known, seen = look(
+                self.depth,
+                task.known,
+                min(part, most_branches - self.seen),
+                task.margin,
+                task.close,
+                task.core,
+                task.free,
+                task.best,
+                self.stack,
+                *self.scratch,
+            )
+            self.seen += seen
+            if not seen:
                 return
-            left = self.ask(asked, lowest, min(most_sets - spent, QUESTION))
-            if left is None:
-                continue
-            halves = [(half, relaxed(half)) for half in split_on(asked, _partly_moved(asked, lowest))]
-            if not self._is_worth_it(lowest, halves):
-                left = self.ask(asked, lowest, min(most_sets - spent, PATIENCE * QUESTION))
-                if left is None:
-                    continue
-            for number, (half, root) in enumerate(halves):
-                if half.most >= 0:
-                    heappush(heap, (-min(root.value, left), 2 * self.questions + number, half, root))
-
-    def _is_worth_it(self, whole: Lowest, halves: list[tuple[Sides, Lowest]]) -> bool:
-        """True where splitting leaves much less room above the best set: sets to see grow with its exponential."""
-        room = max(root.value for _, root in halves) - self.best.worth
-        return room <= ROOM * (whole.value - self.best.worth)
-
-    def ask(self, sides: Sides, root: Lowest, most_sets: int) -> float | None:
-        """Sees sets of movers by rising loss; None where none of them can be better, else a bound on those not seen."""
-        self.questions += 1
-        if _partly_moved(sides, root) < 0:
-            self.keep(Known(root.value, _movers(sides, root.left), root.price))
-            return None
-        ends = [_known(sides, _movers(sides, line), root.price) for line in (root.left, root.right)]
-        for known in ends:
-            self.keep(known)
-        left = core(sides, root, self.best.worth)
-        self.left_open += left.places.size
-        prices = [known.price for known in ends]
-        asked = question(sides, root, self.best.worth, prices, left, most_sets)
-        worth, found, seen, bound = self.look(*asked)
-        self.seen += seen
-        if 0 < left.places.size <= self.most_compiled:
-            self.by = ", compiled"
-        if found >= 0:
-            movers = left.always | sides.taken
-            movers[left.places] = [bool(found >> i & 1) for i in range(left.places.size)]
-            self.keep(Known(worth, movers, root.price))
-        return bound if bound > worth else None
-
-    def keep(self, known: Known) -> None:
-        """The better one of `known` and the best so far."""
-        self.best = max(self.best, known, key=lambda each: each.worth)
 
 
-def _movers(sides: Sides, line: Line) -> BoolArray:
-    """Who moves in a set, but for the free."""
-    return (line.movers & sides.open) | sides.taken
-
-
-def _partly_moved(sides: Sides, root: Lowest) -> int:
-    """The protocol that the relaxation moves in part, the one with the largest fee of several; -1 where none is."""
-    places = np.flatnonzero((root.left.movers ^ root.right.movers) & sides.open)
-    return int(places[np.argmax(sides.fee[places])]) if places.size else -1
-
-
-def _known(sides: Sides, movers: BoolArray, otherwise: float) -> Known:
-    """A set of movers with its worth, and the price that proves it; `otherwise` where it has no split, and no price."""
-    worth, price = worth_of(sides, movers)
-    return Known(worth, movers, otherwise if price is None else price)
-
-
-def _handed_over(
-    problem: AllocationProblem, sides: Sides, root: Lowest, search: Search, remaining: float | None
-) -> PathAnswer | Unmet:
+def _handed_over(problem: AllocationProblem, search: Search, ends: float) -> PathAnswer:
     """HiGHS's answer, from the best set known; that set where HiGHS finds no better one."""
     from .fees_rest import finish
 
-    best, bound = search.best, float(search.bound or 0.0)
-    base = value(problem, problem.steps.middle[None, :]).net
-    detail, status = f"search given up after {search.effort}; ", Status.STOPPED
-    if remaining is not None and remaining <= 0.0:
-        return _answer(problem, sides, best.movers, detail + "no time left for HiGHS", base + bound, status)
-    solution, movers = finish(sides, core(sides, root, best.worth), best.movers, remaining)
+    task, bound = search.task, search.bound
+    detail, base = f"search given up after {search.effort}; ", value(problem, problem.steps.middle[None, :]).net
+    remaining = ends - perf_counter()
+    if remaining <= 0.0:
+        best, detail = _schedule(problem, task.moves()), detail + "no time left for HiGHS"
+        return _answer(problem, best, detail, base + bound, Status.STOPPED)
+    found = sides(problem)
+    assert not isinstance(found, Unmet)
+    solution, moves = finish(found, task, remaining if np.isfinite(remaining) else None)
     if solution.bound is not None:
         bound = min(bound, solution.bound)
-    if movers is not None:
-        other = _known(sides, movers, best.price)
-        best = other if other.worth > best.worth else best
+    best, other = _schedule(problem, task.moves()), None if moves is None else _schedule(problem, moves)
+    if other is not None and value(problem, other).net > value(problem, best).net:
+        best = other
     if solution.status is Status.OPTIMAL:
-        detail, status = detail + "HiGHS finished from the best of them", Status.OPTIMAL
-    else:
-        detail += f"HiGHS went on from the best of them and stopped ({solution.detail})"
-    return _answer(problem, sides, best.movers, detail, base + bound, status)
+        return _answer(problem, best, detail + "HiGHS finished from the best of them", base + bound)
+    detail += f"HiGHS went on from the best of them and stopped ({solution.detail})"
+    return _answer(problem, best, detail, base + bound, Status.STOPPED)
+
+
+def _schedule(problem: AllocationProblem, moves: BoolArray) -> FloatArray:
+    """The best shares in which only these move, (1, protocols)."""
+    step = problem.steps
+    shares = split(
+        step.buy,
+        step.sell,
+        problem.arrays.current,
+        np.where(moves, step.low, step.middle),
+        np.where(moves, step.high, step.middle),
+        float(problem.available or 0.0),
+        rank=lambda: problem.arrays.rank,
+        idle=problem.allow_idle,
+    )
+    assert not isinstance(shares, Unmet)  # a set is known only if there is a split for it
+    return shares.shares[None, :]
 
 
 def _answer(
     problem: AllocationProblem,
-    sides: Sides,
-    movers: BoolArray,
+    schedule: FloatArray,
     detail: str,
     bound: float | None = None,
     status: Status = Status.OPTIMAL,
-) -> PathAnswer | Unmet:
-    """The best split in which only `movers` and the free move."""
-    data, step = problem.arrays, problem.steps
-    moves = movers | ~sides.open
-    shares = split(
-        step.buy,
-        step.sell,
-        data.current,
-        np.where(moves, step.low, step.middle),
-        np.where(moves, step.high, step.middle),
-        float(problem.available or 0.0),
-        rank=lambda: data.rank,
-        idle=problem.allow_idle,
-    )
-    if isinstance(shares, Unmet):
-        return shares
-    schedule = shares.shares[None, :]
+) -> PathAnswer:
+    """A schedule with a bound on all of them; its own worth where None."""
     worth = value(problem, schedule).net
     return PathAnswer(schedule, bound=worth if bound is None else max(bound, worth), status=status, detail=detail)
