@@ -262,6 +262,28 @@ def test_what_an_adapter_itself_refuses_names_the_file_and_the_table_too():
         build(config_from_text(text, "mine.toml"))
 
 
+def test_the_readmes_configuration_is_one(tmp_path: Path):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    text = next(part.split("```")[0] for part in readme.split("```toml\n")[1:] if "[reallocation]" in part)
+    parts = build(config_from_text(text, folder=tmp_path))
+    assert list(parts.coordinator.adapters) == ["disk", "miner"]
+    assert parts.mode is Mode.ADVISE
+    parts.ledger.close()
+
+
+def test_readings_may_go_to_a_server_named_by_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("psycopg")
+    pytest.importorskip("sqlalchemy")
+    from reallot.ledger.postgres_history import PostgresHistory
+
+    monkeypatch.setenv("READINGS_URL", "postgresql://127.0.0.1:1/none")
+    parts = build(config_from_text(f'[ledger]\npath = "books"\nhistory_env = "READINGS_URL"\n{ONE}', folder=tmp_path))
+    assert isinstance(parts.ledger.history, PostgresHistory)
+    parts.ledger.close()
+    assert "NAME of an environment variable" in wrong(f'[ledger]\nhistory_env = "postgresql://me:{CANARY}@x/y"\n{ONE}')
+    assert CANARY not in wrong(f'[ledger]\nhistory_env = "postgresql://me:{CANARY}@x/y"\n{ONE}')
+
+
 def test_real_sources_do_not_run_in_simulated_time():
     text = ONE + '[protocols.disk]\nadapter = "storj"\n'
     with pytest.raises(ConfigurationError, match=r"config.toml: disk cannot run in simulated time"):

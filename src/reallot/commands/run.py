@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
-from ..errors import ConfigurationError, MonitoringError
+from ..errors import ConfigurationError, DataError, MonitoringError
 from ..lengths import said
 from ..orchestration.config import Config, config_from_text, read_config
 from ..orchestration.factory import Parts, build, close_quietly, remember
@@ -114,8 +114,11 @@ def _code(runner: Runner, stopping: _Stop) -> int:
 
 async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop: asyncio.Event) -> None:
     parts = runner.parts
-    known = await remember(parts)
-    began = parts.clock.now()
+    began, known = parts.clock.now(), 0
+    try:
+        known = await remember(parts)
+    except DataError as error:
+        tell(Happening("ledger", began, f"what was known before cannot be read: {error}", level=30))
     _hello(parts, began, known, options)
     until = began + options.simulate if options.simulate is not None else None
     async for result in runner.cycles(stop, began if options.once else until):
@@ -133,7 +136,8 @@ def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespac
     text = f"{count} protocols, polled every {every}, mode {parts.mode.value}"
     if options.simulate is not None:
         text += f", {said(options.simulate.total_seconds())} of simulated time"
-    text += f"; ledger {parts.ledger.folder}" if parts.ledger.folder else f"; {parts.engine.loses}"
+    in_memory = "ledger in memory" if options.simulate is not None else parts.engine.loses
+    text += f"; ledger {parts.ledger.folder}" if parts.ledger.folder else f"; {in_memory}"
     if known:
         text += f"; {known} polls are known from before"
     tell(Happening("start", began, text, {"protocols": count, "mode": parts.mode.value}))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from ..adapters.settings import ADAPTERS, Settings
+from ..adapters.settings import ADAPTERS, Settings, Variable
 from ..errors import ConfigurationError, InvalidInput, near_miss
 from ..lengths import length
 from ..problem import Limits, ProtocolSpec
@@ -36,9 +36,14 @@ class CoordinatorSection(Record):
 
 
 class LedgerSection(Record):
-    """The folder of what must survive a restart, beside the file; without it everything is kept in memory."""
+    """The folder of what must survive a restart, beside the file; without it everything is kept in memory.
+
+    history_env  variable with the connection string of a PostgreSQL server that keeps the readings instead
+    """
 
     path: str | None = None
+    history_env: Variable | None = None
+    history_schema: str = "reallot"
 
 
 class SimulationSection(Record):

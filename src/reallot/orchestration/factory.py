@@ -11,6 +11,7 @@ from ..adapters.base import ProtocolAdapter
 from ..adapters.combined import CombinedAdapter
 from ..adapters.settings import Place
 from ..errors import ConfigurationError, InvalidInput, ReallotError
+from ..ledger.history_store import HistoryStore
 from ..ledger.store import Ledger, open_ledger
 from .clock import Clock, ManualClock, SystemClock
 from .config import Config, ProtocolSection
@@ -70,7 +71,7 @@ def build(
             raise ConfigurationError(
                 f"{config.source}: {', '.join(real)} cannot run in simulated time; only simulated and replay can"
             )
-    opened = open_ledger(ledger if ledger is not None else config.ledger_folder)
+    opened = open_ledger(ledger if ledger is not None else config.ledger_folder, history=_history(config))
     try:
         return _parts(config, opened, simulate, mode, clock)
     except BaseException:
@@ -106,6 +107,21 @@ async def remember(parts: Parts) -> int:
         await parts.monitor.update_snapshot(metrics)
         count += 1
     return count
+
+
+def _history(config: Config) -> HistoryStore | None:
+    """Where the readings go, if not into the ledger's folder."""
+    if config.ledger.history_env is None:
+        return None
+    try:
+        from ..ledger.postgres_history import PostgresHistory
+
+        return PostgresHistory(config.ledger.history_env, schema=config.ledger.history_schema)
+    except ImportError as error:
+        told = f"it needs the library {error.name}: pip install 'reallot[postgres]'"
+    except ReallotError as error:
+        told = redact(str(error))
+    raise ConfigurationError(f"{config.source}: [ledger] history_env: {told}")
 
 
 def _begin(config: Config, ledger: Ledger) -> datetime:

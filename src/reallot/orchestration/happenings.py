@@ -104,5 +104,6 @@ def plan_fields(plan: AllocationPlan) -> Fields:
         "cost": plan.estimated_cost,
         "net_benefit": plan.net_benefit,
         "confidence": plan.confidence,
+        "reasons": "; ".join(plan.reasons),
         **changes,
     }
