@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ from tests.orchestration.killed import AFTER, BEFORE, shares
 ROOT = Path(__file__).parents[2]
 MOMENTS = ("before a write", "after a write", "before an effect", "after an effect")
 KILLED = -signal.SIGKILL
+
+
+@pytest.fixture
+def place():
+    """A folder in memory where there is one: what a killed process wrote stays there as on a disk."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
@@ -73,44 +82,44 @@ def is_whole(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("refuses", ["", "compute", "storage"], ids=["goes well", "last refuses", "first refuses"])
-def test_killed_anywhere_it_ends_before_or_after_and_recovery_is_idempotent(start, tmp_path, refuses):
+def test_killed_anywhere_it_ends_before_or_after_and_recovery_is_idempotent(start, place, refuses):
     count = 0
-    for place in points(start, tmp_path, "execute", lambda place: None, refuses=refuses):
-        assert start(place, "recover", refuses=refuses) == 0
-        whole = is_whole(place)
-        assert start(place, "recover", refuses=refuses) == 0
-        assert is_whole(place) == whole, "the second recovery did something"
+    for each in points(start, place, "execute", lambda folder: None, refuses=refuses):
+        assert start(each, "recover", refuses=refuses) == 0
+        whole = is_whole(each)
+        assert start(each, "recover", refuses=refuses) == 0
+        assert is_whole(each) == whole, "the second recovery did something"
         if refuses:
-            assert shares(place) == BEFORE
+            assert shares(each) == BEFORE
         count += 1
     assert count >= 24
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["after a write", "after an effect"])
-def test_killed_again_during_recovery_it_ends_the_same(start, tmp_path, moment):
+def test_killed_again_during_recovery_it_ends_the_same(start, place, moment):
     """The engine dies after each write or effect of the plan; the recovery dies at each of its own moments."""
     count = 0
     for number in range(100):
 
-        def prepare(place, number=number):
-            return start(place, "execute", when=moment, number=number)
+        def prepare(folder, number=number):
+            return start(folder, "execute", when=moment, number=number)
 
-        probe = tmp_path / f"probe-{number}"
+        probe = place / f"probe-{number}"
         probe.mkdir()
         if prepare(probe) == 0:
             break
-        for place in points(start, tmp_path / str(number), "recover", prepare):
-            assert start(place, "recover") == 0
-            is_whole(place)
+        for each in points(start, place / str(number), "recover", prepare):
+            assert start(each, "recover") == 0
+            is_whole(each)
             count += 1
     assert count >= 8
 
 
 @pytest.mark.slow
-def test_a_plan_that_was_carried_out_is_not_carried_out_again_after_a_restart(start, tmp_path):
-    assert start(tmp_path, "execute") == 0
-    whole = is_whole(tmp_path)
-    assert shares(tmp_path) == AFTER
-    assert start(tmp_path, "execute") == 0
-    assert is_whole(tmp_path) == whole
+def test_a_plan_that_was_carried_out_is_not_carried_out_again_after_a_restart(start, place):
+    assert start(place, "execute") == 0
+    whole = is_whole(place)
+    assert shares(place) == AFTER
+    assert start(place, "execute") == 0
+    assert is_whole(place) == whole
