@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import math
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -143,3 +144,100 @@ def test_no_number_in_a_file_may_be_infinite_or_missing(tmp_path: Any, number: f
         code, _, err = run("solve", str(path))
         assert code == 2
         assert key in err
+
+
+# The commands around a running engine
+
+SOUND = """
+[coordinator]
+every = "5m"
+[protocols.relay]
+adapter = "simulated"
+share = 0.5
+rate = 1.0
+[protocols.storage]
+adapter = "simulated"
+share = 0.5
+curve = [[0, 0], [0.5, 1.0]]
+"""
+SETTINGS = st.sampled_from(
+    [
+        "every",
+        "share",
+        "rate",
+        "noise",
+        "outages",
+        "changes",
+        "adapter",
+        "mode",
+        "held",
+        "max_share",
+        "late",
+        "x",
+        "step",
+    ]
+)
+
+
+@st.composite
+def broken_configs(draw: st.DrawFn) -> dict[str, Any]:
+    """A configuration with up to three values replaced, taken away or added."""
+    table: dict[str, Any] = tomllib.loads(SOUND)
+    for _ in range(draw(st.integers(0, 3))):
+        container, key = draw(st.sampled_from(list(places(table))))
+        how = draw(st.sampled_from(["replace", "remove", "add", "section"]))
+        if how == "remove":
+            del container[key]
+        elif how == "add" and isinstance(container, dict):
+            container[draw(SETTINGS)] = draw(JUNK)
+        elif how == "section":
+            name = draw(st.sampled_from(["optimizer", "reallocation", "monitor", "limits", "ledger", "simulation"]))
+            table[name] = draw(st.one_of(JUNK, st.dictionaries(SETTINGS, JUNK, max_size=2)))
+        else:
+            container[key] = draw(JUNK)
+        if not table:
+            break
+    return table
+
+
+@pytest.mark.slow
+@given(table=broken_configs(), options=st.sampled_from([("--once",), ("--json-log",), ("--mode", "advise")]))
+def test_any_configuration_gets_an_answer(
+    tmp_path_factory: pytest.TempPathFactory, table: Any, options: tuple[str, ...]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "config.toml"
+    path.write_text(written_as_toml(without_none(table)))
+    if isinstance(table.get("ledger"), dict):
+        options = (*options, "--ledger", str(tmp_path_factory.getbasetemp() / "books"))
+    code, out, err = run("run", str(path), "--simulate", "10m", *options)
+    assert code in (0, 2, 3), err
+    assert err.count("\n") == (1 if code == 2 else 0), err
+    assert bool(out) == (code != 2)
+    assert "Traceback" not in out + err
+
+
+@given(content=st.binary(max_size=60))
+def test_any_bytes_in_a_configuration_get_an_answer(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "bytes-config.toml"
+    path.write_bytes(content)
+    code, out, err = run("run", str(path), "--once", "--simulate", "1m")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+@given(
+    content=st.binary(max_size=200),
+    command=st.sampled_from(
+        [("report",), ("report", "--json"), ("history",), ("explain", "LAST"), ("confirm", "x"), ("resume",)]
+    ),
+)
+def test_any_bytes_in_a_ledger_get_an_answer(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, command: tuple[str, ...]
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "broken-books"
+    folder.mkdir(exist_ok=True)
+    for name in ("journal.db", "history.db"):
+        (folder / name).write_bytes(content)
+    code, out, err = run(*command, "--ledger", str(folder))
+    assert code in (2, 3)
+    assert err.count("\n") == 1
+    assert json.loads(out)["message"] in err if "--json" in command else out == ""
