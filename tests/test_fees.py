@@ -203,7 +203,7 @@ def test_compiled_a_crowd_gives_the_same_answer(max_moves: int | None, seed: int
     plain, compiled = fees.solve(problem, compiled=False), fees.solve(problem, compiled=True)
     assert isinstance(plain, PathAnswer) and isinstance(compiled, PathAnswer)
     assert compiled.schedule.tolist() == plain.schedule.tolist()
-    assert compiled.detail == f"{plain.detail}, compiled"
+    assert compiled.detail.startswith("search finished: ") and compiled.detail.endswith(", compiled")
 
 
 @pytest.mark.slow
@@ -217,6 +217,19 @@ def test_a_search_that_takes_longer_than_loading_goes_on_compiled(monkeypatch: p
     assert isinstance(plain, PathAnswer) and isinstance(late, PathAnswer)
     assert late.schedule.tolist() == plain.schedule.tolist()
     assert late.detail == f"{plain.detail}, compiled"
+
+
+@pytest.mark.slow
+def test_compiled_the_search_goes_on_from_a_plain_relaxation(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
+    from reallot.solvers import fees_compiled
+
+    problem = crowd(200, 10)
+    monkeypatch.setattr(fees_compiled, "task", lambda problem: None)
+    plain, compiled = fees.solve(problem, compiled=False), fees.solve(problem, compiled=True)
+    assert isinstance(plain, PathAnswer) and isinstance(compiled, PathAnswer)
+    assert compiled.schedule.tolist() == plain.schedule.tolist()
+    assert compiled.detail == f"{plain.detail}, compiled"
 
 
 def test_without_time_the_best_set_comes_with_its_bound() -> None:

@@ -33,6 +33,8 @@ PLAIN_BRANCHES = 2_000
 """The same without Numba: they take many times longer."""
 DEEP = 1_000
 """Branches that may wait to be looked into; HiGHS takes over where there are more."""
+FEW, FIRST = 24, 60
+"""A larger core waits until that many of it have been searched, for at most so many branches: a better set is known."""
 LOADING = 0.5
 """Seconds that loading Numba takes: a search that has taken as long goes on compiled, where Numba is installed."""
 SLICE, COMPILED_SLICE = 10_000, 2_000_000
@@ -90,16 +92,23 @@ def solve(
     may_load = compiled is None and available()
     if compiled is None:
         compiled = is_loaded()
-    task = _compiled().task(problem) if compiled else None
+    if most_branches is None:
+        most_branches = BRANCHES if compiled or may_load else PLAIN_BRANCHES
+    ends = np.inf if time_limit_seconds is None else started + time_limit_seconds
+    task, seen = _compiled().task(problem) if compiled else None, 0
     if task is None:
         found = sides(problem)
         if isinstance(found, Unmet):
             return found
-        task = fees_root.task(found)
-    if most_branches is None:
-        most_branches = BRANCHES if compiled or may_load else PLAIN_BRANCHES
-    ends = np.inf if time_limit_seconds is None else started + time_limit_seconds
-    search = Search(task, compiled)
+        root = fees_root.root(found)
+        task = root.task()
+        if len(task.best) > FEW and task.is_open:  # a better set first: it leaves a smaller core
+            first = Search(root.task(FEW))
+            first.run(min(FIRST, most_branches), ends, np.inf)
+            task, seen = root.with_known(first.task).task(), first.seen
+    search = Search(task, seen)
+    if compiled:
+        search.compile()
     search.run(most_branches, ends, started + LOADING if may_load else np.inf)
     task.put_in_order(problem)
     if not search.depth:
@@ -123,21 +132,24 @@ def _compiled() -> Any:
 class Search:
     """The search of a task: how many branches wait, how many were looked into; the best set is put into the task."""
 
-    def __init__(self, task: Task, compiled: bool) -> None:
-        self.task, self.depth, self.seen, self.compiled = task, int(task.is_open), 0, compiled
+    def __init__(self, task: Task, seen: int = 0) -> None:
+        self.task, self.depth, self.seen = task, int(task.is_open), seen
+        self.compiled = not isinstance(task.best, bytearray)
         if self.depth:
             size = len(task.best)
-            make = _compiled().tables if compiled else fees_search.tables
+            make = _compiled().tables if self.compiled else fees_search.tables
             self.stack, self.scratch = make(size, min(size, DEEP) + 3)
             self.stack[0][0][:] = fees_search.all_open(size)
             for table, first in zip(self.stack[1:], (task.price, task.bound, task.most), strict=True):
                 table[0] = first
 
     def compile(self) -> None:
-        """Goes on with arrays and compiled code; loads Numba."""
-        task, as_arrays = self.task, _compiled().as_arrays
-        self.compiled, self.stack, self.scratch = True, as_arrays(self.stack), as_arrays(self.scratch)
-        task.core, task.free, task.best = as_arrays(task.core), as_arrays(task.free), as_arrays(task.best)
+        """Goes on with arrays and compiled code, if it does not yet; loads Numba."""
+        if self.depth and not self.compiled:
+            task, as_arrays = self.task, _compiled().as_arrays
+            self.stack, self.scratch = as_arrays(self.stack), as_arrays(self.scratch)
+            task.core, task.free, task.best = as_arrays(task.core), as_arrays(task.free), as_arrays(task.best)
+        self.compiled = True
 
     @property
     def effort(self) -> str:
@@ -158,7 +170,7 @@ class Search:
             now = perf_counter()
             if now >= ends:
                 return
-            if now >= loads and not self.compiled:
+            if now >= loads:
                 self.compile()
             look = _compiled().search if self.compiled else fees_search.search
             part = (COMPILED_SLICE if self.compiled else SLICE) // (len(task.best) + 8) + 1

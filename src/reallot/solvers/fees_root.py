@@ -8,7 +8,7 @@ the other is used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,54 +82,87 @@ class Pieces:
     owner: IntArray
 
 
-def task(sides: Sides) -> Task:
-    """The best set and the core of a question."""
+@dataclass(frozen=True)
+class Root:
+    """The bound at its lowest point: value, price, charge on each move, a set that attains it there.
+
+    lead    (protocols,) what each adds as a mover there, less the charge
+    known   worth of the best set known, with its movers `best` (protocols,)
+    """
+
+    sides: Sides
+    pieces: Pieces
+    close: tuple[float, ...]
+    bound: float
+    price: float
+    charge: float
+    left: BoolArray
+    lead: FloatArray
+    known: float
+    best: BoolArray
+
+    def task(self, most: int | None = None) -> Task:
+        """The core left to search; the `most` of it that lose least, the others as in the best set there, if given."""
+        sides, price = self.sides, self.price
+        margin = MARGIN * sides.near
+        room, loss = max(self.bound - self.known - margin, sides.near), np.abs(self.lead)
+        movable = (sides.u > 0.0) | (sides.v > 0.0)
+        is_open = sides.open & ((loss <= room) & movable | (self.left ^ self.best))
+        places = is_open.nonzero()[0]
+        if most is not None and places.size > most:
+            loss[self.left ^ self.best] = 0.0
+            is_open[places[loss[places].argsort()[most:]]] = False
+            places = is_open.nonzero()[0]
+        always = self.left & ~is_open
+        fixed = always | ~sides.open
+        p, u, q, v, fee = (part[places] for part in (sides.p, sides.u, sides.q, sides.v, sides.fee))
+        lack = room - self.charge - np.maximum(self.lead[places], 0.0)
+        u = np.where(np.maximum((p - price) * u, 0.0) - fee > -lack, u, 0.0)
+        v = np.where(np.maximum((price - q) * v, 0.0) - fee > -lack, v, 0.0)
+        return Task(
+            bound=self.bound,
+            known=self.known,
+            best=bytearray(self.best[places]),
+            places=places,
+            fixed=fixed,
+            most=min(sides.most - int(np.count_nonzero(always)), places.size),
+            price=price,
+            margin=margin,
+            close=self.close,
+            core=tuple(part.tolist() for part in (p, u, q, v, fee)),
+            free=_free(sides, self.pieces, fixed),
+        )
+
+    def with_known(self, task: Task) -> Root:
+        """The same with the best set that the search of `task` found."""
+        return replace(self, known=task.known, best=task.moves() & self.sides.open)
+
+
+def root(sides: Sides) -> Root:
+    """The relaxation of a question, and the better one of the two sets next to its lowest point."""
     p, u, q, v, fee = sides.p, sides.u, sides.q, sides.v, sides.fee
     pieces = _pieces(p, u, q, v)
     buys, sells = p - fee / np.where(u > 0.0, u, 1.0), q + fee / np.where(v > 0.0, v, 1.0)
     spread = _pieces(buys, u, sells, v)
     close = _close(sides, pieces, spread)
     start = _crossing(sides, spread, spread.width)
-    worth = sides.gain(start) - fee
-    sure, moving = worth > sides.near, (u > 0.0) | (v > 0.0)
-    either = sides.open & moving & (worth >= -sides.near)
+    lead = sides.gain(start) - fee
+    sure = lead > sides.near
+    either = sides.open & (lead >= -sides.near) & ((u > 0.0) | (v > 0.0))
     if sides.most >= fee.size or np.count_nonzero(either) <= sides.most:
-        bound, price, charge = sides.to_fill * start + float(worth[worth > 0.0].sum()), start, 0.0
+        bound, price, charge = sides.to_fill * start + float(lead[lead > 0.0].sum()), start, 0.0
         left, right = either, sides.open & sure
     else:
         bound, price, charge, left, right = _lowest_with_limit(sides, start, close)
-        worth = sides.gain(price) - fee
-    margin = MARGIN * sides.near
+        lead = sides.gain(price) - fee - charge
     known, best = worth_of(sides, pieces, left), left
-    if bound > known + margin:
+    if bound > known + MARGIN * sides.near:
         other = worth_of(sides, pieces, right)
         known, best = (other, right) if other > known else (known, best)
     if known == -np.inf:
         best = _widest(sides)
         known = worth_of(sides, pieces, best)
-    room = max(bound - known - margin, sides.near)
-    lead = worth - charge if charge else worth
-    is_left = sides.open & moving & (np.abs(lead) <= room)
-    places = is_left.nonzero()[0]
-    always = left & ~is_left
-    fixed = always | ~sides.open
-    p, u, q, v, fee = (part[places] for part in (p, u, q, v, fee))
-    lack = room - charge - np.maximum(lead[places], 0.0)
-    u = np.where(np.maximum((p - price) * u, 0.0) - fee > -lack, u, 0.0)
-    v = np.where(np.maximum((price - q) * v, 0.0) - fee > -lack, v, 0.0)
-    return Task(
-        bound=bound,
-        known=known,
-        best=bytearray(best[places]),
-        places=places,
-        fixed=fixed,
-        most=min(sides.most - int(np.count_nonzero(always)), places.size),
-        price=price,
-        margin=margin,
-        close=close,
-        core=tuple(part.tolist() for part in (p, u, q, v, fee)),
-        free=_free(sides, pieces, fixed),
-    )
+    return Root(sides, pieces, close, bound, price, charge, left, lead, known, best)
 
 
 def worth_of(sides: Sides, pieces: Pieces, movers: BoolArray) -> float:
