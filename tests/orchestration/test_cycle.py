@@ -90,6 +90,7 @@ def test_a_protocol_that_rests_is_held_in_the_plan():
     clock = ManualClock(START)
     result = run(run_cycle(*(parts := world(clock))[:2], PlainEngine(rests=("compute",)), parts[2], clock=clock))
     assert result.plan.moves == {}
+    assert result.opportunities == []
     assert (result.wanted, result.acted) == (False, False)
 
 

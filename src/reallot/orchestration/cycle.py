@@ -69,8 +69,9 @@ async def run_cycle(
     if metrics is None:
         return cycle.result()
     optimizer.update_metrics(metrics)
-    opportunities = await cycle.step("analyse", _now(optimizer.analyze_opportunities, metrics)) or []
-    plan = await cycle.step("plan", _now(optimizer.calculate_optimal_allocation, metrics, held=tuple(held or ())))
+    rests = tuple(held or ())
+    opportunities = await cycle.step("analyse", _now(optimizer.analyze_opportunities, metrics, held=rests)) or []
+    plan = await cycle.step("plan", _now(optimizer.calculate_optimal_allocation, metrics, held=rests))
     wanted = plan is not None and optimizer.should_reallocate(opportunities, plan)
     acted = False
     if engine is not None and plan is not None and wanted and held is not None:

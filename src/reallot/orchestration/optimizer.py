@@ -69,9 +69,14 @@ class EarningsOptimizer:
         self.update_metrics(metrics)
         return estimates(self._tracks, metrics, self.rules)
 
-    def analyze_opportunities(self, metrics: AggregatedMetrics) -> list[OptimizationOpportunity]:
-        """The best plan's moves as pairs, best first; empty where the plan is to stay. Raises as the plan does."""
-        answer = self._answer(metrics, ())
+    def analyze_opportunities(
+        self, metrics: AggregatedMetrics, *, held: Collection[str] = ()
+    ) -> list[OptimizationOpportunity]:
+        """The best plan's moves as pairs, best first; empty where the plan is to stay. Raises as the plan does.
+
+        Protocols in `held` keep their share, as in the plan.
+        """
+        answer = self._answer(metrics, held)
         if answer.careful is None or answer.plan is None:
             return []
         return opportunities(answer.plan, answer.careful, answer.confidence)
