@@ -24,7 +24,10 @@ class HistoryStore(Protocol):
         """The moment of the newest raw reading; None where there is none."""
 
     def roll_up(self, now: datetime, raw: timedelta = ..., hours: timedelta = ...) -> None:
-        """Sums whole hours up, then forgets raw readings older than `raw` and hours older than `hours`."""
+        """Sums whole hours up, then forgets raw readings older than `raw` and hours older than `hours`.
+
+        A store elsewhere may do it later, but before it answers anything.
+        """
 
     def close(self) -> None:
         """Lets go of it; again is harmless."""

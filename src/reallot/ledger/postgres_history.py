@@ -25,8 +25,9 @@ class PostgresHistory:
     most_waiting   readings that are kept in memory while the server does not take them; then the oldest are lost
     pause_seconds  how long it is left alone after a failure; twice as long after each, up to a minute
 
-    `add` hands over to a thread and returns at once; everything else asks the server and raises DataError where that
-    cannot be done. `waiting`, `lost` and `trouble` say how it goes. What waits is gone with the process.
+    `add` and `roll_up` hand over to a thread and return at once, and are done when the server is there; everything else
+    asks it, after what was handed over, and raises DataError where that cannot be done. `waiting`, `lost` and `trouble`
+    say how it goes. What waits is gone with the process.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class PostgresHistory:
         self._writing = Lock()
         self._waiting: dict[Key, Sample] = {}
         self._sent: dict[Key, Sample] = {}
+        self._roll_up: tuple[datetime, timedelta, timedelta] | None = None
         self._lost, self._told_lost = 0, 0
         self._trouble = ""
         self._closed = False
@@ -80,15 +82,10 @@ class PostgresHistory:
                 rule = f"it has a zero, half a sign, or over {_LONGEST_NAME} bytes"
                 raise InvalidInput(f"{name[:40]!r} is no name to keep: {rule}")
         with self._changed:
-            if self._closed:
-                raise DataError(f"{self._server.name}: it is closed")
+            self._hand_over()
             for each in samples:
                 self._waiting[each.protocol, each.at.astimezone(UTC)] = each
             self._trim()
-            if self._thread is None:
-                self._thread = Thread(target=self._work, name="reallot-history", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
 
     def samples(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Sample]:
         """Raw readings with start <= at < end, by protocol and time."""
@@ -99,6 +96,7 @@ class PostgresHistory:
 
     def hours(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Hour]:
         """Whole hours that were rolled up, with start <= at < end, by protocol and time."""
+        self._write()
         if protocol is not None and not _can_be_kept(protocol):
             return []
         return self._server.hours(start, end, protocol)
@@ -115,8 +113,9 @@ class PostgresHistory:
 
         Repeated it changes nothing. What waits is written first: hours of an outage are summed when it is over.
         """
-        self._write()
-        self._server.roll_up(now, raw, hours)
+        with self._changed:
+            self._hand_over()
+            self._roll_up = now, raw, hours
 
     def close(self) -> None:
         """Writes what waits, as far as that is done within `close_seconds`, and lets go; again is harmless."""
@@ -131,11 +130,19 @@ class PostgresHistory:
         if left := self.waiting:
             _log.warning("%s: closed while %d readings waited; they are lost", self._server.name, left)
 
+    def _hand_over(self) -> None:
+        if self._closed:
+            raise DataError(f"{self._server.name}: it is closed")
+        if self._thread is None:
+            self._thread = Thread(target=self._work, name="reallot-history", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
     def _work(self) -> None:
         pause = self._pause
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._waiting)
+                self._changed.wait_for(lambda: self._closed or self._waiting or self._roll_up)
                 last = self._closed
             try:
                 self._write()
@@ -148,13 +155,17 @@ class PostgresHistory:
                 return
 
     def _write(self) -> None:
-        """Writes all that waits; raises DataError, and then it waits on."""
+        """Writes all that waits, then rolls up; raises DataError, and then it waits on."""
         with self._writing:
             try:
                 while self._take():
                     self._server.write(list(self._sent.values()))
                     with self._changed:
                         self._sent = {}
+                if (asked := self._roll_up) is not None:
+                    self._server.roll_up(*asked)
+                    with self._changed:
+                        self._roll_up = None if self._roll_up is asked else self._roll_up
                 self._succeeded()
             except DataError as error:
                 self._failed(str(error))
