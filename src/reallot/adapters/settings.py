@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,9 +44,9 @@ class Settings(Record):
 
     simulates: ClassVar[bool] = False
 
+    @abstractmethod
     def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
         """The adapter; raises ConfigurationError."""
-        raise NotImplementedError
 
     def given(self, *without: str) -> dict[str, Any]:
         """The keys that the file has, with their values, but for those named."""

@@ -16,10 +16,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InvalidInput
-from ..problem import AllocationProblem, CVaR, RateUncertainty
+from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, IntArray
 from . import compiled
 from .answer import Unmet
+from .declining import all_or_nothing, chosen, coupled
 from .split import DUST, SLACK, TIE, Split, split
 
 LARGE, LOADED = 100_000, 1_000
@@ -28,27 +29,12 @@ LARGE, LOADED = 100_000, 1_000
 
 def declines(problem: AllocationProblem) -> str | None:
     """Why this path cannot answer `problem`, in words; None where it can."""
-    data, limits = problem.arrays, problem.limits
+    data = problem.arrays
     if problem.periods > 1:
         return f"{problem.periods} periods are planned together; the exact path takes one"
-    if problem.capacity is None:
-        return "there is no capacity that the shares sum to; the exact path needs one"
-    if problem.resources:
-        return f"resources ({', '.join(problem.resources)}) couple protocols; the exact path takes one capacity only"
-    if limits.groups:
-        return f"group {limits.groups[0].name} couples protocols; the exact path takes one capacity only"
-    if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
-        return "CVaR couples protocols through the scenarios"
-    if isinstance(problem.risk, RateUncertainty):
-        return "the budget of uncertainty couples protocols"
-    if data.has_fee:
-        return "a fee per move makes it a choice of which protocols move"
-    if limits.max_moves is not None:
-        return f"max_moves {limits.max_moves} makes it a choice of which protocols move"
-    if limits.min_move > 0.0:
-        return f"min_move {limits.min_move:g} makes each move all or nothing"
-    if data.has_units:
-        return "entry shares or indivisible units make shares all or nothing"
+    why_not = coupled(problem, "exact") or chosen(problem) or all_or_nothing(problem)
+    if why_not is not None:
+        return why_not
     bent = data.pieces
     if bent is not None and not bent.ordered.all():
         return f"the curve of {problem.names[bent.index[~bent.ordered][0]]} is not concave"

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInput
-from ..problem import AllocationProblem, CVaR, RateUncertainty
+from ..problem import AllocationProblem
 from ..problem.arrays import BoolArray, FloatArray
 from ..problem.value import value
 from ..program import Status
 from . import fees_root, fees_search
 from .answer import PathAnswer, Unmet
 from .compiled import available, require
+from .declining import all_or_nothing, coupled
 from .fees_root import Task
 from .fees_sides import sides
 from .split import split
@@ -44,26 +45,18 @@ SLICE, COMPILED_SLICE = 10_000, 2_000_000
 def declines(problem: AllocationProblem) -> str | None:
     """Why this path cannot answer `problem`, in words; None where it can."""
     data, limits = problem.arrays, problem.limits
-    if not data.fee.any() and limits.max_moves is None:
+    if not data.has_fee and limits.max_moves is None:
         return "no fee per move and no max_moves: there is no choice of who moves"
     if problem.periods > 1:
         return f"{problem.periods} periods are planned together; the fee path takes one"
-    if problem.capacity is None:
-        return "there is no capacity that the shares sum to; the fee path needs one"
-    if problem.resources:
-        return f"resources ({', '.join(problem.resources)}) couple protocols; the fee path takes one capacity only"
-    if limits.groups:
-        return f"group {limits.groups[0].name} couples protocols; the fee path takes one capacity only"
-    if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
-        return "CVaR couples protocols through the scenarios"
-    if isinstance(problem.risk, RateUncertainty):
-        return "the budget of uncertainty couples protocols"
+    why_not = coupled(problem, "fee")
+    if why_not is not None:
+        return why_not
     if limits.max_turnover is not None:
         return "the turnover limit is a second limit that protocols share; the fee path takes one capacity only"
-    if limits.min_move > 0.0:
-        return f"min_move {limits.min_move:g} makes each move all or nothing"
-    if data.entry.any() or data.step.any():
-        return "entry shares or indivisible units make shares all or nothing"
+    why_not = all_or_nothing(problem)
+    if why_not is not None:
+        return why_not
     if data.curved:
         return f"the earnings of {problem.names[data.curved[0].index]} bend; the fee path takes flat rates"
     return None

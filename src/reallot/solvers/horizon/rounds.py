@@ -17,10 +17,11 @@ from typing import Protocol
 import numpy as np
 
 from ...errors import InvalidInput, SolverFailed
-from ...problem import AllocationProblem, CVaR, RateUncertainty
+from ...problem import AllocationProblem
 from ...problem.arrays import BoolArray, FloatArray, IntArray
 from ..answer import PathAnswer, RowPrices, Unmet
 from ..compiled import available, require
+from ..declining import all_or_nothing, chosen, coupled
 from .program import HighsInside
 from .steps import DUST, Steps, best_purchase, holding_values, proves, steps
 
@@ -33,27 +34,12 @@ the faster one."""
 
 def declines(problem: AllocationProblem) -> str | None:
     """Why this path cannot answer `problem`, in words; None where it can."""
-    data, limits = problem.arrays, problem.limits
+    data = problem.arrays
     if problem.periods == 1:
         return "there is one period; the horizon path plans several together"
-    if problem.capacity is None:
-        return "there is no capacity that the shares sum to; the horizon path needs one"
-    if problem.resources:
-        return f"resources ({', '.join(problem.resources)}) couple protocols; the horizon path takes one capacity only"
-    if limits.groups:
-        return f"group {limits.groups[0].name} couples protocols; the horizon path takes one capacity only"
-    if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
-        return "CVaR couples protocols through the scenarios"
-    if isinstance(problem.risk, RateUncertainty):
-        return "the budget of uncertainty couples protocols"
-    if data.has_fee:
-        return "a fee per move makes it a choice of which protocols move"
-    if limits.max_moves is not None:
-        return f"max_moves {limits.max_moves} makes it a choice of which protocols move"
-    if limits.min_move > 0.0:
-        return f"min_move {limits.min_move:g} makes each move all or nothing"
-    if data.has_units:
-        return "entry shares or indivisible units make shares all or nothing"
+    why_not = coupled(problem, "horizon") or chosen(problem) or all_or_nothing(problem)
+    if why_not is not None:
+        return why_not
     if data.curved:
         return f"{problem.names[data.curved[0].index]} has a curve; the horizon path takes flat rates"
     return None
