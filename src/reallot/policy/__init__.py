@@ -1,0 +1,1 @@
+"""Online decision rules with one method, the same live and in a backtest."""

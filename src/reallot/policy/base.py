@@ -1,0 +1,130 @@
+"""The port: a policy has one method, sees what is known at a moment, and answers with shares or with values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InvalidInput
+from ..problem import Limits
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for every step.
+
+    names       of the alternatives, in the order of all arrays
+    step_hours  from one decision to the next
+    move_cost   USD for one unit of share moved: given by one alternative and taken by another
+    move_fee    USD for every alternative whose share changes in a step
+    limits      what a step may change
+    """
+
+    names: tuple[str, ...]
+    step_hours: float
+    move_cost: float = 0.0
+    move_fee: float = 0.0
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def size(self) -> int:
+        """Number of alternatives."""
+        return len(self.names)
+
+    @property
+    def most_turnover(self) -> float:
+        """Largest part of the capacity that one step may move: from max_turnover and from max_change."""
+        limits = self.limits
+        turnover = limits.max_turnover if isinstance(limits.max_turnover, float) else 1.0
+        change = limits.max_change if isinstance(limits.max_change, float) else 1.0
+        return min(1.0, turnover, change * (self.size // 2))
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is known when a step is decided; nothing in it is later than that.
+
+    terms   what holds for every step
+    step    number of the step that is decided
+    shares  (n,) in force now
+    rates   (n,) the newest readings, USD/h for a full share; NaN where nothing was observed
+    quotes  (n,) the newest quotes: what is announced, not what is paid; None where there are none
+
+    Every step brings one reading more; a policy that wants the past keeps what it needs of it.
+    """
+
+    terms: Terms
+    step: int
+    shares: FloatArray
+    rates: FloatArray
+    quotes: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A split to go to, as far as a step may go: (n,) shares that sum to the capacity."""
+
+    shares: FloatArray
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a unit of share is worth in each alternative, from now on, in USD: (n,).
+
+    The step taken is the best one for these values less the cost of moving, within all limits. Only differences
+    matter. `per_hour`, where a policy has one, is the (n,) forecast of mean rates over the next `hours`.
+    """
+
+    values: FloatArray
+    per_hour: FloatArray | None = None
+    hours: float = math.nan
+
+
+Decision = Target | Values | None
+"""None is to stay."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Decides step by step. It may keep state: whoever runs it works on a copy of its own.
+
+    >>> class Cautious:
+    ...     name = "cautious"
+    ...     def decide(self, observation):
+    ...         return None
+    >>> isinstance(Cautious(), Policy)
+    True
+    """
+
+    @property
+    def name(self) -> str:
+        """How results call it."""
+
+    def decide(self, observation: Observation) -> Decision | ArrayLike:
+        """A Target (or its bare shares), Values, or None to stay."""
+
+
+def decided(answer: Decision | ArrayLike, terms: Terms, who: str) -> Decision:
+    """A policy's answer, checked: bare shares are a Target. Raises InvalidInput, naming the policy and the number."""
+    if answer is None:
+        return None
+    given = answer.shares if isinstance(answer, Target) else answer.values if isinstance(answer, Values) else answer
+    array = np.asarray(given, dtype=float)
+    if array.shape != (terms.size,):
+        raise InvalidInput(f"policy {who}: an answer of shape {array.shape} for {terms.size} alternatives")
+    if not np.isfinite(array).all():
+        name = terms.names[int(np.argmin(np.isfinite(array)))]
+        raise InvalidInput(f"policy {who}: the answer for {name} is not a finite number; None is to stay")
+    if isinstance(answer, Values):
+        return answer
+    if (array < -1e-9).any() or abs(array.sum() - 1.0) > 1e-6:
+        raise InvalidInput(
+            f"policy {who}: target shares must be at least 0 and sum to 1; least {array.min():g}, sum {array.sum():.9g}"
+        )
+    return Target(np.maximum(array, 0.0))
