@@ -19,6 +19,8 @@ def poll(
     stale: Mapping[str, float] | None = None,
     down: tuple[str, ...] = (),
     statuses: Mapping[str, ProtocolStatus] | None = None,
+    steps: Mapping[str, float] | None = None,
+    floors: Mapping[str, float] | None = None,
 ) -> AggregatedMetrics:
     """One poll: each protocol earns rate * share USD/h; None is no value."""
     earnings = {name: rate * shares.get(name, 0.0) for name, rate in rates.items() if rate is not None}
@@ -30,6 +32,8 @@ def poll(
         connection_status={name: name not in down for name in {**rates, **shares}},
         statuses=dict(statuses or {}),
         stale=dict(stale or {}),
+        steps=dict(steps or {}),
+        floors=dict(floors or {}),
     )
 
 

@@ -35,8 +35,8 @@ class Capabilities:
     """What an adapter can do, and how often it may be asked.
 
     acts          False where it only reads
-    step          shares come in multiples of this; 0 for any
-    floor         smallest share that may be asked for now
+    step          shares come in multiples of this; 0 for any. Plans keep to it, unless the spec has its own
+    floor         smallest share that may be asked for now. Plans keep to it
     restarts      True where a change interrupts the work
     delay         until a change is in force, and seen in get_allocation
     timeout       one call may take so long

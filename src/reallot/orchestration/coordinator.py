@@ -13,6 +13,7 @@ from types import MappingProxyType
 from ..adapters.base import ProtocolAdapter
 from ..errors import ConfigurationError, CoordinationError, near_miss
 from .clock import Clock, SystemClock
+from .reach import steps_and_floors
 from .records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
 from .source import Source
 
@@ -140,6 +141,7 @@ class ProtocolCoordinator:
             told = "; ".join(f"{name}: {status.message}" for name, status in list(statuses.items())[:5])
             raise CoordinationError(f"none of {len(sources)} protocols answers, and nothing is known of any: {told}")
         ages = {source.name: source.age() for source in sources}
+        steps, floors = steps_and_floors((source.name, source.capabilities()) for source in sources)
         return AggregatedMetrics(
             timestamp=self._clock.now(),
             total_earnings_per_hour=math.fsum(earnings.values()),
@@ -153,6 +155,8 @@ class ProtocolCoordinator:
             },
             statuses=statuses,
             stale={name: age for name, age in ages.items() if age is not None},
+            steps=steps,
+            floors=floors,
         )
 
 

@@ -6,13 +6,14 @@ import hashlib
 import math
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..errors import DataError, OptimizationError
 from ..problem import AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec
 from ..wording import amount, listed
 from .rates import RateEstimate
+from .reach import reachable
 from .records import AggregatedMetrics, OptimizerConfig
 
 _FLAT = EarningsCurve.flat(1.0)
@@ -29,6 +30,8 @@ class Question:
     held, full  those that keep their share, and those that are given no more
     allow_idle  True where some of the capacity is nobody's
     reasons     what is held or left out, and why
+    steps, floors
+                what shares can be asked for, of those that may change
     """
 
     config: OptimizerConfig
@@ -42,6 +45,8 @@ class Question:
     capacity: float
     allow_idle: bool
     reasons: tuple[str, ...]
+    steps: Mapping[str, float] = field(default_factory=dict)
+    floors: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def problem(self) -> AllocationProblem:
@@ -78,7 +83,9 @@ class Question:
         taken = [known.more for known, _ in free if known.more is not None and known.protocol not in self.full]
         most, least = max(taken, default=-math.inf), min(given, default=math.inf)
         if self.allow_idle:
-            most, least = max(most, 0.0), min(least, 0.0)
+            most = max(most, 0.0)
+        if self.capacity > math.fsum(self.shares.values()):
+            least = min(least, 0.0)
         return (most, least) if most <= least else None
 
     @cached_property
@@ -89,7 +96,8 @@ class Question:
         costs = (self.config.move_cost, self.config.move_fee)
         specs = [self.specs[name] for name in self.names if name in self.specs]
         rules = (replace(self.limits, held=()), sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
-        return hashlib.sha256(repr((rates, config, costs, specs, rules)).encode()).hexdigest()
+        reach = (sorted(self.steps.items()), sorted(self.floors.items()))
+        return hashlib.sha256(repr((rates, config, costs, specs, rules, reach)).encode()).hexdigest()
 
     def gain(self, name: str, before: float, after: float) -> float:
         """Change of earnings (USD/h) for each unit of the protocol's rate."""
@@ -107,9 +115,9 @@ class Question:
     def _protocol(self, name: str, *, careful: bool) -> ProtocolSpec:
         known = self.known[name]
         more = known.more if careful else known.rate
-        return _protocol(
-            name, self.shares[name], self.specs.get(name), known.rate, more, name in self.full, self.config
-        )
+        share = self.shares[name]
+        spec = _protocol(name, share, self.specs.get(name), known.rate, more, name in self.full, self.config)
+        return reachable(spec, share, self.steps.get(name), self.floors.get(name))
 
 
 def question(
@@ -153,6 +161,7 @@ def question(
     all_there = abs(total - 1.0) <= SUM_TOLERANCE or bool(unknown)
     now = {name: shares.get(name, 0.0) for name in names}
     still = {name for name in names if name in kept or name in held or limits.held_until(name, 1)}
+    steps, floors = ({n: of[n] for n in names if n in of and n not in still} for of in (metrics.steps, metrics.floors))
     return Question(
         config=config,
         specs=specs,
@@ -163,8 +172,10 @@ def question(
         held=frozenset(still),
         full=frozenset(name for name in names if _is_full(metrics, name)),
         capacity=math.fsum(now.values()) if all_there else 1.0,
-        allow_idle=not all_there,
+        allow_idle=not all_there or bool(steps),  # what is given up in whole steps may not be taken up in others
         reasons=tuple(reasons),
+        steps=steps,
+        floors=floors,
     )
 
 

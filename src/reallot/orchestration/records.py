@@ -102,6 +102,8 @@ class AggregatedMetrics(Record):
                 True where the protocol answered this time
     statuses    each protocol's own answer
     stale       names whose value is carried forward, with its age in seconds
+    steps, floors
+                shares come in multiples of this, and not below that, where an adapter says so
     """
 
     timestamp: Moment
@@ -112,6 +114,8 @@ class AggregatedMetrics(Record):
     connection_status: dict[str, bool]
     statuses: dict[str, ProtocolStatus] = Field(default_factory=dict)
     stale: dict[str, float] = Field(default_factory=dict)
+    steps: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=dict)
+    floors: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=dict)
 
 
 class AllocationPlan(Record):
