@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, EarningsCurve, InvalidInput
-from reallot.problem.changed import changed
+from reallot.problem.changed import changed, earning
 from strategies import KINDS, budget, problems, rates, shares
 
 TWO = AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.4, "compute": 0.6}, periods=2)
@@ -42,6 +42,32 @@ def test_other_rates_and_shares_are_as_if_made_anew(kind: str, data: st.DataObje
     anew = replace(problem, rates={**(problem.rates or {}), **table}, current={**problem.current, **current})
     assert_same(after, anew)
     assert_same(changed(after, current=problem.current), replace(anew, current=problem.current))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@budget(0.2)
+@given(data=st.data())
+def test_other_curves_are_as_if_made_anew(kind: str, data: st.DataObject) -> None:
+    problem = data.draw(problems(kind))
+    curve = st.one_of(
+        rates().map(EarningsCurve.flat),
+        st.tuples(rates(), shares(), rates()).map(
+            lambda each: EarningsCurve((0.0, each[1] + 0.1), (0.0, each[0]), each[2])
+        ),
+    )
+    for _ in range(2):
+        curves = [data.draw(curve) for _ in problem.specs]
+        specs = [replace(spec, curve=curve) for spec, curve in zip(problem.specs, curves, strict=True)]
+        try:
+            anew = replace(problem, protocols=specs)
+        except InvalidInput:
+            with pytest.raises(InvalidInput):
+                earning(problem, curves)
+            return
+        after = earning(problem, curves)
+        assert_same(after, anew)
+        np.testing.assert_array_equal(after.numbers, anew.numbers)
+        problem = after
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ class EarningsOptimizer:
         self._last: AggregatedMetrics | None = None
         self._asked: AggregatedMetrics | None = None
         self._answers: dict[frozenset[str], Answer] = {}
+        self._before: Question | None = None
 
     def update_metrics(self, metrics: AggregatedMetrics) -> None:
         """Learns from one poll; a poll of a time that was learned already changes nothing."""
@@ -145,7 +146,8 @@ class EarningsOptimizer:
         if key not in self._answers:
             known = estimates(self._tracks, metrics, self.rules)
             try:
-                asked = question(metrics, known, self.config, self._specs, self._limits, key)
+                asked = question(metrics, known, self.config, self._specs, self._limits, key, self._before)
+                self._before = asked
                 self._answers[key] = Answer(asked, self.rules)
             except InvalidInput as error:
                 raise OptimizationError(f"specs or limits do not fit what was polled: {error}") from error

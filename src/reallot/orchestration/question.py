@@ -11,6 +11,7 @@ from functools import cached_property
 
 from ..errors import DataError, OptimizationError
 from ..problem import AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec
+from ..problem.changed import earning
 from ..wording import amount, listed
 from .rates import RateEstimate
 from .reach import reachable
@@ -32,6 +33,8 @@ class Question:
     reasons     what is held or left out, and why
     steps, floors
                 what shares can be asked for, of those that may change
+    like        a problem that differs in what protocols earn and in nothing else, where there is one: this one is made
+                of it, with less to check
     """
 
     config: OptimizerConfig
@@ -47,12 +50,16 @@ class Question:
     reasons: tuple[str, ...]
     steps: Mapping[str, float] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
+    like: AllocationProblem | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def problem(self) -> AllocationProblem:
         """What is decided: what would be added earns carefully little."""
+        curves = self._curves(careful=True)
+        if self.like is not None:
+            return earning(self.like, curves)
         return AllocationProblem(
-            [self._protocol(name, careful=True) for name in self.names],
+            [self._protocol(name, curve) for name, curve in zip(self.names, curves, strict=True)],
             self.shares,
             capacity=self.capacity,
             allow_idle=self.allow_idle,
@@ -63,7 +70,7 @@ class Question:
     @cached_property
     def plain(self) -> AllocationProblem:
         """The same problem, with what would be added at the rates as they are: by these a plan brings so much."""
-        return replace(self.problem, protocols=[self._protocol(name, careful=False) for name in self.names])
+        return earning(self.problem, self._curves(careful=False))
 
     @cached_property
     def earned(self) -> float:
@@ -112,12 +119,25 @@ class Question:
             return share * (rate if rate is not None else 0.0 if spec is None else spec.curves[0].last_slope)
         return (1.0 if rate is None else max(rate, 0.0)) * spec.curves[0].value(share)
 
-    def _protocol(self, name: str, *, careful: bool) -> ProtocolSpec:
-        known = self.known[name]
-        more = known.more if careful else known.rate
+    def differs_in_rates_only(self, other: Question) -> bool:
+        """True where both problems have the same protocols with the same shares, rules and costs."""
+        return all(getattr(self, name) == getattr(other, name) for name in _FRAME)
+
+    def _curves(self, *, careful: bool) -> list[EarningsCurve]:
+        curves = []
+        for name in self.names:
+            known = self.known[name]
+            more = known.more if careful else known.rate
+            curves.append(_curve(self.specs.get(name), self.shares[name], known.rate, more, name in self.full))
+        return curves
+
+    def _protocol(self, name: str, curve: EarningsCurve) -> ProtocolSpec:
         share = self.shares[name]
-        spec = _protocol(name, share, self.specs.get(name), known.rate, more, name in self.full, self.config)
+        spec = _protocol(name, curve, share, self.specs.get(name), name in self.full, self.config)
         return reachable(spec, share, self.steps.get(name), self.floors.get(name))
+
+
+_FRAME = ("config", "specs", "limits", "names", "shares", "held", "full", "capacity", "allow_idle", "steps", "floors")
 
 
 def question(
@@ -127,11 +147,13 @@ def question(
     specs: Mapping[str, ProtocolSpec],
     limits: Limits,
     held: Collection[str] = (),
+    before: Question | None = None,
 ) -> Question:
     """The problem that `metrics` pose. Raises DataError for shares that cannot be, OptimizationError for none.
 
     Protocols without a rate, and those whose value is carried forward, keep their share. What is not allotted may be
-    put to use, unless some protocol's share is not known: the rest may be its.
+    put to use, unless some protocol's share is not known: the rest may be its. `before` is the question before this
+    one, if there was one: where only rates are new, its problem need not be made from nothing.
     """
     shares = metrics.allocation_by_protocol
     total = math.fsum(shares.values())
@@ -162,7 +184,7 @@ def question(
     now = {name: shares.get(name, 0.0) for name in names}
     still = {name for name in names if name in kept or name in held or limits.held_until(name, 1)}
     steps, floors = ({n: of[n] for n in names if n in of and n not in still} for of in (metrics.steps, metrics.floors))
-    return Question(
+    asked = Question(
         config=config,
         specs=specs,
         limits=limits,
@@ -177,6 +199,10 @@ def question(
         steps=steps,
         floors=floors,
     )
+    like = None if before is None else vars(before).get("problem", before.like)
+    if like is None or before is None or not asked.differs_in_rates_only(before):
+        return asked
+    return replace(asked, like=like)
 
 
 def _is_full(metrics: AggregatedMetrics, name: str) -> bool:
@@ -185,23 +211,22 @@ def _is_full(metrics: AggregatedMetrics, name: str) -> bool:
     return status is not None and (status.demand_limited is True or status.healthy is False)
 
 
-def _protocol(
-    name: str,
-    share: float,
-    spec: ProtocolSpec | None,
-    rate: float | None,
-    more: float | None,
-    full: bool,
-    config: OptimizerConfig,
-) -> ProtocolSpec:
-    """What it has earns `rate`, what would be added `more`; where it is full, more earns nothing and is not given."""
+def _curve(
+    spec: ProtocolSpec | None, share: float, rate: float | None, more: float | None, full: bool
+) -> EarningsCurve:
+    """What it has earns `rate`, what would be added `more`; where it is full, more earns nothing."""
     if spec is None or spec.curves[0].is_flat:
         own = 0.0 if spec is None else spec.curves[0].last_slope
-        curve = _bent(_FLAT, share, own, own, full) if rate is None else _bent(_FLAT, share, rate, _number(more), full)
-    elif rate is None:
-        curve = _bent(spec.curves[0], share, 1.0, 1.0, full)
-    else:
-        curve = _bent(spec.curves[0], share, max(rate, 0.0), max(_number(more), 0.0), full)
+        return _bent(_FLAT, share, own, own, full) if rate is None else _bent(_FLAT, share, rate, _number(more), full)
+    if rate is None:
+        return _bent(spec.curves[0], share, 1.0, 1.0, full)
+    return _bent(spec.curves[0], share, max(rate, 0.0), max(_number(more), 0.0), full)
+
+
+def _protocol(
+    name: str, curve: EarningsCurve, share: float, spec: ProtocolSpec | None, full: bool, config: OptimizerConfig
+) -> ProtocolSpec:
+    """With its costs, and where it is full no more is given."""
     if spec is None:
         most = share if full else None
         return ProtocolSpec(name, curve, max_share=most, move_cost_in=config.move_cost, move_fee=config.move_fee)
@@ -223,6 +248,9 @@ def _bent(shape: EarningsCurve, share: float, rate: float, more: float, full: bo
     """`shape` times `rate` up to `share`, and times `more` beyond; where full, nothing is gained beyond."""
     if not full and more >= rate:
         return shape.scaled(rate)
+    if shape is _FLAT:
+        beyond = min(0.0, rate) if full else more
+        return EarningsCurve((0.0, share), (0.0, rate * share), beyond) if share > 0.0 else EarningsCurve.flat(beyond)
     place = bisect_left(shape.shares, share)
     before = [(x, rate * y) for x, y in zip(shape.shares[:place], shape.earnings[:place], strict=True)]
     here = rate * shape.value(share)

@@ -13,12 +13,15 @@ from .pieces import BoolArray, Curved, FloatArray, IntArray, Pieces, pieces
 
 if TYPE_CHECKING:
     from .problem import AllocationProblem
+RATE = 9
+"""Row of `AllocationProblem.numbers` that has the rates."""
 __all__ = [
     "BoolArray",
     "FloatArray",
     "IntArray",
     "ProblemArrays",
     "arrays",
+    "earning_else",
     "expected",
     "scenario_factors",
     "scenario_rates",
@@ -147,6 +150,17 @@ def arrays(problem: AllocationProblem) -> ProblemArrays:
         step=step,
         one_unit=one_unit,
     )
+
+
+def earning_else(problem: AllocationProblem, data: ProblemArrays) -> ProblemArrays:
+    """The arrays of `problem`, which differs from the one of `data` in what its protocols earn, and in nothing else."""
+    most, rate = problem.numbers[1], problem.numbers[RATE]
+    ceiling = np.where(most == most, most, _ceiling(problem))
+    rates, bent = _earnings(problem, rate, np.maximum(ceiling, data.current))
+    result = object.__new__(ProblemArrays)
+    vars(result).update(vars(data), rate=rates, pieces=bent)
+    vars(result).pop("curved", None)
+    return result
 
 
 def _each_period(values: FloatArray, periods: int) -> FloatArray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import chain
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInput, near_miss
-from .arrays import FloatArray, ProblemArrays
+from .arrays import RATE, FloatArray, ProblemArrays, earning_else
 from .check import LARGEST, by_name, known_names
+from .curve import EarningsCurve
 from .problem import AllocationProblem
 
 BY_NAME = ("rates", "current", "resources")
@@ -44,6 +46,27 @@ def changed(problem: AllocationProblem, **changes: Any) -> AllocationProblem:
         known_names(tables["resources"], problem.resources, "resources")
     merged = {name: {**(getattr(problem, name) or {}), **table} for name, table in tables.items()}
     return replace(problem, **{**changes, **merged})
+
+
+def earning(problem: AllocationProblem, curves: Sequence[EarningsCurve]) -> AllocationProblem:
+    """`problem` with these curves, one for each protocol in its order; nothing else is checked or laid out again.
+
+    >>> problem = AllocationProblem({"relay": 2.1, "compute": 1.7}, {"relay": 0.4, "compute": 0.6})
+    >>> earning(problem, [EarningsCurve.flat(2.5), EarningsCurve.flat(1.0)]).arrays.rate.tolist()
+    [[2.5, 1.0]]
+    """
+    specs = tuple([spec.earning(curve) for spec, curve in zip(problem.specs, curves, strict=True)])
+    varies = problem.rates is not None or problem.scenarios is not None or problem.risk is not None
+    if varies or any(isinstance(spec.curve, tuple) for spec in problem.specs):
+        return replace(problem, protocols=specs)
+    numbers = problem.numbers.copy()
+    numbers[RATE] = [curve.last_slope if curve.is_flat else math.nan for curve in curves]
+    result = object.__new__(AllocationProblem)
+    kept = {field.name: getattr(problem, field.name) for field in fields(problem)}
+    kept |= {"names": problem.names, "current_shares": problem.current_shares, "protocols": specs, "numbers": numbers}
+    vars(result).update(kept)
+    vars(result)["arrays"] = earning_else(result, problem.arrays)
+    return result
 
 
 def _series(rates: Mapping[str, Any], periods: int) -> dict[str, Any]:

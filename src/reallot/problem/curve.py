@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from operator import lt
 from typing import Any
 
 from ..errors import InvalidInput
-from .check import number, several
+from .check import LARGEST, number, several
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class EarningsCurve:
     last_slope: float
 
     def __post_init__(self) -> None:
+        if self._is_sound():
+            return
         shares = tuple(number(share, "a breakpoint's share", 0.0) for share in self.shares)
         earnings = tuple(number(value, "a breakpoint's earnings (USD/h)") for value in self.earnings)
         if not shares or len(shares) != len(earnings):
@@ -47,6 +50,20 @@ class EarningsCurve:
         object.__setattr__(self, "shares", shares)
         object.__setattr__(self, "earnings", earnings)
         object.__setattr__(self, "last_slope", number(self.last_slope, "a curve's last slope (USD/h per share)"))
+
+    def _is_sound(self) -> bool:
+        """True for tuples of floats that cannot be wrong, of which nothing has to be made or said."""
+        shares, earnings = self.shares, self.earnings
+        if type(shares) is not tuple or type(earnings) is not tuple or len(shares) != len(earnings):
+            return False
+        values = (*shares, *earnings, self.last_slope)
+        # a NaN makes every comparison false
+        return (
+            set(map(type, values)) == {float}
+            and all(map(LARGEST.__ge__, map(abs, values)))
+            and shares[:1] == (0.0,)
+            and all(map(lt, shares, shares[1:]))
+        )
 
     @classmethod
     def flat(cls, rate: float) -> EarningsCurve:
@@ -130,6 +147,8 @@ class EarningsCurve:
         """The same curve with all earnings times `factor`."""
         if not math.isfinite(factor):
             raise InvalidInput(f"a curve's factor is {factor}; it must be finite")
+        if self.is_flat:
+            return EarningsCurve.flat(factor * self.last_slope)
         return EarningsCurve(self.shares, tuple(factor * value for value in self.earnings), factor * self.last_slope)
 
 

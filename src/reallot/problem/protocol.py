@@ -100,6 +100,13 @@ class ProtocolSpec:
         uses = by_name(self.uses, f"{self.name}: uses")
         put(self, "uses", {key: number(value, f"{self.name}: uses {key}", 0.0) for key, value in uses.items()})
 
+    def earning(self, curve: EarningsCurve) -> ProtocolSpec:
+        """The same protocol with another curve; nothing else is checked or made again."""
+        other = object.__new__(ProtocolSpec)
+        vars(other).update(vars(self), curve=curve)
+        vars(other).pop("packed", None)
+        return other
+
     @property
     def curves(self) -> tuple[EarningsCurve, ...]:
         """The curve, or one for each period."""
