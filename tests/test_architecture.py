@@ -22,6 +22,7 @@ FLOORS = {
     "program": 2,
     "formulation": 3,
     "solvers": 3,
+    "backtest": 5,
     "orchestration": 5,
     "adapters": 5,
     "ledger": 5,

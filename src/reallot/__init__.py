@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .allocate import allocate
 from .allocation import Allocation, Move, Price
+from .backtest import backtest  # not late: importing the room would put the room in place of its function
 from .errors import (
     CalculationError,
     ConfigurationError,
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from .adapters.conformance import check_adapter
     from .adapters.replay import ReplayAdapter, replay_adapters
     from .adapters.simulated import SimulatedAdapter
+    from .backtest.result import Backtest
+    from .backtest.setting import Setting
     from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
     from .ledger.store import open_ledger
     from .many import BatchResult, allocate_many
@@ -72,6 +75,7 @@ if TYPE_CHECKING:
         ResourceUtilization,
         SeriesKind,
     )
+    from .policy.base import Observation, Policy, Target, Values
     from .solvers.batch import BatchStatus
 
 __version__ = "0.1.0"
@@ -83,6 +87,7 @@ __all__ = [
     "AllocationChange",
     "AllocationPlan",
     "AllocationProblem",
+    "Backtest",
     "BatchResult",
     "BatchStatus",
     "CVaR",
@@ -108,11 +113,13 @@ __all__ = [
     "MonitorConfig",
     "MonitoringError",
     "Move",
+    "Observation",
     "OptimizationError",
     "OptimizationOpportunity",
     "OptimizerConfig",
     "OrchestrationError",
     "PerformanceReport",
+    "Policy",
     "Price",
     "ProtocolAdapter",
     "ProtocolCoordinator",
@@ -130,12 +137,16 @@ __all__ = [
     "Scenarios",
     "SeriesKind",
     "Session",
+    "Setting",
     "SimulatedAdapter",
     "Solution",
     "SolverFailed",
     "Status",
+    "Target",
+    "Values",
     "allocate",
     "allocate_many",
+    "backtest",
     "certify",
     "check_adapter",
     "cycles",
@@ -158,6 +169,7 @@ _LATE = {
     "Alert": "orchestration.records",
     "AllocationChange": "orchestration.records",
     "AllocationPlan": "orchestration.records",
+    "Backtest": "backtest.result",
     "BatchResult": "many",
     "BatchStatus": "solvers.batch",
     "Capabilities": "adapters.base",
@@ -166,9 +178,11 @@ _LATE = {
     "ManualClock": "orchestration.clock",
     "Mode": "orchestration.records",
     "MonitorConfig": "orchestration.records",
+    "Observation": "policy.base",
     "OptimizationOpportunity": "orchestration.records",
     "OptimizerConfig": "orchestration.records",
     "PerformanceReport": "orchestration.records",
+    "Policy": "policy.base",
     "ProtocolAdapter": "adapters.base",
     "ProtocolCoordinator": "orchestration.coordinator",
     "ProtocolStatus": "orchestration.records",
@@ -178,7 +192,10 @@ _LATE = {
     "ReplayAdapter": "adapters.replay",
     "ResourceUtilization": "orchestration.records",
     "SeriesKind": "orchestration.records",
+    "Setting": "backtest.setting",
     "SimulatedAdapter": "adapters.simulated",
+    "Target": "policy.base",
+    "Values": "policy.base",
     "allocate_many": "many",
     "check_adapter": "adapters.conformance",
     "cycles": "orchestration.cycle",

@@ -1,0 +1,181 @@
+"""Backtest: what every policy earned, beside never moving and the optimum in hindsight, as tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidInput, near_miss
+from ..policy.base import Terms
+from .account import Account
+from .setting import Setting
+from .table import FloatArray, RateTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIGURES = ("gross", "net", "cost", "moved", "plans", "share_of_optimum", "share_of_gain", "seconds")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One policy's way through the table.
+
+    shares       (steps, n) in force during each step
+    account      earned and paid, by step
+    seconds      spent, deciding and stepping
+    sees_future  True where the policy was told the table: a yardstick, not a rule to follow
+    """
+
+    name: str
+    shares: FloatArray
+    account: Account
+    seconds: float
+    sees_future: bool = False
+
+    @property
+    def gross(self) -> float:
+        """Earned, USD."""
+        return float(self.account.gross.sum())
+
+    @property
+    def cost(self) -> float:
+        """Paid for moves, USD."""
+        return float(self.account.cost.sum())
+
+    @property
+    def net(self) -> float:
+        """Earned less paid, USD."""
+        return float(self.account.net.sum())
+
+    @property
+    def moved(self) -> float:
+        """Shares of capacity moved in all; 1 is everything once."""
+        return float(self.account.moved.sum())
+
+    @property
+    def plans(self) -> int:
+        """Steps in which a share changed."""
+        return int((self.account.changed > 0.0).sum())
+
+
+@dataclass(frozen=True)
+class Optimum(Run):
+    """The best way in hindsight, under the same limits and costs except hold and budget.
+
+    bound  no way within the limits earns more than this, USD
+    """
+
+    bound: float = math.nan
+
+    @property
+    def gap(self) -> float:
+        """How far the optimum may be below the best possible: (bound - net) / |bound|."""
+        return (self.bound - self.net) / abs(self.bound) if self.bound else 0.0
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """The outcome of `backtest`: a Run for each policy, for never moving and for the optimum in hindsight."""
+
+    table: RateTable
+    setting: Setting
+    terms: Terms
+    start: FloatArray
+    optimum: Optimum
+    never: Run
+    runs: Mapping[str, Run]
+
+    def __getitem__(self, name: str) -> Run:
+        run = self._all.get(name)
+        if run is None:
+            raise InvalidInput(f"no policy {name!r} was run; {near_miss(name, self._all)}")
+        return run
+
+    @cached_property
+    def _all(self) -> dict[str, Run]:
+        return {"optimum": self.optimum, "never": self.never, **self.runs}
+
+    def figures(self, name: str) -> dict[str, float]:
+        """gross, net, cost (USD), moved, plans, share_of_optimum, share_of_gain, seconds; NaN where not defined.
+
+        share_of_gain is (net - never) / (optimum - never): 0 is as good as never moving, 1 the best in hindsight.
+        """
+        run = self[name]
+        best, never = self.optimum.net, self.never.net
+        gain = best - never
+        shares = (
+            run.net / best if best > 0.0 else math.nan,
+            (run.net - never) / gain if gain > 1e-9 * max(abs(best), abs(never)) else math.nan,
+        )
+        values = (run.gross, run.net, run.cost, run.moved, run.plans, *shares, run.seconds)
+        return dict(zip(FIGURES, values, strict=True))
+
+    def drawdown(self, name: str) -> float:
+        """Largest fall of the lead over never moving from its height so far, USD, 0 or more."""
+        lead = np.concatenate([[0.0], np.cumsum(self[name].account.net - self.never.account.net)])
+        return float((np.maximum.accumulate(lead) - lead).max())
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for the optimum, for never and for each policy: the figures, the worst drawdown, sees_future."""
+        import pandas as pd
+
+        rows = {
+            name: {**self.figures(name), "drawdown": self.drawdown(name), "sees_future": run.sees_future}
+            for name, run in self._all.items()
+        }
+        frame = pd.DataFrame.from_dict(rows, orient="index")
+        frame.index.name = "policy"
+        return frame
+
+    def shares(self, name: str) -> pd.DataFrame:
+        """Shares over time of one policy: (times, alternatives)."""
+        import pandas as pd
+
+        return pd.DataFrame(self[name].shares, index=self.table.index, columns=list(self.table.names))
+
+    def cumulative_net(self) -> pd.DataFrame:
+        """Earned less paid up to the end of each step, USD: (times, optimum, never and policies)."""
+        import pandas as pd
+
+        columns = {name: np.cumsum(run.account.net) for name, run in self._all.items()}
+        return pd.DataFrame(columns, index=self.table.index)
+
+    def to_dict(self) -> dict[str, Any]:
+        """optimum (net and bound), never and policies (the eight figures each) as plain values; None for NaN."""
+        return {
+            "optimum": {"net": self.optimum.net, "bound": self.optimum.bound},
+            "never": self._plain("never"),
+            "policies": {name: self._plain(name) for name in self.runs},
+        }
+
+    def _plain(self, name: str) -> dict[str, float | None]:
+        run = self._all[name]
+        figures = self.figures(name) | {"plans": run.plans}
+        return {key: value if math.isfinite(value) else None for key, value in figures.items()}
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """`to_dict` as JSON text."""
+        import json
+
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    def _repr_html_(self) -> str:
+        steps, count = self.table.rates.shape
+        said = f"{self.table.name}: {steps} steps of {self.table.step_hours:g} h, {count} alternatives"
+        cost = f"moving everything costs {self.terms.move_cost:.6g} USD"
+        return f"<div>{_readable(self.to_frame()).to_html()}<small>{said}; {cost}; USD</small></div>"
+
+    def __str__(self) -> str:
+        return _readable(self.to_frame()).to_string()
+
+
+def _readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with as many digits as people read."""
+    digits = {"share_of_optimum": 3, "share_of_gain": 3, "seconds": 2, "moved": 2}
+    return frame.round({key: digits.get(key, 2) for key in frame.columns if key not in ("plans", "sees_future")})

@@ -1,0 +1,56 @@
+"""A table, policies and a setting to a Backtest: every policy walked, never and the optimum beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Any
+
+from ..allocate import allocate
+from ..errors import InvalidInput
+from ..policy.base import Policy
+from ..policy.registry import DEFAULT, policies_of, policy
+from .account import account
+from .result import Backtest, Optimum, Run
+from .setting import Setting
+from .table import read_table
+from .walk import Course, walk
+
+
+def run_all(
+    table: Any,
+    policies: str | Policy | Iterable[str | Policy] | None,
+    setting: Setting | None,
+    *,
+    signal: Any = None,
+    step_hours: float | None = None,
+) -> Backtest:
+    """What `reallot.backtest` gives; arguments and errors are said there."""
+    setting = setting or Setting()
+    trace = read_table(table, signal=signal, step_hours=step_hours)
+    course = Course.of(trace, setting)
+    chosen = policies_of(DEFAULT if policies is None else policies)
+    names = ["optimum", *(each.name for each in chosen)]
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise InvalidInput(f"two results would be named {twice!r}; they are by name, so give policies different ones")
+    never = _run(policy("never"), course)
+    runs = {each.name: _run(each, course) for each in chosen}
+    return Backtest(trace, setting, course.terms, course.start, _optimum(course, setting), never, runs)
+
+
+def _run(policy: Policy, course: Course) -> Run:
+    begun = perf_counter()
+    shares = walk(policy, course)
+    seconds = perf_counter() - begun
+    books = account(shares, course.start, course.table.rates, course.terms)
+    return Run(policy.name, shares, books, seconds, sees_future=hasattr(policy, "foresee"))
+
+
+def _optimum(course: Course, setting: Setting) -> Optimum:
+    begun = perf_counter()
+    best = allocate(setting.whole_problem(course.table))
+    books = account(best.schedule, course.start, course.table.rates, course.terms)
+    net = float(books.net.sum())
+    bound = net * (1.0 + (best.certificate.gap or 0.0))
+    return Optimum("optimum", best.schedule, books, perf_counter() - begun, sees_future=True, bound=max(bound, net))

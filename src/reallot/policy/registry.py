@@ -1,0 +1,56 @@
+"""The shipped policies by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..errors import InvalidInput, near_miss
+from .base import Policy
+from .classic import BestFixed, FollowTheLeader, Greedy, Never
+from .hysteresis import Ema, ProfitSwitching, Threshold
+from .work import WorkFunction
+
+MAKERS: dict[str, Callable[[], Policy]] = {
+    "never": Never,
+    "best-fixed": BestFixed,
+    "follow-the-leader": FollowTheLeader,
+    "greedy": Greedy,
+    "threshold": Threshold,
+    "profit-switching": ProfitSwitching,
+    "ema": Ema,
+    "work-function": WorkFunction,
+    "work-function-2": lambda: WorkFunction(2.0, "work-function-2"),
+}
+"""Each name makes a fresh policy of that name."""
+
+DEFAULT = tuple(name for name in MAKERS if name != "never")
+"""What a backtest runs where no policies are named."""
+
+
+def policy(name: str) -> Policy:
+    """A fresh shipped policy; raises InvalidInput with the near miss.
+
+    >>> policy("ema").name
+    'ema'
+    """
+    maker = MAKERS.get(name)
+    if maker is None:
+        raise InvalidInput(f"no policy {name!r}; {near_miss(name, MAKERS)}")
+    return maker()
+
+
+def policies_of(given: str | Policy | Iterable[str | Policy]) -> list[Policy]:
+    """Policies from names and objects; raises InvalidInput for what is neither."""
+    several: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    if not several:
+        raise InvalidInput(f"no policy is named; {near_miss('', MAKERS)}")
+    return [policy(each) if isinstance(each, str) else _checked(each) for each in several]
+
+
+def _checked(given: Any) -> Policy:
+    if isinstance(given, type):
+        raise InvalidInput(f"{given.__name__} is a class; give a policy made of it, {given.__name__}()")
+    if not isinstance(given, Policy) or not callable(given.decide) or not isinstance(given.name, str):
+        raise InvalidInput(f"{given!r} is no policy; it needs a name and a method decide(observation)")
+    return given

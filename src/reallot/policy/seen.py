@@ -1,0 +1,44 @@
+"""What a rule without a forecast looks at: the newest number of each alternative, and the best of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .base import FloatArray, Observation, Target
+
+
+def looked_at(observation: Observation) -> FloatArray:
+    """(n,) the newest quotes where there are any, else the newest rates: what a person watching would see."""
+    return observation.rates if observation.quotes is None else observation.quotes
+
+
+class LastSeen:
+    """The newest known number of each alternative; NaN for one that was never seen."""
+
+    def __init__(self) -> None:
+        self._known: FloatArray | None = None
+
+    def take(self, observation: Observation) -> FloatArray:
+        """(n,) with this step's numbers in place; what is not seen now stays as it was."""
+        seen = looked_at(observation)
+        if self._known is None or not np.isnan(seen).any():
+            self._known = seen
+        else:
+            self._known = np.where(np.isnan(seen), self._known, seen)
+        return self._known
+
+
+def best_of(values: FloatArray) -> int | None:
+    """Place of the largest number, the first of equals; None where nothing is known."""
+    known = np.where(np.isnan(values), -np.inf, values)
+    place = int(np.argmax(known))
+    return place if known[place] > -np.inf else None
+
+
+def all_in(place: int | None, size: int) -> Target | None:
+    """Everything in one alternative; None, to stay, where there is none."""
+    if place is None:
+        return None
+    shares = np.zeros(size)
+    shares[place] = 1.0
+    return Target(shares)
