@@ -24,9 +24,10 @@ from reallot.ledger.memory import MemoryJournal
 from reallot.orchestration.reallocation import ReallocationEngine
 from reallot.orchestration.records import ReallocationConfig
 
+from .divergence import Divergence
 from .worlds import START, LoopClock, VirtualLoop, _cancel_all, plan
 
-FAULTY_SECONDS = 3 * 3600.0
+FAULTY_CYCLES = 72
 CALM_SECONDS = 45 * 60.0
 CYCLE_SECONDS = 150.0
 EPS = 1e-6
@@ -38,7 +39,7 @@ class Crash(BaseException):
 
 @dataclass
 class Result:
-    """What the oracle saw: violations as (invariant, text), and how much happened."""
+    """What the oracle saw: violations as (invariant, text), how much happened, and seconds of silent divergence."""
 
     seed: int
     violations: list[tuple[str, str]] = field(default_factory=list)
@@ -85,7 +86,12 @@ class SimWorld:
         self.moves: dict[tuple[int, int], float] = {}
         self.moved: dict[str, tuple[tuple[int, int], float]] = {}
         self.generation = 0
-        self.changed_at = 0.0
+        self.divergence = Divergence(loop, result.idle_divergence)
+
+    def watch(self) -> None:
+        """To be called whenever shares, journal or process may have changed."""
+        if self.journal is not None:
+            self.divergence.look(self.shares, self.journal)
 
     def called(self, name: str, share: float, key: str) -> None:
         """A call arrives: I3, I4 and I5 are looked at."""
@@ -120,9 +126,8 @@ class SimWorld:
         self.effects[key] += 1
         if self.effects[key] > 1:
             self.result.wrong("I3", f"{key} took effect twice")
-        if abs(self.shares[name] - share) > EPS:
-            self.changed_at = self.loop.time()
         self.shares[name] = share
+        self.watch()
         total = sum(self.shares.values())
         if total > 1.0 + EPS:
             self.result.wrong("I1", f"{total:.4f} of capacity 1 at {self.loop.time():.0f} s")
@@ -187,7 +192,7 @@ Make = Callable[..., ReallocationEngine]
 
 
 class Simulation:
-    """One seed. `make` builds an engine (perhaps a broken one); `engines` of them run at once."""
+    """One seed. `make` builds an engine (perhaps a broken one); `engines` run at once, a `cycle` in seconds each."""
 
     def __init__(
         self,
@@ -197,13 +202,14 @@ class Simulation:
         engines: int = 1,
         keep: bool = True,
         repair: bool | None = None,
+        cycle: float = CYCLE_SECONDS,
     ) -> None:
         self.rng = random.Random(seed)
         self.loop = VirtualLoop(lambda ready: self.rng.randrange(ready))
         self.result = Result(seed)
         self.late, self.make, self.engines, self.keep = late, make, engines, keep
         self.repair = late if repair is None else repair
-        self.diverged_since: float | None = None
+        self.cycle, self.faulty_seconds = cycle, FAULTY_CYCLES * cycle
         self.world = SimWorld(self.rng, self.loop, self.result, late)
         self.clock = SimClock(self.loop)
         self.jumps = seed % 4 != 0
@@ -230,7 +236,7 @@ class Simulation:
 
     async def _all(self) -> None:
         for _ in range(6 if self.jumps else 0):
-            self.loop.call_later(self.rng.uniform(0, FAULTY_SECONDS), self._jump)
+            self.loop.call_later(self.rng.uniform(0, self.faulty_seconds), self._jump)
         await asyncio.gather(*(self._supervise() for _ in range(self.engines)))
         self._at_the_end()
 
@@ -246,6 +252,7 @@ class Simulation:
             if self.world.faulty and self.rng.random() < self.crash_chance:
                 raise Crash("before a write")
             done = once(work)
+            self.world.watch()
             if self.world.faulty and self.rng.random() < self.crash_chance:
                 raise Crash("after a write")
             return done
@@ -257,7 +264,7 @@ class Simulation:
     async def _supervise(self) -> None:
         """The process: started, killed, started again; calm at the end."""
         crashes = 0
-        end = self.loop.time() + FAULTY_SECONDS
+        end = self.loop.time() + self.faulty_seconds
         while self.loop.time() < end:
             task = asyncio.ensure_future(self._process(end))
             lives = self.rng.expovariate(1 / 3000.0) if crashes < 6 else end
@@ -279,7 +286,7 @@ class Simulation:
         calm = self.loop.time() + CALM_SECONDS
         while self.loop.time() < calm:
             await self._entry(engine.recover(self.world.adapters))
-            await asyncio.sleep(CYCLE_SECONDS)
+            await asyncio.sleep(self.cycle)
 
     def _engine(self) -> ReallocationEngine:
         return self.make(
@@ -288,6 +295,10 @@ class Simulation:
 
     async def _process(self, end: float) -> None:
         engine = self._engine()
+        with self.world.divergence.engine_at_work(self.world.watch):
+            await self._work(engine, end)
+
+    async def _work(self, engine: ReallocationEngine, end: float) -> None:
         while self.loop.time() < end:
             if self.rng.random() < 0.6:
                 wanted = self._plan()
@@ -296,10 +307,9 @@ class Simulation:
             else:
                 await self._entry(engine.recover(self.world.adapters))
             self._loud(engine)
-            self._watch_divergence(engine)
             if engine.journal.halted() and self.rng.random() < 0.2:
                 await self._person(engine)
-            await asyncio.sleep(self.rng.uniform(0.5, 1.5) * CYCLE_SECONDS)
+            await asyncio.sleep(self.rng.uniform(0.5, 1.5) * self.cycle)
 
     async def _entry(self, entry: Any) -> None:
         try:
@@ -344,19 +354,6 @@ class Simulation:
         opened = [each for each in journal.alerts() if each.key == "halted" and each.recovered_at is None]
         if len(opened) != 1 or not any(each.key == "halted" for each in self.alerts):
             self.result.wrong("I6", f"halted with {len(opened)} alerts")
-
-    def _watch_divergence(self, engine: ReallocationEngine) -> None:
-        """How long the shares were others than the engine believed while it had nothing to do."""
-        journal, now = engine.journal, self.loop.time()
-        if journal.halted() or journal.open_operation() is not None:
-            self.diverged_since = None
-        elif not _same(self.world.shares, journal.committed()):
-            since = self.world.changed_at if self.diverged_since is None else self.diverged_since
-            self.diverged_since = since
-            self.result.idle_divergence.append(now - since)
-        else:
-            self.diverged_since = None
-            self.result.idle_divergence.append(0.0)
 
     def _at_the_end(self) -> None:
         journal, shares = self.world.journal, self.world.shares

@@ -298,3 +298,23 @@ def test_an_outage_in_the_middle_of_a_move_is_waited_for():
         assert [each.key for each in alerts] == ["unsettled"]
 
     run(test)
+
+
+@pytest.mark.parametrize("read", [float("nan"), "fails", -1.0])
+def test_a_share_that_a_late_call_may_still_change_is_asked_for_once_more(read):
+    """R8, R9: one bad reading does not hide a late effect for another cycle."""
+
+    async def test(clock):
+        world, alerts = World(a=0.5, b=0.5), []
+        config = ReallocationConfig(late_effects=timedelta(minutes=15))
+        engine = ReallocationEngine(config, ledger=MemoryJournal(), clock=clock, on_alert=alerts.append)
+        world.fail("a", "hang")
+        with pytest.raises(ReallocationError):
+            await engine.execute_reallocation(world.plan(a=0.3, b=0.7), world.adapters)
+        await engine.recover(world.adapters)
+        world.put("a", 0.3)  # it arrives late
+        world.reads["a"].append(read)
+        await engine.recover(world.adapters)
+        assert same(world.shares, {"a": 0.5, "b": 0.5}), alerts
+
+    run(test)

@@ -122,16 +122,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            while self._scheduled and self._scheduled[0]._cancelled:
-                timer = heapq.heappop(self._scheduled)
-                timer._scheduled = False
-                self._timer_cancelled_count = max(0, self._timer_cancelled_count - 1)
-            if self._scheduled:
-                self._virtual = max(self._virtual, self._scheduled[0]._when)
-        if self._choose is not None and len(self._ready) > 1:
-            self._ready.rotate(self._choose(len(self._ready)))
-        super()._run_once()
+        """As the loop's own, without asking the system for sockets: nothing here waits for one."""
+        ready, scheduled = self._ready, self._scheduled
+        while scheduled and scheduled[0]._cancelled:
+            heapq.heappop(scheduled)._scheduled = False
+            self._timer_cancelled_count = max(0, self._timer_cancelled_count - 1)
+        if not ready and scheduled:
+            self._virtual = max(self._virtual, scheduled[0]._when)
+        if self._choose is not None and len(ready) > 1:
+            ready.rotate(self._choose(len(ready)))
+        while scheduled and scheduled[0]._when < self._virtual + self._clock_resolution:
+            timer = heapq.heappop(scheduled)
+            timer._scheduled = False
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
 
 
 class LoopClock:

@@ -195,15 +195,21 @@ class Carrier:
         steps = await self.books.ask(self.books.journal.steps, operation.id)
         self._steps = {each.protocol: each for each in steps if each.kind is ChangeKind.MOVE}
 
-    async def settle(self, readings: Mapping[str, Reading]) -> None:
-        """Ends what was unknown, by what is read: it happened, or its time is over and it did not."""
+    async def settle(self, readings: dict[str, Reading]) -> None:
+        """Ends what was unknown, by what is read: it happened, or its time is over and it did not.
+
+        A share that may still change by itself is asked for once more where it was not read: `readings` gets it.
+        """
         window = self.config.late_effects.total_seconds()
         found = await self.books.ask(self.books.journal.unsettled)
         for each in found:
-            share = readings.get(each.protocol, Reading(None)).share
+            in_time = each.may_act and self.books.age(each.at) < window
+            share = readings[each.protocol].share if each.protocol in readings else None
+            if share is None and in_time and each.protocol in readings:
+                readings[each.protocol] = await self.read(each.protocol)
+                share = readings[each.protocol].share
             if share is None:
                 continue
-            in_time = each.may_act and self.books.age(each.at) < window
             if close_to(share, each.after, self.rules.tolerance) and each.state is not StepState.CONFIRMED:
                 # a later or an equal call may be what is seen: then this one may still be on its way
                 alone = sum(other.protocol == each.protocol for other in found) == 1
