@@ -68,11 +68,13 @@ class Plain:
 
 
 def summed(key, samples):
-    earned = [each.earnings for each in samples if each.earnings is not None]
+    earned = [each.earnings for each in samples if each.up and each.earnings is not None]
     shares = [each.share for each in samples if each.share is not None]
     lowest, highest = (min(earned), max(earned)) if earned else (None, None)
-    up = sum(each.up for each in samples) / len(samples)
-    return Hour(*key, mean(earned), mean(shares), lowest, highest, len(samples), up)
+    up, measured = sum(each.up for each in samples) / len(samples), len(earned) / len(samples)
+    times = [each.at for each in samples]
+    seconds = (max(times) - min(times)).total_seconds()
+    return Hour(*key, mean(earned), mean(shares), lowest, highest, len(samples), up, measured, seconds)
 
 
 def mean(values):

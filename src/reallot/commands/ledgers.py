@@ -5,23 +5,36 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError, InvalidInput
 from ..ledger.history import History
+from ..ledger.history_place import place_of
+from ..ledger.history_store import HistoryStore
 from ..ledger.schema import NewerSchema
 from ..ledger.sqlite_journal import SqliteJournal
 from ..ledger.store import read_journal
 
 
-@dataclass(frozen=True)
 class Books:
     """What a ledger says, for reading only."""
 
-    folder: Path
-    journal: SqliteJournal
-    history: History
+    def __init__(self, folder: Path, journal: SqliteJournal) -> None:
+        self.folder, self.journal = folder, journal
+        self._history: HistoryStore | None = None
+
+    @property
+    def history(self) -> HistoryStore:
+        """The readings, wherever they are; opened when asked for. Raises DataError, ConfigurationError."""
+        if self._history is None:
+            self._history = _history(self.folder)
+        return self._history
+
+    def close(self) -> None:
+        """Lets go of both."""
+        self.journal.close()
+        if self._history is not None:
+            self._history.close()
 
 
 @contextmanager
@@ -29,16 +42,20 @@ def reading(folder: Path) -> Iterator[Books]:
     """The ledger in this folder; raises InvalidInput where there is none, DataError where it cannot be read."""
     if not (folder / "journal.db").is_file():
         raise InvalidInput(f"{folder}: there is no ledger here; give its folder, as --ledger FOLDER")
-    journal = read_journal(folder)
+    books = Books(folder, read_journal(folder))
     try:
-        path = folder / "history.db"
-        try:
-            history = History(path, read_only=True) if path.is_file() else History()
-        except (sqlite3.Error, NewerSchema) as error:
-            raise DataError(f"{path}: {error}") from error
-        try:
-            yield Books(folder, journal, history)
-        finally:
-            history.close()
+        yield books
     finally:
-        journal.close()
+        books.close()
+
+
+def _history(folder: Path) -> HistoryStore:
+    if (place := place_of(folder)) is not None:
+        from ..ledger.postgres_history import PostgresHistory
+
+        return PostgresHistory(place.variable, schema=place.schema)
+    path = folder / "history.db"
+    try:
+        return History(path, read_only=True) if path.is_file() else History()
+    except (sqlite3.Error, NewerSchema) as error:
+        raise DataError(f"{path}: {error}") from error

@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from ..errors import MonitoringError
+from ..ledger.history import Hour, Sample
+from ..orchestration.hours import WHOLE
 from ..orchestration.monitor import RealtimeMonitor
 from ..orchestration.past import polls
 from ..orchestration.records import AllocationPlan, MonitorConfig
@@ -48,6 +50,7 @@ def monitor_of(books: Books, start: datetime, end: datetime) -> RealtimeMonitor:
             await monitor.update_snapshot(metrics)
 
     asyncio.run(fill())
+    monitor.remember_hours(books.history.hours(start, end))
     for decision in reversed(books.journal.decisions(MOST_DECISIONS)):
         if decision.verdict == "committed":
             monitor.remember_plan(AllocationPlan.model_validate_json(decision.plan))
@@ -59,10 +62,13 @@ def monitor_of(books: Books, start: datetime, end: datetime) -> RealtimeMonitor:
 
 
 def _shares(books: Books, start: datetime, end: datetime) -> tuple[dict[str, float], dict[str, float]]:
-    """Shares at the first and at the last reading of a period."""
+    """Shares at the first and at the last reading of a period; the mean of an hour where that is what is left."""
     first: dict[str, float] = {}
     last: dict[str, float] = {}
-    for each in books.history.samples(start, end + timedelta(microseconds=1)):
+    raw = books.history.samples(start, end + timedelta(microseconds=1))
+    since = min((each.at for each in raw), default=end)
+    older: list[Hour | Sample] = [*books.history.hours(start, since - WHOLE)]
+    for each in [*older, *raw]:
         if each.share is not None:
             first.setdefault(each.protocol, each.share)
             last[each.protocol] = each.share
@@ -72,8 +78,8 @@ def _shares(books: Books, start: datetime, end: datetime) -> tuple[dict[str, flo
 def history(options: argparse.Namespace) -> int:
     """Prints every change of a share that was asked for, newest last."""
     with reading(options.ledger) as books:
-        newest = books.history.last() or datetime.now(UTC)
-        changes = books.journal.changes(None if options.since is None else newest - options.since)
+        since = None if options.since is None else (books.history.last() or datetime.now(UTC)) - options.since
+        changes = books.journal.changes(since)
         alerts = [alert for alert in books.journal.alerts(20) if alert.recovered_at is None]
         waiting = books.journal.waiting()
     if options.json:

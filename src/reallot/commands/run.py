@@ -141,6 +141,8 @@ def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespac
     if known:
         text += f"; {known} polls are known from before"
     tell(Happening("start", began, text, {"protocols": count, "mode": parts.mode.value}))
+    for note in parts.notes:
+        tell(Happening("ledger", began, note, level=30))
     if parts.engine.journal.observe_only:
         tell(Happening("ledger", began, parts.engine.journal.observe_only, level=30))
 

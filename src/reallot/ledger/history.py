@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError
 from .database import Database
@@ -30,7 +31,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Hour:
-    """One hour of one protocol: means of its readings, USD/h and share; `up` is the part that answered."""
+    """One hour of one protocol.
+
+    earnings         mean USD/h of what was measured; lowest and highest of the same; None where nothing was
+    share            mean of its readings
+    samples, seconds number of readings, and the time from the first to the last
+    up, measured     part of them in which it answered, and in which it said what it earned
+    """
 
     protocol: str
     at: datetime
@@ -40,6 +47,15 @@ class Hour:
     highest: float | None
     samples: int
     up: float
+    measured: float
+    seconds: float
+
+    @classmethod
+    def of(cls, protocol: str, at: datetime, *row: Any) -> Hour:
+        """From the rest of a row of the tables, where `up` and `measured` are numbers of readings."""
+        earnings, share, lowest, highest, samples, up, measured, seconds = row
+        counted = samples, up / samples, measured / samples, float(seconds)
+        return cls(protocol, at, earnings, share, lowest, highest, *counted)
 
 
 class History:
@@ -73,12 +89,12 @@ class History:
     def hours(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Hour]:
         """Whole hours that were rolled up, with start <= at < end, by protocol and time."""
         sql = (
-            "SELECT protocol, hour, earnings, share, lowest, highest, samples, up FROM hourly "
+            "SELECT protocol, hour, earnings, share, lowest, highest, samples, up, measured, seconds FROM hourly "
             "WHERE protocol = ? AND hour >= ? AND hour < ? ORDER BY hour"
         )
         bounds = microseconds(start), microseconds(end)
         rows = [row for name in self._names(protocol) for row in self._database.rows(sql, (name, *bounds))]
-        return [Hour(row[0], moment(row[1]), row[2], row[3], row[4], row[5], row[6], row[7] / row[6]) for row in rows]
+        return [Hour.of(row[0], moment(row[1]), *row[2:]) for row in rows]
 
     def last(self) -> datetime | None:
         """The moment of the newest raw reading; None where there is none."""
@@ -119,7 +135,9 @@ class History:
 
 _ROLL_UP = f"""
     INSERT OR REPLACE INTO hourly
-    SELECT protocol, at / {HOUR} * {HOUR}, avg(earnings), avg(share), min(earnings), max(earnings), count(*), sum(up)
+    SELECT protocol, at / {HOUR} * {HOUR}, avg(earnings) FILTER (WHERE up), avg(share),
+        min(earnings) FILTER (WHERE up), max(earnings) FILTER (WHERE up),
+        count(*), sum(up), count(earnings) FILTER (WHERE up), (max(at) - min(at)) / 1e6
     FROM sample WHERE at >= ? AND at < ? GROUP BY 1, 2
 """
 _FORGET_RAW = "DELETE FROM sample WHERE (protocol, at) IN (SELECT protocol, at FROM sample WHERE at < ? LIMIT ?)"

@@ -82,7 +82,7 @@ class Server:
     def hours(self, start: datetime, end: datetime, protocol: str | None) -> list[Hour]:
         """See HistoryStore."""
         rows = self._rows(self._tables.hourly, self._tables.hourly.c.hour, start, end, protocol)
-        return [_hour(*row) for row in rows]
+        return [Hour.of(row[0], row[1].astimezone(UTC), *row[2:]) for row in rows]
 
     def last(self) -> datetime | None:
         """See HistoryStore."""
@@ -196,6 +196,8 @@ class _Tables:
             sa.Column("highest", sa.Double),
             sa.Column("samples", sa.BigInteger, nullable=False),
             sa.Column("up", sa.BigInteger, nullable=False),
+            sa.Column("measured", sa.BigInteger, nullable=False),
+            sa.Column("seconds", sa.Double, nullable=False),
         )
         self._migrations: tuple[Callable[[Connection], None], ...] = (self._data.create_all,)
 
@@ -211,12 +213,14 @@ class _Tables:
             sa.select(
                 value.protocol,
                 hour,
-                sa.func.avg(value.earnings),
+                sa.func.avg(value.earnings).filter(value.up),
                 sa.func.avg(value.share),
-                sa.func.min(value.earnings),
-                sa.func.max(value.earnings),
+                sa.func.min(value.earnings).filter(value.up),
+                sa.func.max(value.earnings).filter(value.up),
                 sa.func.count(),
                 sa.func.count().filter(value.up),
+                sa.func.count(value.earnings).filter(value.up),
+                sa.cast(sa.extract("epoch", sa.func.max(value.at) - sa.func.min(value.at)), sa.Double),
             )
             .where(sa.or_(done.is_(None), value.at >= done), value.at < sa.bindparam("until", type_=moment))
             .group_by(value.protocol, sa.text("2"))
@@ -275,11 +279,6 @@ def _connection_values(variable: str) -> dict[str, Any]:
     if "@" in str(given.get("host") or ""):
         raise ConfigurationError(f"{variable}: the host has an @ in it; write one in a password as %40")
     return given
-
-
-def _hour(protocol: str, hour: datetime, *values: Any) -> Hour:
-    earnings, share, lowest, highest, samples, up = values
-    return Hour(protocol, hour.astimezone(UTC), earnings, share, lowest, highest, samples, up / samples)
 
 
 def _number(value: float | None) -> float | None:

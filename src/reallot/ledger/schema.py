@@ -57,7 +57,7 @@ HISTORY = (
     ) WITHOUT ROWID;
     CREATE TABLE hourly (
         protocol TEXT NOT NULL, hour INTEGER NOT NULL, earnings REAL, share REAL, lowest REAL, highest REAL,
-        samples INTEGER NOT NULL, up INTEGER NOT NULL,
+        samples INTEGER NOT NULL, up INTEGER NOT NULL, measured INTEGER NOT NULL, seconds REAL NOT NULL,
         PRIMARY KEY (protocol, hour)
     ) WITHOUT ROWID;
     """,

@@ -10,7 +10,9 @@ from pathlib import Path
 from ..adapters.base import ProtocolAdapter
 from ..adapters.combined import CombinedAdapter
 from ..adapters.settings import Place
-from ..errors import ConfigurationError, InvalidInput, ReallotError
+from ..errors import ConfigurationError, DataError, InvalidInput, ReallotError
+from ..ledger.history_place import Place as HistoryPlace
+from ..ledger.history_place import keep_place
 from ..ledger.history_store import HistoryStore
 from ..ledger.store import Ledger, open_ledger
 from .clock import Clock, ManualClock, SystemClock
@@ -26,7 +28,11 @@ from .redaction import redact
 
 @dataclass
 class Parts:
-    """All that a cycle needs; `alarms` are alerts that the engine raised and nobody has told yet."""
+    """All that a cycle needs.
+
+    alarms  alerts that the engine raised and nobody has told yet
+    notes   what somebody who starts this should know
+    """
 
     config: Config
     clock: Clock
@@ -36,6 +42,7 @@ class Parts:
     engine: ReallocationEngine
     monitor: RealtimeMonitor
     alarms: list[Alert] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def mode(self) -> Mode:
@@ -63,7 +70,8 @@ def build(
     mode      in place of the configured one
     ledger    a folder in place of the configured one
 
-    What the ledger knows is learned from: holds go on, rates are known, simulated shares are as they were left.
+    What the ledger knows is learned from: holds go on, rates are known, simulated shares are as they were left. A
+    server that keeps the readings may be down: they wait for it, up to a bound.
     """
     if simulate:
         real = [name for name, section in config.protocols.items() if not section.simulates]
@@ -80,8 +88,9 @@ def build(
 
 
 def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, clock: Clock | None) -> Parts:
+    notes = _note_place(config, ledger)
     if clock is None:
-        clock = ManualClock(_begin(config, ledger)) if simulate else SystemClock()
+        clock = ManualClock(_begin(config, ledger, notes)) if simulate else SystemClock()
     coordinator = ProtocolCoordinator(config.coordinator.max_history_size, clock=clock)
     known = ledger.journal.committed() if ledger.folder is not None else {}
     for name, section in config.protocols.items():
@@ -95,7 +104,7 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
     alarms: list[Alert] = []
     engine = ReallocationEngine(rules, ledger=ledger, clock=clock, on_alert=alarms.append)
     monitor = RealtimeMonitor(config.monitor, clock=clock, changes=engine)
-    return Parts(config, clock, ledger, coordinator, optimizer, engine, monitor, alarms)
+    return Parts(config, clock, ledger, coordinator, optimizer, engine, monitor, alarms, notes)
 
 
 async def remember(parts: Parts) -> int:
@@ -124,9 +133,26 @@ def _history(config: Config) -> HistoryStore | None:
     raise ConfigurationError(f"{config.source}: [ledger] history_env: {told}")
 
 
-def _begin(config: Config, ledger: Ledger) -> datetime:
-    """Where simulated time begins: after all that the ledger knows of."""
-    last = ledger.history.last()
+def _note_place(config: Config, ledger: Ledger) -> list[str]:
+    """Notes in the ledger's folder where its readings are; returns why that could not be done, where so."""
+    if ledger.folder is None:
+        return []
+    variable, schema = config.ledger.history_env, config.ledger.history_schema
+    try:
+        keep_place(ledger.folder, None if variable is None else HistoryPlace(variable, schema))
+    except DataError as error:
+        return [f"reports will not find the readings: {error}"]
+    return []
+
+
+def _begin(config: Config, ledger: Ledger, notes: list[str]) -> datetime:
+    """Where simulated time begins: after all that the ledger knows of, or its last plan where no reading is known."""
+    plans = ledger.journal.last_moves(1)
+    last = plans[0].wall if plans else None
+    try:
+        last = ledger.history.last() or last
+    except DataError as error:
+        notes.append(f"simulated time begins after the last plan, not after readings that cannot be read: {error}")
     begin = config.simulation.start
     return begin if last is None else max(begin, last + config.coordinator.every)
 

@@ -10,9 +10,11 @@ from statistics import median as median_of
 from typing import Any
 
 from ..errors import ConfigurationError, MonitoringError, ReallocationError
+from ..ledger.history import Hour
 from .alerts import AlertBook
 from .clock import Clock
 from .conditions import Finding, Seen, findings, observe
+from .hours import WHOLE, by_hour, together
 from .records import (
     AggregatedMetrics,
     Alert,
@@ -23,7 +25,7 @@ from .records import (
     OptimizationOpportunity,
     PerformanceReport,
 )
-from .report import HOUR, Snapshot, count, integral, reviews
+from .report import HOUR, Integral, Snapshot, count, integral, reviews
 
 RECENT, MOST_RECENT = timedelta(hours=24), 20
 """Changes on a dashboard are of this time, at most so many."""
@@ -55,6 +57,7 @@ class RealtimeMonitor:
             )
         self._clock, self._changes = clock, changes
         self._snapshots: list[Snapshot] = []
+        self._hours: list[Hour] = []
         self._seen: dict[str, Seen] = {}
         self._observed: datetime | None = None
         self._alerts = AlertBook(self.config)
@@ -109,7 +112,9 @@ class RealtimeMonitor:
         start, end = _utc(period_start, "period_start"), _utc(period_end, "period_end")
         if end <= start:
             raise MonitoringError(f"the period ends at {end.isoformat()}, not after its start {start.isoformat()}")
-        found = integral(self._snapshots, start, end, self.config.connection_timeout)
+        since = min(self._snapshots[0].at, end) if self._snapshots else end
+        older = self._older(start, since)
+        found = together(older, integral(self._snapshots, start, end, self.config.connection_timeout))
         if not found.covered and not any(start <= each.at <= end for each in self._snapshots):
             kept = (
                 f"{self._snapshots[0].at.isoformat()} to {self._snapshots[-1].at.isoformat()}"
@@ -125,7 +130,9 @@ class RealtimeMonitor:
         moves = reviews(self._snapshots, everything, self._plans, lambda at: start <= at <= end)
         plans, back = count(changes)
         cost, hours = sum(move.cost for move in moves), found.covered / HOUR
-        notes = [f"no readings from {low.isoformat()} to {high.isoformat()}: not counted" for low, high in found.gaps]
+        by_the_hour = f"before {since.isoformat()} by the hour: of older readings only hourly means are kept"
+        notes = [by_the_hour] if older.covered else []
+        notes += [f"no readings from {low.isoformat()} to {high.isoformat()}: not counted" for low, high in found.gaps]
         if found.carried:
             notes.append(f"values carried forward would add {found.carried:.4g} USD: not measured, so not counted")
         if plans > len(moves):
@@ -145,6 +152,7 @@ class RealtimeMonitor:
             moves=moves,
             alerts=sum(start <= alert.timestamp <= end for alert in self._alerts.history),
             carried_earnings=found.carried,
+            hourly_before=since if older.covered else None,
             notes=notes,
         )
 
@@ -198,6 +206,10 @@ class RealtimeMonitor:
         """Alerts whose condition still holds, gravest first."""
         return self._alerts.open
 
+    def remember_hours(self, hours: Sequence[Hour]) -> None:
+        """Takes hourly means, by which reports count the time before the first snapshot."""
+        self._hours = list(hours)
+
     def remember_plan(self, plan: AllocationPlan) -> None:
         """Keeps what a plan that is carried out was to bring and to cost, for reports."""
         self._plans[plan.id] = plan
@@ -205,6 +217,12 @@ class RealtimeMonitor:
             del self._plans[next(iter(self._plans))]
 
     # inside ----------------------------------------------------------------------------------------------------------
+
+    def _older(self, start: datetime, since: datetime) -> Integral:
+        """What hourly means say of the time before `since`, where snapshots begin."""
+        until = since.replace(minute=0, second=0, microsecond=0) + WHOLE
+        after = bisect_left(self._snapshots, until, key=lambda each: each.at)
+        return by_hour(self._hours, start, since, self.config.connection_timeout, after=after)
 
     def _now(self, metrics: AggregatedMetrics | None = None) -> datetime:
         if self._clock is not None:

@@ -257,6 +257,7 @@ class PerformanceReport(Record):
     uptime          part of the covered time in which each protocol answered
     carried_earnings
                     what values that were carried forward would have added, USD: not measured, so not in the totals
+    hourly_before   before this, hourly means were summed: single readings are not kept so long; None where all were
     notes           what a reader should know: gaps, moves whose plans are not known
     """
 
@@ -274,6 +275,7 @@ class PerformanceReport(Record):
     moves: list[MoveReview] = Field(default_factory=list)
     alerts: int = 0
     carried_earnings: float = 0.0
+    hourly_before: Moment | None = None
     notes: list[str] = Field(default_factory=list)
 
 
