@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import numbers
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -46,14 +46,26 @@ class Reading:
 async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
     """What the call returns; TimeoutError after `seconds`, whatever the call does with its cancellation."""
     task = asyncio.ensure_future(call)
-    task.add_done_callback(_look)
+    await _ended([task], seconds)
+    return _result(task, seconds)
+
+
+async def _ended(tasks: Collection[asyncio.Task[Any]], seconds: float) -> None:
+    """Waits until all tasks are done, `seconds` at most; then those that are not are cancelled and left alone."""
     try:
-        await asyncio.wait({task}, timeout=seconds)
-    except asyncio.CancelledError:
-        task.cancel()
-        raise
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+    finally:
+        for task in tasks:
+            if task.done():
+                _look(task)
+            else:
+                task.add_done_callback(_look)
+                task.cancel()
+
+
+def _result(task: asyncio.Task[T], seconds: float) -> T:
     if not task.done():
-        task.cancel()
         raise TimeoutError(f"no answer in {seconds:g} s")
     if task.cancelled():
         raise ProtocolError("the call cancelled itself", ErrorKind.UNKNOWN)
@@ -67,24 +79,27 @@ def _look(task: asyncio.Future[Any]) -> None:
 
 async def read_share(adapter: ProtocolAdapter, seconds: float) -> Reading:
     """The share in force; never raises but for its own cancellation."""
+    return (await read_shares({"": adapter}, seconds))[""]
 
-    async def call() -> object:
-        return await adapter.get_allocation()
 
+async def read_shares(adapters: Mapping[str, ProtocolAdapter], seconds: float) -> dict[str, Reading]:
+    """Every share, read at once; never raises but for its own cancellation."""
+    tasks = [asyncio.ensure_future(_allocation(adapter)) for adapter in adapters.values()]
+    await _ended(tasks, seconds)
+    return {name: _reading(task, seconds) for name, task in zip(adapters, tasks, strict=True)}
+
+
+async def _allocation(adapter: ProtocolAdapter) -> object:
+    return await adapter.get_allocation()
+
+
+def _reading(task: asyncio.Task[object], seconds: float) -> Reading:
     try:
-        return checked_share(await within(seconds, call()))
-    except asyncio.CancelledError:
-        raise
+        return checked_share(_result(task, seconds))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
         return Reading(None, told(error))
-
-
-async def read_shares(adapters: Mapping[str, ProtocolAdapter], seconds: float) -> dict[str, Reading]:
-    """Every share, read at once."""
-    readings = await asyncio.gather(*(read_share(adapter, seconds) for adapter in adapters.values()))
-    return dict(zip(adapters, readings, strict=True))
 
 
 def checked_share(value: object) -> Reading:

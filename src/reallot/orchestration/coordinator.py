@@ -15,7 +15,7 @@ from ..errors import ConfigurationError, CoordinationError, near_miss
 from .clock import Clock, SystemClock
 from .reach import steps_and_floors
 from .records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
-from .source import Source
+from .source import Source, ask
 
 logging.getLogger("reallot").addHandler(logging.NullHandler())
 _METHODS = ("get_status", "get_allocation", "apply_allocation")
@@ -85,7 +85,7 @@ class ProtocolCoordinator:
         if not self._sources:
             raise CoordinationError("no adapter is registered; call register_adapter(name, adapter) first")
         sources = list(self._sources.values())
-        await asyncio.gather(*(source.refresh() for source in sources))
+        await ask(sources)
         metrics = self._aggregate(sources)
         self._history.append(metrics)
         return metrics

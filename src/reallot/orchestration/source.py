@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -43,8 +43,7 @@ class Source:
         self._failures, self._stopped = 0, False
         self._gate = Gate()
         self._left_behind: asyncio.Task[Any] | None = None
-        self._lock: asyncio.Lock | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._call: Call | None = None
 
     @property
     def stopped(self) -> bool:
@@ -82,11 +81,25 @@ class Source:
         old = (self._clock.now() - self.status.source_time).total_seconds()
         return old if old > (can.cadence + can.min_interval).total_seconds() else None
 
+    @property
+    def call(self) -> Call | None:
+        """The call that is on its way, if there is one; a call belongs to one event loop."""
+        call = self._call
+        return None if call is None or call.over or call.loop is not asyncio.get_running_loop() else call
+
+    def begin(self, over: Callable[[], None]) -> Call | None:
+        """Asks, if it may be asked now and nobody else is asking; `over` is called when the call is over."""
+        if self._stopped or self._hangs() or self.waits > _SLACK_SECONDS:
+            return None
+        can = self.capabilities()
+        self._call = Call(self, can, self._read(can.acts), over)
+        return self._call
+
     async def refresh(self) -> None:
         """Asks once, if it may be asked now; ends within the adapter's timeout, and raises only where cancelled."""
-        async with self._turn():
-            if not (self._stopped or self._hangs() or self.waits > _SLACK_SECONDS):
-                await self._ask()
+        while (call := self.call) is not None:
+            await call.wait()
+        await _ask_now([self])
 
     async def close(self) -> None:
         """Ends what still hangs, and closes the adapter where it can be closed."""
@@ -101,21 +114,22 @@ class Source:
             elif not task.cancelled() and (error := task.exception()) is not None:
                 _log.warning("%s could not be closed: %s", self.name, failure(error)[1])
 
-    async def _ask(self) -> None:
-        can = self.capabilities()
-        started, seconds = self._clock.monotonic(), max(can.timeout.total_seconds(), 0.0)
-        task = asyncio.ensure_future(self._read(can.acts))
+    def heard(self, call: Call) -> None:
+        """Takes what a call that is over has brought."""
         try:
-            await asyncio.wait({task}, timeout=seconds)
-        finally:
-            if not task.done():
-                await self._end(task)
-        try:
-            self._take(self._outcome(task, seconds))
+            self._take(self._outcome(call.task, call.seconds))
         except ProtocolError as error:
             self._fail(error)
         else:
-            self._not_before = started + can.min_interval.total_seconds()
+            self._not_before = call.started + call.can.min_interval.total_seconds()
+
+    def leave(self, task: asyncio.Task[Any]) -> None:
+        """Remembers a call that will not end: until it does, the adapter is not asked again."""
+        self._left_behind = task
+
+    def monotonic(self) -> float:
+        """Seconds of its clock."""
+        return self._clock.monotonic()
 
     async def _read(self, acts: bool) -> ProtocolStatus:
         answer = await _called(self.adapter.get_status)
@@ -180,13 +194,6 @@ class Source:
             tail = "; not asked again until resumed" if self._stopped else ""
             _log.warning("%s gives no value (%s): %s%s", self.name, kind.value, words, tail)
 
-    def _turn(self) -> asyncio.Lock:
-        """One call at a time; a lock belongs to one event loop."""
-        loop = asyncio.get_running_loop()
-        if self._lock is None or self._loop is not loop:
-            self._lock, self._loop = asyncio.Lock(), loop
-        return self._lock
-
     def _hangs(self) -> bool:
         task = self._left_behind
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
@@ -201,6 +208,104 @@ class Source:
         await asyncio.wait({task}, timeout=GRACE_SECONDS)
         if not task.done():
             self._left_behind = task
+
+
+class Call:
+    """One call on its way: over when it is done, or a moment after it was cancelled, whatever it does then.
+
+    started, seconds  when it began on the source's clock, and how long it may take
+    can               what the adapter said of itself
+    over              True once its outcome was taken, or it was dropped
+    """
+
+    def __init__(self, source: Source, can: Capabilities, answer: Coroutine[Any, Any, Any], over: Callable[[], None]):
+        self.source, self.can, self._over = source, can, over
+        self.started, self.seconds = source.monotonic(), max(can.timeout.total_seconds(), 0.0)
+        self.over = self._dropped = False
+        self._waiting: list[asyncio.Future[None]] = []
+        self.loop = asyncio.get_running_loop()
+        self.task = self.loop.create_task(answer)
+        self.task.add_done_callback(self._ended)
+
+    def late(self) -> None:
+        """Its time is over: it is cancelled, and what it still says within a moment counts."""
+        if not self.over:
+            self.task.cancel()
+            self.loop.call_later(GRACE_SECONDS, self._ended)
+
+    def drop(self) -> None:
+        """Nobody waits for it any more: it is cancelled, and what it says is not taken."""
+        self._dropped = True
+        self.late()
+
+    async def wait(self) -> None:
+        """Returns once it is over."""
+        if not self.over:
+            self._waiting.append(self.loop.create_future())
+            await self._waiting[-1]
+
+    def _ended(self, task: asyncio.Task[Any] | None = None) -> None:
+        if task is not None:
+            _heard(task)
+        if self.over:
+            return
+        self.over = True
+        if not self.task.done():
+            self.source.leave(self.task)
+        try:
+            if not self._dropped:
+                self.source.heard(self)
+        finally:
+            for future in self._waiting:
+                if not future.done():
+                    future.set_result(None)
+            self._over()
+
+
+async def ask(sources: Sequence[Source]) -> None:
+    """Asks all of these that may be asked now, at once: none delays another.
+
+    Ends within the longest of their timeouts, and a moment for calls that were cancelled; raises only where cancelled.
+    """
+    if any(source.call is not None for source in sources):
+        await asyncio.gather(*(source.refresh() for source in sources))
+    else:
+        await _ask_now(sources)
+
+
+async def _ask_now(sources: Sequence[Source]) -> None:
+    loop = asyncio.get_running_loop()
+    all_over, left = loop.create_future(), 0
+
+    def over() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0 and not all_over.done():
+            all_over.set_result(None)
+
+    calls = [call for source in sources if (call := source.begin(over)) is not None]
+    if not calls:
+        return
+    left = len(calls)
+    timers = [
+        loop.call_later(seconds, _late, [call for call in calls if call.seconds == seconds])
+        for seconds in {call.seconds for call in calls}
+    ]
+    try:
+        await asyncio.shield(all_over)
+    except asyncio.CancelledError:
+        for call in calls:
+            call.drop()
+        await all_over
+        raise
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def _late(calls: Iterable[Call]) -> None:
+    for call in calls:
+        call.late()
 
 
 async def _called(method: Any) -> Any:
