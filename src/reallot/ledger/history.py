@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ..errors import DataError
@@ -59,7 +60,11 @@ class Hour:
 
 
 class History:
-    """Readings in SQLite; `path` is a file, or ":memory:". Every method may raise DataError."""
+    """Readings in SQLite; `path` is a file, or ":memory:". Every method may raise DataError.
+
+    There is one connection, which one thread uses at a time: whoever adds waits for one transaction of a summing up,
+    and `close` ends it after that one. It goes on where it was when it is asked for again.
+    """
 
     def __init__(self, path: str | Path = ":memory:", *, read_only: bool = False) -> None:
         try:
@@ -67,6 +72,8 @@ class History:
         except sqlite3.Error as error:
             raise DataError(f"{path}: {error}") from error
         self.path = self._database.path
+        self.blocking = not self._database.in_memory
+        self._one = Lock()
 
     def add(self, samples: list[Sample]) -> None:
         """Keeps readings; one of the same protocol and moment is replaced."""
@@ -75,7 +82,8 @@ class History:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?)", raw)
 
-        self._database.write(work)
+        with self._one:
+            self._database.write(work)
 
     def samples(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Sample]:
         """Raw readings with start <= at < end, by protocol and time."""
@@ -83,7 +91,7 @@ class History:
             "SELECT protocol, at, earnings, share, up FROM sample WHERE protocol = ? AND at >= ? AND at < ? ORDER BY at"
         )
         bounds = microseconds(start), microseconds(end)
-        rows = [row for name in self._names(protocol) for row in self._database.rows(sql, (name, *bounds))]
+        rows = [row for name in self._names(protocol) for row in self._rows(sql, name, *bounds)]
         return [Sample(row[0], moment(row[1]), row[2], row[3], bool(row[4])) for row in rows]
 
     def hours(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Hour]:
@@ -93,12 +101,12 @@ class History:
             "WHERE protocol = ? AND hour >= ? AND hour < ? ORDER BY hour"
         )
         bounds = microseconds(start), microseconds(end)
-        rows = [row for name in self._names(protocol) for row in self._database.rows(sql, (name, *bounds))]
+        rows = [row for name in self._names(protocol) for row in self._rows(sql, name, *bounds)]
         return [Hour.of(row[0], moment(row[1]), *row[2:]) for row in rows]
 
     def last(self) -> datetime | None:
         """The moment of the newest raw reading; None where there is none."""
-        newest = self._database.rows("SELECT max(at) FROM sample")[0][0]
+        newest = self._rows("SELECT max(at) FROM sample")[0][0]
         return None if newest is None else moment(newest)
 
     def roll_up(
@@ -109,30 +117,39 @@ class History:
         Repeated it changes nothing. Deleting goes by batches, so that nobody waits long for the file.
         """
         until = microseconds(now) // HOUR * HOUR
-        done = self._database.rows("SELECT coalesce(max(hour), 0) FROM hourly")[0][0]
-        # the last rolled-up hour is summed again: a reading may have come late
-        self._database.write(lambda connection: connection.execute(_ROLL_UP, (done, until)) and None)
-        self._forget(_FORGET_RAW, min(microseconds(now - raw), until))
-        self._forget(_FORGET_HOURS, microseconds(now - hours))
+        done = self._rows("SELECT coalesce(max(hour), 0) FROM hourly")[0][0]
+        with self._one:
+            # the last rolled-up hour is summed again: a reading may have come late
+            self._database.write(lambda connection: connection.execute(_ROLL_UP, (done, until)) and None)
+        for name in self._names(None):
+            self._forget(_FORGET_RAW, name, min(microseconds(now - raw), until))
+            self._forget(_FORGET_HOURS, name, microseconds(now - hours))
 
-    def _forget(self, sql: str, end: int) -> None:
+    def _forget(self, sql: str, name: str, end: int) -> None:
         def batch(connection: sqlite3.Connection) -> int:
-            return connection.execute(sql, (end, BATCH)).rowcount
+            return connection.execute(sql, (name, end, BATCH)).rowcount
 
-        while self._database.write(batch) > 0:
-            pass
+        forgotten = BATCH
+        while forgotten == BATCH:
+            with self._one:
+                forgotten = self._database.write(batch)
 
     def _names(self, protocol: str | None) -> list[str]:
         if protocol is not None:
             return [protocol]
-        rows = self._database.rows("SELECT protocol FROM sample UNION SELECT protocol FROM hourly ORDER BY 1")
-        return [row[0] for row in rows]
+        return [row[0] for row in self._rows(_NAMES)]
+
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._one:
+            return self._database.rows(sql, values)
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._database.close()
+        with self._one:
+            self._database.close()
 
 
+_NAMES = "SELECT protocol FROM sample UNION SELECT protocol FROM hourly ORDER BY 1"
 _ROLL_UP = f"""
     INSERT OR REPLACE INTO hourly
     SELECT protocol, at / {HOUR} * {HOUR}, avg(earnings) FILTER (WHERE up), avg(share),
@@ -140,10 +157,13 @@ _ROLL_UP = f"""
         count(*), sum(up), count(earnings) FILTER (WHERE up), (max(at) - min(at)) / 1e6
     FROM sample WHERE at >= ? AND at < ? GROUP BY 1, 2
 """
-_FORGET_RAW = "DELETE FROM sample WHERE (protocol, at) IN (SELECT protocol, at FROM sample WHERE at < ? LIMIT ?)"
-_FORGET_HOURS = (
-    "DELETE FROM hourly WHERE (protocol, hour) IN (SELECT protocol, hour FROM hourly WHERE hour < ? LIMIT ?)"
-)
+_FORGET_RAW = """
+    DELETE FROM sample WHERE (protocol, at) IN (SELECT protocol, at FROM sample WHERE protocol = ? AND at < ? LIMIT ?)
+"""
+_FORGET_HOURS = """
+    DELETE FROM hourly
+    WHERE (protocol, hour) IN (SELECT protocol, hour FROM hourly WHERE protocol = ? AND hour < ? LIMIT ?)
+"""
 
 
 def samples_of(

@@ -9,7 +9,12 @@ from .history import Hour, Sample
 
 
 class HistoryStore(Protocol):
-    """Readings over time. Every method but `close` may raise DataError; losing readings never stops a move."""
+    """Readings over time. Every method but `close` may raise DataError; losing readings never stops a move.
+
+    blocking  True where `add` and `roll_up` wait for a disk, and belong on a thread; several threads may call it
+    """
+
+    blocking: bool
 
     def add(self, samples: list[Sample]) -> None:
         """Keeps readings; one of the same protocol and moment is replaced."""

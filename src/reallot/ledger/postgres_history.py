@@ -30,6 +30,8 @@ class PostgresHistory:
     say how it goes. What waits is gone with the process.
     """
 
+    blocking = False
+
     def __init__(
         self,
         variable: str = "REALLOT_HISTORY_URL",

@@ -16,12 +16,11 @@ from .cycle import CycleResult, run_cycle
 from .driving import Report
 from .factory import Parts
 from .happenings import Happening, Watcher, alert_line
-from .past import readings
-from .records import Alert, AllocationPlan, Mode
+from .keeping import Keeper
+from .records import AllocationPlan, Mode
 from .replaying import inputs_of
 
 Tell = Callable[[Happening], None]
-ROLL_UP = timedelta(hours=24)
 
 
 class Runner:
@@ -41,8 +40,7 @@ class Runner:
         self.report: Report | None = None
         self._watcher = Watcher(parts.mode)
         self._engine = _Recorded(parts)
-        self._rolled: datetime | None = None
-        self._ledger_told = False
+        self._keeper = Keeper(parts.ledger.history, parts.engine.books)
         self.first: dict[str, float] = {}
         self.never = self.earned = self.spent = 0.0
         self.polls = self.moves = 0
@@ -62,7 +60,9 @@ class Runner:
             self.acting = False
         self.last = result
         alarms, parts.alarms[:] = list(parts.alarms), []
-        await self._keep(result)
+        trouble = await self._keeper.keep(result)
+        if trouble is not None:
+            self._tell(alert_line(trouble, result.started_at))
         report = self.report = None if parts.engine.last_report is before else parts.engine.last_report
         for alarm in alarms:
             parts.monitor.raise_alert(alarm)
@@ -106,27 +106,6 @@ class Runner:
                 self._tell(Happening("move", at, f"moved, as a person confirmed: plan {plan}", {"plan_id": plan}))
         except (ReallocationError, DataError) as error:
             self._tell(Happening("blocked", at, f"the confirmed plan was not carried out: {error}"))
-
-    async def _keep(self, result: CycleResult) -> None:
-        """Readings and alerts into the ledger; where that fails it is told once, and watching goes on."""
-        ledger, books = self.parts.ledger, self.parts.engine.books
-        try:
-            if result.metrics is not None:
-                ledger.history.add(readings(result.metrics))
-            for alert in result.alerts:
-                if alert.recovered_at is None:
-                    await books.ask(books.journal.raise_alert, _kept(alert))
-                else:
-                    await books.ask(books.journal.recovered, alert.key, alert.recovered_at)
-            if self._rolled is None or result.started_at - self._rolled >= ROLL_UP:
-                self._rolled = result.started_at
-                ledger.history.roll_up(result.started_at)
-            self._ledger_told = False
-        except DataError as error:
-            if not self._ledger_told:
-                self._ledger_told = True
-                alert = Alert(key="ledger", message=str(error), severity=0.8, timestamp=result.started_at)
-                self._tell(alert_line(alert, result.started_at))
 
     def _count(self, result: CycleResult, report: Report | None) -> None:
         if result.metrics is None:
@@ -187,7 +166,3 @@ class _Recorded:
         books, reason = self._parts.engine.books, "; ".join(plan.reasons)
         text = plan.model_dump_json()
         await books.ask(books.journal.decide, plan.id, books.clock.now(), verdict, reason, text, inputs_of(asked))
-
-
-def _kept(alert: Alert) -> Alert:
-    return alert if alert.key else alert.model_copy(update={"key": alert.message})
