@@ -260,6 +260,11 @@ def _add_running(commands: Any) -> None:
     for each in (report, history, confirm, resume):
         _add_ledger(each)
 
+    rollback = commands.add_parser("rollback", help="take back the last plan that was carried out")
+    rollback.set_defaults(command=_late("ask", "rollback"))
+    rollback.add_argument("config", type=Path, nargs="?", help="what runs; with it, done now where no engine runs")
+    rollback.add_argument("--ledger", metavar="FOLDER", type=Path, help="in place of the file's (or of ./ledger)")
+
 
 def _add_ledger(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

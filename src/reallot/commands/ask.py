@@ -1,11 +1,17 @@
-"""reallot confirm and reallot resume: what a person asks of an engine that runs in another process."""
+"""reallot confirm, resume and rollback: what a person asks of an engine that runs in another process."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+from pathlib import Path
 
-from ..errors import ReallocationError
-from ..ledger.requests import CONFIRM, RESUME, Requests
+from ..errors import InvalidInput, ReallocationError
+from ..ledger.journal import Operation
+from ..ledger.lock import LedgerTaken
+from ..ledger.requests import CONFIRM, RESUME, ROLLBACK, Requests
+from ..orchestration.config import Config, read_config
+from ..orchestration.factory import build, close_quietly
 from ..terminal import shown
 from .ledgers import reading
 
@@ -33,3 +39,53 @@ def resume(options: argparse.Namespace) -> int:
     names = f" ({', '.join(shown(name) for name in sorted(frozen))} frozen)" if frozen else ""
     print(f"Moves are allowed again from the next cycle on. It had halted{names}: {shown(halted)}")
     return 0
+
+
+def rollback(options: argparse.Namespace) -> int:
+    """Asks for the shares before the last plan; with a configuration they are put back now, where no engine runs."""
+    config = None if options.config is None else read_config(options.config)
+    folder = _folder(options, config)
+    with reading(folder) as books:
+        last, halted = books.journal.last_committed(), books.journal.halted()
+    if last is None:
+        raise ReallocationError(f"{folder}: no plan is in force that could be taken back", by="nothing to do")
+    if halted:
+        raise ReallocationError(f"{folder} is halted: {shown(halted)}; first look, then: reallot resume", by="halted")
+    if config is not None:
+        try:
+            asyncio.run(_take_back(config, folder, last.plan_id))
+        except LedgerTaken:
+            pass  # an engine runs, and hears of it
+        else:
+            print(f"Taken back: {shown(last.plan_id)}, {_moves(last)}")
+            return 0
+    Requests(folder).post(ROLLBACK, last.plan_id)
+    print(f"Asked for: {shown(last.plan_id)} is taken back at the begin of the next cycle, {_moves(last)}")
+    return 0
+
+
+def _folder(options: argparse.Namespace, config: Config | None) -> Path:
+    """The ledger that is meant."""
+    if options.ledger is not None:
+        return Path(options.ledger)
+    if config is None:
+        return Path("ledger")
+    if config.ledger_folder is None:
+        raise InvalidInput(f"{config.source}: its ledger is in memory; give the folder, as --ledger FOLDER")
+    return config.ledger_folder
+
+
+async def _take_back(config: Config, folder: Path, plan_id: str) -> None:
+    """Acts as the engine; raises LedgerTaken where there is one."""
+    parts = build(config, ledger=folder)
+    try:
+        Requests(folder).post(ROLLBACK, plan_id)
+        await parts.engine.execute_rollback_asked(parts.coordinator.adapters)
+    finally:
+        await close_quietly(parts)
+
+
+def _moves(plan: Operation) -> str:
+    """The way back of a plan."""
+    names = sorted(name for name, share in plan.after.items() if plan.before.get(name, share) != share)
+    return ", ".join(f"{shown(name)} {plan.after[name]:.3f} -> {plan.before[name]:.3f}" for name in names)

@@ -17,7 +17,7 @@ CONFIRM, RESUME, ROLLBACK = "confirm", "resume", "rollback"
 
 @dataclass(frozen=True)
 class Request:
-    """One wish: `kind` is "confirm" (of `plan_id`), "resume" or "rollback"."""
+    """One wish: `kind` is "confirm" or "rollback" (of `plan_id`), or "resume"."""
 
     id: int
     kind: str

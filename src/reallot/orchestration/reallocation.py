@@ -10,7 +10,7 @@ from ..adapters.base import ProtocolAdapter
 from ..errors import ReallocationError
 from ..ledger.journal import OPEN, Journal, Operation, OperationState
 from ..ledger.memory import MemoryJournal
-from ..ledger.requests import CONFIRM, RESUME, Requests
+from ..ledger.requests import CONFIRM, RESUME, ROLLBACK, Requests
 from ..ledger.store import Ledger
 from .books import Books
 from .carrying import Carrier
@@ -88,19 +88,7 @@ class ReallocationEngine:
 
         Raises ReallocationError where there is nothing to go back to, or it did not end well.
         """
-        async with self._lock:
-            driver = await self._catch_up(adapters)
-            if driver.state.phase in (Phase.HALTED, Phase.ROLLING_BACK):
-                until, reason = driver.state.until, driver.state.reason
-                raise ReallocationError(reason, by=driver.state.phase.value, until=until)
-            if blocked := mode_blocks(self.rules.mode):
-                raise ReallocationError(blocked.reason, by=blocked.by)
-            if self.journal.observe_only:
-                raise ReallocationError(self.journal.observe_only, by="ledger")
-            last = await self.books.ask(self.journal.last_committed)
-            if last is None:
-                raise ReallocationError("no plan is in force that could be taken back", by="nothing to do")
-            await self._go_back(last, driver)
+        await self._take_back(adapters)
 
     async def get_reallocation_history(self) -> list[AllocationChange]:
         """Every change asked for, oldest first, rollbacks and repairs too."""
@@ -109,6 +97,10 @@ class ReallocationEngine:
     async def get_recent_reallocations(self, hours: float) -> list[AllocationChange]:
         """The changes of the last `hours`, oldest first."""
         return await self.books.ask(self.journal.changes, self.books.clock.now() - timedelta(hours=hours))
+
+    async def get_newest_reallocations(self, count: int) -> list[AllocationChange]:
+        """The last `count` changes, oldest first; as quick however long the history is."""
+        return await self.books.ask(self.journal.changes, None, count)
 
     def estimate_reallocation_cost(self, protocol_count: int) -> float:
         """USD that changing so many protocols costs, by `cost_per_protocol`."""
@@ -155,6 +147,24 @@ class ReallocationEngine:
             return False
         await self.execute_reallocation(AllocationPlan.model_validate_json(waiting.plan), adapters)
         return True
+
+    async def execute_rollback_asked(self, adapters: Adapters) -> str:
+        """Takes the last plan back where a person asked for that from another process; its id, "" where nobody did.
+
+        Raises as rollback_allocation, also where another plan was carried out since; then it has to be asked for again.
+        """
+        if self._requests is None or self.journal.observe_only:
+            return ""
+        asked = [each for each in await self.books.ask(self._requests.all) if each.kind == ROLLBACK]
+        if not asked:
+            return ""
+        try:
+            await self._take_back(adapters, asked[-1].plan_id)
+        finally:
+            # a process that ends before this asks again, and finds that it was done
+            for each in asked:
+                await self.books.ask(self._requests.done, each)
+        return asked[-1].plan_id
 
     async def resume(self, adapters: Adapters | None = None) -> None:
         """A person has looked at what halted it: moves are allowed again.
@@ -231,6 +241,8 @@ class ReallocationEngine:
         if self._requests is None or self.journal.observe_only:
             return
         for request in await self.books.ask(self._requests.all):
+            if request.kind == ROLLBACK:
+                continue  # it is carried out by execute_rollback_asked, which has the adapters
             if request.kind == CONFIRM:
                 await self.books.ask(self.journal.confirm, request.plan_id)
             elif request.kind == RESUME:
@@ -282,6 +294,25 @@ class ReallocationEngine:
         until = now + self.config.confirmation_lifetime if asks else None
         await self._feed(driver, Proposed(now, plan.id, proposal.changes, proposal.blocked, until))
         return driver.report or Report(plan.id, "blocked", None, "nothing was done", "busy")
+
+    async def _take_back(self, adapters: Adapters, plan_id: str = "") -> None:
+        """Takes the last plan back, if it is still this one."""
+        async with self._lock:
+            driver = await self._catch_up(adapters)
+            if driver.state.phase in (Phase.HALTED, Phase.ROLLING_BACK):
+                until, reason = driver.state.until, driver.state.reason
+                raise ReallocationError(reason, by=driver.state.phase.value, until=until)
+            if blocked := mode_blocks(self.rules.mode):
+                raise ReallocationError(blocked.reason, by=blocked.by)
+            if self.journal.observe_only:
+                raise ReallocationError(self.journal.observe_only, by="ledger")
+            last = await self.books.ask(self.journal.last_committed)
+            if last is None:
+                raise ReallocationError("no plan is in force that could be taken back", by="nothing to do")
+            if plan_id not in ("", last.plan_id):
+                reason = f"plan {plan_id} is not the last in force any more, {last.plan_id} is: ask for that one"
+                raise ReallocationError(reason, by="outdated")
+            await self._go_back(last, driver)
 
     async def _go_back(self, last: Operation, driver: Driver) -> None:
         """A way back as an operation of its own, carried out by the same machinery."""

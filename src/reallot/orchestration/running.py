@@ -51,6 +51,7 @@ class Runner:
     async def cycle(self) -> CycleResult:
         """One cycle, kept and told."""
         parts = self.parts
+        await self._taken_back()
         await self._confirmed()
         before = parts.engine.last_report
         self.acting = True
@@ -93,6 +94,16 @@ class Runner:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _taken_back(self) -> None:
+        """Takes back what a person asked for since the last cycle."""
+        at = self.parts.clock.now()
+        try:
+            if plan := await self.parts.engine.execute_rollback_asked(self.parts.coordinator.adapters):
+                text = f"taken back, as a person asked: plan {plan}"
+                self._tell(Happening("rollback", at, text, {"plan_id": plan}))
+        except (ReallocationError, DataError) as error:
+            self._tell(Happening("blocked", at, f"the plan was not taken back: {error}", level=30))
 
     async def _confirmed(self) -> None:
         """Carries out what a person said yes to since the last cycle."""
