@@ -39,8 +39,9 @@ HOMES = {
     "httpx2": {"adapters.http"},
     "sqlalchemy": {"ledger.postgres"},
     "psycopg": {"ledger.postgres"},
+    "lightgbm": {"forecast.boosted"},
 }
-LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "sqlalchemy", "psycopg")
+LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "sqlalchemy", "psycopg", "lightgbm")
 """Never imported when a module is: only where they are used."""
 LOWER_FLOORS = {"errors": set(), "problem": {"numpy"}, "program": {"numpy", "scipy"}, "formulation": {"numpy"}}
 """Libraries that the lower floors may use beside the standard one."""

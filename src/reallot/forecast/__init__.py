@@ -1,0 +1,1 @@
+"""What protocols will earn, learned from what they earned."""
