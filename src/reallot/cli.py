@@ -1,4 +1,4 @@
-"""The command line: solve, explain, demo; run, report, history, confirm, resume. An error is one clear line."""
+"""The command line: solve, explain, demo, backtest; run, report, history, confirm, resume. One clear line an error."""
 
 from __future__ import annotations
 
@@ -224,8 +224,31 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
     demo.add_argument("--toml", action="store_true", help="print the machine's problem file instead, to start your own")
     demo.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
+    _add_backtest(commands)
     _add_running(commands)
     return parser
+
+
+def _add_backtest(commands: Any) -> None:
+    """Policies over recorded rates."""
+    parser = commands.add_parser(
+        "backtest",
+        help="what policies would have earned over a recorded table of rates",
+        epilog="exit codes: 0 run, 2 bad input",
+    )
+    parser.set_defaults(command=_late("backtest"))
+    parser.add_argument("trace", type=Path, help="a .csv, .csv.gz or .parquet file: times, then a column of USD/h each")
+    parser.add_argument("--signal", metavar="FILE", type=Path, help="what was visible, where that is not what was paid")
+    parser.add_argument("--step-hours", metavar="H", help="hours of a step, where the first column holds numbers")
+    parser.add_argument(
+        "--cost-days", metavar="K", help="cost of moving everything, in days of the mean earnings (0.1 without it)"
+    )
+    parser.add_argument("--cost-usd", metavar="C", help="the same in USD")
+    parser.add_argument("--max-change", metavar="T", default="0.2", help="most that all may move in one step (0.2)")
+    parser.add_argument("--hold", metavar="LENGTH", default="0s", help="a share stays so long after a change: 15m, 2h")
+    parser.add_argument("--policy", metavar="NAME,...", help="which policies; all that are shipped without it")
+    parser.add_argument("--json", metavar="FILE", dest="json_file", help="also write the figures as JSON; - is stdout")
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
 
 
 def _add_running(commands: Any) -> None:

@@ -93,6 +93,8 @@ def _frame(source: Any) -> tuple[pd.DataFrame, str]:
     path = Path(source)
     if not path.is_file():
         beside = [each.name for each in path.parent.glob("*.*")] if path.parent.is_dir() else []
+        if path.is_dir():
+            raise InvalidInput(f"{path} is a folder; name a .csv, .csv.gz or .parquet file in it")
         raise InvalidInput(f"{path}: there is no such file; {near_miss(path.name, beside)}")
     try:
         if path.name.endswith((".parquet", ".pq")):
@@ -143,10 +145,12 @@ def _times(index: pd.Index[Any], said: str) -> NDArray[Any]:
             raise InvalidInput(f"{said}: row {int(np.argmin(np.isfinite(times)))} has no time")
     else:
         try:
-            moments = pd.DatetimeIndex(pd.to_datetime(index, utc=True))
+            texts = not pd.api.types.is_datetime64_any_dtype(index.dtype)  # 04/05/2026 is two days: only ISO is read
+            moments = pd.DatetimeIndex(pd.to_datetime(index, utc=True, format="ISO8601" if texts else None))
         except (ValueError, TypeError, OverflowError) as error:
             first = str(error).splitlines()[0]
-            raise InvalidInput(f"{said}: its index holds neither times nor numbers: {first}") from None
+            rule = "its index holds neither numbers nor times such as 2026-01-31T00:00Z"
+            raise InvalidInput(f"{said}: {rule}: {first}") from None
         if moments.hasnans:
             raise InvalidInput(f"{said}: row {int(np.argmax(moments.isna()))} has no time")
         times = moments.tz_convert(None).as_unit("ns").to_numpy()

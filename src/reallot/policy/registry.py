@@ -9,7 +9,7 @@ from ..errors import InvalidInput, near_miss
 from .base import Policy
 from .classic import BestFixed, FollowTheLeader, Greedy, Never
 from .hysteresis import Ema, ProfitSwitching, Threshold
-from .work import WorkFunction
+from .work import WorkFunction, WorkFunctionSplit
 
 MAKERS: dict[str, Callable[[], Policy]] = {
     "never": Never,
@@ -20,7 +20,8 @@ MAKERS: dict[str, Callable[[], Policy]] = {
     "profit-switching": ProfitSwitching,
     "ema": Ema,
     "work-function": WorkFunction,
-    "work-function-2": lambda: WorkFunction(2.0, "work-function-2"),
+    "work-function-split": WorkFunctionSplit,
+    "work-function-2": lambda: WorkFunctionSplit(2.0, "work-function-2"),
 }
 """Each name makes a fresh policy of that name."""
 
