@@ -18,6 +18,9 @@ from .program import Certificate, LinearProgram
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .solvers.answer import Unmet
+    from .solvers.exact import Matching
+
 
 class Price(NamedTuple):
     """Earnings per hour (USD/h) for one unit of a limit: `low` for one more, `high` for the last one.
@@ -151,6 +154,13 @@ class Allocation:
         cost = plan.costs[:, places].sum(axis=0)
         columns = (places, self.problem.arrays.current[places], self.schedule[0, places], gain, cost)
         return zip(*(column.tolist() for column in columns), strict=True)
+
+    @cached_property
+    def matching(self) -> Matching | Unmet:
+        """What the exact path bought and sold, with the slopes around it; only where that path does not decline."""
+        from .solvers.exact import match
+
+        return match(self.problem)
 
     @cached_property
     def prices(self) -> dict[str, Price]:

@@ -26,14 +26,17 @@ CLAIMED = 10.0
 def by_matching(problem: AllocationProblem, backend: Backend, reason: str) -> Allocation:
     """By marginal gains, proved from the arrays: no program is made. Raises Infeasible or SolverFailed."""
     started = perf_counter()
-    found = exact.solve(problem)
+    found = exact.match(problem) if problem.steps.bent else exact.solve(problem)
     if isinstance(found, Unmet):
         raise infeasible(problem, formulate(problem))
+    split = found.split() if isinstance(found, exact.Matching) else found
     solved = perf_counter()
     judge = ByArrays(problem)
-    point, notes, can_stay = _stay_unless_better(problem, judge, found.shares[None, :])
-    certificate = judge.certify(point, judge.bound_of_split(*found[1:]), backend.tolerance)
-    worked_out = {"value": point.value, "stay_value": judge.stay.value}
+    point, notes, can_stay = _stay_unless_better(problem, judge, split.shares[None, :])
+    certificate = judge.certify(point, judge.bound_of_split(*split[1:]), backend.tolerance)
+    worked_out: dict[str, Any] = {"value": point.value, "stay_value": judge.stay.value}
+    if found is not split:
+        worked_out["matching"] = found
     answered = (point.schedule, Status.OPTIMAL, certificate, can_stay, notes)
     return _allocation(problem, backend, reason, answered, (started, started, solved), worked_out)
 

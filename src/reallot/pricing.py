@@ -32,7 +32,7 @@ def prices(plan: Allocation) -> dict[str, Price]:
         freed = replace(problem, limits=replace(problem.limits, min_gain=0.0))
         return allocate(freed, solver=solver).prices
     if plan.solver == "exact":
-        found = slopes(problem)
+        found = slopes(problem, plan.matching)
         if isinstance(found, ExactSlopes) and float(np.abs(found.shares - plan.schedule[0]).max()) <= SAME:
             return _from_matching(plan, found)
     program = plan.program

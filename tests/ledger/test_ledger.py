@@ -71,6 +71,15 @@ def test_what_was_written_is_there_after_a_restart(folder):
     again.close()
 
 
+def test_the_newest_changes_are_the_last_of_all():
+    journal = MemoryJournal()
+    for number in range(3):
+        committed(journal, f"p{number}")
+    every = journal.changes()
+    assert len(every) > 2 and journal.changes(newest=2) == every[-2:] and journal.changes(newest=99) == every
+    assert journal.changes(every[-1].timestamp + timedelta(seconds=1), newest=2) == []
+
+
 def test_one_operation_at_a_time_and_no_state_out_of_order():
     journal = MemoryJournal()
     operation = begun(journal)

@@ -198,8 +198,8 @@ class Journal(Protocol):
     def last_moves(self, count: int) -> list[Stamp]:
         """The last `count` plans that were begun, newest first."""
 
-    def changes(self, since: datetime | None = None) -> list[AllocationChange]:
-        """Every change asked for, oldest first."""
+    def changes(self, since: datetime | None = None, newest: int | None = None) -> list[AllocationChange]:
+        """Every change asked for, or those of the `newest` only, oldest first."""
 
     def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
         """A plan that waits from now on, in place of any other."""

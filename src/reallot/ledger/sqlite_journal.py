@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -188,10 +189,10 @@ class SqliteJournal:
         """The last `count` plans that were begun, newest first."""
         return [_stamp(row) for row in self._database.rows(_LAST_MOVES, (count,))]
 
-    def changes(self, since: datetime | None = None) -> list[AllocationChange]:
-        """Every change asked for, oldest first."""
-        start = 0 if since is None else microseconds(since)
-        return [_change(row) for row in self._database.rows(_CHANGES, (start,))]
+    def changes(self, since: datetime | None = None, newest: int | None = None) -> list[AllocationChange]:
+        """Every change asked for, or those of the `newest` only, oldest first."""
+        start, most = 0 if since is None else microseconds(since), -1 if newest is None else newest
+        return [_change(row) for row in self._database.rows(_CHANGES, (most, start))]
 
     def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
         """A plan that waits from now on, in place of any other."""
@@ -303,8 +304,8 @@ _LAST_MOVES = (
 _CHANGES = (
     "SELECT coalesce(step.asked, step.wall) AS moved, step.protocol, step.before, step.after, operation.plan_id, "
     "step.kind, step.state, operation.state, operation.reason, step.detail "
-    "FROM step JOIN operation ON operation.id = step.operation "
-    "WHERE step.state <> 'intent' AND moved >= ? ORDER BY step.id"
+    "FROM (SELECT * FROM step WHERE state <> 'intent' ORDER BY id DESC LIMIT ?) AS step "
+    "JOIN operation ON operation.id = step.operation WHERE moved >= ? ORDER BY step.id"
 )
 _OUTCOMES = {"confirmed": "confirmed", "refused": "failed"}
 
@@ -380,7 +381,9 @@ def _step(row: Sequence[Any]) -> Step:
     )
 
 
-def _change(row: Sequence[Any]) -> AllocationChange:
+@lru_cache(256)
+def _change(row: tuple[Any, ...]) -> AllocationChange:
+    """Of a row; the same record for the same row, since those of the last moves are asked for at every cycle."""
     wall, protocol, before, after, plan_id, kind, state, ended, reason, detail = row
     outcome = _OUTCOMES.get(state, "unknown")
     if kind == "move" and state == "confirmed" and ended == OperationState.ROLLED_BACK.value:

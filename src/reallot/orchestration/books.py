@@ -43,7 +43,9 @@ class Books:
 
     async def ages(self) -> dict[str, float]:
         """Seconds since each protocol's last change."""
-        return {name: self.age(stamp) for name, stamp in (await self.ask(self.journal.last_changes)).items()}
+        stamps = await self.ask(self.journal.last_changes)
+        now, awake = self.stamp(), self.clock.monotonic() - self._started
+        return {name: elapsed(stamp, now, awake) for name, stamp in stamps.items()}
 
     async def plan_ages(self, count: int) -> list[float]:
         """Seconds since each of the last `count` plans."""

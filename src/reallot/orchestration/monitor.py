@@ -249,9 +249,9 @@ class RealtimeMonitor:
         return list(await given if inspect.isawaitable(given) else given)
 
     async def _recent_changes(self) -> list[AllocationChange]:
-        """Those of the time that a dashboard shows, where only they can be asked for: a history grows."""
-        ask = getattr(self._changes, "get_recent_reallocations", None)
-        return await self._all_changes() if ask is None else list(await ask(RECENT.total_seconds() / HOUR))
+        """As many as a dashboard shows, where only they can be asked for: a history grows."""
+        ask = getattr(self._changes, "get_newest_reallocations", None)
+        return await self._all_changes() if ask is None else list(await ask(MOST_RECENT))
 
     async def _next_in(self, now: datetime) -> timedelta | None:
         """How long until a plan may act: 0 where it may now; None where nobody knows."""

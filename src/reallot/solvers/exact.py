@@ -49,7 +49,7 @@ def solve(problem: AllocationProblem) -> Split | Unmet:
     step, data = problem.steps, problem.arrays
     if step.bent:
         found = match(problem)
-        return found if isinstance(found, Unmet) else Split(found.shares, *found.row_prices())
+        return found if isinstance(found, Unmet) else found.split()
     limit = np.inf if data.max_turnover is None else float(data.max_turnover[0])
     way = compiled.split if is_compiled(problem) else split
     return way(
@@ -208,6 +208,10 @@ class Matching:
         self.loss_last = self.sells.before(self.sold, self.dust, -np.inf)
         self.buy_limited = self.bought >= self.buy_cap - self.dust
         self.sell_limited = self.sold >= self.sell_cap - self.dust
+
+    def split(self) -> Split:
+        """The shares, with prices that support them."""
+        return Split(self.shares, *self.row_prices())
 
     def row_prices(self) -> tuple[float, float, float]:
         """A price of capacity, of buying and of selling that support the answer together."""

@@ -14,6 +14,8 @@ from .exact import Matching, match
 from .split import DUST
 
 Interval = tuple[float, float]
+FARTHEST = 3
+"""How far the best corner of a program in two whole changes can be."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class ExactSlopes:
     limits: dict[tuple[str, int], Interval]
 
 
-def slopes(problem: AllocationProblem) -> ExactSlopes | Unmet:
-    """The slopes at the optimum of a problem that the exact path does not decline."""
-    matching = match(problem)
+def slopes(problem: AllocationProblem, matching: Matching | Unmet | None = None) -> ExactSlopes | Unmet:
+    """The slopes at the optimum of a problem that the exact path does not decline; `matching` is its, if known."""
+    matching = match(problem) if matching is None else matching
     if isinstance(matching, Unmet):
         return matching
     around = _Around(matching)
@@ -71,19 +73,18 @@ class _Around:
         at, best = self.matching, -np.inf
         gain_next = at.gain_next if gain_next is None else gain_next
         loss_next = at.loss_next if loss_next is None else loss_next
-        for b in range(-3, 4):
-            if (b < 0 and at.bought <= at.dust) or (b > 0 and gain_next == -np.inf):
-                continue
-            if at.buy_limited and b > bought:
-                continue
+        most_bought = 0 if gain_next == -np.inf else FARTHEST
+        most_sold = 0 if loss_next == np.inf else FARTHEST
+        most_bought = min(most_bought, bought) if at.buy_limited else most_bought
+        most_sold = min(most_sold, sold) if at.sell_limited else most_sold
+        least_sold = 0 if at.sold <= at.dust else -FARTHEST
+        for b in range(0 if at.bought <= at.dust else -FARTHEST, most_bought + 1):
+            low, high = least_sold, most_sold
+            if at.tight:  # what is bought less what is sold is the change of capacity, or less where some may be idle
+                low = max(low, b - capacity)
+                high = high if at.problem.allow_idle else min(high, b - capacity)
             gain = b * (gain_next if b > 0 else at.gain_last) if b else 0.0
-            for s in range(-3, 4):
-                if (s < 0 and at.sold <= at.dust) or (s > 0 and loss_next == np.inf):
-                    continue
-                if at.sell_limited and s > sold:
-                    continue
-                if at.tight and (b - s > capacity or (b - s < capacity and not at.problem.allow_idle)):
-                    continue
+            for s in range(low, high + 1):
                 loss = s * (loss_next if s > 0 else at.loss_last) if s else 0.0
                 best = max(best, gain - loss)
         return best
