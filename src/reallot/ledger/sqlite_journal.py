@@ -191,8 +191,8 @@ class SqliteJournal:
 
     def changes(self, since: datetime | None = None, newest: int | None = None) -> list[AllocationChange]:
         """Every change asked for, or those of the `newest` only, oldest first."""
-        start, most = 0 if since is None else microseconds(since), -1 if newest is None else newest
-        return [_change(row) for row in self._database.rows(_CHANGES, (most, start))]
+        limits = (-1 if newest is None else newest, 0 if since is None else microseconds(since))
+        return [_change(row) for row in self._database.rows(_CHANGES, limits)]
 
     def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
         """A plan that waits from now on, in place of any other."""
@@ -383,7 +383,6 @@ def _step(row: Sequence[Any]) -> Step:
 
 @lru_cache(256)
 def _change(row: tuple[Any, ...]) -> AllocationChange:
-    """Of a row; the same record for the same row, since those of the last moves are asked for at every cycle."""
     wall, protocol, before, after, plan_id, kind, state, ended, reason, detail = row
     outcome = _OUTCOMES.get(state, "unknown")
     if kind == "move" and state == "confirmed" and ended == OperationState.ROLLED_BACK.value:
