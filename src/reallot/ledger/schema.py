@@ -27,7 +27,6 @@ JOURNAL = (
         protocol TEXT PRIMARY KEY, wall INTEGER NOT NULL, steady REAL NOT NULL, boot TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX step_operation ON step (operation);
-    CREATE INDEX step_protocol ON step (protocol, id);
     CREATE INDEX step_open ON step (open) WHERE open = 1;
     CREATE TABLE committed (protocol TEXT PRIMARY KEY, share REAL NOT NULL) WITHOUT ROWID;
     CREATE TABLE frozen (protocol TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
@@ -46,6 +45,8 @@ JOURNAL = (
     );
     CREATE INDEX alert_key ON alert (key, recovered);
     """,
+    # some files of the first schema have it already
+    "CREATE INDEX IF NOT EXISTS step_protocol ON step (protocol, id)",
 )
 """The newest schema is the number of migrations; the file carries it as `PRAGMA user_version`."""
 
