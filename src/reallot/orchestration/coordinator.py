@@ -15,6 +15,7 @@ from ..errors import ConfigurationError, CoordinationError, near_miss
 from .clock import Clock, SystemClock
 from .reach import steps_and_floors
 from .records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
+from .slim import slim
 from .source import Source, ask
 
 logging.getLogger("reallot").addHandler(logging.NullHandler())
@@ -86,7 +87,7 @@ class ProtocolCoordinator:
             raise CoordinationError("no adapter is registered; call register_adapter(name, adapter) first")
         sources = list(self._sources.values())
         await ask(sources)
-        metrics = self._aggregate(sources)
+        metrics = slim(self._aggregate(sources), self._history[-1] if self._history else None)
         self._history.append(metrics)
         return metrics
 

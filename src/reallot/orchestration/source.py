@@ -14,6 +14,7 @@ from ..errors import ErrorKind, ProtocolError
 from .clock import Clock
 from .intake import Gate, checked, failure, share
 from .records import ProtocolStatus
+from .slim import slim
 
 GRACE_SECONDS = 0.05
 """A call that was cancelled may take so long to end; after that it is left behind, and its adapter not asked again."""
@@ -159,7 +160,7 @@ class Source:
 
     def _take(self, status: ProtocolStatus) -> None:
         before = self.status
-        self.status, self._failures = status, 0
+        self.status, self._failures = slim(status, before), 0
         if status.earnings_per_hour is not None:
             self.value, self._value_at = status.earnings_per_hour, self._clock.monotonic()
         if status.allocation is not None:
@@ -171,7 +172,7 @@ class Source:
         kind, words, pause = failure(error)
         before = self.status
         answers = kind is ErrorKind.NEVER_REPORTED
-        self.status = ProtocolStatus(
+        failed = ProtocolStatus(
             protocol=self.name,
             connected=answers,
             earnings_per_hour=None,
@@ -180,6 +181,7 @@ class Source:
             error=kind,
             message=words,
         )
+        self.status = slim(failed, before)
         if answers:
             self._failures = 0
             if before is not None and not before.connected:

@@ -1,0 +1,39 @@
+"""The same record in less memory: for those that are kept by the hundred thousand."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+Model = TypeVar("Model", bound=BaseModel)
+_given: dict[frozenset[str], set[str]] = {}
+
+
+def slim(record: Model, before: BaseModel | None = None) -> Model:
+    """An equal record; values that are the same as those of `before`, the record of the poll before, are held once.
+
+    A record that was copied carries a table of its own fields, and a set of those that were given. Here all records of
+    a kind share them. Nothing of it may be changed in place.
+
+    >>> from reallot.orchestration.records import ResourceUtilization
+    >>> used = ResourceUtilization(cpu=0.5)
+    >>> slim(used) == used and slim(used).model_fields_set == {"cpu"}
+    True
+    """
+    kept = type(record).__new__(type(record))
+    put, known = object.__setattr__, {} if before is None else before.__dict__
+    for name, value in record.__dict__.items():
+        other = known.get(name)
+        if other is not value and type(other) is type(value) and other == value and _alike(value, other):
+            value = other
+        put(kept, name, value)
+    put(kept, "__pydantic_fields_set__", _given.setdefault(frozenset(record.model_fields_set), record.model_fields_set))
+    put(kept, "__pydantic_extra__", None)
+    put(kept, "__pydantic_private__", None)
+    return kept
+
+
+def _alike(value: Any, other: Any) -> bool:
+    """True for equal values where those inside are of equal types too: 1 is not True, nor 1.0."""
+    return type(value) is not dict or all(type(each) is type(other[key]) for key, each in value.items())
