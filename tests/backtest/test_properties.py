@@ -16,11 +16,12 @@ from reallot.backtest.account import account
 from reallot.backtest.table import FloatArray, RateTable
 from reallot.backtest.walk import Course, walk
 from reallot.policy.hysteresis import Threshold
-from reallot.policy.registry import MAKERS, policy
+from reallot.policy.registry import MAKERS, SLOW, policy
 
 BLIND = [name for name in MAKERS if not hasattr(policy(name), "foresee")]
 """The shipped policies that see only the past."""
 ALL = list(MAKERS)
+QUICK = [name for name in MAKERS if name not in SLOW]
 SEEDS = st.integers(0, 10_000)
 SETTINGS = st.builds(
     Setting,
@@ -34,6 +35,11 @@ SETTINGS = st.builds(
 SAME = 1e-9
 
 
+def steps_for(name: str) -> int:
+    """Steps of a table for this policy: fewer where each takes long."""
+    return 12 if name in SLOW else 60
+
+
 def shares_of(name: str, rows: RateTable, setting: Setting) -> FloatArray:
     """Shares over time of a shipped policy."""
     return walk(policy(name), Course.of(rows, setting))
@@ -42,7 +48,7 @@ def shares_of(name: str, rows: RateTable, setting: Setting) -> FloatArray:
 @pytest.mark.slow
 @given(seed=SEEDS, setting=SETTINGS)
 def test_no_policy_passes_the_optimum_and_the_parts_add_up(seed: int, setting: Setting) -> None:
-    result = backtest(table(rates(seed)), ALL, setting)
+    result = backtest(table(rates(seed)), QUICK, setting)
     frame = result.to_frame()
     scale = 1.0 + abs(result.optimum.bound)
     assert (frame["net"] <= result.optimum.bound + SAME * scale).all()
@@ -73,9 +79,10 @@ def meets_all(shares: FloatArray, start: FloatArray, setting: Setting) -> None:
 def test_changing_the_future_never_changes_a_decision_made_before(
     name: str, seed: int, setting: Setting, since: int, noise: float
 ) -> None:
-    setting, before = replace(setting, noise=noise), rates(seed)
+    setting, before = replace(setting, noise=noise), rates(seed, steps_for(name))
+    since = min(since, len(before) - 1)
     quotes, after = before * (1.0 + 0.1 * np.sin(before)), before.copy()
-    after[since:] = rates(seed + 1)[since:] * 3.0
+    after[since:] = rates(seed + 1, len(before))[since:] * 3.0
     other = np.where(np.arange(len(before))[:, None] < since, quotes, after)
     for one, two in (((before, None), (after, None)), ((before, quotes), (after, other))):
         first, second = (shares_of(name, table(*each), setting) for each in (one, two))
@@ -86,7 +93,7 @@ def test_changing_the_future_never_changes_a_decision_made_before(
 @pytest.mark.parametrize("name", ALL)
 @given(seed=SEEDS, power=st.sampled_from([-6, 3, 10]))
 def test_scaling_rates_and_costs_scales_everything(name: str, seed: int, power: int) -> None:
-    scale, rows = 2.0**power, rates(seed)
+    scale, rows = 2.0**power, rates(seed, steps_for(name))
     one, two = policy(name), policy(name)
     if name == "threshold":
         one, two = Threshold(usd_per_hour=0.25), Threshold(usd_per_hour=0.25 * scale)
@@ -99,7 +106,7 @@ def test_scaling_rates_and_costs_scales_everything(name: str, seed: int, power: 
 @pytest.mark.parametrize("name", ALL)
 @given(seed=SEEDS, order=st.permutations(range(4)))
 def test_permuting_alternatives_permutes_the_result(name: str, seed: int, order: list[int]) -> None:
-    rows = table(rates(seed))
+    rows = table(rates(seed, steps_for(name)))
     turned = replace(rows, names=tuple(rows.names[i] for i in order), rates=rows.rates[:, order])
     here, there = (shares_of(name, each, Setting(cost_usd=0.5)) for each in (rows, turned))
     assert np.allclose(here[:, order], there, rtol=0.0, atol=SAME)
@@ -109,7 +116,7 @@ def test_permuting_alternatives_permutes_the_result(name: str, seed: int, order:
 @pytest.mark.parametrize("name", ALL)
 @given(seed=SEEDS)
 def test_without_costs_the_net_is_the_gross_and_a_given_policy_stays_as_it_was(name: str, seed: int) -> None:
-    rows, mine = table(rates(seed)), policy(name)
+    rows, mine = table(rates(seed, steps_for(name))), policy(name)
     course = Course.of(rows, Setting(cost_usd=0.0))
     first, again = walk(mine, course), walk(mine, course)
     assert np.array_equal(first, again)
@@ -131,7 +138,7 @@ def test_free_of_limits_and_costs_who_sees_the_step_earns_the_best_of_every_step
 @pytest.mark.parametrize("name", BLIND)
 @given(seed=SEEDS, hold=st.sampled_from([0, 2, 3, 7]), budget=st.sampled_from([None, 0, 1, 3]), fee=st.booleans())
 def test_hold_and_budget_are_never_broken(name: str, seed: int, hold: int, budget: int | None, fee: bool) -> None:
-    rows = table(rates(seed, steps=40), minutes=10)
+    rows = table(rates(seed, steps_for(name)), minutes=10)
     setting = Setting(cost_usd=0.01, hold=f"{10 * hold}m", max_per_hour=budget, move_fee=1e-4 if fee else 0.0)
     course = Course.of(rows, setting)
     changed = np.diff(np.vstack([course.start, walk(policy(name), course)]), axis=0) != 0.0

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import InvalidInput, near_miss
 from .base import Policy
 from .classic import BestFixed, FollowTheLeader, Greedy, Never
+from .horizon import MultiPeriod
 from .hysteresis import Ema, ProfitSwitching, Threshold
 from .work import WorkFunction, WorkFunctionSplit
 
@@ -22,10 +23,14 @@ MAKERS: dict[str, Callable[[], Policy]] = {
     "work-function": WorkFunction,
     "work-function-split": WorkFunctionSplit,
     "work-function-2": lambda: WorkFunctionSplit(2.0, "work-function-2"),
+    "multi-period": MultiPeriod,
 }
 """Each name makes a fresh policy of that name."""
 
-DEFAULT = tuple(name for name in MAKERS if name != "never")
+SLOW = frozenset({"multi-period"})
+"""Policies that take milliseconds for a step: a backtest runs them where they are named."""
+
+DEFAULT = tuple(name for name in MAKERS if name != "never" and name not in SLOW)
 """What a backtest runs where no policies are named."""
 
 
