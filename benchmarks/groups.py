@@ -12,6 +12,7 @@ from . import (
     batch,
     cycle,
     fee,
+    forecast,
     growth,
     horizon,
     imports,
@@ -144,6 +145,13 @@ GROUPS = {
         report.imports,
         "numpy's linear algebra library starts one thread per core, which spins for a moment: that is most of the "
         "difference between the two columns, and none of it is ours.",
+    ),
+    "forecast": Group(
+        "rates ahead with bands, the default against its members and boosted trees",
+        forecast.measure,
+        forecast.table,
+        forecast.ABOUT,
+        forecast.left_out,
     ),
     "cycle": Group(
         "the running engine on simulated protocols and a clock moved by hand",

@@ -22,7 +22,7 @@ from .traces import ChainResult
 
 LIBRARIES = ("reallot", "numpy", "scipy", "pandas", "pulp", "highspy")
 LAST_RUN = "\n## Last run\n"
-OPTIONAL = ("numba", "cvxpy", "clarabel", "cvxportfolio", "skfolio", "linopy", "pyomo")
+OPTIONAL = ("numba", "lightgbm", "cvxpy", "clarabel", "cvxportfolio", "skfolio", "linopy", "pyomo")
 
 
 def machine() -> dict[str, Any]:

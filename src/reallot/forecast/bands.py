@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InvalidInput
 from ..problem import Scenarios
-from ..problem.arrays import FloatArray
+from ..problem.arrays import BoolArray, FloatArray
 from ..problem.check import number
 from .conformal import LEVELS, Replay, gammas, replay
 from .history import History, history, typical_sizes, whole
@@ -105,12 +105,15 @@ class BandForecast:
         """Rates that are not exceeded with probability `q`; never falls as `q` rises.
 
         The band from q to 1 - q misses at most 2 q of what comes where errors are exchangeable; under drift it
-        follows what it missed. Raises InvalidInput where `q` is not between 0 and 1.
+        follows what it missed. No band goes below 0 where no rate has, nor further beyond the rates seen so far than
+        these lie apart. Raises InvalidInput where `q` is not between 0 and 1.
         """
         q = number(q, "q", 0.0, 1.0)
         if not 0.0 < q < 1.0:
             raise InvalidInput(f"q is {q:g}; it must lie between 0 and 1: no rate is above all that could come")
-        return self._frame(self._rates(self.now + self._replay.bound(q)))
+        low, high = self.past.rates.min(axis=0), self.past.rates.max(axis=0)
+        floor = np.where(low < 0.0, low - (high - low), 0.0)
+        return self._frame(np.clip(self._rates(self.now + self._replay.bound(q)), floor, high + (high - low)))
 
     def scenarios(self, n: int, seed: int, *, periods: int | None = None) -> Scenarios:
         """`n` equally likely paths of all protocols together: past error paths drawn whole, one moment for all.
@@ -151,12 +154,16 @@ class BandForecast:
         Of the latest outcomes, 150 where the table is long enough; NaN where it is too short for any. Raises
         InvalidInput for a level that was not followed.
         """
+        held = self.held(level)
+        return self._frame(held.mean(axis=0) if len(held) else np.full(self.now.shape, np.nan))
+
+    def held(self, level: float = 0.8) -> BoolArray:
+        """Whether each past outcome lay within the band of `level` made for it: (outcomes, steps, protocols)."""
         place = np.flatnonzero(np.isclose(LEVELS, 1.0 - number(level, "level", 0.0, 1.0)))
         if not len(place):
             known = ", ".join(f"{1.0 - each:g}" for each in LEVELS[:-1])
             raise InvalidInput(f"bands of level {level:g} were not followed; give one of {known}")
-        held = self._replay.held[place[0]]
-        return self._frame(held.mean(axis=0) if len(held) else np.full(self.now.shape, np.nan))
+        return np.asarray(self._replay.held[place[0]])
 
     @cached_property
     def _replay(self) -> Replay:
