@@ -17,7 +17,7 @@ from reallot.orchestration.cycle import run_cycle
 from reallot.orchestration.monitor import RealtimeMonitor
 from reallot.orchestration.optimizer import EarningsOptimizer
 from reallot.orchestration.reallocation import ReallocationEngine
-from reallot.orchestration.records import OptimizerConfig
+from reallot.orchestration.records import Mode, OptimizerConfig, ReallocationConfig
 from tests.orchestration.polls import START, poll
 from tests.strategies import NAMES, budget
 
@@ -169,3 +169,20 @@ def test_stepped_adapters_are_never_asked_for_what_they_refuse(seed: int):
 
     assert asyncio.run(day()) >= 3
     assert all(change.outcome == "confirmed" for change in asyncio.run(engine.get_reallocation_history()))
+
+
+@pytest.mark.parametrize("mode", [Mode.AUTOMATIC, Mode.ADVISE])
+def test_what_nobody_here_can_change_stays_and_keeps_nothing_else_from_moving(mode: Mode):
+    clock = ManualClock(START)
+    coordinator = ProtocolCoordinator(clock=clock)
+    for name, rate, share in (("node", 1.0, 0.4), ("relay", 2.0, 0.3), ("compute", 5.0, 0.3)):
+        can = Capabilities(acts=name != "node")
+        coordinator.register_adapter(name, SimulatedAdapter(name, rate, share=share, clock=clock, capabilities=can))
+    optimizer = EarningsOptimizer(OptimizerConfig(min_improvement_threshold=0.01), clock=clock)
+    engine = ReallocationEngine(ReallocationConfig(mode=mode), clock=clock)
+    result = asyncio.run(run_cycle(coordinator, optimizer, engine, RealtimeMonitor(clock=clock), clock=clock))
+    if mode is Mode.ADVISE:  # a person may be able to
+        assert result.plan.moves == pytest.approx({"node": -0.2, "compute": 0.2})
+    else:
+        assert result.acted
+        assert result.plan.moves == pytest.approx({"relay": -0.2, "compute": 0.2})

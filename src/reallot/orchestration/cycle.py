@@ -157,12 +157,14 @@ async def _now(work: Any, *arguments: Any, **named: Any) -> Any:
 
 
 async def _ready(engine: Any | None, adapters: Mapping[str, Any]) -> Any:
-    """Ends what was begun before, and names the protocols that still rest."""
+    """Ends what was begun before, and names the protocols that still rest, or whose shares nobody here can change."""
     if engine is None:
-        return {}
+        return ()
     if hasattr(engine, "recover"):
         await engine.recover(adapters)
-    return await engine.held_protocols() if hasattr(engine, "held_protocols") else {}
+    held = await engine.held_protocols() if hasattr(engine, "held_protocols") else ()
+    fixed = engine.fixed_protocols(adapters) if hasattr(engine, "fixed_protocols") else ()
+    return (*held, *fixed)
 
 
 async def _moved(engine: Any, plan: AllocationPlan, adapters: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from ..adapters.base import ProtocolAdapter
+from ..adapters.base import ProtocolAdapter, capabilities_of
 from ..errors import ReallocationError
 from ..ledger.journal import OPEN, Journal, Operation, OperationState
 from ..ledger.memory import MemoryJournal
@@ -193,6 +193,15 @@ class ReallocationEngine:
         """Protocols that still rest, with the end."""
         return held(await self.books.ages(), self.books.clock.now(), self.rules)
 
+    def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:
+        """Protocols whose adapters only read, where this engine moves anything: a plan that moves one cannot be done.
+
+        None in the modes observe and advise: a person may well be able to.
+        """
+        if mode_blocks(self.rules.mode):
+            return ()
+        return tuple(name for name, adapter in adapters.items() if _only_reads(adapter))
+
     async def dry_run(self, plan: AllocationPlan, adapters: Adapters) -> tuple[str, ...]:
         """The exact calls in order, and last what forbids them now; nothing is called but reading."""
         carrier = self._carrier(adapters)
@@ -339,6 +348,14 @@ class ReallocationEngine:
         self.last_report = report
         if report.verdict not in WELL and not (report.verdict == "repeated" and not report.by):
             raise ReallocationError(report.reason, by=report.by, until=report.until)
+
+
+def _only_reads(adapter: ProtocolAdapter) -> bool:
+    """What cannot say what it can do is asked when it is to move, and not before."""
+    try:
+        return not capabilities_of(adapter).acts
+    except Exception:
+        return False
 
 
 def _repeated(first: Operation) -> Report:

@@ -148,7 +148,7 @@ class _Recorded:
     """The engine, with every plan that may act kept beside its exact inputs before it is carried out."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts, self._held = parts, dict[str, datetime]()
+        self._parts, self._held, self._fixed = parts, dict[str, datetime](), tuple[str, ...]()
         self._advised = ""
 
     async def recover(self, adapters: Mapping[str, ProtocolAdapter]) -> Any:
@@ -157,6 +157,10 @@ class _Recorded:
     async def held_protocols(self) -> dict[str, datetime]:
         self._held = await self._parts.engine.held_protocols()
         return self._held
+
+    def fixed_protocols(self, adapters: Mapping[str, ProtocolAdapter]) -> tuple[str, ...]:
+        self._fixed = self._parts.engine.fixed_protocols(adapters)
+        return self._fixed
 
     async def execute_reallocation(self, plan: AllocationPlan, adapters: Mapping[str, ProtocolAdapter]) -> None:
         engine = self._parts.engine
@@ -173,7 +177,7 @@ class _Recorded:
 
     async def _record(self, plan: AllocationPlan, verdict: str) -> None:
         history = await self._parts.coordinator.get_metrics_history()
-        asked = self._parts.optimizer.asked(history[-1], held=tuple(self._held))
+        asked = self._parts.optimizer.asked(history[-1], held=(*self._held, *self._fixed))
         books, reason = self._parts.engine.books, "; ".join(plan.reasons)
         text = plan.model_dump_json()
         await books.ask(books.journal.decide, plan.id, books.clock.now(), verdict, reason, text, inputs_of(asked))
