@@ -13,6 +13,7 @@ from ..orchestration.records import ProtocolStatus, ResourceUtilization
 from ..problem.curve import EarningsCurve
 from .base import Capabilities
 
+_BUSY, _IDLE = ResourceUtilization(cpu=1.0), ResourceUtilization(cpu=0.0)
 Earn = Callable[[float, datetime], float]
 """USD/h of a share at a moment."""
 
@@ -51,6 +52,7 @@ class SimulatedAdapter:
         capabilities: Capabilities | None = None,
     ) -> None:
         self.name, self.noise, self.seed = name, noise, seed
+        self._random = random.Random(0)
         try:
             self._earn = earnings if callable(earnings) else _by_curve(EarningsCurve.of(earnings))
         except InvalidInput as error:
@@ -85,7 +87,10 @@ class SimulatedAdapter:
         """Earnings with noise; raises ProtocolError(UNREACHABLE) in an outage."""
         await self._call()
         now, share = self._clock.now(), self.share
-        draw = random.Random(f"{self.seed}:{self.name}:{now.timestamp():.3f}").gauss(0.0, 1.0) if self.noise else 0.0
+        draw = 0.0
+        if self.noise:
+            self._random.seed(f"{self.seed}:{self.name}:{now.timestamp():.3f}")
+            draw = self._random.gauss(0.0, 1.0)
         # lognormal, so that the mean stays and nothing is negative
         factor = math.exp(self.noise * draw - 0.5 * self.noise**2)
         return ProtocolStatus(
@@ -93,7 +98,7 @@ class SimulatedAdapter:
             connected=True,
             earnings_per_hour=self.earns(share, now) * factor,
             allocation=share,
-            utilization=ResourceUtilization(cpu=1.0 if share else 0.0),
+            utilization=_BUSY if share else _IDLE,
             observed_at=now,
             source_time=now,
             healthy=True,

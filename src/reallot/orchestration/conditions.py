@@ -56,34 +56,45 @@ class Seen(NamedTuple):
     at: datetime | None = None
 
 
+_NOTHING = Seen()
+
+
 def observe(seen: Mapping[str, Seen], metrics: AggregatedMetrics) -> dict[str, Seen]:
     """`seen` after one poll more."""
     now, result = metrics.timestamp, dict(seen)
     for name in {**metrics.connection_status, **metrics.earnings_by_protocol}:
-        before = result.get(name, Seen())
-        down = None if metrics.connection_status.get(name, True) else (before.down_since or now)
-        after = before._replace(down_since=down)
-        if name in metrics.earnings_by_protocol and name not in metrics.stale and down is None:
-            after = _measured(after, metrics.earnings_by_protocol[name], metrics.allocation_by_protocol.get(name), now)
-        result[name] = after
+        before = result.get(name, _NOTHING)
+        if not metrics.connection_status.get(name, True):
+            result[name] = before._replace(down_since=before.down_since or now)
+        elif name in metrics.earnings_by_protocol and name not in metrics.stale:
+            share = metrics.allocation_by_protocol.get(name)
+            result[name] = _measured(before, metrics.earnings_by_protocol[name], share, now)
+        else:
+            result[name] = before._replace(down_since=None)
     return result
 
 
 def _measured(seen: Seen, value: float, share: float | None, now: datetime) -> Seen:
+    """`seen` of one that answered, with what it earns now."""
     if share is not None and share < LEAST_SHARE:
-        return seen._replace(value=None, since=None)
-    if seen.value is None or seen.since is None or value != seen.value:
-        rest = 0.0 if seen.since is None else (now - seen.since).total_seconds()
-        seen = seen._replace(value=value, since=now, changes=seen.changes + 1, rest=max(seen.rest, rest))
+        return seen._replace(down_since=None, value=None, since=None)
+    since, changes, rest = seen.since, seen.changes, seen.rest
+    if seen.value is None or since is None or value != seen.value:
+        rest = max(rest, 0.0 if since is None else (now - since).total_seconds())
+        since, changes = now, changes + 1
     if share is None:
-        return seen
+        return seen._replace(down_since=None, value=value, since=since, changes=changes, rest=rest)
     rate = value / share
     passed = 0.0 if seen.at is None else max(0.0, (now - seen.at).total_seconds())
     quick, usual = (
         max(1.0 - 0.5 ** (passed / HOUR / half), 1.0 / (seen.taken + 1.0)) for half in (QUICK_HOURS, USUAL_HOURS)
     )
     topped = min(rate, TOP * seen.usual) if seen.taken and seen.usual > 0.0 else rate
-    return seen._replace(
+    return Seen(
+        value=value,
+        since=since,
+        changes=changes,
+        rest=rest,
         quick=seen.quick + quick * (rate - seen.quick),
         usual=seen.usual + usual * (topped - seen.usual),
         taken=seen.taken + 1,

@@ -121,9 +121,15 @@ def _source_time(moment: datetime | None, now: datetime) -> datetime | None:
 def _utilization(found: Any) -> ResourceUtilization:
     if not isinstance(found, ResourceUtilization):
         return _NOTHING_SAID
+    if type(found) is ResourceUtilization and all(map(_is_part, vars(found).values())):
+        return found
     parts = {name: getattr(found, name, None) for name in ResourceUtilization.model_fields}
     said = {name: min(amount(part, f"{name} use", 1.0 + 1e-6), 1.0) for name, part in parts.items() if part is not None}
     return ResourceUtilization(**said) if said else _NOTHING_SAID
+
+
+def _is_part(part: object) -> bool:
+    return part is None or (type(part) is float and 0.0 <= part <= 1.0)
 
 
 class Gate:

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from ..errors import DataError, OptimizationError
 from ..problem import AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec
@@ -33,8 +34,7 @@ class Question:
     reasons     what is held or left out, and why
     steps, floors
                 what shares can be asked for, of those that may change
-    like        a problem that differs in what protocols earn and in nothing else, where there is one: this one is made
-                of it, with less to check
+    shared      what questions that differ in rates only have in common, once one of them has made it
     """
 
     config: OptimizerConfig
@@ -50,22 +50,15 @@ class Question:
     reasons: tuple[str, ...]
     steps: Mapping[str, float] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
-    like: AllocationProblem | None = field(default=None, repr=False, compare=False)
+    shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def problem(self) -> AllocationProblem:
         """What is decided: what would be added earns carefully little."""
-        curves = self._curves(careful=True)
-        if self.like is not None:
-            return earning(self.like, curves)
-        return AllocationProblem(
-            [self._protocol(name, curve) for name, curve in zip(self.names, curves, strict=True)],
-            self.shares,
-            capacity=self.capacity,
-            allow_idle=self.allow_idle,
-            horizon_hours=self.config.horizon_hours,
-            limits=_limits(self.limits, self.names, self.config, self.held),
-        )
+        curves, like = self._curves(careful=True), self.shared.get("problem")
+        problem = earning(like, curves) if like is not None else self._problem(curves)
+        self.shared["problem"] = problem
+        return problem
 
     @cached_property
     def plain(self) -> AllocationProblem:
@@ -99,12 +92,17 @@ class Question:
     def fingerprint(self) -> str:
         """Of all that a plan depends on: equal inputs give the same text, in any process."""
         rates = [(name, self.shares[name], self.known[name].rate, self.known[name].more) for name in self.names]
+        if "text" not in self.shared:
+            self.shared["text"] = self._all_but_rates()
+        return hashlib.sha256(f"({rates!r}, {self.shared['text']})".encode()).hexdigest()
+
+    def _all_but_rates(self) -> str:
         config = (self.config.horizon_hours, self.config.max_allocation_change)
         costs = (self.config.move_cost, self.config.move_fee)
         specs = [self.specs[name] for name in self.names if name in self.specs]
         rules = (replace(self.limits, held=()), sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
         reach = (sorted(self.steps.items()), sorted(self.floors.items()))
-        return hashlib.sha256(repr((rates, config, costs, specs, rules, reach)).encode()).hexdigest()
+        return f"{config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}"
 
     def gain(self, name: str, before: float, after: float) -> float:
         """Change of earnings (USD/h) for each unit of the protocol's rate."""
@@ -122,6 +120,16 @@ class Question:
     def differs_in_rates_only(self, other: Question) -> bool:
         """True where both problems have the same protocols with the same shares, rules and costs."""
         return all(getattr(self, name) == getattr(other, name) for name in _FRAME)
+
+    def _problem(self, curves: Sequence[EarningsCurve]) -> AllocationProblem:
+        return AllocationProblem(
+            [self._protocol(name, curve) for name, curve in zip(self.names, curves, strict=True)],
+            self.shares,
+            capacity=self.capacity,
+            allow_idle=self.allow_idle,
+            horizon_hours=self.config.horizon_hours,
+            limits=_limits(self.limits, self.names, self.config, self.held),
+        )
 
     def _curves(self, *, careful: bool) -> list[EarningsCurve]:
         curves = []
@@ -199,10 +207,9 @@ def question(
         steps=steps,
         floors=floors,
     )
-    like = None if before is None else vars(before).get("problem", before.like)
-    if like is None or before is None or not asked.differs_in_rates_only(before):
+    if before is None or not asked.differs_in_rates_only(before):
         return asked
-    return replace(asked, like=like)
+    return replace(asked, shared=before.shared)
 
 
 def _is_full(metrics: AggregatedMetrics, name: str) -> bool:

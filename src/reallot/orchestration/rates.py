@@ -239,7 +239,7 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
     clipped = track.slow + deviation
     past = track.hours or hours  # the first reading stands for as long as the second
     slow, quick = (_weight(hours, half, past, rules) for half in (rules.rise_hours, rules.fall_hours))
-    return track._replace(
+    return Track(
         quick=track.quick + quick * (clipped - track.quick),
         slow=track.slow + slow * deviation,
         variance=(1.0 - slow) * (track.variance + slow * deviation * deviation),
@@ -250,6 +250,8 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
         step=hours,
         at=valid,
         polled=polled,
+        share=track.share,
+        changed=track.changed,
         strikes=strikes,
         since=since,
         blocks=_blocks(track.blocks, clipped, hours, valid, rules),

@@ -60,6 +60,8 @@ def redact(text: str, longest: int = LONGEST) -> str:
     >>> redact("GET http://me:pw@127.0.0.1/x?api_key=12345 failed")
     'GET http://***@127.0.0.1/x?api_key=*** failed'
     """
+    if not text:
+        return ""
     for value in sorted(_seen, key=len, reverse=True):
         text = text.replace(value, "***")
     for shape, instead in _SHAPES:
