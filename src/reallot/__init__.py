@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .adapters.simulated import SimulatedAdapter
     from .backtest.result import Backtest
     from .backtest.setting import Setting
+    from .backtest.sweep import sweep
     from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
     from .ledger.store import open_ledger
     from .many import BatchResult, allocate_many
@@ -162,6 +163,7 @@ __all__ = [
     "run_cycle",
     "session",
     "solve",
+    "sweep",
 ]
 
 _LATE = {
@@ -206,6 +208,7 @@ _LATE = {
     "read_problem": "files",
     "replay_adapters": "adapters.replay",
     "run_cycle": "orchestration.cycle",
+    "sweep": "backtest.sweep",
 }
 """Where names live that not everybody needs: they are imported when first asked for, to keep the start light."""
 
