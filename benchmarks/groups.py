@@ -14,6 +14,7 @@ from . import (
     fee,
     forecast,
     growth,
+    hindsight,
     horizon,
     imports,
     kernel,
@@ -152,6 +153,16 @@ GROUPS = {
         forecast.table,
         forecast.ABOUT,
         forecast.left_out,
+    ),
+    "hindsight": Group(
+        "the best that whole traces allow, with its bound",
+        hindsight.measure,
+        hindsight.table,
+        "The reference problem of the data: from the equal split, at most 0.2 moved in a step; k is the cost of a unit "
+        "moved in days of mean earnings. The bound is proven by prices, from arrays alone, and the net recomputed from "
+        "the shares. The difference is of net from the optimum that is published with the data, which may be a little "
+        "below the best possible. The made traces are noise without memory, a walk, and weather with a daily season.",
+        hindsight.left_out,
     ),
     "cycle": Group(
         "the running engine on simulated protocols and a clock moved by hand",

@@ -56,7 +56,11 @@ def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> PathAn
     why_not = declines(problem)
     if why_not is not None:
         raise InvalidInput(f"the horizon path declines: {why_not}; use solver='highs' or 'auto'")
-    whole = steps(problem)
+    return solve_steps(steps(problem), compiled)
+
+
+def solve_steps(whole: Steps, compiled: bool | None = None) -> PathAnswer | Unmet:
+    """What `solve` gives, for the steps themselves."""
     if (whole.lower > whole.upper).any():
         return Unmet("a protocol's floor is above its ceiling")
     active, note = first_active(whole), ""

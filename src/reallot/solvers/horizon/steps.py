@@ -66,6 +66,21 @@ class Steps:
             self.turnover,
         )
 
+    def between(self, start: int, end: int, current: FloatArray) -> Steps:
+        """The periods from `start` up to `end` alone, beginning with the shares `current`."""
+        return Steps(
+            self.gain[start:end],
+            self.take[start:end],
+            self.give,
+            self.lower[start:end],
+            self.upper[start:end],
+            self.most[start:end],
+            current,
+            self.available,
+            self.idle,
+            None if self.turnover is None else self.turnover[start:end],
+        )
+
 
 def steps(problem: AllocationProblem) -> Steps:
     """The steps of a problem of flat rates with a capacity."""
