@@ -66,7 +66,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Optimum(Run):
-    """The best way in hindsight, under the same limits and costs except hold and budget.
+    """The best way in hindsight, under the same costs, bounds of shares, max_turnover, max_change and held.
+
+    Hold, budget, number and size of moves and groups are left out: with them it can only be lower.
 
     bound  no way within the limits earns more than this, USD
     """

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from ..allocate import allocate
 from ..errors import InvalidInput
 from ..policy.base import Policy
 from ..policy.registry import DEFAULT, policies_of, policy
+from ..problem import Limits
 from .account import account
+from .hindsight import hindsight
 from .result import Backtest, Optimum, Run
 from .setting import Setting
 from .table import read_table
@@ -48,9 +50,11 @@ def _run(policy: Policy, course: Course) -> Run:
 
 
 def _optimum(course: Course, setting: Setting) -> Optimum:
+    """Of the whole table, under the limits that keep it a linear program: what it leaves out can only lower it."""
     begun = perf_counter()
-    best = allocate(setting.whole_problem(course.table))
-    books = account(best.schedule, course.start, course.table.rates, course.terms)
-    net = float(books.net.sum())
-    bound = net * (1.0 + (best.certificate.gap or 0.0))
-    return Optimum("optimum", best.schedule, books, perf_counter() - begun, sees_future=True, bound=max(bound, net))
+    limits = setting.limits
+    linear = Limits(max_change=limits.max_change, max_turnover=limits.max_turnover, held=limits.held)
+    best = hindsight(replace(setting.whole_problem(course.table), limits=linear))
+    books = account(best.shares, course.start, course.table.rates, course.terms)
+    bound = max(best.bound, float(books.net.sum()))
+    return Optimum("optimum", best.shares, books, perf_counter() - begun, sees_future=True, bound=bound)
