@@ -16,6 +16,7 @@ from reallot.errors import ErrorKind
 from reallot.orchestration.clock import ManualClock
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from reallot.orchestration.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
+from reallot.orchestration.report import Row, Snapshot
 from reallot.orchestration.slim import slim
 from tests.strategies import budget
 
@@ -67,6 +68,35 @@ def test_what_did_not_change_is_held_once():
     assert second.allocation_by_protocol is first.allocation_by_protocol
     assert third.connection_status is first.connection_status
     assert (third.allocation_by_protocol, third.earnings_by_protocol) == ({"relay": 0.6}, {"relay": 2.0})
+
+
+@budget(0.5)
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), st.floats(allow_nan=False), max_size=3), min_size=1, max_size=4)
+)
+def test_a_row_of_numbers_is_the_dictionary_that_it_was_made_from(given_rows):
+    before = None
+    for numbers in given_rows:
+        row = Row.of(numbers, before)
+        assert row == numbers and dict(row) == numbers and dict(row.items()) == numbers and len(row) == len(numbers)
+        assert "z" not in row and row.get("z") is None
+        before = row
+
+
+def test_snapshots_hold_once_what_did_not_change():
+    def polled(minute: int) -> AggregatedMetrics:
+        return AggregatedMetrics(
+            timestamp=AT + timedelta(minutes=minute),
+            total_earnings_per_hour=1.0,
+            earnings_by_protocol={"relay": float(minute)},
+            allocation_by_protocol={},
+            connection_status={"relay": True},
+        )
+
+    first = Snapshot.of(polled(0))
+    second = Snapshot.of(polled(1), first)
+    assert second.connected is first.connected and second.earnings._places is first.earnings._places
+    assert second == Snapshot.of(polled(1)) and second.earnings == {"relay": 1.0}
 
 
 @pytest.mark.slow

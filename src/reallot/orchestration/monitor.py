@@ -66,7 +66,7 @@ class RealtimeMonitor:
     async def update_snapshot(self, metrics: AggregatedMetrics) -> None:
         """Keeps one poll; the same time again replaces it."""
         self._observe(metrics)
-        snapshot = Snapshot.of(metrics)
+        snapshot = Snapshot.of(metrics, self._snapshots[-1] if self._snapshots else None)
         place = bisect_left(self._snapshots, snapshot.at, key=lambda each: each.at)
         if place < len(self._snapshots) and self._snapshots[place].at == snapshot.at:
             self._snapshots[place] = snapshot

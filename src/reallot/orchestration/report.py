@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -20,6 +21,40 @@ USUAL_GAPS = 2.5
 """A gap is a pause longer than so many usual ones, and than the caller's shortest gap."""
 
 
+class Row(Mapping[str, float]):
+    """Numbers by name, in a tenth of a dict's memory where the names are those of the row before.
+
+    >>> first = Row.of({"relay": 1.0, "storage": 2.0})
+    >>> dict(Row.of({"relay": 3.0, "storage": 4.0}, first)), Row.of({"relay": 3.0}, first)["relay"]
+    ({'relay': 3.0, 'storage': 4.0}, 3.0)
+    """
+
+    __slots__ = ("_numbers", "_places")
+
+    def __init__(self, places: Mapping[str, int], numbers: Iterable[float]) -> None:
+        self._places, self._numbers = places, array("d", numbers)
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, float], before: Mapping[str, float] | None = None) -> Row:
+        """From any mapping; `before` is the row before."""
+        alike = isinstance(before, Row) and before._places.keys() == numbers.keys()
+        places = before._places if alike else {name: place for place, name in enumerate(numbers)}  # type: ignore[union-attr]
+        return cls(places, [numbers[name] for name in places])
+
+    def __getitem__(self, name: str) -> float:
+        return self._numbers[self._places[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def items(self) -> ItemsView[str, float]:
+        """All at once."""
+        return dict(zip(self._places, self._numbers, strict=True)).items()
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What a report needs of one poll. Earnings are USD/h; `stale` are carried forward."""
@@ -31,10 +66,13 @@ class Snapshot:
     stale: Collection[str]
 
     @classmethod
-    def of(cls, metrics: AggregatedMetrics) -> Snapshot:
-        """From a poll."""
-        total, earnings = metrics.total_earnings_per_hour, metrics.earnings_by_protocol
-        return cls(metrics.timestamp, total, earnings, metrics.connection_status, frozenset(metrics.stale))
+    def of(cls, metrics: AggregatedMetrics, before: Snapshot | None = None) -> Snapshot:
+        """From a poll; what is as in the snapshot `before` is held once."""
+        earnings = Row.of(metrics.earnings_by_protocol, before.earnings if before else None)
+        connected: Mapping[str, bool] = metrics.connection_status
+        if before is not None and before.connected == connected:
+            connected = before.connected
+        return cls(metrics.timestamp, metrics.total_earnings_per_hour, earnings, connected, frozenset(metrics.stale))
 
 
 @dataclass
@@ -89,17 +127,18 @@ def _add(result: Integral, a: Snapshot, b: Snapshot, middle: float, seconds: flo
     def area(x: float, y: float) -> float:
         return (x + (y - x) * middle) * hours
 
-    for name, earned in a.earnings.items():
-        if name not in b.earnings:
+    earned, later = dict(a.earnings.items()), dict(b.earnings.items())
+    for name, rate in earned.items():
+        if name not in later:
             continue
-        money = area(earned, b.earnings[name])
+        money = area(rate, later[name])
         if name in a.stale or name in b.stale:
             result.carried += money
         else:
             result.by_protocol[name] = result.by_protocol.get(name, 0.0) + money
             result.total += money
     # what the total has beside the protocols
-    result.total += area(a.total - sum(a.earnings.values()), b.total - sum(b.earnings.values()))
+    result.total += area(a.total - sum(earned.values()), b.total - sum(later.values()))
     for name in {**a.connected, **b.connected}:
         part = (bool(a.connected.get(name)) + bool(b.connected.get(name))) / 2.0
         result.up[name] = result.up.get(name, 0.0) + part * seconds
