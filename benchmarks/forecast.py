@@ -85,7 +85,7 @@ def ways() -> dict[str, tuple[Member, ...]]:
         "pooled ridge": (pooled_ridge,),
     }
     if not no_boost():
-        found |= {"LightGBM": (boosted,), "median of the three and LightGBM": (*MEMBERS, boosted)}
+        found |= {"LightGBM": (boosted,), "boosted: median of the three and LightGBM": (*MEMBERS, boosted)}
     return found
 
 

@@ -1,4 +1,4 @@
-"""Boosted trees as a member: the same bands, nothing looks ahead, and a clear word where LightGBM is not installed."""
+"""Boosted trees as a fourth member: the same bands, no look ahead, a clear word where LightGBM is not installed."""
 
 from __future__ import annotations
 
