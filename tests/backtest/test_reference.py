@@ -22,6 +22,8 @@ pytestmark = [
 POLICIES = ("best-fixed", "greedy", "profit-switching", "follow-the-leader", "work-function", "ema")
 # trace, cost in days of mean earnings, optimum (USD), and for each policy its share of the optimum and of the gain
 PUBLISHED = """
+energy_load_eu_2020_2021 0.1 1080689.8 0.956/0.57 0.702/-1.88 0.889/-0.08 0.953/0.55 0.972/0.73 0.974/0.75
+energy_sell_us_2020_2021 0.1 1804980.2 0.812/0.69 0.889/0.82 0.890/0.82 0.807/0.68 0.934/0.89 0.939/0.90
 funding_2021_2022      0.01 854766.78 0.645/0.42 0.788/0.66 0.801/0.68 0.628/0.40 0.800/0.68 0.828/0.72
 funding_2021_2022      0.1  842941.05 0.654/0.43 0.781/0.64 0.796/0.67 0.636/0.40 0.807/0.68 0.828/0.72
 funding_2021_2022      1    789192.9  0.698/0.48 0.640/0.38 0.666/0.43 0.676/0.45 0.804/0.67 0.758/0.59
@@ -42,6 +44,8 @@ CELLS = [
     for which, cell in zip(POLICIES, cells, strict=True)
 ]
 NEVER = {
+    "energy_load_eu_2020_2021": 968922.54,
+    "energy_sell_us_2020_2021": 717544.93,
     "funding_2021_2022": 328256.83,
     "mining_nicehash_201802": 952.25516,
     "mining_zpool_201802": 1221.1274,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from made import rates, table
 
-from reallot import InvalidInput, Limits, Setting
+from reallot import Group, InvalidInput, Limits, Setting
 from reallot.backtest.walk import Course
 
 TABLE = table(rates(1))
@@ -65,6 +65,7 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
     ({"min_share": {"a": 0.3}}, "a starts with 0.25, outside of its bounds 0.3 to 1"),
     ({"max_share": {"a": 0.1}}, "a starts with 0.25, outside of its bounds 0 to 0.1"),
     ({"limits": Limits(held={"x"})}, "held names 'x'"),
+    ({"limits": Limits(groups=(Group("pair", ("a", "b"), max_share=0.3),))}, "the start break a rule of the limits"),
 ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import InvalidInput
 from ..policy.base import Observation, Policy, Target, Terms, Values, decided
 from ..policy.step import SAME, Room, plan, room_of
 from ..problem import AllocationProblem
@@ -38,11 +39,14 @@ class Course:
     @classmethod
     def of(cls, table: RateTable, setting: Setting) -> Course:
         """The course of a table in a setting; raises InvalidInput where they do not fit."""
+        problem = setting.problem(table)
+        if room_of(problem) is None and not plan(None, problem).can_stay:
+            raise InvalidInput("the shares at the start break a rule of the limits; give a start that meets them")
         return cls(
             table,
             setting.terms(table),
             setting.shares(table),
-            setting.problem(table),
+            problem,
             setting.readings(table),
             setting.data_lag,
             setting.hold_steps(table),
