@@ -97,7 +97,17 @@ class Setting:
 
     def terms(self, table: RateTable) -> Terms:
         """What a policy is told once."""
-        return Terms(table.names, table.step_hours, self.move_cost(table), self.move_fee, self.limits)
+        low, high = _bounds(self.min_share, table, "min_share"), _bounds(self.max_share, table, "max_share")
+        return Terms(
+            table.names,
+            table.step_hours,
+            self.move_cost(table),
+            self.move_fee,
+            self.limits,
+            tuple(low),
+            tuple(high),
+            length(self.hold).total_seconds() / 3600.0,
+        )
 
     def shares(self, table: RateTable) -> FloatArray:
         """(n,) shares before the first step."""

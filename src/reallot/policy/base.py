@@ -24,6 +24,8 @@ class Terms:
     move_cost   USD for one unit of share moved: given by one alternative and taken by another
     move_fee    USD for every alternative whose share changes in a step
     limits      what a step may change
+    low, high   least and largest share of every alternative; empty where they are 0 and 1
+    hold_hours  for so long a share stays after a change
     """
 
     names: tuple[str, ...]
@@ -31,6 +33,9 @@ class Terms:
     move_cost: float = 0.0
     move_fee: float = 0.0
     limits: Limits = field(default_factory=Limits)
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    hold_hours: float = 0.0
 
     @property
     def size(self) -> int:

@@ -10,6 +10,8 @@ from .base import Policy
 from .classic import BestFixed, FollowTheLeader, Greedy, Never
 from .horizon import MultiPeriod
 from .hysteresis import Ema, ProfitSwitching, Threshold
+from .replay import Replay
+from .value import ValueLP
 from .work import WorkFunction, WorkFunctionSplit
 
 MAKERS: dict[str, Callable[[], Policy]] = {
@@ -24,6 +26,8 @@ MAKERS: dict[str, Callable[[], Policy]] = {
     "work-function-split": WorkFunctionSplit,
     "work-function-2": lambda: WorkFunctionSplit(2.0, "work-function-2"),
     "multi-period": MultiPeriod,
+    "value": ValueLP,
+    "replay": Replay,
 }
 """Each name makes a fresh policy of that name."""
 

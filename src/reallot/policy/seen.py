@@ -13,19 +13,34 @@ def looked_at(observation: Observation) -> FloatArray:
 
 
 class LastSeen:
-    """The newest known number of each alternative; NaN for one that was never seen."""
+    """The newest known number of each alternative; NaN for one that was never seen.
 
-    def __init__(self) -> None:
+    quotes  False where quotes are not looked at, but what was paid
+    """
+
+    def __init__(self, *, quotes: bool = True) -> None:
         self._known: FloatArray | None = None
+        self._quotes = quotes
 
     def take(self, observation: Observation) -> FloatArray:
         """(n,) with this step's numbers in place; what is not seen now stays as it was."""
-        seen = looked_at(observation)
+        seen = looked_at(observation) if self._quotes else observation.rates
         if self._known is None or not np.isnan(seen).any():
             self._known = seen
         else:
             self._known = np.where(np.isnan(seen), self._known, seen)
         return self._known
+
+
+def known(rates: FloatArray) -> FloatArray | None:
+    """Rates with the mean of the known in place of those never seen; None where nothing is known."""
+    missing = np.isnan(rates)
+    if not missing.any():
+        return rates
+    if missing.all():
+        return None
+    result: FloatArray = np.where(missing, rates[~missing].mean(), rates)
+    return result
 
 
 def best_of(values: FloatArray) -> int | None:

@@ -1,0 +1,107 @@
+"""Forecasts of relative earnings over several horizons: one ridge regression each, over all alternatives together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .features import Features, FloatArray
+
+NEAREST, ALL = 0.4, 0.3
+"""Weights before anything is learned: of the mean whose half-life is nearest to the horizon, and of the mean of all."""
+PERSISTENCE = 0.3
+"""Before anything is learned, what was seen for t hours is trusted for h more by t / (t + PERSISTENCE h)."""
+PENALTY = 3.0
+"""How many independent stretches of the horizon's length weigh as much as these first weights."""
+FORGET_HOURS, FORGET_STEPS = 336.0, 2000.0
+"""Half-life of what is learned: the larger of the two."""
+REFIT_HOURS, REFIT_STEPS = 6.0, 6.0
+"""Weights are fitted so often: the longer of the two."""
+
+
+def horizons(step_hours: float, count: int) -> FloatArray:
+    """(count,) horizons in hours, each twice the one before, from half an hour or a step on; whole steps."""
+    first = max(step_hours, 0.5)
+    return np.maximum(1.0, np.round(first * 2.0 ** np.arange(count) / step_hours)) * step_hours
+
+
+class PooledRidge:
+    """Mean rates over the next h hours, as differences to the mean of alternatives, for each of several h.
+
+    For a horizon of h steps the features X[t] of each alternative explain its mean over the steps after t. Weights
+    minimise
+
+        sum over t of forget^(now - t) / h * |y[t] - X[t] w|^2 + PENALTY n sum_j s_j^2 (w_j - w0_j)^2
+
+    with s_j^2 the mean square of feature j, so that a feature's unit does not matter, and 1 / h because h stretches
+    that overlap tell as much as one. A forecast uses only what has ended: X[t] is learned from h steps later.
+
+    step_hours  from one reading to the next
+    count       number of horizons
+    quotes      True where quotes come with the readings
+    """
+
+    def __init__(self, size: int, step_hours: float, count: int, *, quotes: bool = False) -> None:
+        self.hours = horizons(step_hours, count)
+        self.steps = np.round(self.hours / step_hours).astype(int)
+        self._features = Features(size, step_hours, quotes=quotes)
+        width = self._features.count
+        self._first = self._first_weights()
+        self._weights = self._first.copy()
+        self._squares, self._products = np.zeros((count, width, width)), np.zeros((count, width))
+        self._spread, self._taken, self._step_hours = np.zeros(width), 0, step_hours
+        longest = int(self.steps[-1]) + 1
+        self._past, self._sums = np.zeros((longest, size, width)), np.zeros((longest, size))
+        self._sum = np.zeros(size)
+        self._forget = float(np.exp2(-step_hours / max(FORGET_HOURS, FORGET_STEPS * step_hours)))
+        self._refit = max(1, round(max(REFIT_HOURS / step_hours, REFIT_STEPS)))
+
+    def _first_weights(self) -> FloatArray:
+        features = self._features
+        weights = np.zeros((len(self.hours), features.count))
+        nearest = np.abs(np.log(features.half_lives / self.hours[:, None])).argmin(axis=1)
+        weights[np.arange(len(self.hours)), 1 + nearest] = NEAREST
+        weights[:, features.running_mean] = ALL
+        return weights
+
+    def take(self, rates: FloatArray, quotes: FloatArray | None = None) -> FloatArray:
+        """One reading more, (n,) USD/h; the forecasts after it, (horizons, n) USD/h.
+
+        `rates` are finite; an alternative that was not seen carries its last reading.
+        """
+        apart, now = self._features.take(rates, quotes)
+        size = len(self._past)
+        self._sum = self._sum + apart
+        self._learn(size)
+        place = self._taken % size
+        self._past[place], self._sums[place] = now, self._sum
+        self._taken += 1
+        self._spread += (now * now).mean(axis=0)
+        if self._taken == 1 or self._taken % self._refit == 0:
+            self._fit(len(rates))
+        result: FloatArray = self._weights @ now.T
+        return result
+
+    def _learn(self, size: int) -> None:
+        """What a stretch that ends now has brought, and what was known when it began."""
+        ended = self.steps[self.steps <= self._taken]
+        if not len(ended):
+            return
+        many, began = len(ended), (self._taken - ended) % size
+        known = self._past[began]
+        brought = (self._sum - self._sums[began]) / ended[:, None]
+        turned, weight = known.transpose(0, 2, 1), 1.0 / ended
+        self._squares[:many] *= self._forget
+        self._products[:many] *= self._forget
+        self._squares[:many] += (turned @ known) * weight[:, None, None]
+        self._products[:many] += (turned @ brought[:, :, None])[:, :, 0] * weight[:, None]
+
+    def _fit(self, size: int) -> None:
+        trust = self._taken / (self._taken + PERSISTENCE * self.steps)
+        first = self._first * trust[:, None]
+        spread = self._spread / self._taken
+        if not spread.max() > 0.0:
+            self._weights = first
+            return
+        penalty = PENALTY * size * np.maximum(spread, 1e-12 * spread.mean())
+        left = self._squares + np.diag(penalty)
+        self._weights = np.linalg.solve(left, (self._products + penalty * first)[:, :, None])[:, :, 0]
