@@ -54,11 +54,13 @@ class World:
         """True USD/h in `hour` at `shares` (..., alternatives); same shape."""
         each = enumerate(zip(self.kinds, self.bends.tolist(), strict=True))
         shapes = [_shape(kind, shares[..., i], bend) for i, (kind, bend) in each]
-        return self.slopes[max(hour, 0)] * np.stack(shapes, axis=-1)
+        result: Floats = self.slopes[max(hour, 0)] * np.stack(shapes, axis=-1)
+        return result
 
     def observed(self, hour: int, shares: Floats) -> Floats:
         """What is seen of them at the end of `hour`; -1 is the hour before the first decision."""
-        return self.earnings(hour, shares) * self.factors[hour + 1]
+        result: Floats = self.earnings(hour, shares) * self.factors[hour + 1]
+        return result
 
 
 def world(seed: int, noise: float, drifts: bool, *, linear: bool = False, hours: int = HOURS) -> World:

@@ -10,6 +10,7 @@ from reallot.solvers import compiled
 
 from . import (
     batch,
+    curves,
     cycle,
     fee,
     forecast,
@@ -163,6 +164,12 @@ GROUPS = {
         "the shares. The difference is of net from the optimum that is published with the data, which may be a little "
         "below the best possible. The made traces are noise without memory, a walk, and weather with a daily season.",
         hindsight.left_out,
+    ),
+    "curves": Group(
+        "captures with earnings curves learned while deciding (no times but the last column)",
+        curves.measure,
+        curves.table,
+        curves.ABOUT,
     ),
     "cycle": Group(
         "the running engine on simulated protocols and a clock moved by hand",

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .backtest.setting import Setting
     from .backtest.sweep import sweep
     from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
+    from .forecast.curves import CurveLearner
     from .ledger.store import open_ledger
     from .many import BatchResult, allocate_many
     from .orchestration.clock import ManualClock
@@ -97,6 +98,7 @@ __all__ = [
     "Certificate",
     "ConfigurationError",
     "CoordinationError",
+    "CurveLearner",
     "DashboardSnapshot",
     "DataError",
     "EarningsCurve",
@@ -175,6 +177,7 @@ _LATE = {
     "BatchResult": "many",
     "BatchStatus": "solvers.batch",
     "Capabilities": "adapters.base",
+    "CurveLearner": "forecast.curves",
     "DashboardSnapshot": "orchestration.records",
     "EarningsOptimizer": "orchestration.optimizer",
     "ManualClock": "orchestration.clock",

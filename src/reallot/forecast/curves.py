@@ -1,0 +1,191 @@
+"""Earnings curves learned from (share, earnings) pairs: quadratics that never bend upwards, with their uncertainty."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..problem.curve import EarningsCurve
+from .pairs import checked, checked_half_life, checked_names, checked_top, nothing_seen
+
+FloatArray = NDArray[np.float64]
+
+HALF_LIFE = 48.0
+"""Observations after which a pair counts half."""
+KNOTS = 12
+"""Breakpoints of a curve that is handed on."""
+SLOPE_SPREAD = 0.3
+"""Standard deviation of slopes at share 0 about the pooled one, as a part of it; more where more is seen."""
+BEND, BEND_SPREAD = 0.5, 0.7
+"""Mean of the bend as a part of the slope, and its standard deviation as a part of the protocol's own level."""
+NOISE, NOISE_COUNTS = 0.1, 2.0
+"""Noise of a pair, as a part of its earnings, and how many pairs that guess counts for."""
+OWN_NOISE_AFTER = 8.0
+"""Pairs after which a protocol's own noise counts as much as everybody's."""
+
+
+@dataclass(frozen=True, eq=False)
+class CurveEstimates:
+    """Each protocol's curve `slope * share - bend * share**2 / 2` (USD/h), arrays of shape (protocols,).
+
+    slope, bend        USD/h per share at share 0, and how much of it each share more takes away; bend >= 0
+    slope_sd, bend_sd  standard deviations of both, before the cut at bend = 0
+    noise              standard deviation of one pair's earnings per share, USD/h per share
+    weight             pairs behind it, the old ones counted for what they still count; 0 where never tried
+    """
+
+    names: tuple[str, ...]
+    slope: FloatArray
+    bend: FloatArray
+    slope_sd: FloatArray
+    bend_sd: FloatArray
+    noise: FloatArray
+    weight: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class CurveLearner:
+    """What is known of the earnings curves of `names`, from pairs of share and earnings; `seen` gives the next one.
+
+    half_life      observations of a protocol after which a pair counts half; math.inf forgets nothing
+    largest_share  curves go this far, and no share may be larger
+    moments        all that is kept, (6, protocols): weight, weighted means of share and of earnings per share, and
+                   weighted sums of their squares and product about these; left out for a fresh start
+
+    Earnings over share are taken as `slope - bend * share / 2` plus noise in proportion to a protocol's level. Slopes
+    have a normal prior about the pooled earnings per share (30 % wide, or as wide as protocols are seen to differ),
+    bends one about half the slope (70 % of the level wide), cut at 0: a Bayesian least squares of two numbers each. The
+    noise is estimated from what is left over. Outliers are not cut out: see `robust_curves`.
+
+    >>> import numpy as np
+    >>> learner = CurveLearner(("relay", "compute", "storage"))
+    >>> for share in np.linspace(0.1, 0.9, 60):
+    ...     learner = learner.seen([share, 1 - share, 0], [2 * share - share**2, 1 - share, 0])
+    >>> relay, compute, storage = learner.curves()
+    >>> round(relay.value(0.5), 2), round(compute.value(0.5), 2), relay.is_concave
+    (0.75, 0.5, True)
+    >>> learner.estimates().weight.round().tolist()
+    [40.0, 40.0, 0.0]
+    """
+
+    names: tuple[str, ...]
+    half_life: float = field(default=HALF_LIFE, kw_only=True)
+    largest_share: float = field(default=1.0, kw_only=True)
+    moments: FloatArray | None = field(default=None, kw_only=True, repr=False)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "names", checked_names(self.names))
+        put(self, "half_life", checked_half_life(self.half_life))
+        put(self, "largest_share", checked_top(self.largest_share))
+        if self.moments is None:
+            put(self, "moments", np.zeros((6, len(self.names))))
+
+    def seen(self, shares: ArrayLike, earnings: ArrayLike, observed: ArrayLike | None = None) -> CurveLearner:
+        """The learner after one more pair of each protocol: shares held and USD/h earned meanwhile, both (protocols,).
+
+        Protocols that are not `observed` (booleans; left out means all) are skipped, whatever stands in their place,
+        and so is a share of 0, which says nothing. Raises InvalidInput for NaN, a share below 0 or above
+        `largest_share`, and for earnings at share 0.
+        """
+        share, rate, added = checked(self.names, shares, earnings, observed, self.largest_share)
+        weight, mean_share, mean_rate, *sums = self._moments
+        kept = 0.5 ** (added / self.half_life)
+        total = kept * weight + added
+        part = np.divide(added, total, out=np.zeros(total.size), where=total > 0.0)
+        off_share, off_rate = share - mean_share, rate - mean_rate
+        products = np.stack([off_share * off_share, off_share * off_rate, off_rate * off_rate])
+        moments = np.vstack(
+            [
+                total,
+                mean_share + part * off_share,
+                mean_rate + part * off_rate,
+                kept * np.stack(sums) + kept * weight * part * products,
+            ]
+        )
+        return replace(self, moments=moments)
+
+    def estimates(self) -> CurveEstimates:
+        """Slopes and bends with their standard deviations; raises InvalidInput before any protocol was seen earning."""
+        kept = self._moments
+        if not kept[0].any():
+            raise nothing_seen()
+        # in units of the largest rate, so that squares of very small or large money stay numbers
+        unit = float(np.abs(kept[2]).max()) or 1.0
+        moments = kept / np.array([1.0, 1.0, unit, 1.0, unit, unit])[:, None]
+        moments[5] /= unit
+        weight, share, rate, shares, cross, _ = moments
+        slope, slope_width, level = _pooled(moments)
+        noise = _noise(moments, level)
+        bend_width = BEND_SPREAD * level
+        # precision and its product with the mean: the prior's, and that of rate = slope - bend * share / 2
+        a = weight / noise**2 + 1.0 / slope_width**2 + (BEND / bend_width) ** 2
+        b = -0.5 * weight * share / noise**2 - BEND / bend_width**2
+        d = 0.25 * (shares + weight * share**2) / noise**2 + 1.0 / bend_width**2
+        u = weight * rate / noise**2 + slope / slope_width**2
+        v = -0.5 * (cross + weight * share * rate) / noise**2
+        determinant = a * d - b * b
+        bend = np.maximum((a * v - b * u) / determinant, 0.0)
+        return CurveEstimates(
+            names=self.names,
+            slope=unit * (u - b * bend) / a,
+            bend=unit * bend,
+            slope_sd=unit * np.sqrt(d / determinant),
+            bend_sd=unit * np.sqrt(a / determinant),
+            noise=unit * noise,
+            weight=weight.copy(),
+        )
+
+    def curves(self) -> list[EarningsCurve]:
+        """A concave curve for each of `names`, through 0 and 12 knots up to `largest_share`.
+
+        It is flat where its quadratic would turn down; one that falls from the start is straight. What was never tried
+        has the curve of the pooled prior. Raises what `estimates` raises.
+        """
+        found = self.estimates()
+        knots = knots_to(self.largest_share)
+        middles = knots - 0.5 * knots[0]
+        slopes = found.slope[:, None] - found.bend[:, None] * middles
+        slopes = np.maximum(slopes, np.minimum(found.slope, 0.0)[:, None])
+        return [curve_at(knots, row) for row in np.cumsum(slopes * knots[0], axis=1)]
+
+    @property
+    def _moments(self) -> FloatArray:
+        assert self.moments is not None
+        return self.moments
+
+
+def _pooled(moments: FloatArray) -> tuple[float, float, FloatArray]:
+    """Pooled earnings per share, how widely slopes are spread about it, and each protocol's own level; USD/h."""
+    weight, _, rate, *_ = moments
+    counts = np.minimum(weight, 1.0)
+    pooled = float(np.average(rate, weights=counts))
+    seen = math.sqrt(float(np.average((rate - pooled) ** 2, weights=counts)))
+    level = (weight * np.abs(rate) + abs(pooled)) / (weight + 1.0)
+    # where nothing earns anything, any width will do
+    return pooled, max(SLOPE_SPREAD * abs(pooled), seen) or 1.0, np.where(level > 0.0, level, seen or 1.0)
+
+
+def _noise(moments: FloatArray, level: FloatArray) -> FloatArray:
+    """Standard deviation of a pair's earnings per share: everybody's relative one, and more and more the own."""
+    weight, _, _, shares, cross, rates = moments
+    explained = np.divide(cross**2, shares, out=np.zeros(shares.size), where=shares > 0.0)
+    left = np.maximum(rates - explained, 0.0) / level**2
+    freedom = np.maximum(weight - 2.0, 0.0)
+    common = (NOISE_COUNTS * NOISE**2 + left.sum()) / (NOISE_COUNTS + freedom.sum())
+    own = (OWN_NOISE_AFTER * common + left) / (OWN_NOISE_AFTER + freedom)
+    return np.asarray(level * np.sqrt(own))
+
+
+def knots_to(largest_share: float) -> FloatArray:
+    """The shares above 0 at which curves bend, (12,), equally far apart."""
+    return largest_share * np.arange(1, KNOTS + 1) / KNOTS
+
+
+def curve_at(knots: FloatArray, earnings: FloatArray) -> EarningsCurve:
+    """Through (0, 0) and `earnings` (USD/h) at `knots`; beyond, flat, or falling on as it fell."""
+    beyond = min(float(earnings[-1] - earnings[-2]) / float(knots[-1] - knots[-2]), 0.0)
+    return EarningsCurve((0.0, *knots.tolist()), (0.0, *earnings.tolist()), beyond)
