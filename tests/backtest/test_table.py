@@ -155,3 +155,7 @@ def test_parquet_is_read_where_its_engine_is_installed_and_asked_for_where_not(t
             read_table(path)
         return
     assert np.array_equal(read_table(path).rates, FRAME.to_numpy())
+    FRAME.rename_axis("time").reset_index().to_parquet(path)
+    assert read_table(path).names == ("relay", "compute")
+    FRAME.reset_index(drop=True).to_parquet(path)
+    assert read_table(path, step_hours=1.0).names == ("relay", "compute")

@@ -57,7 +57,7 @@ class RateTable:
 def read_table(source: Any, *, signal: Any = None, step_hours: float | None = None, name: str = "") -> RateTable:
     """The table in `source`: a RateTable, a DataFrame (times by alternatives), a .csv, .csv.gz or .parquet file.
 
-    In a file the first column holds the times. `signal` is a second table of the same times and alternatives, in any
+    In a file the first column holds the times (in Parquet the index may). `signal` is a second table of the same times and alternatives, in any
     order of columns: what was visible then, where that is not what was paid. `step_hours` is needed where the index
     holds numbers. Raises InvalidInput for gaps, unsorted or doubled times, an uneven clock, or a signal that does not
     fit; nothing is aligned by position.
@@ -99,7 +99,8 @@ def _frame(source: Any) -> tuple[pd.DataFrame, str]:
     try:
         if path.name.endswith((".parquet", ".pq")):
             frame = pd.read_parquet(path)
-            if isinstance(frame.index, pd.RangeIndex) and len(frame.columns):
+            numbered = isinstance(frame.index, pd.RangeIndex) and len(frame.columns)
+            if numbered and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0]):
                 frame = frame.set_index(frame.columns[0])
             return frame, str(path)
         if not path.name.endswith((".csv", ".csv.gz")):
