@@ -57,10 +57,10 @@ class RateTable:
 def read_table(source: Any, *, signal: Any = None, step_hours: float | None = None, name: str = "") -> RateTable:
     """The table in `source`: a RateTable, a DataFrame (times by alternatives), a .csv, .csv.gz or .parquet file.
 
-    In a file the first column holds the times (in Parquet the index may). `signal` is a second table of the same times and alternatives, in any
-    order of columns: what was visible then, where that is not what was paid. `step_hours` is needed where the index
-    holds numbers. Raises InvalidInput for gaps, unsorted or doubled times, an uneven clock, or a signal that does not
-    fit; nothing is aligned by position.
+    In a file the first column holds the times (in Parquet the index may). `signal` is a second table of the same times
+    and alternatives, in any order of columns: what was visible then, where that is not what was paid. `step_hours` is
+    needed where the index holds numbers. Raises InvalidInput for gaps, unsorted or doubled times, an uneven clock, or a
+    signal that does not fit; nothing is aligned by position.
 
     >>> import pandas as pd
     >>> times = pd.date_range("2026-01-01", periods=3, freq="h", tz="UTC")
