@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -133,3 +135,9 @@ def test_the_account_of_shares_is_the_sum_of_its_steps() -> None:
         by_hand += float(row @ now) - 0.3 * float(np.abs(now - before).sum()) / 2.0 - 0.01 * int((now != before).sum())
         before = now
     assert float(books.net.sum()) == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_the_public_name_is_the_function_whatever_of_its_room_is_imported() -> None:
+    code = "import reallot.backtest.table, reallot; print(callable(reallot.backtest), callable(reallot.sweep))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["True", "True"]
