@@ -25,7 +25,7 @@ from ..solvers.horizon.windows import Joined, plan
 
 AT_ONCE = 50_000
 """Periods times protocols that are planned as one."""
-WINDOW, LONGEST, LONGEST_HIGHS = 10_000, 400_000, 100_000
+WINDOW, LONGEST, LONGEST_HIGHS = 10_000, 400_000, 40_000
 """The same of one window at first, and of the longest by Numba and by HiGHS: windows grow where they do not fit."""
 SHORTEST = 250
 """Periods of a window at first, at least."""
