@@ -393,4 +393,4 @@ def _at_hand(state: State) -> str:
 
 def _told(event: Event) -> str:
     about = getattr(event, "protocol", "") or getattr(event, "plan_id", "")
-    return f"{type(event).__name__}{' ' + about if about else ''} {event.at:%H:%M:%S}"
+    return f"{type(event).__name__}{' ' + about if about else ''} {event.at.time().isoformat('seconds')}"

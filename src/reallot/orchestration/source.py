@@ -45,6 +45,7 @@ class Source:
         self._gate = Gate()
         self._left_behind: asyncio.Task[Any] | None = None
         self._call: Call | None = None
+        self._can: Capabilities | None = None
 
     @property
     def stopped(self) -> bool:
@@ -66,8 +67,11 @@ class Source:
             can = capabilities_of(self.adapter)
         except Exception:
             return Capabilities()
+        if can is self._can:
+            return can
         times = (can.timeout, can.min_interval, can.cadence)
-        return can if all(isinstance(time, timedelta) for time in times) else Capabilities()
+        self._can = can if all(isinstance(time, timedelta) for time in times) else Capabilities()
+        return self._can
 
     def age(self) -> float | None:
         """Seconds since the value was reported, where it is carried forward or its source stands still; else None."""

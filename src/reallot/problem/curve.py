@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from operator import lt
+from operator import ge, lt, sub, truediv
 from typing import Any
 
 from ..errors import InvalidInput
@@ -106,9 +106,9 @@ class EarningsCurve:
     @cached_property
     def slopes(self) -> tuple[float, ...]:
         """Slope of every piece (USD/h per share), the one beyond the last breakpoint included."""
-        points = list(zip(self.shares, self.earnings, strict=True))
-        inner = ((y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairwise(points))
-        return (*inner, self.last_slope)
+        widths = map(sub, self.shares[1:], self.shares)
+        rises = map(sub, self.earnings[1:], self.earnings)
+        return (*map(truediv, rises, widths), self.last_slope)
 
     @property
     def is_flat(self) -> bool:
@@ -119,6 +119,8 @@ class EarningsCurve:
     def is_concave(self) -> bool:
         """True where slopes never rise (but for rounding): a linear program then fills pieces in order by itself."""
         slopes = self.slopes
+        if all(map(ge, slopes, slopes[1:])):
+            return True
         # a narrow piece's slope carries the rounding of two large earnings
         narrowest = min((after - before for before, after in pairwise(self.shares)), default=1.0)
         rounding = 1e-15 * max(abs(value) for value in self.earnings) / narrowest

@@ -94,6 +94,11 @@ class Pieces:
         """Slope of the next piece once `amount` is taken; `nothing` beyond the last."""
         return np.append(self.slope, nothing)[np.searchsorted(self.ends, np.asarray(amount) + dust, side="right")]
 
+    def next(self, amount: float, dust: float, nothing: float) -> float:
+        """The same for one amount."""
+        place = int(self.ends.searchsorted(amount + dust, side="right"))
+        return float(self.slope[place]) if place < self.slope.size else nothing
+
     def after_but(self, amount: float, owner: int, dust: float, nothing: float) -> float:
         """Slope of the next piece that is not `owner`'s once `amount` is taken; `nothing` where there is none."""
         first = int(np.searchsorted(self.ends, amount + dust, side="right"))
@@ -202,9 +207,9 @@ class Matching:
         for target in (self.b, self.a, self.m):
             shares = np.where(np.abs(shares - target) <= 4.0 * self.dust, target, shares)
         self.shares = shares
-        self.gain_next = float(self.buys.after(self.bought, self.dust, -np.inf))
+        self.gain_next = self.buys.next(self.bought, self.dust, -np.inf)
         self.gain_last = self.buys.before(self.bought, self.dust, np.inf)
-        self.loss_next = float(self.sells.after(self.sold, self.dust, np.inf))
+        self.loss_next = self.sells.next(self.sold, self.dust, np.inf)
         self.loss_last = self.sells.before(self.sold, self.dust, -np.inf)
         self.buy_limited = self.bought >= self.buy_cap - self.dust
         self.sell_limited = self.sold >= self.sell_cap - self.dust
