@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, Limits, ProtocolSpec, allocate
-from reallot.forecast.ridge import PENALTY, PooledRidge, horizons
+from reallot.forecast.ridge import HANDED_ON, PENALTY, PooledRidge, horizons
 from reallot.policy.bank import DEPTH, MOST_DEPTH, Bank, depth
 from reallot.policy.base import Observation, Terms, Values
 from reallot.policy.recursion import stretches, worth
@@ -76,14 +76,19 @@ def test_forecasts_are_those_of_a_plain_weighted_regression(seed: int) -> None:
     fitted = steps - steps % 6
     spread = (known[:fitted] ** 2).mean(axis=(0, 1))
     penalty = PENALTY * size * np.maximum(spread, 1e-12 * spread.mean())
+    learned, trusted = np.zeros(known.shape[2]), 1.0
     for place, h in enumerate((1, 2, 4)):
-        first = ridge._first[place] * fitted / (fitted + 0.3 * h)
+        trust = fitted / (fitted + 0.3 * h)
+        first = ridge._first[place] * trust
+        if place:
+            first = (1.0 - HANDED_ON) * first + HANDED_ON * learned * trust / trusted
         left, right = np.diag(penalty), penalty * first
         for t in range(fitted - h):
             weight = forget ** (fitted - h - 1 - t) / h
             left = left + weight * known[t].T @ known[t]
             right = right + weight * known[t].T @ apart[t + 1 : t + 1 + h].mean(axis=0)
-        assert forecasts[-1, place] == pytest.approx(known[-1] @ np.linalg.solve(left, right), rel=1e-6, abs=1e-9)
+        learned, trusted = np.linalg.solve(left, right), trust
+        assert forecasts[-1, place] == pytest.approx(known[-1] @ learned, rel=1e-6, abs=1e-9)
 
 
 def test_horizons_double_from_half_an_hour_or_a_step() -> None:

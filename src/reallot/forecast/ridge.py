@@ -10,6 +10,8 @@ NEAREST, ALL = 0.4, 0.3
 """Weights before anything is learned: of the mean whose half-life is nearest to the horizon, and of the mean of all."""
 PERSISTENCE = 0.3
 """Before anything is learned, what was seen for t hours is trusted for h more by t / (t + PERSISTENCE h)."""
+HANDED_ON = 0.6
+"""How much of a horizon's first weights is what the next shorter one has learned: it has seen more stretches."""
 PENALTY = 3.0
 """How many independent stretches of the horizon's length weigh as much as these first weights."""
 FORGET_HOURS, FORGET_STEPS = 336.0, 2000.0
@@ -33,7 +35,9 @@ class PooledRidge:
         sum over t of forget^(now - t) / h * |y[t] - X[t] w|^2 + PENALTY n sum_j s_j^2 (w_j - w0_j)^2
 
     with s_j^2 the mean square of feature j, so that a feature's unit does not matter, and 1 / h because h stretches
-    that overlap tell as much as one. A forecast uses only what has ended: X[t] is learned from h steps later.
+    that overlap tell as much as one. w0 is partly what is expected of any series (most of the mean whose age fits the
+    horizon), partly what the next shorter horizon has learned. A forecast uses only what has ended: X[t] is learned
+    from h steps later.
 
     step_hours  from one reading to the next
     count       number of horizons
@@ -104,4 +108,10 @@ class PooledRidge:
             return
         penalty = PENALTY * size * np.maximum(spread, 1e-12 * spread.mean())
         left = self._squares + np.diag(penalty)
-        self._weights = np.linalg.solve(left, (self._products + penalty * first)[:, :, None])[:, :, 0]
+        weights = first.copy()
+        for place in range(len(first)):
+            if place:
+                shorter = weights[place - 1] * (trust[place] / trust[place - 1])
+                first[place] += HANDED_ON * (shorter - first[place])
+            weights[place] = np.linalg.solve(left[place], self._products[place] + penalty * first[place])
+        self._weights = weights
