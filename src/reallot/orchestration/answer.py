@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -90,7 +90,7 @@ class Answer:
             confidence=self.confidence(changes, careful.net_benefit),
             reasons=(*plan.reasons, *asked.reasons),
             prices={name: (_finite(price.low), _finite(price.high)) for name, price in careful.prices.items()},
-            certificate={key: _plain(value) for key, value in asdict(careful.certificate).items()},
+            certificate={key: _plain(value) for key, value in vars(careful.certificate).items()},
             **common,
         )
 

@@ -60,6 +60,7 @@ class _Around:
 
     def __init__(self, matching: Matching) -> None:
         self.matching, self.data, self.shares = matching, matching.data, matching.shares
+        self.right, self.left = marginals(self.data, self.shares)
 
     def slope(
         self, capacity: int, bought: int, sold: int, gain_next: float | None = None, loss_next: float | None = None
@@ -86,7 +87,8 @@ class _Around:
             gain = b * (gain_next if b > 0 else at.gain_last) if b else 0.0
             for s in range(low, high + 1):
                 loss = s * (loss_next if s > 0 else at.loss_last) if s else 0.0
-                best = max(best, gain - loss)
+                if gain - loss > best:
+                    best = gain - loss
         return best
 
     def one_more(self) -> FloatArray:
@@ -94,8 +96,7 @@ class _Around:
 
         The unit comes from the others: whoever's piece is next to be sold does not sell to itself.
         """
-        at, data = self.matching, self.data
-        right, _ = marginals(data, self.shares)
+        at, data, right = self.matching, self.data, self.right
         buys = self.shares >= at.current - at.dust
         room, unsold = np.full(data.size, self.slope(-1, -1, 0)), np.full(data.size, self.slope(-1, 0, 1))
         seller = at.sells.next_owner(at.sold, at.dust)
@@ -111,8 +112,7 @@ class _Around:
 
         The unit goes to the others: whoever's piece is next to be bought does not buy it back.
         """
-        at, data = self.matching, self.data
-        _, left = marginals(data, self.shares)
+        at, data, left = self.matching, self.data, self.left
         has_bought = self.shares > at.current + at.dust
         given, unbought = np.full(data.size, self.slope(1, 0, -1)), np.full(data.size, self.slope(1, 1, 0))
         buyer = at.buys.next_owner(at.bought, at.dust)
