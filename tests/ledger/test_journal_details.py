@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reallot.errors import DataError
+from reallot.ledger.database import Database
 from reallot.ledger.journal import OperationState, StepState
 from reallot.ledger.sqlite_journal import SqliteJournal
 from reallot.ledger.stamp import Stamp
@@ -106,6 +107,8 @@ def test_only_the_end_of_an_operation_confirms_shares(journal):
     assert journal.committed() == SHARES
     journal.adopt({"relay": 0.1})
     assert journal.committed() == {"relay": 0.1, "storage": 0.5}
+    ended(journal, begun(journal, "p4"), *WAY)
+    assert journal.committed() == TO and journal.operation_of("p4").rounds == 0
 
 
 def test_a_plan_put_back_confirms_what_was_there_where_nothing_was_known(journal):
@@ -228,3 +231,17 @@ def test_each_opening_is_one_epoch_and_reading_is_none(tmp_path):
     reader = SqliteJournal(path, read_only=True)
     assert reader.epoch == 0 and "opened to be read" in reader.observe_only
     reader.close()
+
+
+def test_a_file_is_waited_for_as_long_as_asked(tmp_path):
+    for given, wanted in (({}, 5000), ({"busy_seconds": 0.25}, 250)):
+        journal = SqliteJournal(tmp_path / "journal.db", **given)
+        assert journal._database.rows("PRAGMA busy_timeout") == [(wanted,)]
+        journal.close()
+
+
+def test_without_room_for_the_reserve_what_drifted_is_still_put_back(journal, monkeypatch):
+    monkeypatch.setattr(Database, "keep_reserve", lambda self: False)
+    with pytest.raises(DataError, match="disk is full"):
+        begun(journal)
+    assert begun(journal, kind=ChangeKind.REPAIR).id == 1
