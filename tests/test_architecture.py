@@ -40,6 +40,7 @@ HOMES = {
     "sqlalchemy": {"ledger.postgres"},
     "psycopg": {"ledger.postgres"},
     "lightgbm": {"forecast.boosted"},
+    "matplotlib": {"plots.paper"},
 }
 LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "sqlalchemy", "psycopg", "lightgbm")
 """Never imported when a module is: only where they are used."""

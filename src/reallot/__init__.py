@@ -44,6 +44,7 @@ from .session import Session, session
 from .solvers import solve
 
 if TYPE_CHECKING:
+    from . import plots
     from .adapters.base import Capabilities, ProtocolAdapter
     from .adapters.conformance import check_adapter
     from .adapters.replay import ReplayAdapter, replay_adapters
@@ -157,6 +158,7 @@ __all__ = [
     "formulate",
     "frontier",
     "open_ledger",
+    "plots",
     "problem_from_dict",
     "problem_from_frame",
     "problem_to_dict",
@@ -217,10 +219,12 @@ _LATE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATE:
-        raise AttributeError(f"module 'reallot' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "plots":  # a room that is public as it is
+        return import_module(".plots", __name__)
+    if name not in _LATE:
+        raise AttributeError(f"module 'reallot' has no attribute {name!r}")
     value = getattr(import_module(f".{_LATE[name]}", __name__), name)
     globals()[name] = value
     return value

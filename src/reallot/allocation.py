@@ -204,6 +204,12 @@ class Allocation:
         index = pd.RangeIndex(self.problem.periods, name="period")
         return pd.DataFrame(self.schedule, index=index, columns=list(self.problem.names))
 
+    def plot(self) -> Any:
+        """A matplotlib Figure: shares today and planned, with the reasons; needs the extra `plot`."""
+        from .plots.plan import plan_figure
+
+        return plan_figure(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values, ready for JSON; a price without a finite end has None there."""
         certificate = asdict(self.certificate)

@@ -87,6 +87,6 @@ def bound_text(plan: Allocation, screen: Screen) -> str:
 
 def write_plot(path: Path) -> None:
     """Draws the plan to an image file (needs matplotlib)."""
-    from .plots import save_plan
+    from .plots import plan_figure, save
 
-    save_plan(allocate(case()), path)
+    save(plan_figure(allocate(case())), path)

@@ -12,6 +12,7 @@ from typing import Any
 from .allocation import Allocation, Price
 from .reasons import floor_of, stopped_by
 from .wording import amount, usd
+from .wording import shown as shown  # whoever prints to a terminal finds it here
 
 SAME = 1e-9
 """Shares, and ends of a price, closer than this are shown as one."""
@@ -267,11 +268,6 @@ def _lines(text: str, width: int) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
-
-
-def shown(name: str) -> str:
-    """A name as it is, or escaped where it would move the cursor or hide."""
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def cells(text: str) -> int:

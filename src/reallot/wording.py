@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers and names as people read them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def usd(value: float) -> str:
     """USD with as many digits as the size needs: 12.35, 0.0034; dust from rounding is 0."""
     value = 0.0 if abs(value) < 1e-12 else value
     return f"{value:.2f}" if abs(value) >= 10.0 else f"{value + 0.0:.4g}"
+
+
+def shown(name: str) -> str:
+    """A name as it is, or escaped where it would move the cursor or hide."""
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def listed(parts: list[str], word: str = "or") -> str:

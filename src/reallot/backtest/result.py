@@ -148,6 +148,12 @@ class Backtest:
         columns = {name: np.cumsum(run.account.net) for name, run in self._all.items()}
         return pd.DataFrame(columns, index=self.table.index)
 
+    def plot(self, policy: str | None = None) -> Any:
+        """A matplotlib Figure: leads over never moving, and shares of `policy`, else of the best; extra `plot`."""
+        from ..plots.net import backtest_figure
+
+        return backtest_figure(self, policy)
+
     def to_dict(self) -> dict[str, Any]:
         """optimum (net and bound), never and policies (the eight figures each) as plain values; None for NaN."""
         return {

@@ -34,9 +34,9 @@ def backtest(options: argparse.Namespace) -> int:
     if options.json_file != STDOUT:
         print(result_text(result, Screen.of(sys.stdout)))
     if options.plot is not None:
-        from ..plots import save_backtest
+        from ..plots import backtest_figure, save
 
-        save_backtest(result, options.plot)
+        save(backtest_figure(result), options.plot)
         print(f"wrote {options.plot}", file=sys.stderr)
     return 0
 

@@ -1,0 +1,51 @@
+"""What every turnover limit would earn, and what a little more of it is worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidInput
+from ..problem.check import number
+from .paper import INK, PALE, paper, table_of, tidy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("turnover", "net_benefit", "price")
+
+
+def frontier_figure(found: pd.DataFrame, *, limit: float | None = None) -> Any:
+    """A matplotlib Figure of what `frontier` found: net benefit (USD) and price (USD/h) against the turnover limit.
+
+    `limit`, a fraction of capacity, marks a limit in force, with what it earns and gives up. Raises InvalidInput for
+    another table.
+    """
+    table = table_of(found, "the corners of a frontier")
+    if not set(COLUMNS) <= set(table.columns):
+        raise InvalidInput(f"a frontier has the columns {', '.join(COLUMNS)}, not {', '.join(map(str, table.columns))}")
+    turnover, net, price = (table[key].to_numpy(dtype=float) for key in COLUMNS)
+    figure = paper(7.5, 5.6)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    end = max(float(turnover[-1]) * 1.08, limit or 0.0, 1e-3)
+    above.plot(np.append(turnover, end), np.append(net, net[-1]), color=INK, lw=1.8)
+    above.plot(turnover, net, "o", color=INK, ms=4)
+    below.step(np.append(turnover, end), np.append(price, price[-1]), where="post", color=INK, lw=1.8)
+    tidy(above, x="", y="net benefit (USD over the horizon)", title="What each turnover limit earns")
+    tidy(below, x="turnover limit (share of capacity)", y="price of turnover\n(USD/h for a unit)")
+    if limit is not None:
+        _mark(above, number(limit, "limit", float(turnover[0])), turnover, net)
+        below.axvline(limit, color=PALE, lw=1.4, ls="--")
+    below.set_ylim(0.0, None)
+    below.set_xlim(0.0, end)
+    return figure
+
+
+def _mark(axes: Any, limit: float, turnover: Any, net: Any) -> None:
+    """The limit in force: what it earns, and how far that is from what no limit would earn."""
+    earns = float(np.interp(limit, turnover, net))
+    axes.axvline(limit, color=PALE, lw=1.4, ls="--")
+    axes.plot([limit], [earns], "D", color=INK, ms=8, mfc="white", mew=1.6)
+    text = f"limit {limit:g}: {earns:.4g} USD\n{net[-1] - earns:.4g} USD less than without"
+    axes.annotate(text, (limit, earns), (10, -6), textcoords="offset points", va="top", fontsize=9)

@@ -1,0 +1,83 @@
+"""What policies earned ahead of never moving, with the optimum in hindsight; a backtest on one page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidInput
+from ..wording import usd
+from .paper import INK, PALE, beside, dates, line_look, paper, plain, stride, tidy, time_axis
+from .shares import draw_shares
+
+if TYPE_CHECKING:
+    from ..backtest.result import Backtest
+
+
+def net_figure(result: Backtest, policies: Iterable[str] | None = None) -> Any:
+    """A matplotlib Figure: net earnings so far less those of never moving, USD, of the optimum and the policies.
+
+    `policies` names those that are drawn, else all. The legend says for each how far ahead it ends, and its share of
+    the gain. What falls deeper than the optimum rises leaves the picture. Raises InvalidInput for a name not run.
+    """
+    figure = paper(9.5, 4.6)
+    draw_net(figure.subplots(), result, policies)
+    return figure
+
+
+def backtest_figure(result: Backtest, policy: str | None = None) -> Any:
+    """A matplotlib Figure: `net_figure` above, and below the shares over time of one policy.
+
+    `policy` is the one whose shares are drawn: by default the best of those that were not told the future. Raises
+    InvalidInput for a name that was not run.
+    """
+    fair = [name for name, run in result.runs.items() if not run.sees_future]
+    name = policy or max(fair, key=lambda each: result[each].net, default="optimum")
+    run = result[name]
+    figure = paper(9.5, 7.8)
+    above, below = figure.subplots(2, 1, sharex=True)
+    draw_net(above, result, None)
+    start = dict(zip(result.table.names, result.start.tolist(), strict=True))
+    title = f"Shares of {plain(name)}: {run.plans} plans, {run.moved:.3g} times the capacity moved"
+    draw_shares(below, result.shares(name), start, title)
+    above.set_xlabel("")
+    return figure
+
+
+def draw_net(axes: Any, result: Backtest, policies: Iterable[str] | None) -> None:
+    """The lines of `net_figure` on axes, the best first in the legend."""
+    if isinstance(policies, str):
+        raise InvalidInput(f"policies are names in a list: [{policies!r}]")
+    chosen = list(result.runs if policies is None else dict.fromkeys(policies))
+    names = sorted((name for name in chosen if name not in ("optimum", "never")), key=lambda each: -result[each].net)
+    axis, never = time_axis(result.table.index), result.never.account.net
+    step = stride(len(never))
+    kept = np.unique(np.append(np.arange(0, len(never), step), len(never) - 1))
+    at = np.append(axis.edges[:1], axis.edges[1:][kept])
+    leads = {name: np.append(0.0, np.cumsum(result[name].account.net - never)[kept]) for name in ["optimum", *names]}
+    looks = [{"color": INK, "lw": 2.4}, *(line_look(place, len(at)) for place in range(len(names)))]
+    handles = [axes.plot(at, lead, **look)[0] for lead, look in zip(leads.values(), looks, strict=True)]
+    labels = [_label(result, name) for name in leads]
+    handles.append(axes.axhline(0.0, color=PALE, lw=2.4, zorder=1))
+    labels.append(f"never moving ({usd(result.never.net)} in all)")
+    best, lowest = float(leads["optimum"].max()), min(float(leads[name].min()) for name in leads)
+    if best > 0.0:
+        axes.set_ylim(max(lowest, -best) * 1.06 - 0.02 * best, best * 1.06)
+    dates(axes, axis)
+    title = f"{plain(result.table.name)}: moving everything costs {usd(result.terms.move_cost)} USD"
+    tidy(axes, x=axis.label, y="net, ahead of never moving (USD)", title=title)
+    beside(axes, handles, labels)
+    told = "\n* was told the whole table" if any(result[name].sees_future for name in names) else ""
+    axes.get_legend().set_title(f"USD ahead at the end, share of the gain{told}", prop={"size": 9})
+
+
+def _label(result: Backtest, name: str) -> str:
+    """A line's name, where it ends and its share of the gain."""
+    run, part = result[name], result.figures(name)["share_of_gain"]
+    ahead = run.net - result.never.net
+    told = "in hindsight" if name == "optimum" else "" if math.isnan(part) else f"{part:.0%}"
+    mark = "*" if run.sees_future and name != "optimum" else ""
+    return f"{plain(name)}{mark}  {ahead:+.4g}{', ' if told else ''}{told}"

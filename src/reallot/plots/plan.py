@@ -1,0 +1,68 @@
+"""Shares today and planned as pairs of bars, and the reasons in words below."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..wording import usd
+from .paper import INK, PALE, paper, plain, tidy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..allocation import Allocation
+
+MOST_BARS = 24
+LETTERS = 104
+"""In a line of reasons."""
+
+
+def plan_figure(plan: Allocation) -> Any:
+    """A matplotlib Figure: each protocol's share today and planned (fractions of capacity), and the plan's reasons.
+
+    Protocols beyond 24 are left out and counted: those with the largest changes and shares stay.
+    """
+    today, planned = np.asarray(plan.problem.arrays.current), plan.schedule[0]
+    places = _chosen(today, planned)
+    said = [line for reason in plan.reasons for line in wrap(f"- {reason}", LETTERS, subsequent_indent="  ")]
+    heights = 1.2 + (0.42 if len(places) <= 12 else 0.3) * len(places), 0.2 + 0.19 * len(said)
+    figure = paper(8.5, sum(heights))
+    bars, words = figure.subplots(2, 1, height_ratios=heights)
+    _draw(bars, plan, places)
+    words.axis("off")
+    text = "\n".join(plain(line, 2 * LETTERS) for line in said)
+    words.text(0.0, 1.0, text, va="top", fontsize=9, linespacing=1.3, transform=words.transAxes)
+    return figure
+
+
+def _chosen(today: NDArray[Any], planned: NDArray[Any]) -> NDArray[Any]:
+    """Positions that are drawn, in order."""
+    weight = np.abs(planned - today) * 10.0 + np.maximum(today, planned)
+    return np.sort(np.argsort(-weight, kind="stable")[:MOST_BARS])
+
+
+def _draw(axes: Any, plan: Allocation, places: NDArray[Any]) -> None:
+    today, planned = np.asarray(plan.problem.arrays.current)[places], plan.schedule[0][places]
+    row = np.arange(len(places))
+    axes.barh(row - 0.2, today, height=0.38, facecolor="white", edgecolor=PALE, hatch="////", lw=0.8, label="today")
+    axes.barh(row + 0.2, planned, height=0.38, color="0.25", label="plan")
+    for at, (before, after) in enumerate(zip(today, planned, strict=True)):
+        if before != after:
+            end = max(before, after)
+            axes.annotate(
+                f"{after - before:+.3g}", (end, at), (5, 0), textcoords="offset points", va="center", color=INK
+            )
+    axes.set_yticks(row, [plain(plan.problem.names[i]) for i in places])
+    axes.set_ylim(len(places) - 0.4, -0.6)
+    axes.set_xlim(0.0, 1.12 * max(float(np.maximum(today, planned).max(initial=0.0)), 1e-9))
+    left_out = len(plan.problem.names) - len(places)
+    title = (
+        f"{plan.earnings_per_hour:.4g} USD/h planned, {plan.stay_value.earnings_per_hour:.4g} today; "
+        f"net benefit {usd(plan.net_benefit)} USD in {plan.problem.horizon_hours:g} h"
+    )
+    tidy(axes, x="share of capacity", y=f"protocol ({left_out} not shown)" if left_out else "protocol", title=title)
+    axes.grid(False, axis="y")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, fontsize=9)

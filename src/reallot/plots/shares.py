@@ -1,0 +1,91 @@
+"""Shares over time as areas, with marks where they move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInput
+from ..problem.check import by_name, known_names
+from .paper import INK, OTHERS, area_look, beside, dates, paper, plain, stride, table_of, tidy, time_axis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_AREAS = 12
+DUST = 1e-9
+
+
+def shares_figure(shares: pd.DataFrame, *, start: Mapping[str, float] | None = None, title: str = "") -> Any:
+    """A matplotlib Figure: shares of capacity over time as areas, each held from its row's time to the next one's.
+
+    shares  (times, protocols), as `Backtest.shares` and `Allocation.schedule_frame` give them
+    start   shares before the first row, by name: then what the first row moves is marked too
+
+    Marks above the areas are moves, as high as the part of the capacity that moves. Protocols beyond 12 are one area
+    together: the smallest. Raises InvalidInput for gaps, shares below 0 and names that are not in the table.
+    """
+    figure = paper(9.0, 4.2)
+    draw_shares(figure.subplots(), table_of(shares, "shares"), start, title or "Who holds how much")
+    return figure
+
+
+def draw_shares(axes: Any, shares: pd.DataFrame, start: Mapping[str, float] | None, title: str) -> None:
+    """The areas and marks of `shares_figure` on axes."""
+    values, axis, step = shares.to_numpy(dtype=float), time_axis(shares.index), stride(len(shares))
+    if values.min() < -DUST:
+        row, column = np.argwhere(values == values.min())[0]
+        raise InvalidInput(f"shares: {shares.columns[column]} is {values.min():g} at {shares.index[row]}, below 0")
+    entries = _areas(axes, np.append(axis.edges[:-1:step], axis.edges[-1:]), shares, values[::step])
+    top = max(float(values.sum(axis=1).max()), DUST)
+    moved = _moved(values, shares, start)
+    if moved.max() > DUST:
+        entries.append(_marks(axes, axis.at[::step], moved, step, top))
+    axes.set_ylim(0.0, top * 1.14 if moved.max() > DUST else top)
+    axes.set_yticks([tick for tick in axes.get_yticks() if tick <= top * 1.001])
+    dates(axes, axis)
+    tidy(axes, x=axis.label, y="share of capacity", title=title)
+    axes.grid(False)
+    beside(axes, [handle for handle, _ in entries[::-1]], [label for _, label in entries[::-1]])
+
+
+def _areas(axes: Any, edges: NDArray[Any], shares: pd.DataFrame, values: NDArray[Any]) -> list[tuple[Any, str]]:
+    """An area for each protocol, from below; the smallest beyond so many as one. Returns the legend's entries."""
+    names = [plain(str(name)) for name in shares.columns]
+    looks = [area_look(place) for place in range(min(len(names), MOST_AREAS))]
+    if len(names) > MOST_AREAS:
+        kept = np.sort(np.argsort(-values.mean(axis=0), kind="stable")[: MOST_AREAS - 1])
+        rest = np.setdiff1d(np.arange(len(names)), kept)
+        values = np.hstack([values[:, kept], values[:, rest].sum(axis=1, keepdims=True)])
+        names, looks[-1] = [*(names[i] for i in kept), f"{len(rest)} others"], OTHERS
+    heights = np.cumsum(np.hstack([np.zeros((len(values), 1)), values]), axis=1)
+    heights = np.vstack([heights, heights[-1:]])  # the last step has a length too
+    return [
+        (axes.fill_between(edges, heights[:, i], heights[:, i + 1], step="post", **look), name)
+        for i, (name, look) in enumerate(zip(names, looks, strict=True))
+    ]
+
+
+def _moved(values: NDArray[Any], shares: pd.DataFrame, start: Mapping[str, float] | None) -> NDArray[Any]:
+    """(steps,) part of the capacity that each row moves."""
+    first = values[0]
+    if start is not None:
+        before = by_name(start, "start")
+        known_names(before, [str(name) for name in shares.columns], "start")
+        first = np.array([float(before.get(str(name), 0.0)) for name in shares.columns])
+    change = np.diff(np.vstack([first, values]), axis=0)
+    taken, given = np.maximum(change, 0.0).sum(axis=1), np.maximum(-change, 0.0).sum(axis=1)
+    return np.asarray(np.maximum(taken, given))
+
+
+def _marks(axes: Any, at: NDArray[Any], moved: NDArray[Any], step: int, top: float) -> tuple[Any, str]:
+    """Marks of moves above the areas, one for each drawn point in which a share moves; the legend's entry."""
+    drawn = np.append(moved, np.zeros(-len(moved) % step)).reshape(-1, step).max(axis=1)
+    there, most = drawn > DUST, float(drawn.max())
+    base = top * 1.02
+    axes.vlines(at[there], base, base + top * (0.02 + 0.09 * drawn[there] / most), color=INK, lw=0.9)
+    sign = axes.plot([], [], ls="", marker="|", ms=10, color=INK)[0]
+    return sign, f"moves: {int((moved > DUST).sum())}, the largest {most:.2g}"
