@@ -33,7 +33,9 @@ class Answer:
         self.stays = ""
         if asked.settled is not None:
             most, least = (usd(rate) if math.isfinite(rate) else "nothing" for rate in asked.settled)
-            self.stays = f"stay: what is added would earn at most {most} USD/h, what is given up at least {least}"
+            self.stays = (
+                f"stay: what is added would bring at most {most} USD/h after its cost, what goes at least {least}"
+            )
             return
         try:
             self.careful = allocate(asked.problem)
@@ -87,7 +89,7 @@ class Answer:
             estimated_cost=cost,
             net_benefit=net,
             roi_percent=100.0 * net / cost if cost > 0.0 else 0.0,
-            confidence=self.confidence(changes, careful.net_benefit),
+            confidence=self.confidence(changes, net if asked.by_policy else careful.net_benefit),
             reasons=(*plan.reasons, *asked.reasons),
             prices={name: (_finite(price.low), _finite(price.high)) for name, price in careful.prices.items()},
             certificate={key: _plain(value) for key, value in vars(careful.certificate).items()},

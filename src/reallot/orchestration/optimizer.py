@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from ..errors import CalculationError, InvalidInput, OptimizationError, SolverFailed, near_miss
@@ -11,6 +12,7 @@ from ..problem import Limits, ProtocolSpec
 from .answer import Answer
 from .clock import Clock
 from .opportunities import opportunities
+from .outlook import Outlook
 from .question import Question, question
 from .rates import RateEstimate, RateRules, Track, estimates, learn
 from .records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity, OptimizerConfig
@@ -49,6 +51,7 @@ class EarningsOptimizer:
         self._limits, self._clock = limits or Limits(), clock
         self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
         self._tracks: dict[str, Track] = {}
+        self._outlook = Outlook(self.config, self._specs, self._limits)
         self._learned: dict[datetime, None] = {}
         self._last: AggregatedMetrics | None = None
         self._asked: AggregatedMetrics | None = None
@@ -60,6 +63,7 @@ class EarningsOptimizer:
         if metrics.timestamp in self._learned:
             return
         self._tracks = learn(self._tracks, metrics, self.rules, self._shapes)
+        self._outlook.take(metrics, self._tracks)
         self._last, self._answers = metrics, {}
         self._learned[metrics.timestamp] = None
         if len(self._learned) > REMEMBERED:
@@ -68,7 +72,7 @@ class EarningsOptimizer:
     def rates(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
         """What each protocol is taken to earn, by name, with error, age and why it is not used."""
         self.update_metrics(metrics)
-        return estimates(self._tracks, metrics, self.rules)
+        return self._known(metrics)
 
     def analyze_opportunities(
         self, metrics: AggregatedMetrics, *, held: Collection[str] = ()
@@ -138,15 +142,23 @@ class EarningsOptimizer:
             raise CalculationError("shares and rates must be finite numbers; one of them is not")
         return total
 
+    def _known(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
+        """Rates, with what the policy makes of them where it does."""
+        known, worth = estimates(self._tracks, metrics, self.rules), self._outlook.worth
+        for name in worth.keys() & known.keys():
+            known[name] = replace(known[name], worth=worth[name])
+        return known
+
     def _answer(self, metrics: AggregatedMetrics, held: Collection[str]) -> Answer:
         self.update_metrics(metrics)
         if metrics is not self._asked:
             self._asked, self._answers = metrics, {}
         key = frozenset(held)
         if key not in self._answers:
-            known = estimates(self._tracks, metrics, self.rules)
             try:
-                asked = question(metrics, known, self.config, self._specs, self._limits, key, self._before)
+                asked = question(
+                    metrics, self._known(metrics), self.config, self._specs, self._limits, key, self._before
+                )
                 self._before = asked
                 self._answers[key] = Answer(asked, self.rules)
             except InvalidInput as error:

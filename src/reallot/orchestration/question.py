@@ -14,6 +14,7 @@ from ..errors import DataError, OptimizationError
 from ..problem import AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec
 from ..problem.changed import earning
 from ..wording import amount, listed
+from .outlook import marginal
 from .rates import RateEstimate
 from .reach import reachable
 from .records import AggregatedMetrics, OptimizerConfig
@@ -54,7 +55,7 @@ class Question:
 
     @cached_property
     def problem(self) -> AllocationProblem:
-        """What is decided: what would be added earns carefully little."""
+        """What is decided: at what the policy takes share to be worth; else what is added earns carefully little."""
         curves, like = self._curves(careful=True), self.shared.get("problem")
         problem = earning(like, curves) if like is not None else self._problem(curves)
         self.shared["problem"] = problem
@@ -65,6 +66,11 @@ class Question:
         """The same problem, with what would be added at the rates as they are: by these a plan brings so much."""
         return earning(self.problem, self._curves(careful=False))
 
+    @property
+    def by_policy(self) -> bool:
+        """True where the policy says what share is worth."""
+        return any(known.worth is not None for known in self.known.values())
+
     @cached_property
     def earned(self) -> float:
         """What staying earns, USD/h."""
@@ -72,18 +78,19 @@ class Question:
 
     @cached_property
     def settled(self) -> tuple[float, float] | None:
-        """(most that one more share would earn anywhere, least that the last one does), where that settles it: stay.
+        """(most that one more share would earn anywhere, its cost taken off, least that the last one does): stay.
 
         None where more may be earned than given up, or where specs or groups have a say.
         """
         if self.limits.groups or any(name in self.specs for name in self.names):
             return None
         free = [(self.known[name], self.shares[name]) for name in self.names if name not in self.held]
-        given = [known.rate for known, share in free if share > 0.0 and known.rate is not None]
-        taken = [known.more for known, _ in free if known.more is not None and known.protocol not in self.full]
-        most, least = max(taken, default=-math.inf), min(given, default=math.inf)
+        given = [_here(known) for known, share in free if share > 0.0 and known.rate is not None]
+        taken = [_there(known) for known, _ in free if known.more is not None and known.protocol not in self.full]
+        cost = self.config.move_cost / self.config.horizon_hours
+        most, least = max(taken, default=-math.inf) - cost, min(given, default=math.inf)
         if self.allow_idle:
-            most = max(most, 0.0)
+            most = max(most, 0.0)  # giving up costs nothing
         if self.capacity > math.fsum(self.shares.values()):
             least = min(least, 0.0)
         return (most, least) if most <= least else None
@@ -91,7 +98,8 @@ class Question:
     @cached_property
     def fingerprint(self) -> str:
         """Of all that a plan depends on: equal inputs give the same text, in any process."""
-        rates = [(name, self.shares[name], self.known[name].rate, self.known[name].more) for name in self.names]
+        known = self.known
+        rates = [(n, self.shares[n], known[n].rate, known[n].more, known[n].worth) for n in self.names]
         if "text" not in self.shared:
             self.shared["text"] = self._all_but_rates()
         return hashlib.sha256(f"({rates!r}, {self.shared['text']})".encode()).hexdigest()
@@ -134,9 +142,11 @@ class Question:
     def _curves(self, *, careful: bool) -> list[EarningsCurve]:
         curves = []
         for name in self.names:
-            known = self.known[name]
-            more = known.more if careful else known.rate
-            curves.append(_curve(self.specs.get(name), self.shares[name], known.rate, more, name in self.full))
+            known, spec, share, full = self.known[name], self.specs.get(name), self.shares[name], name in self.full
+            rate, more = known.rate, known.more if careful else known.rate
+            if careful and known.worth is not None and rate is not None:
+                rate = more = known.worth / (1.0 if spec is None else marginal(spec.curves[0], share))
+            curves.append(_curve(spec, share, rate, more, full))
         return curves
 
     def _protocol(self, name: str, curve: EarningsCurve) -> ProtocolSpec:
@@ -210,6 +220,16 @@ def question(
     if before is None or not asked.differs_in_rates_only(before):
         return asked
     return replace(asked, shared=before.shared)
+
+
+def _here(known: RateEstimate) -> float:
+    """USD/h that one unit of what there is brings."""
+    return _number(known.rate if known.worth is None else known.worth)
+
+
+def _there(known: RateEstimate) -> float:
+    """USD/h that one unit more is taken to bring, before it has cost anything."""
+    return _number(known.more if known.worth is None else known.worth)
 
 
 def _is_full(metrics: AggregatedMetrics, name: str) -> bool:

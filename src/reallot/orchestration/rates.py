@@ -91,6 +91,7 @@ class Track(NamedTuple):
     taken          readings since the means began; hours: the time they stand for; step: hours between the last two
     at             when the last reading was valid; polled: when it was asked for
     share, changed the share in force, and when it changed last
+    last           the last reading, an outlier as if it stood at the border
     strikes, since outliers in a row, and since when
     blocks         means of past stretches, oldest first
     """
@@ -107,6 +108,7 @@ class Track(NamedTuple):
     polled: datetime
     share: float
     changed: datetime | None = None
+    last: float = 0.0
     strikes: tuple[float, ...] = ()
     since: datetime | None = None
     blocks: tuple[Block, ...] = ()
@@ -128,6 +130,8 @@ class RateEstimate:
                    how many, and how long ago the last one was valid
     stale          True where the value at hand is carried forward
     why            why there is no rate, or why it is not used; "" where it is
+    worth          USD/h that the optimizer's policy takes one unit of share more to bring, over the horizon; None where
+                   it says nothing
     blocks         means of past stretches by number
     """
 
@@ -139,6 +143,7 @@ class RateEstimate:
     age_seconds: float = 0.0
     stale: bool = False
     why: str = ""
+    worth: float | None = None
     blocks: Mapping[int, float] = field(default_factory=dict)
 
 
@@ -198,6 +203,7 @@ def _first(level: float, share: float, polled: datetime, valid: datetime, blocks
         at=valid,
         polled=polled,
         share=share,
+        last=level,
         blocks=blocks,
     )
 
@@ -252,6 +258,7 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
         polled=polled,
         share=track.share,
         changed=track.changed,
+        last=clipped,
         strikes=strikes,
         since=since,
         blocks=_blocks(track.blocks, clipped, hours, valid, rules),
@@ -281,6 +288,7 @@ def _again(
         step=hours,
         at=valid,
         polled=polled,
+        last=level,
         strikes=(),
         since=None,
         blocks=_blocks(track.blocks, level, hours, valid, rules),
@@ -346,7 +354,7 @@ def _estimate(
     if past > 0.0:
         more -= abs(more) * (1.0 - 0.5 ** (past / rules.age_hours))
     why = f"its value is {_ago(metrics.stale[name])} old" if stale else ""
-    return RateEstimate(name, rate, more, error, track.taken, age, stale, why, blocks)
+    return RateEstimate(name, rate, more, error, track.taken, age, stale, why, blocks=blocks)
 
 
 def _why_unknown(name: str, metrics: AggregatedMetrics, rules: RateRules) -> str:

@@ -293,6 +293,9 @@ class OptimizerConfig(Record):
     horizon_hours              over which a move must pay
     move_cost                  USD per unit of share moved; move_fee: USD per protocol that changes
     plan_lifetime              how long a plan may be acted on
+    policy                     who says what share is worth where moving costs something, from two hours of polls on:
+                               the name of a policy, as in a backtest. None: what is earned now, carefully
+    decision_step              the policy sees means of so long
     """
 
     min_improvement_threshold: Positive = 0.25
@@ -303,6 +306,8 @@ class OptimizerConfig(Record):
     move_cost: Positive = 0.0
     move_fee: Positive = 0.0
     plan_lifetime: Window = timedelta(minutes=5)
+    policy: str | None = "replay"
+    decision_step: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
 
 
 class Mode(StrEnum):

@@ -1,0 +1,144 @@
+"""What the optimizer's policy expects: polls on an even clock, shown to the same policy that a backtest runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import ConfigurationError
+from ..policy.base import Observation, Policy, Terms, Values, decided
+from ..policy.registry import policy
+from ..problem import EarningsCurve, Limits, ProtocolSpec
+from .rates import Track
+from .records import AggregatedMetrics, OptimizerConfig
+
+HOUR = 3600.0
+KEPT = 2016
+"""Steps that are kept for a policy that has to start again, because protocols came or went: a week of five minutes."""
+LEAST_STEPS = 24
+"""Before so many steps the policy is not asked: the rates themselves are."""
+
+
+class Step(NamedTuple):
+    """One step of the clock: what each protocol earned for one unit of share more (USD/h), and the shares."""
+
+    rates: Mapping[str, float]
+    shares: Mapping[str, float]
+
+
+class Outlook:
+    """A policy that watches the polls, and what it makes of them.
+
+    Readings are averaged over steps of `config.decision_step`; one that is missing in a step is missing for the
+    policy too. When protocols come or go the policy starts again and is shown the steps that are kept. Where moving is
+    free there is nothing to weigh, and no policy is asked: what is earned now decides.
+    """
+
+    def __init__(self, config: OptimizerConfig, specs: Mapping[str, ProtocolSpec], limits: Limits) -> None:
+        self._config, self._specs, self._limits = config, specs, limits
+        self._policy: Policy | None = None
+        self._terms: Terms | None = None
+        self._steps: deque[Step] = deque(maxlen=KEPT)
+        self._seen: dict[str, list[float]] = {}
+        self._number: int | None = None
+        self._count = 0
+        self._worth: dict[str, float] = {}
+        costs = (config.move_cost, config.move_fee, *(_cost(spec, spec.move_fee) for spec in specs.values()))
+        self._asks = config.policy is not None and any(cost > 0.0 for cost in costs)
+        if config.policy is not None:
+            _policy(config.policy)
+
+    @property
+    def worth(self) -> Mapping[str, float]:
+        """USD/h, by protocol, that one unit of share is taken to bring over the horizon; empty where nothing is said.
+
+        Only differences are the policy's: their level is what is earned now.
+        """
+        return self._worth
+
+    def take(self, metrics: AggregatedMetrics, tracks: Mapping[str, Track]) -> None:
+        """One poll more, with what has been learned from it."""
+        if not self._asks:
+            return
+        number = _step_of(metrics.timestamp, self._config.decision_step)
+        if self._number is not None and number != self._number and self._seen:
+            means = {name: sum(values) / len(values) for name, values in self._seen.items()}
+            self._show(Step(means, {name: track.share for name, track in tracks.items()}))
+            self._seen = {}
+        self._number = number
+        for name, track in tracks.items():
+            if track.polled == metrics.timestamp:
+                self._seen.setdefault(name, []).append(track.last * _slope(self._specs.get(name), track.share))
+
+    def _show(self, step: Step) -> None:
+        self._steps.append(step)
+        names = tuple(sorted(step.shares))
+        if self._terms is None or names != self._terms.names:
+            self._policy, self._terms, self._count = _policy(str(self._config.policy)), self._made(names), 0
+            for earlier in list(self._steps)[:-1]:
+                self._ask(earlier)
+        self._ask(step)
+
+    def _ask(self, step: Step) -> None:
+        assert self._policy is not None and self._terms is not None
+        terms, names = self._terms, self._terms.names
+        self._count += 1
+        rates = np.array([step.rates.get(name, np.nan) for name in names])
+        shares = np.array([step.shares.get(name, 0.0) for name in names])
+        answer = decided(self._policy.decide(Observation(terms, self._count, shares, rates)), terms, self._policy.name)
+        self._worth = {}
+        if self._count < LEAST_STEPS or np.isnan(rates).all() or not isinstance(answer, Values):
+            return
+        hours, level = self._config.horizon_hours, float(np.nanmean(rates))
+        values = answer.values - answer.values.mean()
+        self._worth = dict(zip(names, (level + values / hours).tolist(), strict=True))
+
+    def _made(self, names: tuple[str, ...]) -> Terms:
+        config, specs = self._config, self._specs
+        costs = [_cost(specs.get(name), config.move_cost) for name in names]
+        fees = [config.move_fee if name not in specs else specs[name].move_fee or config.move_fee for name in names]
+        most, given = config.max_allocation_change, self._limits.max_change
+        change = min(most, given) if isinstance(given, float) else most
+        turnover = self._limits.max_turnover if isinstance(self._limits.max_turnover, float) else None
+        return Terms(
+            names,
+            config.decision_step.total_seconds() / HOUR,
+            sum(costs) / len(costs),
+            sum(fees) / len(fees),
+            Limits(max_change=change, max_turnover=turnover),
+        )
+
+
+def _policy(name: str) -> Policy:
+    try:
+        return policy(name)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _step_of(moment: datetime, step: timedelta) -> int:
+    return int(moment.timestamp() // step.total_seconds())
+
+
+def _slope(spec: ProtocolSpec | None, share: float) -> float:
+    """What one unit of share more earns, for each unit of the protocol's rate."""
+    return 1.0 if spec is None else marginal(spec.curves[0], share)
+
+
+def marginal(shape: EarningsCurve, share: float) -> float:
+    """USD/h for one unit of share more; where more earns nothing what the last unit does, and never 0."""
+    if shape.is_flat:
+        return 1.0
+    more, last = shape.marginal(share)
+    return more if more > 0.0 else last if last > 0.0 else 1.0
+
+
+def _cost(spec: ProtocolSpec | None, otherwise: float) -> float:
+    """USD for a unit of share that goes from one protocol to another, as far as this one's part goes."""
+    if spec is None or (spec.cost_in == 0.0 and spec.cost_out == 0.0):
+        return otherwise
+    return spec.cost_in + spec.cost_out
