@@ -118,7 +118,7 @@ def test_units_stand_where_there_is_money_or_time(name: str) -> None:
     units = {
         "plan": ["share of capacity"],
         "frontier": ["USD over the horizon", "USD/h", "share of capacity"],
-        "prices": ["USD/h for one unit", "time (UTC)"],
+        "prices": ["USD/h per unit", "time (UTC)"],
         "shares": ["share of capacity", "time (UTC)"],
         "net": ["(USD)", "time (UTC)"],
         "reliability": ["part of plans", "number", "probability"],

@@ -66,6 +66,7 @@ def draw_net(axes: Any, result: Backtest, policies: Iterable[str] | None) -> Non
     best, lowest = float(leads["optimum"].max()), min(float(leads[name].min()) for name in leads)
     if best > 0.0:
         axes.set_ylim(max(lowest, -best) * 1.06 - 0.02 * best, best * 1.06)
+    axes.yaxis.set_major_formatter("{x:,.6g}")
     dates(axes, axis)
     title = f"{plain(result.table.name)}: moving everything costs {usd(result.terms.move_cost)} USD"
     tidy(axes, x=axis.label, y="net, ahead of never moving (USD)", title=title)
@@ -74,10 +75,15 @@ def draw_net(axes: Any, result: Backtest, policies: Iterable[str] | None) -> Non
     axes.get_legend().set_title(f"USD ahead at the end, share of the gain{told}", prop={"size": 9})
 
 
+def _usd(ahead: float) -> str:
+    """A lead: +48,397 or +1.234."""
+    return f"{ahead:+,.0f}" if abs(ahead) >= 1000.0 else f"{ahead:+.4g}"
+
+
 def _label(result: Backtest, name: str) -> str:
     """A line's name, where it ends and its share of the gain."""
     run, part = result[name], result.figures(name)["share_of_gain"]
     ahead = run.net - result.never.net
     told = "in hindsight" if name == "optimum" else "" if math.isnan(part) else f"{part:.0%}"
     mark = "*" if run.sees_future and name != "optimum" else ""
-    return f"{plain(name)}{mark}  {ahead:+.4g}{', ' if told else ''}{told}"
+    return f"{plain(name)}{mark}  {_usd(ahead)}{', ' if told else ''}{told}"

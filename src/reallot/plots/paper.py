@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (6, 2, 1.5, 2)), (0, (1.5, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "X")
-HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "||||")
+HATCHES = ("", "///", "..", "\\\\\\", "xx", "---", "++", "|||")
 LONGEST_NAME = 28
 MOST_POINTS = 2400
 """A long trace is drawn with about as many points as a page has dots."""

@@ -51,7 +51,7 @@ def prices_figure(prices: Mapping[Any, Mapping[str, Price]], limits: Iterable[st
     dates(rows[-1], axis)
     rows[-1].set_xlabel(axis.label)
     figure.suptitle("What one more unit of each limit adds", x=0.01, ha="left", fontsize=11)
-    figure.supylabel("price (USD/h for one unit of the limit)", fontsize=10)
+    figure.supylabel("price (USD/h per unit)", fontsize=10)
     return figure
 
 

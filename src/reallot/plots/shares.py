@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_AREAS = 12
+SMALL = 0.01
+"""Of everything, on average: several below it are one area."""
 DUST = 1e-9
 
 
@@ -25,8 +27,9 @@ def shares_figure(shares: pd.DataFrame, *, start: Mapping[str, float] | None = N
     shares  (times, protocols), as `Backtest.shares` and `Allocation.schedule_frame` give them
     start   shares before the first row, by name: then what the first row moves is marked too
 
-    Marks above the areas are moves, as high as the part of the capacity that moves. Protocols beyond 12 are one area
-    together: the smallest. Raises InvalidInput for gaps, shares below 0 and names that are not in the table.
+    The largest stands at the bottom. Protocols beyond 12, and several that hold under 1 % on average, are one area
+    together. Marks above the areas are moves, as high as the part of the capacity that moves. Raises InvalidInput for
+    gaps, shares below 0 and names that are not in the table.
     """
     figure = paper(9.0, 4.2)
     draw_shares(figure.subplots(), table_of(shares, "shares"), start, title or "Who holds how much")
@@ -53,14 +56,15 @@ def draw_shares(axes: Any, shares: pd.DataFrame, start: Mapping[str, float] | No
 
 
 def _areas(axes: Any, edges: NDArray[Any], shares: pd.DataFrame, values: NDArray[Any]) -> list[tuple[Any, str]]:
-    """An area for each protocol, from below; the smallest beyond so many as one. Returns the legend's entries."""
-    names = [plain(str(name)) for name in shares.columns]
-    looks = [area_look(place) for place in range(min(len(names), MOST_AREAS))]
-    if len(names) > MOST_AREAS:
-        kept = np.sort(np.argsort(-values.mean(axis=0), kind="stable")[: MOST_AREAS - 1])
-        rest = np.setdiff1d(np.arange(len(names)), kept)
-        values = np.hstack([values[:, kept], values[:, rest].sum(axis=1, keepdims=True)])
-        names, looks[-1] = [*(names[i] for i in kept), f"{len(rest)} others"], OTHERS
+    """An area for each protocol, the largest first, and one for the smallest together. Returns the legend's entries."""
+    mean = values.mean(axis=0)
+    order = np.argsort(-mean, kind="stable")
+    large = min(int((mean >= SMALL * mean.sum()).sum()), MOST_AREAS - 1) or MOST_AREAS - 1
+    kept, rest = np.split(order, [large if large < len(order) - 1 else len(order)])
+    names, looks = [plain(str(shares.columns[i])) for i in kept], [area_look(place) for place in range(len(kept))]
+    if len(rest):
+        names, looks = [*names, f"{len(rest)} others"], [*looks, OTHERS]
+    values = np.hstack([values[:, kept], values[:, rest].sum(axis=1, keepdims=True)])[:, : len(names)]
     heights = np.cumsum(np.hstack([np.zeros((len(values), 1)), values]), axis=1)
     heights = np.vstack([heights, heights[-1:]])  # the last step has a length too
     return [
