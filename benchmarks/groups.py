@@ -10,6 +10,7 @@ from reallot.solvers import compiled
 
 from . import (
     batch,
+    confidence,
     curves,
     cycle,
     fee,
@@ -170,6 +171,13 @@ GROUPS = {
         curves.measure,
         curves.table,
         curves.ABOUT,
+    ),
+    "confidence": Group(
+        "how often plans paid that were said to pay with some probability",
+        confidence.measure,
+        confidence.table,
+        confidence.ABOUT,
+        confidence.left_out,
     ),
     "cycle": Group(
         "the running engine on simulated protocols and a clock moved by hand",

@@ -14,6 +14,8 @@ from .replay import Replay
 from .value import ValueLP
 from .work import WorkFunction, WorkFunctionSplit
 
+CAUTIOUS = 0.6
+"""A policy of that name takes no step that is known to be less sure."""
 MAKERS: dict[str, Callable[[], Policy]] = {
     "never": Never,
     "best-fixed": BestFixed,
@@ -28,6 +30,7 @@ MAKERS: dict[str, Callable[[], Policy]] = {
     "multi-period": MultiPeriod,
     "value": ValueLP,
     "replay": Replay,
+    "cautious": lambda: Replay(CAUTIOUS, "cautious"),
 }
 """Each name makes a fresh policy of that name."""
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..problem.check import number
 from .bank import Bank
 from .base import Decision, FloatArray, Observation, Values
+from .confidence import Confidence, judged_over
 from .seen import LastSeen, known
 from .shadows import Shadows
 from .work import full_cost
@@ -26,14 +31,20 @@ class Replay:
 
     Mixing rules by replay is what is said to be unbiased where rates do not react to shares (Sinclair et al. 2023,
     arXiv 2207.06272); why a leader and not a mean: a mean of portfolios pays for every rule's moves.
+
+    gate  a step is not taken where it is known how sure it is and that is below this; None takes them all
+    name  how results call it
     """
 
-    name = "replay"
-
-    def __init__(self) -> None:
+    def __init__(self, gate: float | None = None, name: str = "replay") -> None:
+        self.name = name
+        self._gate = None if gate is None else number(gate, "gate (a probability)", 0.0, 1.0)
         self._seen = LastSeen(quotes=False)
         self._bank: Bank | None = None
         self._shadows: Shadows | None = None
+        self._own: Shadows | None = None
+        self._sure: Confidence | None = None
+        self._judged = 0
         self._scores: FloatArray = np.zeros(0)
         self._leader = 0
 
@@ -47,15 +58,30 @@ class Replay:
         """What each rule's shadow has earned, USD, as far as it is remembered, the first one's bonus with it."""
         return {} if self._bank is None else dict(zip(self._bank.names, self._scores.tolist(), strict=True))
 
+    @property
+    def hours(self) -> float:
+        """Hours over which `confidence` judges a plan; NaN before the first reading."""
+        return math.nan if self._sure is None else self._sure.hours
+
+    def confidence(self, change: ArrayLike) -> float | None:
+        """P(net benefit > 0) of changing shares by (n,) now, after `decide`; None where too little has been seen.
+
+        It is for the next `hours`, and for what the terms say moves cost. Raises InvalidInput for a change of
+        another length, or that does not sum to 0.
+        """
+        return None if self._sure is None else self._sure.of(change)
+
     def decide(self, observation: Observation) -> Decision:
-        """What a unit of share is worth to the leader."""
-        terms = observation.terms
+        """What a unit of share is worth to the leader; None where the gate is closed."""
+        terms, shares = observation.terms, observation.shares
         rates = known(self._seen.take(observation))
         if rates is None:
             return None
-        if self._bank is None or self._shadows is None:
+        if self._bank is None or self._shadows is None or self._own is None or self._sure is None:
             self._bank = Bank(terms, rates, quotes=observation.quotes is not None)
-            self._shadows = Shadows(terms, len(self._bank.names), observation.shares)
+            self._shadows, self._own = Shadows(terms, len(self._bank.names), shares), Shadows(terms, 1, shares)
+            self._judged = judged_over(self._bank.hours, terms, rates)
+            self._sure = Confidence(terms, float(self._bank.hours[self._judged]))
             self._scores = np.zeros(len(self._bank.names))
             self._scores[0] = BONUS * full_cost(terms)
         else:
@@ -65,5 +91,17 @@ class Replay:
         best = int(np.argmax(self._scores))
         if self._scores[best] > self._scores[self._leader] + MARGIN * full_cost(terms):
             self._leader = best
-        self._shadows.step(values)
-        return Values(values[self._leader])
+        per_hour = self._bank.forecasts[self._judged]
+        self._sure.take(shares, rates, per_hour)
+        self._sure.imagined(self._shadows.step(values), self._shadows.paid)
+        self._own.change(shares - self._own.shares)
+        answer = Values(values[self._leader], per_hour, self._sure.hours)
+        return answer if self._open(answer) else None
+
+    def _open(self, answer: Values) -> bool:
+        """False where the step that these values ask for is known to be less sure than the gate asks."""
+        if self._gate is None or self._own is None:
+            return True
+        change = self._own.best(answer.values[None])[0][0]
+        sure = self.confidence(change) if change.any() else None
+        return sure is None or sure >= self._gate

@@ -40,13 +40,24 @@ class Shadows:
         result: FloatArray = self._terms.step_hours * (self.shares @ rates) - self.paid
         return result
 
-    def step(self, values: FloatArray) -> None:
-        """Every rule takes its best step for its (rules, n) values."""
-        self.paid = np.zeros(len(values))
-        now, self._step = self.shares, self._step + 1
+    def step(self, values: FloatArray) -> FloatArray:
+        """Every rule takes its best step for its (rules, n) values: (rules, n) what it changes."""
+        changes, self.paid = self.best(values)
+        self.change(changes)
+        return changes
+
+    def change(self, changes: FloatArray) -> None:
+        """A step in which shares change by (rules, n)."""
+        self._step += 1
+        self.shares = self.shares + changes
+        self._changed[changes != 0.0] = self._step
+
+    def best(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(rules, n) the best changes of shares now for (rules, n) values, and what each costs, (rules,) USD."""
+        changes, paid, now = np.zeros_like(self.shares), np.zeros(len(values)), self.shares
         low, high = np.maximum(self._low, now - self._change), np.minimum(self._high, now + self._change)
         if self._hold:
-            held = self._step - self._changed < self._hold
+            held = self._step + 1 - self._changed < self._hold
             low, high = np.where(held, now, low), np.where(held, now, high)
         best = np.where(high > now + SAME, values, -np.inf).max(axis=1)
         least = np.where(low < now - SAME, values, np.inf).min(axis=1)
@@ -58,9 +69,8 @@ class Shadows:
             fees = fee * np.count_nonzero(change)
             if fee and float(values[rule] @ change) - cost * moved <= fees:
                 continue
-            now[rule] = own + change
-            self.paid[rule] = cost * moved + fees
-            self._changed[rule][change != 0.0] = self._step
+            changes[rule], paid[rule] = change, cost * moved + fees
+        return changes, paid
 
 
 def exchange(values: FloatArray, gives: FloatArray, takes: FloatArray, cost: float, turnover: float) -> FloatArray:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..forecast.ridge import PooledRidge
 from ..problem.check import number
 from .bank import depth
 from .base import Decision, Observation, Values
+from .confidence import Confidence, judged_over
 from .recursion import stretches, worth
 from .seen import LastSeen, known
 from .work import full_cost
@@ -25,6 +29,17 @@ class ValueLP:
         self._times = number(cost_multiplier, "cost_multiplier", 1e-9)
         self._seen = LastSeen(quotes=False)
         self._ridge: PooledRidge | None = None
+        self._sure: Confidence | None = None
+        self._judged = 0
+
+    @property
+    def hours(self) -> float:
+        """Hours over which `confidence` judges a plan; NaN before the first reading."""
+        return math.nan if self._sure is None else self._sure.hours
+
+    def confidence(self, change: ArrayLike) -> float | None:
+        """P(net benefit > 0) of changing shares by (n,) now, as `Replay.confidence`, learned from taken plans alone."""
+        return None if self._sure is None else self._sure.of(change)
 
     def decide(self, observation: Observation) -> Decision:
         """What a unit of share is worth, as far ahead as forecasts reach."""
@@ -32,9 +47,13 @@ class ValueLP:
         rates = known(self._seen.take(observation))
         if rates is None:
             return None
-        if self._ridge is None:
+        if self._ridge is None or self._sure is None:
             self._ridge = PooledRidge(terms.size, terms.step_hours, depth(terms, rates), quotes=quotes is not None)
-        hours = self._ridge.hours
-        blocks = stretches(self._ridge.take(rates, quotes), hours)
+            self._judged = judged_over(self._ridge.hours, terms, rates)
+            self._sure = Confidence(terms, float(self._ridge.hours[self._judged]), shadows=False)
+        hours, forecasts = self._ridge.hours, self._ridge.take(rates, quotes)
+        per_hour = forecasts[self._judged]
+        self._sure.take(observation.shares, rates, per_hour)
         cost = self._times * full_cost(terms)
-        return Values(worth(blocks, np.array([len(hours)]), np.array([cost]))[0] / self._times)
+        values = worth(stretches(forecasts, hours), np.array([len(hours)]), np.array([cost]))[0] / self._times
+        return Values(values, per_hour, self._sure.hours)

@@ -1,0 +1,74 @@
+"""Reliability: how often what was said with a probability came true, by what was said; and one number for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InvalidInput
+from .base import FloatArray
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Probabilities and what happened, in equal bins of what was said.
+
+    edges     (bins + 1,) of the bins; a probability on an edge is in the bin above it, 1 in the last
+    said      (bins,) mean probability in each bin; NaN where nothing was said
+    happened  (bins,) part of these that came true; NaN where nothing was said
+    counts    (bins,) how many there are
+    brier     mean of (said - happened)^2 over all: 0 is best
+    ece       expected calibration error: mean over all of |said - happened| of their bin
+    base      part of all that came true
+    """
+
+    edges: FloatArray
+    said: FloatArray
+    happened: FloatArray
+    counts: np.ndarray[tuple[int], np.dtype[np.int64]]
+    brier: float
+    ece: float
+    base: float
+
+    @property
+    def count(self) -> int:
+        """How many there are in all."""
+        return int(self.counts.sum())
+
+    @property
+    def base_brier(self) -> float:
+        """Brier score of who always says the base rate, known in hindsight; who says 0.5 has 0.25."""
+        return self.base * (1.0 - self.base)
+
+
+def reliability(said: ArrayLike, happened: ArrayLike, bins: int = BINS) -> Reliability:
+    """The Reliability of probabilities (m,) and of what happened, (m,) of 0 and 1 or of bools.
+
+    Raises InvalidInput where there is nothing, lengths differ, or something is no probability. Brier (1950); the ECE
+    is that of Naeini, Cooper and Hauskrecht (2015).
+
+    >>> seen = reliability([0.9, 0.9, 0.9, 0.9, 0.3], [True, True, True, False, False])
+    >>> seen.counts.tolist(), seen.happened[[3, 9]].tolist(), round(seen.ece, 3)
+    ([0, 0, 0, 1, 0, 0, 0, 0, 0, 4], [0.0, 0.75], 0.18)
+    """
+    p, y = np.asarray(said, dtype=float), np.asarray(happened, dtype=float)
+    if p.ndim != 1 or p.shape != y.shape or not len(p):
+        raise InvalidInput(f"said has shape {p.shape} and happened {y.shape}; give two lists of one length, not empty")
+    if not ((p >= 0.0) & (p <= 1.0)).all():
+        wrong = float(p[~((p >= 0.0) & (p <= 1.0))][0])
+        raise InvalidInput(f"said holds {wrong:g}; probabilities are from 0 to 1, and plans without one are left out")
+    if not np.isin(y, (0.0, 1.0)).all():
+        raise InvalidInput(f"happened holds {float(y[~np.isin(y, (0.0, 1.0))][0]):g}; give 0 or 1")
+    if bins < 1:
+        raise InvalidInput(f"bins is {bins}; give at least 1")
+    place = np.minimum((p * bins + 1e-12).astype(int), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    there = np.where(counts > 0, counts, np.nan)
+    mean, part = np.bincount(place, p, bins) / there, np.bincount(place, y, bins) / there
+    off = float(np.nansum(np.abs(mean - part) * counts) / len(p))
+    brier = float(((p - y) ** 2).mean())
+    return Reliability(np.arange(bins + 1) / bins, mean, part, counts, brier, off, float(y.mean()))
