@@ -13,6 +13,8 @@ from . import (
     confidence,
     curves,
     cycle,
+    decision,
+    decision_tables,
     fee,
     forecast,
     growth,
@@ -178,6 +180,13 @@ GROUPS = {
         confidence.table,
         confidence.ABOUT,
         confidence.left_out,
+    ),
+    "decision": Group(
+        "decisions over time, on recorded and made rates",
+        decision.measure,
+        decision_tables.table,
+        decision_tables.ABOUT,
+        decision.left_out,
     ),
     "cycle": Group(
         "the running engine on simulated protocols and a clock moved by hand",
