@@ -15,6 +15,7 @@ from . import (
     cycle,
     decision,
     decision_tables,
+    exploration,
     fee,
     forecast,
     growth,
@@ -173,6 +174,12 @@ GROUPS = {
         curves.measure,
         curves.table,
         curves.ABOUT,
+    ),
+    "exploration": Group(
+        "earnings where only what holds a share is read (no times but the last column)",
+        exploration.measure,
+        exploration.table,
+        exploration.ABOUT,
     ),
     "confidence": Group(
         "how often plans paid that were said to pay with some probability",

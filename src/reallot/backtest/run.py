@@ -12,6 +12,7 @@ from ..policy.base import Policy
 from ..policy.registry import DEFAULT, policies_of, policy
 from ..problem import Limits
 from .account import account
+from .exploring import explored, explorer
 from .hindsight import hindsight
 from .result import Backtest, Optimum, Run
 from .setting import Setting
@@ -36,8 +37,9 @@ def run_all(
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise InvalidInput(f"two results would be named {twice!r}; they are by name, so give policies different ones")
-    never = _run(policy("never"), course)
-    runs = {each.name: _run(each, course) for each in chosen}
+    alone = course if explored(setting) == "none" else Course.of(trace, replace(setting, explore="none"))
+    never = _run(policy("never"), alone)
+    runs = {each.name: replace(_run(explorer(each, setting), course), name=each.name) for each in chosen}
     return Backtest(trace, setting, course.terms, course.start, _optimum(course, setting), never, runs)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, near_miss
 from ..lengths import length
 from ..policy.base import Terms
 from ..problem import AllocationProblem, Limits, ProtocolSpec
@@ -18,6 +18,7 @@ from ..problem.check import by_name, known_names, number, whole
 from .table import FloatArray, RateTable
 
 COST_DAYS = 0.1
+EXPLORE = ("floor", "probes", "none")
 SHORTEST_HOURS = 1e-9
 
 
@@ -37,6 +38,10 @@ class Setting:
                   0 looks at the step that is decided, and so into the future
     noise         relative standard deviation of readings (not of quotes), drawn from `seed`
     feedback      "full", or "bandit": only what holds at least `least` share is read, the rest is NaN
+    explore       how policies see the rest under bandit feedback: "floor", a least share of min(0.5 %, 5 % / n) for
+                  every alternative that may hold any, set in the first step where the start lacks it; "probes", 1 % (or
+                  `least`) for an hour where it may pay, for shares that cannot be as small as floors; or "none".
+                  Neither never nor the optimum has floors, and policies that are told the future have no probes
     min_share, max_share
                   bounds of shares: one number for each alternative, or by name
 
@@ -54,6 +59,7 @@ class Setting:
     noise: float = 0.0
     seed: int = 0
     feedback: Literal["full", "bandit"] = "full"
+    explore: Literal["floor", "probes", "none"] = "floor"
     least: float = 1e-6
     min_share: float | Mapping[str, float] = 0.0
     max_share: float | Mapping[str, float] = 1.0
@@ -74,6 +80,8 @@ class Setting:
             put(self, "max_per_hour", whole(self.max_per_hour, "max_per_hour", 0))
         if self.feedback not in ("full", "bandit"):
             raise InvalidInput(f"feedback is {self.feedback!r}; give 'full' or 'bandit'")
+        if self.explore not in EXPLORE:
+            raise InvalidInput(f"explore is {self.explore!r}; {near_miss(str(self.explore), EXPLORE)}")
         if not isinstance(self.limits, Limits):
             raise InvalidInput(f"limits is {self.limits!r}; give Limits(max_turnover=...)")
         for key in ("max_turnover", "max_change"):

@@ -13,6 +13,7 @@ from ..policy.base import Observation, Policy, Target, Terms, Values, decided
 from ..policy.step import SAME, Room, plan, room_of
 from ..problem import AllocationProblem
 from ..problem.changed import changed
+from .exploring import explored, floored
 from .setting import Setting
 from .table import FloatArray, RateTable
 
@@ -24,7 +25,11 @@ NEVER = -(10**9)
 
 @dataclass(frozen=True)
 class Course:
-    """What all runs share: the table, what is read of it and when, and the step as a problem."""
+    """What all runs share: the table, what is read of it and when, and the step as a problem.
+
+    `start` are the shares before the first step; those of `problem` have the floors of exploration, where there are
+    any.
+    """
 
     table: RateTable
     terms: Terms
@@ -42,9 +47,12 @@ class Course:
         problem = setting.problem(table)
         if room_of(problem) is None and not plan(None, problem).can_stay:
             raise InvalidInput("the shares at the start break a rule of the limits; give a start that meets them")
+        terms = setting.terms(table)
+        if explored(setting) == "floor" and setting.max_per_hour != 0:
+            problem, terms = floored(problem, terms)
         return cls(
             table,
-            setting.terms(table),
+            terms,
             setting.shares(table),
             problem,
             setting.readings(table),
@@ -59,7 +67,7 @@ class Course:
         row = step - self.lag
         rates = self.readings[row].copy()
         if self.least is not None:
-            rates[shares[row] < self.least] = np.nan
+            rates[shares[row] < self.least - SAME] = np.nan
         return rates, None if self.table.quotes is None else self.table.quotes[row].copy()
 
 
@@ -67,7 +75,7 @@ def walk(policy: Policy, course: Course) -> FloatArray:
     """(steps, n) shares of each step, on a copy of the policy.
 
     It is first asked when there is a first reading; one that sees the future (it has `foresee`) is told the table and
-    asked from the first step on.
+    asked from the first step on. Where the first step has to set floors, it does nothing else.
     """
     policy = deepcopy(policy)
     knows = getattr(policy, "foresee", None)
@@ -78,7 +86,7 @@ def walk(policy: Policy, course: Course) -> FloatArray:
     walker = Walker(course)
     for step in range(steps):
         rates, quotes = (blind, None) if step < course.lag else course.seen(step, shares)
-        if step >= course.lag or knows is not None:
+        if (step >= course.lag or knows is not None) and not walker.moved(step):
             now = walker.now
             answer = policy.decide(Observation(course.terms, step, now, rates, quotes))
             if answer is not None:
@@ -104,6 +112,11 @@ class Walker:
         self._low, self._high, self._most = data.lower[0], data.upper[0], data.max_change[0]
         self._turnover = 1.0 if data.max_turnover is None else float(data.max_turnover[0])
         self._cost = course.terms.move_cost
+        self._go(0, data.current)
+
+    def moved(self, step: int) -> bool:
+        """True where shares have changed in this step."""
+        return bool((self._last == step).any())
 
     def step(self, step: int, decision: Target | Values) -> None:
         """Takes the step that a decision asks for, as far as it may go."""
@@ -120,7 +133,10 @@ class Walker:
             after = room.toward(decision.shares, now)
         else:
             after = plan(decision, self._problem(held)).schedule[0]
-        changed_now = after != now
+        self._go(step, after)
+
+    def _go(self, step: int, after: FloatArray) -> None:
+        changed_now = after != self.now
         if changed_now.any():
             self._last[changed_now] = step
             self._changes.append(step)
