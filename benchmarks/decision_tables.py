@@ -17,6 +17,7 @@ PROTOTYPE_WORK = {0.01: 0.93, 0.1: 0.85, 1.0: 0.67}
 ASKED_QUOTED = {0.01: 0.9, 0.1: 0.9, 1.0: 0.5}
 MOST_MILLISECONDS = 2.0
 WORK = ("work-function", "work-function-split", "work-function-2")
+PAID = "zpool on paid rates only"
 Kept = Callable[[Case], bool]
 
 
@@ -52,6 +53,11 @@ def counted(cases: Iterable[Case]) -> list[Case]:
     return [case for case in cases if case.source.counted]
 
 
+def unquoted(cases: Iterable[Case]) -> list[Case]:
+    """Without quotes: the same traces, all policies on what was paid."""
+    return [case for case in cases if not case.source.signal]
+
+
 def gains(cases: Iterable[Case], days: float, keep: Kept) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Shares of the gain at one cost, where there is something to gain."""
     found = np.array([case.gain for case in cases if case.days == days and keep(case)], dtype=float)
@@ -80,13 +86,14 @@ def _asked(rows: Sequence[Any], recorded: list[Case], wealths: list[olps.Wealth]
         for days in COSTS:
             below = sum(case.below for case in six if case.days == days and by_policy(DEFAULT)(case))
             lines.append(["cases below never moving, of 6", f"{days:g}", "", "0", str(below), _yes(not below)])
-        for rule in WORK:
-            for days in COSTS:
-                apart = paired(six, days, by_policy(DEFAULT), by_policy(rule))
-                proto = f"{PROTOTYPE[days] - PROTOTYPE_WORK[days]:+.2f} (of medians)" if rule == WORK[-1] else ""
-                got = float(np.median(apart))
-                line = [proto, "> 0", f"{got:+.3f}", _yes(got > 0.0)]
-                lines.append([f"default less {rule}, median of pairs", f"{days:g}", *line])
+        for others, said in ((six, ""), (unquoted(recorded), f" ({PAID})")):
+            for rule in WORK:
+                for days in COSTS:
+                    apart = paired(others, days, by_policy(DEFAULT), by_policy(rule))
+                    proto = f"{PROTOTYPE[days] - PROTOTYPE_WORK[days]:+.2f} (of medians)"
+                    got = float(np.median(apart))
+                    line = [proto if rule == WORK[-1] and said else "", "> 0", f"{got:+.3f}", _yes(got > 0.0)]
+                    lines.append([f"default less {rule}, median of pairs{said}", f"{days:g}", *line])
         for case in six:
             if case.source.name == QUOTED and by_policy(DEFAULT)(case):
                 limit = ASKED_QUOTED[case.days]
@@ -121,9 +128,10 @@ def _traces(recorded: list[Case]) -> str:
             shown = [f"{case.gain:.3f}" for case in cases]
             lines.append([source.shown, f"{days:g}", *shown, f"{cases[0].optimum:.8g}", f"{cases[0].never:.8g}"])
     six = counted(recorded)
-    for days in sorted({case.days for case in six}):
-        medians = [f"{np.median(gains(six, days, by_policy(name))):.3f}" for name in POLICIES]
-        lines.append(["median of the six", f"{days:g}", *medians, "", ""])
+    for others, said in ((six, ""), (unquoted(recorded), f", {PAID}")):
+        for days in sorted({case.days for case in six}):
+            medians = [f"{np.median(gains(others, days, by_policy(name))):.3f}" for name in POLICIES]
+            lines.append([f"median of the six{said}", f"{days:g}", *medians, "", ""])
     below = [sum(case.below for case in six if by_policy(name)(case)) for name in POLICIES]
     lines.append(["below never moving", f"of {len(six) // len(_kinds(six))}", *map(str, below), "", ""])
     times = [np.mean([case.milliseconds for case in six if by_policy(name)(case)]) for name in POLICIES]
