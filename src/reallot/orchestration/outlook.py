@@ -12,11 +12,13 @@ import numpy as np
 from ..errors import ConfigurationError
 from ..policy.base import Observation, Policy, Terms, Values, decided
 from ..policy.registry import policy
-from ..problem import EarningsCurve, Limits, ProtocolSpec
+from ..problem import Limits, ProtocolSpec
 from .rates import Track
 from .records import AggregatedMetrics, OptimizerConfig
 
 HOUR = 3600.0
+RATES = "rates"
+"""In place of a policy's name: none is asked."""
 KEPT = 2016
 """Steps that are kept for a policy that has to start again, because protocols came or went: a week of five minutes."""
 LEAST_STEPS = 24
@@ -24,7 +26,7 @@ LEAST_STEPS = 24
 
 
 class Step(NamedTuple):
-    """One step of the clock: what each protocol earned for one unit of share more (USD/h), and the shares."""
+    """One step of the clock: what each protocol earned for a full share (USD/h), and the shares."""
 
     rates: Mapping[str, float]
     shares: Mapping[str, float]
@@ -34,8 +36,11 @@ class Outlook:
     """A policy that watches the polls, and what it makes of them.
 
     Readings are averaged over steps of `config.decision_step`; one that is missing in a step is missing for the
-    policy too. When protocols come or go the policy starts again and is shown the steps that are kept. Where moving is
-    free there is nothing to weigh, and no policy is asked: what is earned now decides.
+    policy too. When protocols come or go the policy starts again and is shown the steps that are kept.
+
+    No policy is asked where moving is free, as there is nothing to weigh; nor where earnings bend: a policy's values
+    are for a unit of share, whatever the share, and only differences between them count. There what is earned now
+    decides.
     """
 
     def __init__(self, config: OptimizerConfig, specs: Mapping[str, ProtocolSpec], limits: Limits) -> None:
@@ -47,9 +52,10 @@ class Outlook:
         self._number: int | None = None
         self._count = 0
         self._worth: dict[str, float] = {}
+        flat = all(spec.curves[0].is_flat for spec in specs.values())
         costs = (config.move_cost, config.move_fee, *(_cost(spec, spec.move_fee) for spec in specs.values()))
-        self._asks = config.policy is not None and any(cost > 0.0 for cost in costs)
-        if config.policy is not None:
+        self._asks = config.policy != RATES and flat and any(cost > 0.0 for cost in costs)
+        if config.policy != RATES:
             _policy(config.policy)
 
     @property
@@ -72,13 +78,13 @@ class Outlook:
         self._number = number
         for name, track in tracks.items():
             if track.polled == metrics.timestamp:
-                self._seen.setdefault(name, []).append(track.last * _slope(self._specs.get(name), track.share))
+                self._seen.setdefault(name, []).append(track.last)
 
     def _show(self, step: Step) -> None:
         self._steps.append(step)
         names = tuple(sorted(step.shares))
         if self._terms is None or names != self._terms.names:
-            self._policy, self._terms, self._count = _policy(str(self._config.policy)), self._made(names), 0
+            self._policy, self._terms, self._count = _policy(self._config.policy), self._made(names), 0
             for earlier in list(self._steps)[:-1]:
                 self._ask(earlier)
         self._ask(step)
@@ -122,19 +128,6 @@ def _policy(name: str) -> Policy:
 
 def _step_of(moment: datetime, step: timedelta) -> int:
     return int(moment.timestamp() // step.total_seconds())
-
-
-def _slope(spec: ProtocolSpec | None, share: float) -> float:
-    """What one unit of share more earns, for each unit of the protocol's rate."""
-    return 1.0 if spec is None else marginal(spec.curves[0], share)
-
-
-def marginal(shape: EarningsCurve, share: float) -> float:
-    """USD/h for one unit of share more; where more earns nothing what the last unit does, and never 0."""
-    if shape.is_flat:
-        return 1.0
-    more, last = shape.marginal(share)
-    return more if more > 0.0 else last if last > 0.0 else 1.0
 
 
 def _cost(spec: ProtocolSpec | None, otherwise: float) -> float:

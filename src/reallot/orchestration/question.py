@@ -14,7 +14,6 @@ from ..errors import DataError, OptimizationError
 from ..problem import AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec
 from ..problem.changed import earning
 from ..wording import amount, listed
-from .outlook import marginal
 from .rates import RateEstimate
 from .reach import reachable
 from .records import AggregatedMetrics, OptimizerConfig
@@ -145,7 +144,7 @@ class Question:
             known, spec, share, full = self.known[name], self.specs.get(name), self.shares[name], name in self.full
             rate, more = known.rate, known.more if careful else known.rate
             if careful and known.worth is not None and rate is not None:
-                rate = more = known.worth / (1.0 if spec is None else marginal(spec.curves[0], share))
+                rate = more = known.worth
             curves.append(_curve(spec, share, rate, more, full))
         return curves
 

@@ -293,8 +293,8 @@ class OptimizerConfig(Record):
     horizon_hours              over which a move must pay
     move_cost                  USD per unit of share moved; move_fee: USD per protocol that changes
     plan_lifetime              how long a plan may be acted on
-    policy                     who says what share is worth where moving costs something, from two hours of polls on:
-                               the name of a policy, as in a backtest. None: what is earned now, carefully
+    policy                     who says what share is worth where moving costs something and curves are flat, from two
+                               hours of polls on: a policy's name, as in a backtest; or "rates": what is earned now
     decision_step              the policy sees means of so long
     """
 
@@ -306,7 +306,7 @@ class OptimizerConfig(Record):
     move_cost: Positive = 0.0
     move_fee: Positive = 0.0
     plan_lifetime: Window = timedelta(minutes=5)
-    policy: str | None = "replay"
+    policy: str = "replay"
     decision_step: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
 
 
