@@ -14,6 +14,7 @@ import pytest
 
 import reallot as ra
 from reallot.plots.paper import MOST_POINTS, dates, paper, plain, time_axis
+from reallot.plots.reliability import wilson
 
 pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
 
@@ -53,9 +54,10 @@ def prices() -> dict[Any, Any]:
     }
 
 
-def bins() -> tuple[list[float], list[float], list[int]]:
-    """Of a reliability diagram; the third is empty."""
-    return [0.1, 0.5, 0.7, 0.9], [0.0, 0.55, np.nan, 1.0], [4, 200, 0, 30]
+def seen() -> Any:
+    """Of 300 plans: most of the bins are empty."""
+    said = np.repeat([0.12, 0.55, 0.58, 0.93], [4, 100, 160, 36])
+    return ra.reliability(said, np.arange(300) % 3 > 0)
 
 
 FIGURES: dict[str, Callable[[], Any]] = {
@@ -64,7 +66,7 @@ FIGURES: dict[str, Callable[[], Any]] = {
     "prices": lambda: ra.plots.prices_figure(prices()),
     "shares": lambda: ra.plots.shares_figure(result().shares("ema"), start=START),
     "net": lambda: ra.plots.net_figure(result()),
-    "reliability": lambda: ra.plots.reliability_figure(*bins()),
+    "reliability": lambda: ra.plots.reliability_figure(seen()),
     "backtest": lambda: ra.plots.backtest_figure(result()),
 }
 each_figure = pytest.mark.parametrize("name", FIGURES)
@@ -279,11 +281,20 @@ def test_prices_take_the_finite_end_and_are_nothing_where_a_limit_is_not_named()
     ]
 
 
-def test_a_reliability_diagram_leaves_out_empty_bins_and_says_the_base_rate() -> None:
-    above, below = drawn(ra.plots.reliability_figure(*bins()))
-    assert [text.get_text() for text in below.texts] == ["4", "200", "30"]
-    labels = [text.get_text() for text in above.get_legend().get_texts()]
-    assert f"base rate {(200 * 0.55 + 30) / 234:.2f}" in labels
+def test_a_reliability_diagram_leaves_out_empty_bins_and_says_how_good_it_is() -> None:
+    above, below = drawn(ra.plots.reliability_figure(seen()))
+    assert [text.get_text() for text in below.texts] == ["4", "260", "36"]
+    legend = above.get_legend()
+    assert "base rate 0.67" in [text.get_text() for text in legend.get_texts()]
+    assert legend.get_title().get_text() == (
+        f"Brier score {seen().brier:.3f}, of the base rate {seen().base_brier:.3f}; ECE {seen().ece:.3f}"
+    )
+
+
+def test_the_interval_of_a_part_is_wilsons() -> None:
+    low, high = wilson(np.array([0.0, 1.0, 0.3]), np.array([10.0, 10.0, 1e9]))
+    assert low == pytest.approx([0.0, 0.7224672, 0.3], abs=1e-4)  # 0 of 10: 0 to 0.2775
+    assert high == pytest.approx([0.2775328, 1.0, 0.3], abs=1e-4)
 
 
 @pytest.mark.parametrize("hours", [0.01, 0.3, 2, 8, 26, 72, 96, 170, 500, 2000, 9000, 60000])
@@ -325,10 +336,6 @@ ERRORS: dict[str, tuple[Callable[[], Any], str]] = {
     "policy": (lambda: ra.plots.net_figure(result(), ["emma"]), "no policy 'emma' was run; did you mean 'ema'"),
     "policy as text": (lambda: ra.plots.net_figure(result(), "ema"), r"\['ema'\]"),
     "page": (lambda: result().plot("emma"), "no policy 'emma' was run"),
-    "shapes": (lambda: ra.plots.reliability_figure([0.1], [0.2, 0.3], [1]), r"shapes \(1,\), \(2,\), \(1,\)"),
-    "probability": (lambda: ra.plots.reliability_figure([1.2], [0.2], [1]), "said holds 1.2"),
-    "counts": (lambda: ra.plots.reliability_figure([0.2], [0.2], [-1]), "0 or more"),
-    "no plans": (lambda: ra.plots.reliability_figure([0.2], [0.2], [0]), "no bin holds a plan"),
     "format": (lambda: ra.plots.save(paper(2, 2), "figure.nothing"), "cannot be drawn to"),
 }
 

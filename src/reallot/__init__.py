@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         SeriesKind,
     )
     from .policy.base import Observation, Policy, Target, Values
+    from .policy.reliability import reliability
     from .solvers.batch import BatchStatus
 
 __version__ = "0.1.0"
@@ -163,6 +164,7 @@ __all__ = [
     "problem_from_frame",
     "problem_to_dict",
     "read_problem",
+    "reliability",
     "replay_adapters",
     "run_cycle",
     "session",
@@ -211,6 +213,7 @@ _LATE = {
     "problem_from_frame": "files",
     "problem_to_dict": "files",
     "read_problem": "files",
+    "reliability": "policy.reliability",
     "replay_adapters": "adapters.replay",
     "run_cycle": "orchestration.cycle",
     "sweep": "backtest.sweep",

@@ -141,3 +141,54 @@ def test_the_public_name_is_the_function_whatever_of_its_room_is_imported() -> N
     code = "import reallot.backtest.table, reallot; print(callable(reallot.backtest), callable(reallot.sweep))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["True", "True"]
+
+
+class Told:
+    """Goes from a to b at step 3 and back at step 6, and says of each how sure it is."""
+
+    name, hours = "told", 2.0
+
+    def decide(self, observation: Observation) -> Target | None:
+        return {3: Target(np.array([0.5, 0.5])), 6: Target(np.array([1.0, 0.0]))}.get(observation.step)
+
+    def confidence(self, change: FloatArray) -> float | None:
+        return 0.8 if change[1] > 0.0 else None
+
+
+def test_plans_are_listed_with_what_was_said_of_them_and_what_came_of_it() -> None:
+    """At step 3, 0.5 goes to b: two hours of 0.5 * (3 - 1) USD/h, less 0.5 * 0.4 USD; at step 6 back, two of -1."""
+    rows = table(np.tile([1.0, 3.0], (8, 1)))
+    setting = Setting(start={"a": 1.0, "b": 0.0}, limits=Limits(), cost_usd=0.4)
+    result = backtest(rows, Told(), setting)
+    plans = result.plans("told")
+    assert plans.index.tolist() == [rows.index[3], rows.index[6]]
+    assert plans["moved"].tolist() == [0.5, 0.5] and plans["cost"].tolist() == pytest.approx([0.2, 0.2])
+    assert plans["confidence"].tolist() == pytest.approx([0.8, np.nan], nan_ok=True)
+    assert plans["net"].tolist() == pytest.approx([1.8, -2.2])
+    seen = result.reliability("told")
+    assert seen.counts.tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 1, 0] and seen.base == 1.0
+
+
+def test_what_is_not_over_by_the_end_of_the_table_is_not_judged() -> None:
+    rows = table(np.tile([1.0, 3.0], (7, 1)))
+    plans = backtest(rows, Told(), Setting(start={"a": 1.0, "b": 0.0}, limits=Limits())).plans("told")
+    assert plans["net"].isna().tolist() == [False, True]
+
+
+def test_a_policy_that_does_not_say_how_sure_it_is_has_plans_all_the_same() -> None:
+    result = backtest(table(rates(1)), "greedy")
+    plans = result.plans("greedy")
+    assert len(plans) == result["greedy"].plans and plans[["confidence", "net"]].isna().all(axis=None)
+    with pytest.raises(InvalidInput, match="greedy gave no plan a probability"):
+        result.reliability("greedy")
+
+
+@pytest.mark.slow
+def test_the_default_policy_says_how_sure_it_is() -> None:
+    steps = np.arange(900)[:, None]
+    draw = np.random.default_rng(2)
+    rows = table(2.0 + np.sin(steps / 40.0 + np.arange(4)) + 0.2 * draw.standard_normal((900, 4)))
+    result = backtest(rows, "replay", Setting(cost_days=0.02))
+    known = result.plans("replay").dropna()
+    assert len(known) >= 10 and known["confidence"].between(0.0, 1.0).all()
+    assert result.reliability("replay").count == len(known)

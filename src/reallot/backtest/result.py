@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from ..errors import InvalidInput, near_miss
 from ..policy.base import Terms
+from ..policy.reliability import Reliability, reliability
 from .account import Account
+from .said import Said, gains
 from .setting import Setting
 from .table import FloatArray, RateTable
 
@@ -30,6 +32,7 @@ class Run:
     account      earned and paid, by step
     seconds      spent, deciding and stepping
     sees_future  True where the policy was told the table: a yardstick, not a rule to follow
+    said         how sure the policy was of its plans
     """
 
     name: str
@@ -37,6 +40,7 @@ class Run:
     account: Account
     seconds: float
     sees_future: bool = False
+    said: Said = field(default_factory=Said)
 
     @property
     def gross(self) -> float:
@@ -140,6 +144,36 @@ class Backtest:
         import pandas as pd
 
         return pd.DataFrame(self[name].shares, index=self.table.index, columns=list(self.table.names))
+
+    def plans(self, name: str) -> pd.DataFrame:
+        """One row for each step in which a policy changed shares, by time: moved, cost, confidence, net.
+
+        moved is a share of capacity, cost USD. confidence is the probability that the policy gave: that the change
+        earns back its cost within the hours over which it judges. net is what came of it, USD: what the change earned
+        within these hours less its cost. NaN where the policy could not say, or the table ends before.
+        """
+        import pandas as pd
+
+        run, account = self[name], self[name].account
+        steps = np.flatnonzero(account.changed)
+        changes = np.diff(np.vstack([self.start, run.shares]), axis=0)[steps]
+        net = gains(changes, steps, run.said.hours, self.table) - account.cost[steps]
+        confidence = [run.said.of(int(step)) for step in steps]
+        columns = {"moved": account.moved[steps], "cost": account.cost[steps], "confidence": confidence, "net": net}
+        return pd.DataFrame(columns, index=self.table.index[steps])
+
+    def reliability(self, name: str) -> Reliability:
+        """How often plans paid of which a policy said so with a probability; plans of several runs: `reliability`.
+
+        Raises InvalidInput where there is no plan that is over and had a probability.
+        """
+        known = self.plans(name).dropna()
+        if not len(known):
+            raise InvalidInput(
+                f"{name} gave no plan a probability that can be judged by the end of {self.table.name}; "
+                "it takes a policy with a method confidence(change), such as replay, and a longer table"
+            )
+        return reliability(known["confidence"].to_numpy(), known["net"].to_numpy() > 0.0)
 
     def cumulative_net(self) -> pd.DataFrame:
         """Earned less paid up to the end of each step, USD: (times, optimum, never and policies)."""

@@ -15,6 +15,7 @@ from .account import account
 from .exploring import explored, explorer
 from .hindsight import hindsight
 from .result import Backtest, Optimum, Run
+from .said import Said
 from .setting import Setting
 from .table import read_table
 from .walk import Course, walk
@@ -45,10 +46,11 @@ def run_all(
 
 def _run(policy: Policy, course: Course) -> Run:
     begun = perf_counter()
-    shares = walk(policy, course)
+    said = Said()
+    shares = walk(policy, course, said)
     seconds = perf_counter() - begun
     books = account(shares, course.start, course.table.rates, course.terms)
-    return Run(policy.name, shares, books, seconds, sees_future=hasattr(policy, "foresee"))
+    return Run(policy.name, shares, books, seconds, sees_future=hasattr(policy, "foresee"), said=said)
 
 
 def _optimum(course: Course, setting: Setting) -> Optimum:

@@ -14,6 +14,7 @@ from ..policy.step import SAME, Room, plan, room_of
 from ..problem import AllocationProblem
 from ..problem.changed import changed
 from .exploring import explored, floored
+from .said import Said
 from .setting import Setting
 from .table import FloatArray, RateTable
 
@@ -71,8 +72,8 @@ class Course:
         return rates, None if self.table.quotes is None else self.table.quotes[row].copy()
 
 
-def walk(policy: Policy, course: Course) -> FloatArray:
-    """(steps, n) shares of each step, on a copy of the policy.
+def walk(policy: Policy, course: Course, said: Said | None = None) -> FloatArray:
+    """(steps, n) shares of each step, on a copy of the policy; `said` is filled with what it says of its plans.
 
     It is first asked when there is a first reading; one that sees the future (it has `foresee`) is told the table and
     asked from the first step on. Where the first step has to set floors, it does nothing else.
@@ -93,6 +94,8 @@ def walk(policy: Policy, course: Course) -> FloatArray:
                 decision = decided(answer, course.terms, policy.name)
                 if decision is not None:
                     walker.step(step, decision)
+                    if said is not None and walker.now is not now:
+                        said.note(policy, step, walker.now - now)
         shares[step] = walker.now
     return shares
 
