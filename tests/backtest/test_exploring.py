@@ -35,7 +35,7 @@ SETTINGS = st.builds(
 @pytest.mark.parametrize("name", QUICK)
 @given(seed=SEEDS, setting=SETTINGS)
 def test_floors_are_kept_at_every_step_and_are_five_percent_at_most(name: str, seed: int, setting: Setting) -> None:
-    course = Course.of(table(rates(seed)), setting)
+    course = Course.of(table(rates(seed, 20)), setting)
     shares, floors = walk(policy(name), course), np.array(course.terms.low)
     assert floors.sum() <= BUDGET + 1e-12
     free = ~np.isin(course.terms.names, list(setting.limits.held))
@@ -47,7 +47,7 @@ def test_floors_are_kept_at_every_step_and_are_five_percent_at_most(name: str, s
 @given(seed=SEEDS, setting=SETTINGS)
 def test_with_floors_everything_that_may_be_held_is_read_from_the_first_step_on(seed: int, setting: Setting) -> None:
     seen = list[Observation]()
-    rows = table(rates(seed))
+    rows = table(rates(seed, 20))
     course = Course.of(rows, replace(setting, data_lag=1))
     shares = walk(Spy(seen), course)
     for each in seen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .features import Features, FloatArray
 
@@ -37,7 +38,8 @@ class PooledRidge:
     with s_j^2 the mean square of feature j, so that a feature's unit does not matter, and 1 / h because h stretches
     that overlap tell as much as one. w0 is partly what is expected of any series (most of the mean whose age fits the
     horizon), partly what the next shorter horizon has learned. A forecast uses only what has ended: X[t] is learned
-    from h steps later.
+    from h steps later. Where not everything is read, X[t] of an alternative is learned from only if it was read both
+    then and h steps later: a reading that is carried on tells nothing new.
 
     step_hours  from one reading to the next
     count       number of horizons
@@ -56,6 +58,7 @@ class PooledRidge:
         longest = int(self.steps[-1]) + 1
         self._past, self._sums = np.zeros((longest, size, width)), np.zeros((longest, size))
         self._sum = np.zeros(size)
+        self._read: NDArray[np.bool_] | None = None
         self._forget = float(np.exp2(-step_hours / max(FORGET_HOURS, FORGET_STEPS * step_hours)))
         self._refit = max(1, round(max(REFIT_HOURS / step_hours, REFIT_STEPS)))
 
@@ -67,16 +70,23 @@ class PooledRidge:
         weights[:, features.running_mean] = ALL
         return weights
 
-    def take(self, rates: FloatArray, quotes: FloatArray | None = None) -> FloatArray:
+    def take(
+        self, rates: FloatArray, quotes: FloatArray | None = None, read: NDArray[np.bool_] | None = None
+    ) -> FloatArray:
         """One reading more, (n,) USD/h; the forecasts after it, (horizons, n) USD/h.
 
-        `rates` are finite; an alternative that was not seen carries its last reading.
+        `rates` are finite; an alternative that was not read now carries its last reading, and is False in `read`, (n,);
+        None where all were.
         """
         apart, now = self._features.take(rates, quotes)
         size = len(self._past)
         self._sum = self._sum + apart
-        self._learn(size)
         place = self._taken % size
+        if self._read is None and read is not None and not read.all():
+            self._read = np.ones(self._sums.shape, dtype=bool)
+        if self._read is not None:
+            self._read[place] = True if read is None else read
+        self._learn(size)
         self._past[place], self._sums[place] = now, self._sum
         self._taken += 1
         self._spread += (now * now).mean(axis=0)
@@ -93,6 +103,9 @@ class PooledRidge:
         many, began = len(ended), (self._taken - ended) % size
         known = self._past[began]
         brought = (self._sum - self._sums[began]) / ended[:, None]
+        if self._read is not None:
+            both = self._read[began] & self._read[self._taken % size]
+            known, brought = known * both[:, :, None], brought * both
         turned, weight = known.transpose(0, 2, 1), 1.0 / ended
         self._squares[:many] *= self._forget
         self._products[:many] *= self._forget

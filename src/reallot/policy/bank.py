@@ -9,6 +9,7 @@ import numpy as np
 from ..forecast.ridge import PooledRidge
 from .base import FloatArray, Terms
 from .recursion import stretches, worth
+from .seen import BoolArray
 from .work import full_cost
 
 DEPTH = 9
@@ -71,9 +72,12 @@ class Bank:
         self._taken = 0
         self.forecasts, self.hours = np.zeros((len(hours), terms.size)), hours
 
-    def take(self, rates: FloatArray, quotes: FloatArray | None) -> FloatArray:
-        """One reading more, finite; what a unit of share is worth to each rule, (rules, n) USD; keeps `forecasts`."""
-        self.forecasts = self._ridge.take(rates, quotes)
+    def take(self, rates: FloatArray, quotes: FloatArray | None, read: BoolArray | None = None) -> FloatArray:
+        """One reading more, finite; what a unit of share is worth to each rule, (rules, n) USD; keeps `forecasts`.
+
+        `read`, (n,), is False for what is carried on from an earlier reading; None where nothing is.
+        """
+        self.forecasts = self._ridge.take(rates, quotes, read)
         self._taken += 1
         blocks = stretches(self.forecasts, self.hours)
         values = worth(blocks, self._depths, self._times * self._cost) / self._times[:, None]

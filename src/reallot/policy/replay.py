@@ -87,7 +87,7 @@ class Replay:
         else:
             earned = self._shadows.earn(rates)
             self._scores = 0.5 ** (1.0 / MEMORY_STEPS) * self._scores + earned - earned[-1]
-        values = self._bank.take(rates, observation.quotes)
+        values = self._bank.take(rates, observation.quotes, self._seen.read)
         best = int(np.argmax(self._scores))
         if self._scores[best] > self._scores[self._leader] + MARGIN * full_cost(terms):
             self._leader = best

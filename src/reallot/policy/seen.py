@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .base import FloatArray, Observation, Target
+
+BoolArray = NDArray[np.bool_]
 
 
 def looked_at(observation: Observation) -> FloatArray:
@@ -16,19 +19,23 @@ class LastSeen:
     """The newest known number of each alternative; NaN for one that was never seen.
 
     quotes  False where quotes are not looked at, but what was paid
+    read    (n,) True for what the newest take has seen; None where that is all, and before the first
     """
 
     def __init__(self, *, quotes: bool = True) -> None:
         self._known: FloatArray | None = None
         self._quotes = quotes
+        self.read: BoolArray | None = None
 
     def take(self, observation: Observation) -> FloatArray:
         """(n,) with this step's numbers in place; what is not seen now stays as it was."""
         seen = looked_at(observation) if self._quotes else observation.rates
-        if self._known is None or not np.isnan(seen).any():
+        missing = np.isnan(seen)
+        self.read = ~missing if missing.any() else None
+        if self._known is None or self.read is None:
             self._known = seen
         else:
-            self._known = np.where(np.isnan(seen), self._known, seen)
+            self._known = np.where(missing, self._known, seen)
         return self._known
 
 

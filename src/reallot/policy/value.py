@@ -51,7 +51,7 @@ class ValueLP:
             self._ridge = PooledRidge(terms.size, terms.step_hours, depth(terms, rates), quotes=quotes is not None)
             self._judged = judged_over(self._ridge.hours, terms, rates)
             self._sure = Confidence(terms, float(self._ridge.hours[self._judged]), shadows=False)
-        hours, forecasts = self._ridge.hours, self._ridge.take(rates, quotes)
+        hours, forecasts = self._ridge.hours, self._ridge.take(rates, quotes, self._seen.read)
         per_hour = forecasts[self._judged]
         self._sure.take(observation.shares, rates, per_hour)
         cost = self._times * full_cost(terms)

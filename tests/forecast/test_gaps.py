@@ -1,0 +1,68 @@
+"""Forecasts where not everything is read: what is carried on is not learned from; where all is read nothing changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reallot.forecast.ridge import HANDED_ON, PENALTY, FloatArray, PooledRidge
+from reallot.policy.base import Observation, Terms
+from reallot.policy.seen import LastSeen
+
+SEEDS = st.integers(0, 2**32 - 1)
+SIZE, STEPS = 3, 40
+
+
+def readings(seed: int, steps: int = STEPS) -> FloatArray:
+    drawn = np.random.default_rng(seed)
+    return 1.0 + np.cumsum(drawn.normal(size=(steps, SIZE)), axis=0) / 5.0
+
+
+@given(SEEDS)
+def test_where_everything_is_read_forecasts_are_the_same_to_the_last_bit(seed: int) -> None:
+    told, untold, every = PooledRidge(SIZE, 1.0, 4), PooledRidge(SIZE, 1.0, 4), np.ones(SIZE, dtype=bool)
+    for row in readings(seed, 200):
+        assert np.array_equal(told.take(row, None, every), untold.take(row))
+
+
+@given(SEEDS)
+def test_what_was_not_read_at_both_ends_is_left_out_of_the_regression(seed: int) -> None:
+    rates, read = readings(seed), np.random.default_rng(seed).random((STEPS, SIZE)) < 0.7
+    read[0] = True
+    for t in range(1, STEPS):
+        rates[t] = np.where(read[t], rates[t], rates[t - 1])
+    ridge, features = PooledRidge(SIZE, 1.0, 3), PooledRidge(SIZE, 1.0, 3)._features
+    taken = [features.take(row) for row in rates]
+    apart, known = np.array([each for each, _ in taken]), np.array([each for _, each in taken])
+    forecasts = np.array([ridge.take(row, None, seen) for row, seen in zip(rates, read, strict=True)])
+    forget, fitted = 0.5 ** (1.0 / 2000.0), STEPS - STEPS % 6
+    spread = (known[:fitted] ** 2).mean(axis=(0, 1))
+    penalty = PENALTY * SIZE * np.maximum(spread, 1e-12 * spread.mean())
+    learned, trusted = np.zeros(known.shape[2]), 1.0
+    for place, h in enumerate((1, 2, 4)):
+        trust = fitted / (fitted + 0.3 * h)
+        first = ridge._first[place] * trust
+        if place:
+            first = (1.0 - HANDED_ON) * first + HANDED_ON * learned * trust / trusted
+        left, right = np.diag(penalty), penalty * first
+        for t in range(fitted - h):
+            rows = read[t] & read[t + h]
+            weight, x = forget ** (fitted - h - 1 - t) / h, known[t][rows]
+            left = left + weight * x.T @ x
+            right = right + weight * x.T @ apart[t + 1 : t + 1 + h].mean(axis=0)[rows]
+        learned, trusted = np.linalg.solve(left, right), trust
+        assert forecasts[-1, place] == pytest.approx(known[-1] @ learned, rel=1e-6, abs=1e-9)
+
+
+def test_what_is_seen_now_is_told_from_what_is_carried_on() -> None:
+    seen, terms, shares = LastSeen(), Terms(("a", "b"), 1.0), np.array([0.5, 0.5])
+    rows = np.array([[1.0, np.nan], [2.0, 3.0], [np.nan, 4.0]])
+    found = [seen.take(Observation(terms, 1, shares, rows[0])), seen.read]
+    assert np.array_equal(found[0], rows[0], equal_nan=True) and found[1] is not None
+    assert found[1].tolist() == [True, False]
+    seen.take(Observation(terms, 2, shares, rows[1]))
+    assert seen.read is None
+    assert seen.take(Observation(terms, 3, shares, rows[2])).tolist() == [2.0, 4.0]
+    assert seen.read is not None and seen.read.tolist() == [False, True]
