@@ -146,13 +146,16 @@ def test_the_public_name_is_the_function_whatever_of_its_room_is_imported() -> N
 class Told:
     """Goes from a to b at step 3 and back at step 6, and says of each how sure it is."""
 
-    name, hours = "told", 2.0
+    name = "told"
 
     def decide(self, observation: Observation) -> Target | None:
         return {3: Target(np.array([0.5, 0.5])), 6: Target(np.array([1.0, 0.0]))}.get(observation.step)
 
     def confidence(self, change: FloatArray) -> float | None:
         return 0.8 if change[1] > 0.0 else None
+
+    def judged_over(self, change: FloatArray) -> float | None:
+        return 2.0
 
 
 def test_plans_are_listed_with_what_was_said_of_them_and_what_came_of_it() -> None:
@@ -164,6 +167,7 @@ def test_plans_are_listed_with_what_was_said_of_them_and_what_came_of_it() -> No
     assert plans.index.tolist() == [rows.index[3], rows.index[6]]
     assert plans["moved"].tolist() == [0.5, 0.5] and plans["cost"].tolist() == pytest.approx([0.2, 0.2])
     assert plans["confidence"].tolist() == pytest.approx([0.8, np.nan], nan_ok=True)
+    assert plans["hours"].tolist() == [2.0, 2.0]
     assert plans["net"].tolist() == pytest.approx([1.8, -2.2])
     seen = result.reliability("told")
     assert seen.counts.tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 1, 0] and seen.base == 1.0

@@ -146,20 +146,25 @@ class Backtest:
         return pd.DataFrame(self[name].shares, index=self.table.index, columns=list(self.table.names))
 
     def plans(self, name: str) -> pd.DataFrame:
-        """One row for each step in which a policy changed shares, by time: moved, cost, confidence, net.
+        """One row for each step in which a policy changed shares, by time: moved, cost, confidence, hours, net.
 
         moved is a share of capacity, cost USD. confidence is the probability that the policy gave: that the change
-        earns back its cost within the hours over which it judges. net is what came of it, USD: what the change earned
-        within these hours less its cost. NaN where the policy could not say, or the table ends before.
+        earns back its cost within `hours`. net is what came of it, USD: what the change earned within these hours less
+        its cost. NaN where the policy could not say, or the table ends before.
         """
         import pandas as pd
 
         run, account = self[name], self[name].account
         steps = np.flatnonzero(account.changed)
         changes = np.diff(np.vstack([self.start, run.shares]), axis=0)[steps]
-        net = gains(changes, steps, run.said.hours, self.table) - account.cost[steps]
-        confidence = [run.said.of(int(step)) for step in steps]
-        columns = {"moved": account.moved[steps], "cost": account.cost[steps], "confidence": confidence, "net": net}
+        sure, hours = run.said.of(steps)
+        columns = {
+            "moved": account.moved[steps],
+            "cost": account.cost[steps],
+            "confidence": sure,
+            "hours": hours,
+            "net": gains(changes, steps, hours, self.table) - account.cost[steps],
+        }
         return pd.DataFrame(columns, index=self.table.index[steps])
 
     def reliability(self, name: str) -> Reliability:
@@ -171,7 +176,7 @@ class Backtest:
         if not len(known):
             raise InvalidInput(
                 f"{name} gave no plan a probability that can be judged by the end of {self.table.name}; "
-                "it takes a policy with a method confidence(change), such as replay, and a longer table"
+                "it takes a policy such as replay, with confidence(change) and judged_over(change), and a longer table"
             )
         return reliability(known["confidence"].to_numpy(), known["net"].to_numpy() > 0.0)
 

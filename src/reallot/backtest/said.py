@@ -12,43 +12,41 @@ from numpy.typing import NDArray
 from ..policy.base import Policy
 from .table import FloatArray, RateTable
 
+NOTHING = (math.nan, math.nan)
+
 
 @dataclass
 class Said:
     """Filled step by step; empty for a policy without a method `confidence(change)`.
 
-    confidence  by step in which shares changed: P(the change pays within `hours`), NaN where the policy could not say
-    hours       over which it judges a change
+    plans  by step in which shares changed: P(the change earns back its cost within so many hours), and the hours; NaN
+           where the policy could not say
     """
 
-    confidence: dict[int, float] = field(default_factory=dict)
-    hours: float = math.nan
+    plans: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def note(self, policy: Policy, step: int, change: FloatArray) -> None:
-        """Asks the policy how sure it is of the change of shares, (n,), that was just made."""
+        """Asks the policy how sure it is of the change of shares, (n,), that was just made, and for how long."""
         speaker: Any = policy
-        if callable(getattr(speaker, "confidence", None)):
-            sure = speaker.confidence(change)
-            self.confidence[step] = math.nan if sure is None else float(sure)
-            self.hours = float(getattr(speaker, "hours", math.nan))
+        if callable(getattr(speaker, "confidence", None)) and callable(getattr(speaker, "judged_over", None)):
+            sure, hours = speaker.confidence(change), speaker.judged_over(change)
+            self.plans[step] = math.nan if sure is None else float(sure), math.nan if hours is None else float(hours)
 
-    def of(self, step: int) -> float:
-        """What was said in a step; NaN where nothing was."""
-        return self.confidence.get(step, math.nan)
+    def of(self, steps: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+        """(plans,) probabilities and hours of the changes in these steps; NaN where nothing was said."""
+        said = np.array([self.plans.get(int(step), NOTHING) for step in steps]).reshape(-1, 2)
+        return said[:, 0], said[:, 1]
 
 
-def gains(changes: FloatArray, steps: NDArray[np.intp], hours: float, table: RateTable) -> FloatArray:
+def gains(changes: FloatArray, steps: NDArray[np.intp], hours: FloatArray, table: RateTable) -> FloatArray:
     """(plans,) USD that changes of shares, (plans, n), made in `steps` brought within `hours`, costs not taken off.
 
     Earnings of what was taken less earnings of what was given, at the rates that were paid; NaN where the table ends
-    before, or `hours` is NaN.
+    before, or the hours are NaN.
     """
     result = np.full(len(changes), np.nan)
-    if math.isnan(hours):
-        return result
-    ahead = round(hours / table.step_hours)
+    ends = steps + np.round(np.where(np.isnan(hours), np.inf, hours) / table.step_hours)
+    there = ends <= table.steps
     sums = table.step_hours * np.cumsum(np.vstack([np.zeros(len(table.names)), table.rates]), axis=0)
-    there = steps + ahead <= table.steps
-    first = steps[there]
-    result[there] = (changes[there] * (sums[first + ahead] - sums[first])).sum(axis=1)
+    result[there] = (changes[there] * (sums[ends[there].astype(int)] - sums[steps[there]])).sum(axis=1)
     return result
