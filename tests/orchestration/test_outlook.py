@@ -151,6 +151,19 @@ def test_what_the_policy_said_is_part_of_the_fingerprint() -> None:
     assert optimizer.asked(metrics).by_policy and not alone.asked(same).by_policy
 
 
+def test_the_confidence_of_a_plan_is_the_policys() -> None:
+    optimizer, metrics = shown(made(150, 1), move_cost=0.3)
+    made_plan = optimizer.calculate_optimal_allocation(metrics)
+    assert made_plan.moves
+    same, terms = policy("replay"), Terms(NAMES, MINUTES / 60.0, 0.3, limits=Limits(max_change=0.2))
+    for step, row in enumerate(made(150, 1), 1):
+        same.decide(Observation(terms, step, np.full(3, 1.0 / 3.0), row))
+    change = np.array([made_plan.allocation[name] - 1.0 / 3.0 for name in NAMES])
+    assert made_plan.confidence == same.confidence(change)  # type: ignore[attr-defined]
+    pairs = optimizer.analyze_opportunities(metrics)
+    assert pairs and all(pair.confidence is None or 0.0 < pair.confidence < 1.0 for pair in pairs)
+
+
 def test_a_step_lasts_more_than_nothing() -> None:
     with pytest.raises(ValueError, match="greater than 0"):
         OptimizerConfig(decision_step=timedelta(0))

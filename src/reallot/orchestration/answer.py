@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -19,16 +19,21 @@ from .question import Question
 from .rates import RateRules
 from .records import AllocationPlan
 
+Sure = Callable[[Mapping[str, float]], float | None]
+"""Changes of share by protocol to the probability that they pay."""
+
 
 class Answer:
     """The plan that a question gets: `careful` as it was decided, `plan` at the rates as they are.
 
     Both are None where rates alone settle that nothing moves, or no split meets the limits: `stays` says which.
-    Raises SolverFailed where no certified plan came back, InvalidInput where specs or limits do not fit.
+    `sure` is how sure the policy is of changes of share, where it said what share is worth. Raises SolverFailed where
+    no certified plan came back, InvalidInput where specs or limits do not fit.
     """
 
-    def __init__(self, asked: Question, rules: RateRules) -> None:
+    def __init__(self, asked: Question, rules: RateRules, sure: Sure | None = None) -> None:
         self.asked, self.rules = asked, rules
+        self._sure = sure if asked.by_policy else None
         self.careful: Allocation | None = None
         self.stays = ""
         if asked.settled is not None:
@@ -50,7 +55,9 @@ class Answer:
         return replace(self.careful, problem=self.asked.plain)
 
     def confidence(self, changes: Mapping[str, float], net_benefit: float) -> float | None:
-        """P(net benefit > 0) of these changes of share."""
+        """P(net benefit > 0) of these changes of share; None where too little is known to say."""
+        if self._sure is not None:
+            return self._sure(changes)
         now, hours = self.asked.shares, self.asked.config.horizon_hours
         gains = {name: self.asked.gain(name, now[name], now[name] + change) for name, change in changes.items()}
         return confidence(gains, net_benefit, hours, self.asked.known, self.rules)

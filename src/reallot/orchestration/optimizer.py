@@ -160,7 +160,7 @@ class EarningsOptimizer:
                     metrics, self._known(metrics), self.config, self._specs, self._limits, key, self._before
                 )
                 self._before = asked
-                self._answers[key] = Answer(asked, self.rules)
+                self._answers[key] = Answer(asked, self.rules, self._outlook.confidence)
             except InvalidInput as error:
                 raise OptimizationError(f"specs or limits do not fit what was polled: {error}") from error
             except SolverFailed as error:

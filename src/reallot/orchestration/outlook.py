@@ -17,6 +17,8 @@ from .rates import Track
 from .records import AggregatedMetrics, OptimizerConfig
 
 HOUR = 3600.0
+BALANCED = 1e-6
+"""Changes of share that sum to 0 within this take nothing idle into use."""
 RATES = "rates"
 """In place of a policy's name: none is asked."""
 KEPT = 2016
@@ -65,6 +67,17 @@ class Outlook:
         Only differences are the policy's: their level is what is earned now.
         """
         return self._worth
+
+    def confidence(self, changes: Mapping[str, float]) -> float | None:
+        """P(net benefit > 0) of these changes of share, by the policy; None where it says nothing about them."""
+        sure = getattr(self._policy, "confidence", None)
+        if sure is None or self._terms is None or not changes.keys() <= set(self._terms.names):
+            return None
+        change = np.array([changes.get(name, 0.0) for name in self._terms.names])
+        if abs(change.sum()) > BALANCED:
+            return None  # capacity put to use or left idle: a policy moves what is in use
+        found: float | None = sure(change - change.sum() / np.count_nonzero(change) * (change != 0.0))
+        return found
 
     def take(self, metrics: AggregatedMetrics, tracks: Mapping[str, Track]) -> None:
         """One poll more, with what has been learned from it."""
