@@ -39,44 +39,53 @@ class Taken:
     """The plans that were taken, one entry each.
 
     said   probability that it pays; NaN where too little was known
-    paid   1 where it had earned its cost back by the end of its horizon, 0 where not, NaN where the trace ends before
-    block  number of the stretch of time, a day or the horizon if that is longer, in which it was made
-    hours  horizon
+    hours  over which it is judged; NaN where nothing was known
+    paid   1 where it had earned its cost back by then, 0 where not, NaN where the trace ends before
+    block  number of the stretch of time, a day or the longest of these hours if that is more, in which it was made
     """
 
     said: Floats
+    hours: Floats
     paid: Floats
     block: Floats
+
+
+@dataclass(frozen=True)
+class Truth:
+    """How true the numbers are.
+
+    hours   over which plans are judged, the median
+    base    part that paid; mean: what was said of them on average
+    brier   of what was said, and always_base of who says the base rate, known in hindsight; who says 0.5 has 0.25
+    low, high  95 % interval of brier - always_base, by drawing blocks of time anew
+    ece     expected calibration error, and the ends of its interval
+    """
+
     hours: float
+    base: float
+    mean: float
+    brier: float
+    always_base: float
+    low: float
+    high: float
+    ece: float
+    ece_low: float
+    ece_high: float
 
 
 @dataclass(frozen=True)
 class Judged:
     """One set at one cost, k days of mean earnings for moving everything.
 
-    plans   taken; over: whose horizon ended within the trace; said: of these, with a number
-    base    part of the last that paid; mean: what was said of them on average
-    brier   of what was said, always_base and always_half of who says the base rate (known in hindsight) or 0.5
-    low, high  95 % interval of brier - always_base, by drawing blocks of time anew
-    ece     expected calibration error, and the ends of its interval
+    plans  taken; over: which ended within the trace; said: of these, with a number; true: None below FEW
     """
 
     what: str
     k: float
-    hours: str
     plans: int
     over: int
     said: int
-    base: float
-    mean: float
-    brier: float
-    always_base: float
-    always_half: float
-    low: float
-    high: float
-    ece: float
-    ece_low: float
-    ece_high: float
+    true: Truth | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ def taken(table: RateTable, k: float, policy: Replay | None = None) -> Taken:
     walker, steps = Walker(course), table.steps
     shares = np.empty((steps, len(course.start)))
     shares[: course.lag] = walker.now
-    plans: list[tuple[int, float, Floats]] = []
+    plans: list[tuple[int, float | None, float | None, Floats]] = []
     for step in range(course.lag, steps):
         before = walker.now
         seen = Observation(course.terms, step, before, *course.seen(step, shares))
@@ -109,23 +118,20 @@ def taken(table: RateTable, k: float, policy: Replay | None = None) -> Taken:
         shares[step] = walker.now
         change = walker.now - before
         if change.any():
-            sure = policy.confidence(change)
-            plans.append((step, np.nan if sure is None else sure, change))
-    hours = policy.hours
-    return _outcomes(table, course.terms.move_cost, plans, hours)
+            plans.append((step, policy.confidence(change), policy.judged_over(change), change))
+    return _outcomes(table, course.terms.move_cost, plans)
 
 
-def _outcomes(table: RateTable, cost: float, plans: Sequence[tuple[int, float, Floats]], hours: float) -> Taken:
-    ahead = round(hours / table.step_hours)
+def _outcomes(table: RateTable, cost: float, plans: Sequence[tuple[int, float | None, float | None, Floats]]) -> Taken:
     sums = table.step_hours * np.cumsum(np.vstack([np.zeros(len(table.names)), table.rates]), axis=0)
-    paid = [
-        float(change @ (sums[step + ahead] - sums[step]) > cost * np.abs(change).sum() / 2.0)
-        if step + ahead <= table.steps
-        else np.nan
-        for step, _, change in plans
-    ]
-    at = np.array([step for step, _, _ in plans], dtype=float) * table.step_hours
-    return Taken(np.array([said for _, said, _ in plans]), np.array(paid), at // max(24.0, hours), hours)
+    paid = np.full(len(plans), np.nan)
+    for place, (step, _, hours, change) in enumerate(plans):
+        end = table.steps + 1 if hours is None else step + round(hours / table.step_hours)
+        if end <= table.steps:
+            paid[place] = change @ (sums[end] - sums[step]) > cost * np.abs(change).sum() / 2.0
+    said, spans = (np.array([np.nan if each[k] is None else each[k] for each in plans], dtype=float) for k in (1, 2))
+    longest = max(24.0, float(np.nanmax(spans, initial=0.0)))
+    return Taken(said, spans, paid, np.array([plan[0] for plan in plans]) * table.step_hours // longest)
 
 
 def judged(what: str, k: float, sets: Sequence[Taken]) -> tuple[Judged, Reliability | None]:
@@ -134,18 +140,15 @@ def judged(what: str, k: float, sets: Sequence[Taken]) -> tuple[Judged, Reliabil
     block = np.concatenate([1e6 * place + each.block for place, each in enumerate(sets)])
     over = ~np.isnan(paid)
     both = over & ~np.isnan(said)
-    spans = sorted({each.hours for each in sets})
-    hours = f"{spans[0]:g}" if len(spans) == 1 else f"{spans[0]:g} to {spans[-1]:g}"
     counts = (len(said), int(over.sum()), int(both.sum()))
     if counts[2] < FEW:
-        nan = float("nan")
-        return Judged(what, k, hours, *counts, nan, nan, nan, nan, 0.25, nan, nan, nan, nan, nan), None
+        return Judged(what, k, *counts, None), None
     seen = reliability(said[both], paid[both])
     better, off = _drawn(said[both], paid[both], block[both])
     low, high, ece_low, ece_high = (float(np.quantile(each, q)) for each in (better, off) for q in (0.025, 0.975))
-    mean = float(said[both].mean())
-    brier = (seen.brier, seen.base_brier, 0.25)
-    return Judged(what, k, hours, *counts, seen.base, mean, *brier, low, high, seen.ece, ece_low, ece_high), seen
+    hours = float(np.median(np.concatenate([each.hours for each in sets])[both]))
+    known = (hours, seen.base, float(said[both].mean()), seen.brier, seen.base_brier)
+    return Judged(what, k, *counts, Truth(*known, low, high, seen.ece, ece_low, ece_high)), seen
 
 
 def _drawn(said: Floats, paid: Floats, block: Floats) -> tuple[Floats, Floats]:
@@ -207,19 +210,22 @@ def left_out() -> str:
 def table(rows: Sequence[Judged | Bin]) -> str:
     """Both tables as Markdown."""
     lines = [
-        "| set | k | horizon, h | plans | over | with a number | paid | said | Brier | base rate | 0.5 "
+        "| set | k | plans | over | with a number | judged over, h | paid | said | Brier | base rate | 0.5 "
         "| Brier less base rate's, 95 % | ECE, 95 % |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         if not isinstance(row, Judged):
             continue
-        line = f"| {row.what} | {row.k:g} | {row.hours} | {row.plans:,} | {row.over:,} | {row.said:,} |"
-        if np.isnan(row.brier):
-            lines.append(f"{line} {' | '.join(['too few', *[''] * 6])} |")
+        line = f"| {row.what} | {row.k:g} | {row.plans:,} | {row.over:,} | {row.said:,} |"
+        if row.true is None:
+            lines.append(f"{line} too few{' |' * 8}")
             continue
-        numbers = f"{row.base:.2f} | {row.mean:.2f} | {row.brier:.3f} | {row.always_base:.3f} | {row.always_half:.2f}"
-        spans = f"{row.low:+.3f} to {row.high:+.3f} | {row.ece:.3f} ({row.ece_low:.3f} to {row.ece_high:.3f})"
+        true = row.true
+        numbers = (
+            f"{true.hours:g} | {true.base:.2f} | {true.mean:.2f} | {true.brier:.3f} | {true.always_base:.3f} | 0.25"
+        )
+        spans = f"{true.low:+.3f} to {true.high:+.3f} | {true.ece:.3f} ({true.ece_low:.3f} to {true.ece_high:.3f})"
         lines.append(f"{line} {numbers} | {spans} |")
     lines += ["", "| set | k | said from | to | mean said | paid | plans |"]
     lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -232,9 +238,10 @@ def table(rows: Sequence[Judged | Bin]) -> str:
 
 ABOUT = (
     "The default policy on the reference problem; k is the cost of moving everything in days of mean earnings. A plan "
-    "has paid where the shares it changed had earned more than it cost by the end of the horizon. Only plans that were "
-    f"taken, that are over, and of which something was said count; below {FEW} of them nothing is said here. Plans "
-    "overlap: intervals are from drawing whole stretches of time anew (a day, or the horizon where that is longer), "
-    f"{DRAWS:,} times. The base rate's Brier score knows in hindsight how many paid. Made worlds: nine families, seeds "
-    f"{SEEDS[0]} to {SEEDS[-1]}, on which nothing was chosen."
+    "has paid where the shares it changed had earned more than it cost by the end of the horizon over which it was "
+    "judged, the one where it looked surest. Only plans that were taken, that are over, and of which something was "
+    f"said count; below {FEW} of them nothing is said here. Plans overlap: intervals are from drawing whole stretches "
+    f"of time anew (a day, or the longest horizon if that is more), {DRAWS:,} times. The base rate's Brier score knows "
+    f"in hindsight how many paid. Made worlds: nine families, seeds {SEEDS[0]} to {SEEDS[-1]}, on which nothing was "
+    "chosen."
 )

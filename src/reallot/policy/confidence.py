@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInput
 from .bank import COVER
@@ -14,98 +14,110 @@ from .base import FloatArray, Terms
 from .logistic import MOST, Logistic
 from .work import full_cost
 
+Places = NDArray[np.intp]
+
 LEAST_STEPS = 48
-"""A plan is judged by what it brings in so many steps, or more where moves cost more."""
+"""Plans are judged over horizons of up to so many steps, or longer where moves cost more."""
 LEAST_ERRORS = 10
-"""Forecasts that have to be over before a plan has a score."""
+"""Forecasts over a horizon that have to be over before a plan is judged by it."""
 LEAST_OWN, LEAST_SHADOWS = 10, 30
 """Plans that have to be over before a probability is given: those taken, and those of shadow portfolios."""
 SHADOW_WEIGHT = 0.25
 """Of a shadow's plan: many rules make the same one."""
 HALF_LIFE_STEPS = 2000.0
 """Half of what is learned is forgotten in so many steps."""
-SAME = 1e-9
+SAME, UNEVEN = 1e-9, 1e-6
+"""Changes as small are none; what sums to more is no exchange of shares."""
 
 
 def judged_over(hours: FloatArray, terms: Terms, rates: FloatArray) -> int:
-    """Place, in the rising horizons `hours`, of the one over which plans are judged; `rates` are the first reading.
+    """How many of the rising horizons `hours` plans are judged over; `rates` are the first reading.
 
-    The first of at least LEAST_STEPS steps in which the mean rate earns a full move COVER times: alternatives differ
-    by a part of it, and a plan that cannot earn its cost back by then would be called bad however good it is.
+    Up to the first of at least LEAST_STEPS steps in which the mean rate earns a full move COVER times: alternatives
+    differ by a part of it, and a plan that cannot earn its cost back by then would be called bad however good it is.
     """
     earned = float(np.abs(rates).mean()) * hours
     enough = (hours >= LEAST_STEPS * terms.step_hours * (1.0 - SAME)) & (earned >= COVER * full_cost(terms))
-    return int(np.argmax(enough)) if enough.any() else len(hours) - 1
+    return int(np.argmax(enough)) + 1 if enough.any() else len(hours)
 
 
 @dataclass(frozen=True)
 class _Plans:
-    """Changes of shares, (m, n); what each costs, USD, and its score, (m,)."""
+    """Plans of one step judged over one horizon.
 
+    until    reading at which it ends
+    changes  of shares, (m, n); costs, (m,) USD; scores, (m,)
+    begun    (n,) USD that a full share had earned by then
+    own      True where they were taken, False where they are shadows'
+    """
+
+    until: int
     changes: FloatArray
     costs: FloatArray
     scores: FloatArray
-
-
-@dataclass
-class _Moment:
-    """What was known then: (n,) USD that a full share had earned so far and was to earn; and the plans made."""
-
-    earned: FloatArray
-    expected: FloatArray
-    own: _Plans | None = None
-    shadows: _Plans | None = None
+    begun: FloatArray
+    own: bool
 
 
 class Confidence:
-    """P(net benefit > 0) of a plan over the next `hours`, learned from plans that are over.
+    """P(net benefit > 0) of a plan, learned from plans that are over.
 
-    For a change D of shares the benefit is net = H f . D - costs, with f the forecast of mean rates over the H hours.
-    What past forecasts missed, e = earned - H f, spreads along D with deviation sd, and the score s = net / sd becomes
+    For a change D of shares the benefit over a horizon of H hours is net = H f . D - costs, with f the forecast of
+    mean rates over these hours. What past forecasts missed, e = earned - H f, spreads along D with deviation sd. A
+    plan is judged over the horizon where its score s = net / sd is best: a move for the next hours, to be taken back,
+    is not asked to pay for days. The score becomes
 
         P = 1 / (1 + exp(-(a + b s)))
 
     (a, b) are fitted to what came of plans with their scores: once to the plans that were taken, once to those of
     shadow portfolios, and P is the mean of both. Without that step an optimiser's plans are less sure than they look,
-    since it picks those whose forecast errs upward. Everything is learned when it is over, `hours` later; memory and
-    time of a step do not grow.
+    since it picks those whose forecast errs upward, and the horizon is picked likewise. Everything is learned when it
+    is over; memory and time of a step do not grow.
 
     terms    what moves cost
-    hours    over which plans are judged
+    hours    (B,) rising horizons over which plans may be judged
     shadows  False where no shadow's plans come: then those that were taken are enough
     """
 
-    def __init__(self, terms: Terms, hours: float, *, shadows: bool = True) -> None:
-        self.hours = hours
-        self._terms, self._steps = terms, max(1, round(hours / terms.step_hours))
-        self._earned, self._shares = np.zeros(terms.size), np.zeros(0)
-        self._moments: deque[_Moment] = deque()
-        self._keep = 0.5 ** (1.0 / HALF_LIFE_STEPS)
-        self._errors, self._weight = 0, 0.0
-        self._mean, self._square = np.zeros(terms.size), np.zeros((terms.size, terms.size))
+    def __init__(self, terms: Terms, hours: FloatArray, *, shadows: bool = True) -> None:
+        count, size = len(hours), terms.size
+        self._terms, self._hours = terms, hours
+        self._steps = np.maximum(1, np.round(hours / terms.step_hours)).astype(int)
+        self._begins = np.cumsum(self._steps) - self._steps
+        self._foreseen = np.zeros((int(self._steps.sum()), size))
+        self._taken, self._earned, self._shares = 0, np.zeros(size), np.zeros(size)
+        self._expected, self._keep = np.zeros((count, size)), 0.5 ** (1.0 / HALF_LIFE_STEPS)
+        self._weights, self._means = np.zeros(count), np.zeros((count, size))
+        self._squares = np.zeros((count, size, size))
+        self._plans: tuple[deque[_Plans], ...] = tuple(deque() for _ in range(count))
         self.own, self.shadows = Logistic(), Logistic() if shadows else None
 
-    def take(self, shares: FloatArray, rates: FloatArray, per_hour: FloatArray) -> None:
-        """One step more: the shares in force, (n,); the newest reading and the forecast after it, (n,) USD/h.
+    def take(self, shares: FloatArray, rates: FloatArray, forecasts: FloatArray) -> None:
+        """One step more: the shares in force, (n,); the newest reading, (n,), and the forecasts after it, (B, n) USD/h.
 
         A change of shares since the step before is a plan that was taken then.
         """
-        if self._moments:
-            self._moments[-1].own = self._own(shares - self._shares)
-        self._shares = shares
+        change = shares - self._shares
+        if self._taken and (cost := self._cost(change)) is not None:
+            self._put(change[None], np.array([cost]), own=True)
+        self._shares, self._taken = shares, self._taken + 1
         self._earned = self._earned + self._terms.step_hours * (rates - rates.mean())
-        self.own.forget(self._keep)
-        if self.shadows is not None:
-            self.shadows.forget(self._keep)
-        if len(self._moments) == self._steps:
-            self._over(self._moments.popleft())
-        self._moments.append(_Moment(self._earned, self.hours * per_hour))
+        self._expected = self._hours[:, None] * forecasts
+        for learned in (self.own, self.shadows):
+            if learned is not None:
+                learned.forget(self._keep)
+        places = self._begins + self._taken % self._steps
+        self._miss(self._earned - self._foreseen[places[: int((self._steps < self._taken).sum())]])
+        self._foreseen[places] = self._earned + self._expected
+        for waiting in self._plans:
+            while waiting and waiting[0].until <= self._taken:
+                self._over(waiting.popleft())
 
     def imagined(self, changes: FloatArray, costs: FloatArray) -> None:
         """What shadows do in this step: changes of shares, (rules, n), and what they cost, (rules,) USD."""
         moved = changes.any(axis=1)
         if moved.any():
-            self._moments[-1].shadows = self._scored(changes[moved], costs[moved])
+            self._put(changes[moved], costs[moved], own=False)
 
     def of(self, change: ArrayLike) -> float | None:
         """P(net benefit > 0) of changing shares by (n,) now; None where too little is over, or nothing changes.
@@ -113,45 +125,71 @@ class Confidence:
         It takes LEAST_OWN plans that were taken and LEAST_SHADOWS of shadows. Raises InvalidInput for a change of
         another length, or that does not sum to 0: what is given up by one alternative is taken by another.
         """
-        given = np.asarray(change, dtype=float)
-        if given.shape != (self._terms.size,) or not np.isfinite(given).all():
-            wrong = f"a change of {given.tolist()} for {self._terms.size} alternatives"
-            raise InvalidInput(f"{wrong}; give one finite number each")
-        if abs(float(given.sum())) > 1e-6:
-            raise InvalidInput(f"a change of shares that sums to {given.sum():g}; what one gives another takes: 0")
-        plan = self._own(given)
-        if plan is None or self.own.count < LEAST_OWN:
+        judged = self._judged(change)
+        if judged is None or self.own.count < LEAST_OWN:
             return None
-        score = float(plan.scores[0])
+        score = float(judged[0][0])
         if self.shadows is None:
             return self.own.at(score)
         return None if self.shadows.count < LEAST_SHADOWS else (self.own.at(score) + self.shadows.at(score)) / 2.0
 
-    def _own(self, change: FloatArray) -> _Plans | None:
-        """The one plan with its score; None where there is none, or shares came or went."""
-        sizes = np.abs(change)
-        if not self._moments or sizes.max() <= SAME or abs(float(change.sum())) > 1e-6:
-            return None
-        cost = self._terms.move_cost * sizes.sum() / 2.0 + self._terms.move_fee * np.count_nonzero(sizes > SAME)
-        return self._scored(change[None], np.array([cost]))
+    def over(self, change: ArrayLike) -> float | None:
+        """Hours over which `of` judges this change; None where no forecast is over. Raises as `of`."""
+        judged = self._judged(change)
+        return None if judged is None else float(self._hours[judged[1][0]])
 
-    def _scored(self, changes: FloatArray, costs: FloatArray) -> _Plans | None:
-        if self._errors < LEAST_ERRORS:
+    def _judged(self, change: ArrayLike) -> tuple[FloatArray, Places] | None:
+        given = np.asarray(change, dtype=float)
+        if given.shape != (self._terms.size,) or not np.isfinite(given).all():
+            wrong = f"a change of {given.tolist()} for {self._terms.size} alternatives"
+            raise InvalidInput(f"{wrong}; give one finite number each")
+        if abs(float(given.sum())) > UNEVEN:
+            raise InvalidInput(f"a change of shares that sums to {given.sum():g}; what one gives another takes: 0")
+        cost = self._cost(given)
+        return None if cost is None else self._scored(given[None], np.array([cost]))
+
+    def _cost(self, change: FloatArray) -> float | None:
+        """USD; None where nothing changes, or shares came or went."""
+        sizes = np.abs(change)
+        if sizes.max() <= SAME or abs(float(change.sum())) > UNEVEN:
             return None
-        net = changes @ self._moments[-1].expected - costs
-        square, mean = ((changes @ self._square) * changes).sum(axis=1), changes @ self._mean
+        return float(self._terms.move_cost * sizes.sum() / 2.0 + self._terms.move_fee * np.count_nonzero(sizes > SAME))
+
+    def _scored(self, changes: FloatArray, costs: FloatArray) -> tuple[FloatArray, Places] | None:
+        """(m,) the best score of each, and the places of the horizons where it is; None where no forecast is over."""
+        many = int((self._taken - self._steps >= LEAST_ERRORS).sum())
+        if not many:
+            return None
+        net = changes @ self._expected[:many].T - costs[:, None]
+        square = ((changes @ self._squares[:many]) * changes).sum(axis=2).T
+        mean = changes @ self._means[:many].T
         deviation = np.sqrt(np.maximum(square - mean * mean, 0.0))
         sure = deviation * MOST <= np.abs(net)
-        return _Plans(changes, costs, np.where(sure, np.sign(net) * MOST, net / np.where(sure, 1.0, deviation)))
+        scores = np.where(sure, np.sign(net) * MOST, net / np.where(sure, 1.0, deviation))
+        places = np.argmax(scores, axis=1)
+        return scores[np.arange(len(scores)), places], places
 
-    def _over(self, moment: _Moment) -> None:
-        """What came of a moment's forecast and plans."""
-        came = self._earned - moment.earned
-        error = came - moment.expected
-        self._errors += 1
-        self._weight = self._keep * self._weight + 1.0
-        self._mean += (error - self._mean) / self._weight
-        self._square += (np.outer(error, error) - self._square) / self._weight
-        for plans, learned, weight in ((moment.own, self.own, 1.0), (moment.shadows, self.shadows, SHADOW_WEIGHT)):
-            if plans is not None and learned is not None:
-                learned.see(plans.scores, plans.changes @ came > plans.costs, weight)
+    def _put(self, changes: FloatArray, costs: FloatArray, *, own: bool) -> None:
+        """Keeps plans until they are over."""
+        judged = self._scored(changes, costs)
+        if judged is None:
+            return
+        scores, places = judged
+        for place in np.unique(places).tolist():
+            here, until = places == place, self._taken + int(self._steps[place])
+            self._plans[place].append(_Plans(until, changes[here], costs[here], scores[here], self._earned, own))
+
+    def _over(self, plans: _Plans) -> None:
+        """What came of plans."""
+        learned = self.own if plans.own else self.shadows
+        if learned is not None:
+            paid = plans.changes @ (self._earned - plans.begun) > plans.costs
+            learned.see(plans.scores, paid, 1.0 if plans.own else SHADOW_WEIGHT)
+
+    def _miss(self, errors: FloatArray) -> None:
+        """What the forecasts that end now have missed, USD, (as many as end, n): the shortest horizons first."""
+        many = len(errors)
+        self._weights[:many] = self._keep * self._weights[:many] + 1.0
+        part = (1.0 / self._weights[:many])[:, None]
+        self._means[:many] += part * (errors - self._means[:many])
+        self._squares[:many] += part[:, :, None] * (errors[:, :, None] * errors[:, None, :] - self._squares[:many])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .base import FloatArray
+
+Bools = NDArray[np.bool_]
 
 FIRST = (0.0, 1.7)
 """(a, b) before anything is learned: b = 1.7 is nearly the normal distribution."""
@@ -36,32 +39,33 @@ class Logistic:
     def __init__(self) -> None:
         bins = round(2.0 * MOST / WIDTH) + 1
         self._weights, self._scores = np.zeros((2, bins)), np.zeros((2, bins))
-        self._fitted: tuple[float, float] | None = FIRST
+        self._curve, self._fitted = FIRST, True
         self.count = 0
 
     def forget(self, part: float) -> None:
         """What was learned counts `part` of what it did."""
         self._weights *= part
         self._scores *= part
-        self._fitted = None if self.count else FIRST
+        self._fitted = not self.count
 
-    def see(self, scores: FloatArray, true: np.ndarray[tuple[int], np.dtype[np.bool_]], weight: float) -> None:
+    def see(self, scores: FloatArray, true: Bools, weight: float) -> None:
         """Scores (m,), and whether what was scored came true, (m,), each with this weight."""
         cut = clipped(scores)
         bins, rows = np.round((cut + MOST) / WIDTH).astype(int), true.astype(int)
         np.add.at(self._weights, (rows, bins), weight)
         np.add.at(self._scores, (rows, bins), weight * cut)
         self.count += len(cut)
-        self._fitted = None
+        self._fitted = False
 
     @property
     def curve(self) -> tuple[float, float]:
         """(a, b) of all that is remembered."""
-        if self._fitted is None:
+        if not self._fitted:
             there = self._weights > 0.0
             weights = self._weights[there]
-            self._fitted = fit(self._scores[there] / weights, np.nonzero(there)[0] == 1, weights)
-        return self._fitted
+            scores, true = self._scores[there] / weights, np.nonzero(there)[0] == 1
+            self._curve, self._fitted = fit(scores, true, weights, self._curve), True
+        return self._curve
 
     def at(self, score: float) -> float:
         """Probability at a score."""
@@ -76,31 +80,31 @@ def clipped(scores: FloatArray) -> FloatArray:
 
 
 def fit(
-    scores: FloatArray, true: np.ndarray[tuple[int], np.dtype[np.bool_]], weights: FloatArray
+    scores: FloatArray, true: Bools, weights: FloatArray, start: tuple[float, float] = FIRST
 ) -> tuple[float, float]:
-    """(a, b) of the weighted regression with its start as a ridge; where b would be below 0, the best a with b = 0.
+    """(a, b) of the weighted regression with its ridge; where b would be below 0, the best a with b = 0.
 
     So a better score is never less likely: where scores say nothing, all that is left is how often it came true.
+    `start` is where the search begins, which changes nothing but its time.
 
     >>> fit(np.array([0.0, 0.0]), np.array([True, False]), np.array([25.0, 25.0]))
     (0.0, 1.7)
     """
-    rows = np.stack([np.ones_like(scores), scores])
-    a, b = _newton(rows, true, weights, np.array(FIRST)).tolist()
-    return (a, b) if b >= 0.0 else (float(_newton(rows[:1], true, weights, np.array(FIRST[:1]))[0]), 0.0)
+    rows, first = np.stack([np.ones_like(scores), scores]), np.array(FIRST)
+    a, b = _newton(rows, true, weights, first, np.array(start)).tolist()
+    if b >= 0.0:
+        return a, b
+    return float(_newton(rows[:1], true, weights, first[:1], np.array(start[:1]))[0]), 0.0
 
 
-def _newton(
-    rows: FloatArray, true: np.ndarray[tuple[int], np.dtype[np.bool_]], weights: FloatArray, first: FloatArray
-) -> FloatArray:
-    """Newton's method from `first`, with steps halved while they lead up."""
-    at, sign = first.copy(), np.where(true, 1.0, -1.0)
-    loss = _loss(at, first, rows, sign, weights)
+def _newton(rows: FloatArray, true: Bools, weights: FloatArray, first: FloatArray, at: FloatArray) -> FloatArray:
+    """Newton's method from `at`, with steps halved while they lead up; `first` is where the ridge pulls to."""
+    sign = np.where(true, 1.0, -1.0)
+    loss, pull = _loss(at, first, rows, sign, weights), RIDGE * np.eye(len(first))
     for _ in range(STEPS):
         p = _sigmoid(at @ rows)
         slope = rows @ (weights * (p - true)) + RIDGE * (at - first)
-        bend = (rows * (weights * p * (1.0 - p))) @ rows.T + RIDGE * np.eye(len(first))
-        step = np.linalg.solve(bend, slope)
+        step = np.linalg.solve((rows * (weights * p * (1.0 - p))) @ rows.T + pull, slope)
         while (after := _loss(at - step, first, rows, sign, weights)) > loss and np.abs(step).max() > CLOSE:
             step = step / 2.0
         at, loss = at - step, after

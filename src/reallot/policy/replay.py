@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -58,18 +56,17 @@ class Replay:
         """What each rule's shadow has earned, USD, as far as it is remembered, the first one's bonus with it."""
         return {} if self._bank is None else dict(zip(self._bank.names, self._scores.tolist(), strict=True))
 
-    @property
-    def hours(self) -> float:
-        """Hours over which `confidence` judges a plan; NaN before the first reading."""
-        return math.nan if self._sure is None else self._sure.hours
-
     def confidence(self, change: ArrayLike) -> float | None:
         """P(net benefit > 0) of changing shares by (n,) now, after `decide`; None where too little has been seen.
 
-        It is for the next `hours`, and for what the terms say moves cost. Raises InvalidInput for a change of
-        another length, or that does not sum to 0.
+        It is for the next `judged_over(change)` hours, and for what the terms say moves cost. Raises InvalidInput for
+        a change of another length, or that does not sum to 0.
         """
         return None if self._sure is None else self._sure.of(change)
+
+    def judged_over(self, change: ArrayLike) -> float | None:
+        """Hours for which `confidence` says what it says: those over which forecasts make the change look surest."""
+        return None if self._sure is None else self._sure.over(change)
 
     def decide(self, observation: Observation) -> Decision:
         """What a unit of share is worth to the leader; None where the gate is closed."""
@@ -81,7 +78,7 @@ class Replay:
             self._bank = Bank(terms, rates, quotes=observation.quotes is not None)
             self._shadows, self._own = Shadows(terms, len(self._bank.names), shares), Shadows(terms, 1, shares)
             self._judged = judged_over(self._bank.hours, terms, rates)
-            self._sure = Confidence(terms, float(self._bank.hours[self._judged]))
+            self._sure = Confidence(terms, self._bank.hours[: self._judged])
             self._scores = np.zeros(len(self._bank.names))
             self._scores[0] = BONUS * full_cost(terms)
         else:
@@ -91,11 +88,11 @@ class Replay:
         best = int(np.argmax(self._scores))
         if self._scores[best] > self._scores[self._leader] + MARGIN * full_cost(terms):
             self._leader = best
-        per_hour = self._bank.forecasts[self._judged]
-        self._sure.take(shares, rates, per_hour)
+        forecasts, hours = self._bank.forecasts[: self._judged], self._bank.hours[: self._judged]
+        self._sure.take(shares, rates, forecasts)
         self._sure.imagined(self._shadows.step(values), self._shadows.paid)
         self._own.change(shares - self._own.shares)
-        answer = Values(values[self._leader], per_hour, self._sure.hours)
+        answer = Values(values[self._leader], forecasts[-1], float(hours[-1]))
         return answer if self._open(answer) else None
 
     def _open(self, answer: Values) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -32,14 +30,13 @@ class ValueLP:
         self._sure: Confidence | None = None
         self._judged = 0
 
-    @property
-    def hours(self) -> float:
-        """Hours over which `confidence` judges a plan; NaN before the first reading."""
-        return math.nan if self._sure is None else self._sure.hours
-
     def confidence(self, change: ArrayLike) -> float | None:
         """P(net benefit > 0) of changing shares by (n,) now, as `Replay.confidence`, learned from taken plans alone."""
         return None if self._sure is None else self._sure.of(change)
+
+    def judged_over(self, change: ArrayLike) -> float | None:
+        """Hours for which `confidence` says what it says, as `Replay.judged_over`."""
+        return None if self._sure is None else self._sure.over(change)
 
     def decide(self, observation: Observation) -> Decision:
         """What a unit of share is worth, as far ahead as forecasts reach."""
@@ -50,10 +47,9 @@ class ValueLP:
         if self._ridge is None or self._sure is None:
             self._ridge = PooledRidge(terms.size, terms.step_hours, depth(terms, rates), quotes=quotes is not None)
             self._judged = judged_over(self._ridge.hours, terms, rates)
-            self._sure = Confidence(terms, float(self._ridge.hours[self._judged]), shadows=False)
+            self._sure = Confidence(terms, self._ridge.hours[: self._judged], shadows=False)
         hours, forecasts = self._ridge.hours, self._ridge.take(rates, quotes, self._seen.read)
-        per_hour = forecasts[self._judged]
-        self._sure.take(observation.shares, rates, per_hour)
+        self._sure.take(observation.shares, rates, forecasts[: self._judged])
         cost = self._times * full_cost(terms)
         values = worth(stretches(forecasts, hours), np.array([len(hours)]), np.array([cost]))[0] / self._times
-        return Values(values, per_hour, self._sure.hours)
+        return Values(values, forecasts[self._judged - 1], float(hours[self._judged - 1]))
