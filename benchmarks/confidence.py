@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from reallot import Setting
+from reallot.backtest.account import account
+from reallot.backtest.said import Said, gains
 from reallot.backtest.table import RateTable, read_table
-from reallot.backtest.walk import Course, Walker
-from reallot.policy.base import Observation, decided
+from reallot.backtest.walk import Course, walk
 from reallot.policy.reliability import Reliability, reliability
 from reallot.policy.replay import Replay
 
@@ -101,37 +102,18 @@ class Bin:
     count: int
 
 
-def taken(table: RateTable, k: float, policy: Replay | None = None) -> Taken:
+def taken(table: RateTable, k: float) -> Taken:
     """Every plan that the policy takes on the reference problem, with what it said of it and what came of it."""
-    course = Course.of(table, Setting(cost_days=k))
-    policy = Replay() if policy is None else policy
-    walker, steps = Walker(course), table.steps
-    shares = np.empty((steps, len(course.start)))
-    shares[: course.lag] = walker.now
-    plans: list[tuple[int, float | None, float | None, Floats]] = []
-    for step in range(course.lag, steps):
-        before = walker.now
-        seen = Observation(course.terms, step, before, *course.seen(step, shares))
-        decision = decided(policy.decide(seen), course.terms, policy.name)
-        if decision is not None:
-            walker.step(step, decision)
-        shares[step] = walker.now
-        change = walker.now - before
-        if change.any():
-            plans.append((step, policy.confidence(change), policy.judged_over(change), change))
-    return _outcomes(table, course.terms.move_cost, plans)
-
-
-def _outcomes(table: RateTable, cost: float, plans: Sequence[tuple[int, float | None, float | None, Floats]]) -> Taken:
-    sums = table.step_hours * np.cumsum(np.vstack([np.zeros(len(table.names)), table.rates]), axis=0)
-    paid = np.full(len(plans), np.nan)
-    for place, (step, _, hours, change) in enumerate(plans):
-        end = table.steps + 1 if hours is None else step + round(hours / table.step_hours)
-        if end <= table.steps:
-            paid[place] = change @ (sums[end] - sums[step]) > cost * np.abs(change).sum() / 2.0
-    said, spans = (np.array([np.nan if each[k] is None else each[k] for each in plans], dtype=float) for k in (1, 2))
-    longest = max(24.0, float(np.nanmax(spans, initial=0.0)))
-    return Taken(said, spans, paid, np.array([plan[0] for plan in plans]) * table.step_hours // longest)
+    course, heard = Course.of(table, Setting(cost_days=k)), Said()
+    shares = walk(Replay(), course, heard)
+    changes = np.diff(np.vstack([course.start, shares]), axis=0)
+    steps = np.flatnonzero(changes.any(axis=1))
+    said, hours = heard.of(steps)
+    costs = account(shares, course.start, table.rates, course.terms).cost[steps]
+    net = gains(changes[steps], steps, hours, table) - costs
+    longest = max(24.0, float(np.nanmax(hours, initial=0.0)))
+    block = np.asarray(steps * table.step_hours // longest, dtype=float)
+    return Taken(said, hours, np.where(np.isnan(net), np.nan, net > 0.0), block)
 
 
 def judged(what: str, k: float, sets: Sequence[Taken]) -> tuple[Judged, Reliability | None]:
