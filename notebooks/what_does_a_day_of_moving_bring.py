@@ -168,12 +168,12 @@ table, report = run(day())
 table.resample("3h").first().round(2)
 
 # %%
-figure, axes = plt.subplots(2, 1, sharex=True, figsize=(8, 5))
-axes[0].stackplot(table.index, table[list(SHARES)].T, labels=list(SHARES), step="post")
-axes[0].set_ylabel("share of capacity")
-axes[0].legend(loc="upper right", fontsize=8)
-table[["moving (USD/h)", "never moving (USD/h)"]].plot(ax=axes[1])
-axes[1].set_ylabel("USD/h, without noise")
+ra.plots.shares_figure(table[list(SHARES)], start=SHARES, title="Who held how much")
+
+# %%
+figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
+table[["moving (USD/h)", "never moving (USD/h)"]].plot(ax=axes, style=["k-", "k--"])
+axes.set(xlabel="time (UTC)", ylabel="earnings without noise (USD/h)", title="What it earned")
 plt.show()
 
 # %%

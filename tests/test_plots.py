@@ -284,11 +284,9 @@ def test_prices_take_the_finite_end_and_are_nothing_where_a_limit_is_not_named()
 def test_a_reliability_diagram_leaves_out_empty_bins_and_says_how_good_it_is() -> None:
     above, below = drawn(ra.plots.reliability_figure(seen()))
     assert [text.get_text() for text in below.texts] == ["4", "260", "36"]
-    legend = above.get_legend()
-    assert "base rate 0.67" in [text.get_text() for text in legend.get_texts()]
-    assert legend.get_title().get_text() == (
-        f"Brier score {seen().brier:.3f}, of the base rate {seen().base_brier:.3f}; ECE {seen().ece:.3f}"
-    )
+    assert "base rate 0.67" in [text.get_text() for text in above.figure.legends[0].get_texts()]
+    scores = f"Brier score {seen().brier:.3f}, of the base rate {seen().base_brier:.3f}; ECE {seen().ece:.3f}"
+    assert above.get_title(loc="left").split("\n")[1] == scores
 
 
 def test_the_interval_of_a_part_is_wilsons() -> None:

@@ -68,6 +68,7 @@ def test_tables_have_a_row_for_each_policy_and_say_who_saw_the_future() -> None:
     assert frame.index.tolist() == ["optimum", "never", "best-fixed", "ema"]
     assert frame["sees_future"].tolist() == [True, False, True, False]
     assert isinstance(result.shares("ema").index, pd.DatetimeIndex) and result.shares("ema").shape == (60, 4)
+    assert repr(result) == "Backtest of best-fixed, ema over table, 60 steps"
     assert "best-fixed" in result._repr_html_() and "work" not in str(result)
     with pytest.raises(InvalidInput, match="no policy 'emma' was run; did you mean 'ema'"):
         result.shares("emma")

@@ -85,7 +85,7 @@ class Optimum(Run):
         return (self.bound - self.net) / abs(self.bound) if self.bound else 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Backtest:
     """The outcome of `backtest`: a Run for each policy, for never moving and for the optimum in hindsight."""
 
@@ -217,6 +217,9 @@ class Backtest:
         said = f"{self.table.name}: {steps} steps of {self.table.step_hours:g} h, {count} alternatives"
         cost = f"moving everything costs {self.terms.move_cost:.6g} USD"
         return f"<div>{_readable(self.to_frame()).to_html()}<small>{said}; {cost}; USD</small></div>"
+
+    def __repr__(self) -> str:
+        return f"Backtest of {', '.join(self.runs) or 'no policy'} over {self.table.name}, {self.table.steps} steps"
 
     def __str__(self) -> str:
         return _readable(self.to_frame()).to_string()

@@ -25,7 +25,7 @@ def reliability_figure(seen: Reliability, *, title: str = "") -> Any:
     """
     there = seen.counts > 0
     said, happened, counts = seen.said[there], seen.happened[there], seen.counts[there].astype(float)
-    figure = paper(5.6, 6.4)
+    figure = paper(6.0, 6.8)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color=PALE, lw=1.4, label="said = happened")
     above.axhline(seen.base, color=PALE, lw=1.4, ls="--", label=f"base rate {seen.base:.2f}")
@@ -35,9 +35,10 @@ def reliability_figure(seen: Reliability, *, title: str = "") -> Any:
     above.errorbar(said, happened, yerr=errors, label="plans, with 95 % interval", **look)
     above.set_xlim(-0.02, 1.02)
     above.set_ylim(-0.02, 1.02)
-    tidy(above, x="", y="came true (part of plans)", title=title or "Does it happen as often as it is said?")
     scores = f"Brier score {seen.brier:.3f}, of the base rate {seen.base_brier:.3f}; ECE {seen.ece:.3f}"
-    above.legend(frameon=False, fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.08), title=scores)
+    title = f"{title or 'Does it happen as often as it is said?'}\n{scores}"
+    tidy(above, x="", y="came true (part of plans)", title=title)
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     below.bar(said, counts, width=_width(said), color="0.75", edgecolor=INK, lw=0.8)
     for at, count in zip(said, counts, strict=True):
         below.annotate(f"{count:g}", (at, count), (0, 2), textcoords="offset points", ha="center", fontsize=8)
