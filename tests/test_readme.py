@@ -158,7 +158,7 @@ def test_files_named_in_the_architecture_page_exist() -> None:
     sources = ROOT / "src" / "reallot"
     there = {
         path.relative_to(top).as_posix()
-        for top, folder in ((sources, sources), (ROOT, ROOT / "tests"))
+        for top, folder in ((sources, sources), (ROOT, ROOT / "tests"), (ROOT, ROOT / "benchmarks"))
         for path in folder.rglob("*.py")
     }
     there |= {path.name for path in sources.rglob("*.py")}
