@@ -17,7 +17,11 @@ from .work import full_cost
 Places = NDArray[np.intp]
 
 LEAST_STEPS = 48
-"""Plans are judged over horizons of up to so many steps, or longer where moves cost more."""
+"""Plans are judged over horizons of up to so many steps, or longer where moves cost more.
+
+One horizon of 48 steps or more for all plans was tried on made worlds (seeds 300, 310, 311): it called plans for the
+next hours bad, and a gate of 0.5 then cost up to 0.17 of the gain at low costs where seasons are quick.
+"""
 LEAST_ERRORS = 10
 """Forecasts over a horizon that have to be over before a plan is judged by it."""
 LEAST_OWN, LEAST_SHADOWS = 10, 30
