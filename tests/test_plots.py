@@ -248,7 +248,7 @@ def test_leads_end_where_the_figures_say_and_the_best_stands_first() -> None:
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     order = sorted(["ema", "greedy", "best-fixed"], key=lambda name: -found[name].net)
     names = [label.split("  ")[0].rstrip("*") for label in labels]
-    assert names == ["optimum", *order, f"never moving ({found.never.net:.2f} in all)"]
+    assert names == ["optimum", *order, f"never moving ({found.never.net:.4g} in all)"]
     for line, name in zip(axes.lines, ["optimum", *order], strict=False):
         assert line.get_ydata()[0] == 0.0
         assert line.get_ydata()[-1] == pytest.approx(found[name].net - found.never.net)

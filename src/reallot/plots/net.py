@@ -62,11 +62,11 @@ def draw_net(axes: Any, result: Backtest, policies: Iterable[str] | None) -> Non
     handles = [axes.plot(at, lead, **look)[0] for lead, look in zip(leads.values(), looks, strict=True)]
     labels = [_label(result, name) for name in leads]
     handles.append(axes.axhline(0.0, color=PALE, lw=2.4, zorder=1))
-    labels.append(f"never moving ({usd(result.never.net)} in all)")
+    labels.append(f"never moving ({_usd(result.never.net)} in all)")
     best, lowest = float(leads["optimum"].max()), min(float(leads[name].min()) for name in leads)
     if best > 0.0:
         axes.set_ylim(max(lowest, -best) * 1.06 - 0.02 * best, best * 1.06)
-    axes.yaxis.set_major_formatter("{x:,.6g}")
+    axes.yaxis.set_major_formatter("{x:,.12g}")
     dates(axes, axis)
     title = f"{plain(result.table.name)}: moving everything costs {usd(result.terms.move_cost)} USD"
     tidy(axes, x=axis.label, y="net, ahead of never moving (USD)", title=title)
@@ -75,9 +75,9 @@ def draw_net(axes: Any, result: Backtest, policies: Iterable[str] | None) -> Non
     axes.get_legend().set_title(f"USD ahead at the end, share of the gain{told}", prop={"size": 9})
 
 
-def _usd(ahead: float) -> str:
-    """A lead: +48,397 or +1.234."""
-    return f"{ahead:+,.0f}" if abs(ahead) >= 1000.0 else f"{ahead:+.4g}"
+def _usd(amount: float, sign: str = "") -> str:
+    """An amount on a label: 48,397 or 1.234, with its sign where that is "+"."""
+    return f"{amount:{sign},.0f}" if abs(amount) >= 1000.0 else f"{amount:{sign}.4g}"
 
 
 def _label(result: Backtest, name: str) -> str:
@@ -86,4 +86,4 @@ def _label(result: Backtest, name: str) -> str:
     ahead = run.net - result.never.net
     told = "in hindsight" if name == "optimum" else "" if math.isnan(part) else f"{part:.0%}"
     mark = "*" if run.sees_future and name != "optimum" else ""
-    return f"{plain(name)}{mark}  {_usd(ahead)}{', ' if told else ''}{told}"
+    return f"{plain(name)}{mark}  {_usd(ahead, '+')}{', ' if told else ''}{told}"
