@@ -164,6 +164,14 @@ def test_the_confidence_of_a_plan_is_the_policys() -> None:
     assert pairs and all(pair.confidence is None or 0.0 < pair.confidence < 1.0 for pair in pairs)
 
 
+@pytest.mark.parametrize(("said", "wanted"), [(None, True), (0.49, False), (0.5, True), (0.9, True)])
+def test_a_plan_that_is_known_to_be_unsure_is_not_worth_it(said: float | None, wanted: bool) -> None:
+    optimizer, metrics = shown(made(150, 1), move_cost=0.3)
+    pairs = optimizer.analyze_opportunities(metrics)
+    found = optimizer.calculate_optimal_allocation(metrics).model_copy(update={"confidence": said, "net_benefit": 1.0})
+    assert optimizer.should_reallocate(pairs, found) is wanted
+
+
 def test_a_step_lasts_more_than_nothing() -> None:
     with pytest.raises(ValueError, match="greater than 0"):
         OptimizerConfig(decision_step=timedelta(0))

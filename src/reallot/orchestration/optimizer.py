@@ -101,7 +101,7 @@ class EarningsOptimizer:
     def should_reallocate(
         self, opportunities: list[OptimizationOpportunity], current_plan: AllocationPlan | None = None
     ) -> bool:
-        """True where the improvement reaches (>=) both thresholds, and the plan more than pays for itself.
+        """True where the improvement reaches (>=) both thresholds, and the plan surely enough pays for itself.
 
         The improvement is the plan's, or the sum of the opportunities without one; percent are of what staying earns,
         and only looked at where that is known and above 0.
@@ -115,6 +115,8 @@ class EarningsOptimizer:
         else:
             improvement, earned = current_plan.estimated_improvement, current_plan.current_earnings
             if current_plan.net_benefit <= 0.0 or not current_plan.moves:
+                return False
+            if current_plan.confidence is not None and current_plan.confidence < self.config.min_confidence:
                 return False
         needed = self.config.min_improvement_threshold
         if earned is not None and earned > 0.0:

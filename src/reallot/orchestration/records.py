@@ -296,6 +296,7 @@ class OptimizerConfig(Record):
     policy                     who says what share is worth where moving costs something and curves are flat, from two
                                hours of polls on: a policy's name, as in a backtest; or "rates": what is earned now
     decision_step              the policy sees means of so long
+    min_confidence             a plan that is known to be less sure to pay is not worth it; 0.6 is cautious, 0 takes all
     """
 
     min_improvement_threshold: Positive = 0.25
@@ -308,6 +309,7 @@ class OptimizerConfig(Record):
     plan_lifetime: Window = timedelta(minutes=5)
     policy: str = "replay"
     decision_step: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
+    min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
 
 
 class Mode(StrEnum):
