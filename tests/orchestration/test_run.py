@@ -390,7 +390,7 @@ def test_ctrl_c_while_it_waits_ends_at_once(config: Path, tmp_path: Path):
 def test_ctrl_c_in_the_middle_of_a_move_finishes_it_or_takes_it_back(
     extra: str, code: int, words: str, config: Path, tmp_path: Path
 ):
-    config.write_text(MOVING.replace('"simulated"', '"simulated"\nlatency = 1.0') + extra)
+    config.write_text(MOVING.replace('"simulated"', '"simulated"\nlatency = 0.3') + extra)
     process = started(config, "--ledger", tmp_path / "books")
     until(process, "2 protocols, polled every")
     process.send_signal(signal.SIGINT)

@@ -51,11 +51,11 @@ class Runner:
     async def cycle(self) -> CycleResult:
         """One cycle, kept and told."""
         parts = self.parts
-        await self._taken_back()
-        await self._confirmed()
-        before = parts.engine.last_report
         self.acting = True
         try:
+            await self._taken_back()
+            await self._confirmed()
+            before = parts.engine.last_report
             result = await run_cycle(parts.coordinator, parts.optimizer, self._engine, parts.monitor, clock=parts.clock)
         finally:
             self.acting = False
