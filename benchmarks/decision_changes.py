@@ -11,6 +11,7 @@ import numpy as np
 from reallot.forecast import ridge
 from reallot.policy import bank, replay
 from reallot.policy.base import FloatArray, Terms
+from reallot.policy.seen import BoolArray
 
 
 @contextmanager
@@ -48,8 +49,8 @@ class WorkFirst(bank.Bank):
         self._order = [first, *(place for place in range(len(self.names)) if place != first)]
         self.names = tuple(self.names[place] for place in self._order)
 
-    def take(self, rates: FloatArray, quotes: FloatArray | None) -> FloatArray:
-        result: FloatArray = super().take(rates, quotes)[self._order]
+    def take(self, rates: FloatArray, quotes: FloatArray | None, read: BoolArray | None = None) -> FloatArray:
+        result: FloatArray = super().take(rates, quotes, read)[self._order]
         return result
 
 
