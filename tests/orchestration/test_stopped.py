@@ -140,5 +140,6 @@ def test_told_twice_it_ends_at_once_and_the_next_start_ends_what_was_begun(case,
     if not journal.halted():
         assert journal.open_operation() is None and not journal.unsettled()
         assert place.shares() == pytest.approx(journal.committed()) and sum(place.shares().values()) <= 1.0 + 1e-9
-    assert bool(journal.halted()) is (case == "halted")
+    # a second signal as it halts may come before the halt is written: then the next start ends what was begun
+    assert not journal.halted() or case == "halted"
     journal.close()
