@@ -225,7 +225,7 @@ ABOUT = (
     "move) / (optimum - never move), the optimum by `hindsight`; below 0 never moving earns more. The default is "
     f"`replay`. {QUOTED} counts with its signal file; without it, it is shown and not counted. On made worlds a case "
     "with nothing to gain has no share.\n\n"
-    f"Nothing was chosen on the seeds {SEEDS[0]} to {SEEDS[-1]} of the made worlds, which makes them the independent check. "
+    f"Nothing was chosen on the seeds {SEEDS[0]} to {SEEDS[-1]} of the made worlds: they are the independent check. "
     "Settings were chosen by their figures on other seeds, as the last table says. The traces had been run before the "
     "last of these choices (HANDED_ON, the families smooth and posted), so they are none."
 )
