@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -124,7 +125,9 @@ class EarningsCurve:
         # a narrow piece's slope carries the rounding of two large earnings
         narrowest = min((after - before for before, after in pairwise(self.shares)), default=1.0)
         rounding = 1e-15 * max(abs(value) for value in self.earnings) / narrowest
-        slack = 1e-12 * max(abs(slope) for slope in slopes) + 2.0 * rounding
+        slack = (
+            1e-12 * max(abs(slope) for slope in slopes) + 2.0 * rounding + sys.float_info.min
+        )  # no relative digits below
         return all(after <= before + slack for before, after in pairwise(slopes))
 
     def value(self, share: float) -> float:
