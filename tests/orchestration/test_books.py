@@ -80,6 +80,15 @@ def test_ages_are_seconds_and_of_another_boot_never_more_than_is_sure():
     assert books.age(Stamp(NOON - timedelta(seconds=20), 0.0, "another")) == 60.0
 
 
+def test_a_change_of_another_boot_is_as_old_as_this_start_where_its_clock_says_less():
+    books, _ = books_with(("relay", 0.5, 0.3))
+    clock = ManualClock(NOON - timedelta(hours=2))
+    clock.advance(500.0)
+    after = Books(books.journal, clock)
+    clock.advance(30.0)
+    assert asyncio.run(after.ages()) == {"relay": 30.0}
+
+
 def test_plans_have_ages_from_when_they_were_begun():
     books, clock = books_with(("relay", 0.5, 0.3))
     books.journal.advance(1, OperationState.APPLYING, books.stamp())
