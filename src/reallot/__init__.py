@@ -49,10 +49,12 @@ if TYPE_CHECKING:
     from .adapters.conformance import check_adapter
     from .adapters.replay import ReplayAdapter, replay_adapters
     from .adapters.simulated import SimulatedAdapter
+    from .backtest.hindsight import hindsight
     from .backtest.result import Backtest
     from .backtest.setting import Setting
     from .backtest.sweep import sweep
     from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
+    from .forecast.bands import BandForecaster
     from .forecast.curves import CurveLearner
     from .ledger.store import open_ledger
     from .many import BatchResult, allocate_many
@@ -92,6 +94,7 @@ __all__ = [
     "AllocationPlan",
     "AllocationProblem",
     "Backtest",
+    "BandForecaster",
     "BatchResult",
     "BatchStatus",
     "CVaR",
@@ -158,6 +161,7 @@ __all__ = [
     "explain",
     "formulate",
     "frontier",
+    "hindsight",
     "open_ledger",
     "plots",
     "problem_from_dict",
@@ -178,6 +182,7 @@ _LATE = {
     "AllocationChange": "orchestration.records",
     "AllocationPlan": "orchestration.records",
     "Backtest": "backtest.result",
+    "BandForecaster": "forecast.bands",
     "BatchResult": "many",
     "BatchStatus": "solvers.batch",
     "Capabilities": "adapters.base",
@@ -208,6 +213,7 @@ _LATE = {
     "allocate_many": "many",
     "check_adapter": "adapters.conformance",
     "cycles": "orchestration.cycle",
+    "hindsight": "backtest.hindsight",
     "open_ledger": "ledger.store",
     "problem_from_dict": "files",
     "problem_from_frame": "files",
