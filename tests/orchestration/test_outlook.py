@@ -16,10 +16,9 @@ from reallot import (
     OptimizerConfig,
     ProtocolSpec,
 )
-from reallot.errors import ConfigurationError
 from reallot.orchestration.outlook import LEAST_STEPS
 from reallot.policy.base import Observation, Terms, Values
-from reallot.policy.registry import policy
+from reallot.policy.registry import BY_VALUES, MAKERS, policy
 from reallot.policy.step import plan
 from tests.orchestration.polls import poll
 
@@ -138,10 +137,17 @@ def test_readings_within_a_step_are_averaged() -> None:
     assert first == pytest.approx(second, rel=0.05)
 
 
-@pytest.mark.parametrize("name", ["reply", "no such policy"])
-def test_an_unknown_policy_is_named_with_the_near_miss(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="replay" if name == "reply" else "no policy"):
-        EarningsOptimizer(OptimizerConfig(policy=name))
+@pytest.mark.parametrize(("name", "said"), [("reply", "replay"), ("ema", "gives values"), ("", "gives values")])
+def test_a_policy_that_gives_no_values_is_refused_with_the_near_miss(name: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        OptimizerConfig(policy=name)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_those_that_can_be_asked_are_those_that_answer_with_values(name: str) -> None:
+    asked, terms = policy(name), Terms(NAMES, MINUTES / 60.0, 0.3, limits=Limits(max_change=0.2))
+    answers = [asked.decide(Observation(terms, t, np.full(3, 1.0 / 3.0), row)) for t, row in enumerate(made(9, 1), 1)]
+    assert all(isinstance(answer, Values) for answer in answers) is (name in BY_VALUES)
 
 
 def test_what_the_policy_said_is_part_of_the_fingerprint() -> None:

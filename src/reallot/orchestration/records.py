@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from ..errors import ErrorKind
+from ..errors import ErrorKind, near_miss
 
 
 def _utc(moment: datetime) -> datetime:
@@ -283,6 +283,10 @@ Positive = Annotated[float, Field(ge=0.0)]
 Window = Annotated[timedelta, Field(ge=timedelta(0))]
 
 
+RATES = "rates"
+"""In place of a policy's name: none is asked."""
+
+
 class OptimizerConfig(Record):
     """When a move is worth it.
 
@@ -310,6 +314,15 @@ class OptimizerConfig(Record):
     policy: str = "replay"
     decision_step: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+
+    @field_validator("policy")
+    @classmethod
+    def _gives_values(cls, name: str) -> str:
+        from ..policy.registry import BY_VALUES
+
+        if name not in (*BY_VALUES, RATES):
+            raise ValueError(f"no policy {name!r} that gives values; {near_miss(name, (*BY_VALUES, RATES))}")
+        return name
 
 
 class Mode(StrEnum):

@@ -34,6 +34,9 @@ MAKERS: dict[str, Callable[[], Policy]] = {
 }
 """Each name makes a fresh policy of that name."""
 
+BY_VALUES = ("replay", "cautious", "value", "work-function-split", "work-function-2")
+"""Policies that answer with values: those that the optimizer of a running engine can ask."""
+
 SLOW = frozenset({"multi-period"})
 """Policies that take milliseconds for a step: a backtest runs them where they are named."""
 
