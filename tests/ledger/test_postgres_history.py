@@ -264,7 +264,7 @@ def test_tables_of_a_newer_version_are_not_touched(postgres, variable, schema):
     postgres.run(f'UPDATE "{schema}".version SET number = 9')
     with opened(variable, schema) as store:
         store.add(poll(0))
-        with pytest.raises(DataError, match="schema 9 of a newer version, and this version knows 1"):
+        with pytest.raises(DataError, match="schema 9 of a newer version, and this version knows 2"):
             store.last()
     assert postgres.run(f'SELECT count(*) FROM "{schema}".sample') == [(0,)]
 

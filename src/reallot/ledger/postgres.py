@@ -199,7 +199,7 @@ class _Tables:
             sa.Column("measured", sa.BigInteger, nullable=False),
             sa.Column("seconds", sa.Double, nullable=False),
         )
-        self._migrations: tuple[Callable[[Connection], None], ...] = (self._data.create_all,)
+        self._migrations: tuple[Callable[[Connection], None], ...] = (self._data.create_all, self._add_length)
 
         def upsert(statement: Any, key: tuple[str, str]) -> Any:
             taken = {each.name: each for each in statement.excluded if each.name not in key}
@@ -227,6 +227,20 @@ class _Tables:
         )
         names = [column.name for column in self.hourly.columns]
         self.roll_up = upsert(insert(self.hourly).from_select(names, summed), ("protocol", "hour"))
+
+    def _add_length(self, connection: Connection) -> None:
+        """What an hour's mean is of; of hours summed up before it is not known, and taken as seen evenly."""
+        import sqlalchemy as sa
+
+        hourly, there = self.hourly, sa.inspect(connection).get_columns("hourly", schema=self.schema)
+        if any(column["name"] == "seconds" for column in there):
+            return
+        place = connection.dialect.identifier_preparer.format_table(hourly)
+        for column, kind in (("measured", "BIGINT"), ("seconds", "DOUBLE PRECISION")):
+            connection.exec_driver_sql(f"ALTER TABLE {place} ADD COLUMN {column} {kind} NOT NULL DEFAULT 0")
+        known = sa.case((hourly.c.earnings.is_(None), 0), else_=hourly.c.up)
+        seen = 3600.0 * (hourly.c.samples - 1) / hourly.c.samples
+        connection.execute(hourly.update().values(measured=known, seconds=seen))
 
     def make(self, connection: Connection, name: str) -> None:
         """Makes what is not there yet; raises DataError where the tables are a newer version's."""

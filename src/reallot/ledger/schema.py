@@ -58,9 +58,15 @@ HISTORY = (
     ) WITHOUT ROWID;
     CREATE TABLE hourly (
         protocol TEXT NOT NULL, hour INTEGER NOT NULL, earnings REAL, share REAL, lowest REAL, highest REAL,
-        samples INTEGER NOT NULL, up INTEGER NOT NULL, measured INTEGER NOT NULL, seconds REAL NOT NULL,
+        samples INTEGER NOT NULL, up INTEGER NOT NULL,
         PRIMARY KEY (protocol, hour)
     ) WITHOUT ROWID;
+    """,
+    # of hours that were summed up before it is not known how long they were seen: taken as evenly, to the last reading
+    """
+    ALTER TABLE hourly ADD COLUMN measured INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE hourly ADD COLUMN seconds REAL NOT NULL DEFAULT 0.0;
+    UPDATE hourly SET measured = iif(earnings IS NULL, 0, up), seconds = 3600.0 * (samples - 1) / samples
     """,
 )
 
