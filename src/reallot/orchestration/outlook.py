@@ -53,8 +53,9 @@ class Outlook:
         self._count = 0
         self._worth: dict[str, float] = {}
         flat = all(spec.curves[0].is_flat for spec in specs.values())
-        costs = (config.move_cost, config.move_fee, *(_cost(spec, spec.move_fee) for spec in specs.values()))
-        self._asks = config.policy != RATES and flat and any(cost > 0.0 for cost in costs)
+        costs = [(config.move_cost, config.move_fee)]
+        costs += [(spec.cost_in + spec.cost_out, spec.move_fee) for spec in specs.values()]
+        self._asks = config.policy != RATES and flat and any(cost > 0.0 or fee > 0.0 for cost, fee in costs)
 
     @property
     def worth(self) -> Mapping[str, float]:
