@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from .problem import AllocationProblem
 from .problem.arrays import FloatArray, IntArray
 from .problem.value import Value, turnover, value
@@ -98,7 +96,7 @@ class Allocation:
     @cached_property
     def stay_value(self) -> Value:
         """Earnings of the present shares held throughout, on the same footing (no moves, so no costs)."""
-        return value(self.problem, np.repeat(self.problem.arrays.current[None, :], self.problem.periods, axis=0))
+        return value(self.problem, self.problem.arrays.staying)
 
     @property
     def earnings_per_hour(self) -> float:

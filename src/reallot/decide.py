@@ -26,7 +26,7 @@ CLAIMED = 10.0
 def by_matching(problem: AllocationProblem, backend: Backend, reason: str) -> Allocation:
     """By marginal gains, proved from the arrays: no program is made. Raises Infeasible or SolverFailed."""
     started = perf_counter()
-    found = exact.match(problem) if problem.steps.bent else exact.solve(problem)
+    found = exact.matched(problem) if problem.steps.bent else exact.solve(problem)
     if isinstance(found, Unmet):
         raise infeasible(problem, formulate(problem))
     split = found.split() if isinstance(found, exact.Matching) else found

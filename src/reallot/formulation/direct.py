@@ -36,7 +36,7 @@ class ByArrays:
     def __init__(self, problem: AllocationProblem) -> None:
         self.problem = problem
         self.scale = gain_scale(problem.arrays)
-        self.stay = self.at(np.repeat(problem.arrays.current[None, :], problem.periods, axis=0))
+        self.stay = self.at(problem.arrays.staying)
 
     def at(self, schedule: FloatArray) -> Point:
         """The point of a schedule."""

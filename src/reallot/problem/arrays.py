@@ -73,6 +73,11 @@ class ProblemArrays:
         """Number of protocols."""
         return int(self.current.size)
 
+    @property
+    def staying(self) -> FloatArray:
+        """The present shares in every period, (periods, protocols)."""
+        return _each_period(self.current, self.periods)
+
     @cached_property
     def has_fee(self) -> bool:
         """True where any move has a fee."""

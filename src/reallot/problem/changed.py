@@ -17,6 +17,8 @@ from .curve import EarningsCurve
 from .problem import AllocationProblem
 
 BY_NAME = ("rates", "current", "resources")
+KEPT = (*(field.name for field in fields(AllocationProblem)), "names", "current_shares")
+"""What another problem with the same protocols and shares has in common with one."""
 
 
 def changed(problem: AllocationProblem, **changes: Any) -> AllocationProblem:
@@ -62,9 +64,7 @@ def earning(problem: AllocationProblem, curves: Sequence[EarningsCurve]) -> Allo
     numbers = problem.numbers.copy()
     numbers[RATE] = [curve.last_slope if curve.is_flat else math.nan for curve in curves]
     result = object.__new__(AllocationProblem)
-    kept = {field.name: getattr(problem, field.name) for field in fields(problem)}
-    kept |= {"names": problem.names, "current_shares": problem.current_shares, "protocols": specs, "numbers": numbers}
-    vars(result).update(kept)
+    vars(result).update({name: getattr(problem, name) for name in KEPT}, protocols=specs, numbers=numbers)
     vars(result)["arrays"] = earning_else(result, problem.arrays)
     return result
 

@@ -100,12 +100,12 @@ class Pieces:
     @cached_property
     def counts(self) -> IntArray:
         """Number of pieces of each curve, (C,)."""
-        return np.diff(self.first, append=self.owner.size)
+        return np.concatenate((self.first[1:], [self.owner.size])) - self.first
 
     @cached_property
     def slopes(self) -> FloatArray:
         """Expected slopes, (periods, P), USD/h per unit of share."""
-        return np.repeat(self.factor, self.counts, axis=1) * self.nominal_slopes
+        return self.factor.repeat(self.counts, axis=1) * self.nominal_slopes
 
     @cached_property
     def base(self) -> FloatArray:
@@ -118,7 +118,7 @@ class Pieces:
 
     def sums(self, values: FloatArray) -> FloatArray:
         """Sum over each curve's pieces of `values`, (periods, P): shape (periods, C)."""
-        return np.asarray(np.add.reduceat(values, self.first, axis=1))
+        return np.add.reduceat(values, self.first, axis=1)
 
     def marginals(self, shares: FloatArray, near: float) -> tuple[FloatArray, FloatArray]:
         """Expected slopes (USD/h) right and left of each curve's share, first period: (C,) each.
@@ -165,21 +165,22 @@ def pieces(
         shares = [tuple(sorted({share for curve in each for share in curve.shares})) for each in curves]
         slopes = np.stack([_joined(_slopes_at(cuts, each, t) for cuts, each in zip(shares, curves, strict=True))
                            for t in range(periods)])  # fmt: skip
-    counts = np.array([len(each) for each in shares])
-    starts, curve = _joined(shares), np.repeat(np.arange(counts.size), counts)
+    starts, curve = _joined(shares), np.arange(len(shares)).repeat([len(each) for each in shares])
     kept = starts <= reach[curve] + AT_REACH
     starts, curve, slopes = starts[kept], curve[kept], slopes[:, kept]
-    is_last = np.append(curve[1:] != curve[:-1], True)
-    ends = np.where(is_last, np.maximum(reach[curve], starts) + 1.0, np.append(starts[1:], 0.0))
+    first = np.concatenate(([0], (curve[1:] != curve[:-1]).nonzero()[0] + 1))
+    last = np.concatenate((first[1:], [starts.size])) - 1
+    ends = np.concatenate((starts[1:], [0.0]))
+    ends[last] = np.maximum(reach[curve[last]], starts[last]) + 1.0
     places = np.asarray(index, dtype=np.intp)
     base = np.array([[each[t % len(each)].earnings[0] for each in curves] for t in range(periods)])
     return Pieces(
         index=places,
-        first=np.flatnonzero(np.append(True, is_last[:-1])),
+        first=first,
         owner=places[curve],
         starts=starts,
         ends=ends,
-        nominal_slopes=np.broadcast_to(slopes, (periods, starts.size)),
+        nominal_slopes=slopes if len(slopes) == periods else np.broadcast_to(slopes, (periods, starts.size)),
         nominal_base=base,
         factor=factor,
         ordered=np.array([all(each.is_concave for each in several) for several in curves]),

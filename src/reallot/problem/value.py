@@ -64,7 +64,7 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
     if bent is not None:
         fill = bent.fill(schedule)
         earnings[:, bent.index] = bent.base + bent.sums(bent.slopes * fill)
-        if data.warm_up[bent.index].any():
+        if data.has_warm_up and data.warm_up[bent.index].any():
             added = np.maximum(fill - bent.fill(before), 0.0)
             worth = bent.sums(np.maximum(bent.slopes, 0.0) * added)
             lost[:, bent.index] = data.warm_up[bent.index] * worth

@@ -77,6 +77,11 @@ def match(problem: AllocationProblem) -> Matching | Unmet:
     why_not = declines(problem)
     if why_not is not None:
         raise InvalidInput(f"the exact path declines: {why_not}; use solver='highs' or 'auto'")
+    return matched(problem)
+
+
+def matched(problem: AllocationProblem) -> Matching | Unmet:
+    """The same, where it is known that this path does not decline."""
     matching = Matching(problem)
     unmet = matching.run()
     return matching if unmet is None else unmet
@@ -87,12 +92,13 @@ class Pieces:
 
     def __init__(self, owner: IntArray, slope: FloatArray, width: FloatArray, order: IntArray) -> None:
         self.owner, self.slope, self.width = owner[order], slope[order], width[order]
-        self.ends = np.cumsum(self.width)
+        self.ends = self.width.cumsum()
         self.total = float(self.ends[-1]) if order.size else 0.0
 
     def after(self, amount: FloatArray | float, dust: float, nothing: float) -> FloatArray:
         """Slope of the next piece once `amount` is taken; `nothing` beyond the last."""
-        return np.append(self.slope, nothing)[np.searchsorted(self.ends, np.asarray(amount) + dust, side="right")]
+        slopes = np.concatenate((self.slope, [nothing]))
+        return slopes[self.ends.searchsorted(amount + dust, side="right")]
 
     def next(self, amount: float, dust: float, nothing: float) -> float:
         """The same for one amount."""
@@ -101,25 +107,25 @@ class Pieces:
 
     def after_but(self, amount: float, owner: int, dust: float, nothing: float) -> float:
         """Slope of the next piece that is not `owner`'s once `amount` is taken; `nothing` where there is none."""
-        first = int(np.searchsorted(self.ends, amount + dust, side="right"))
-        others = np.flatnonzero(self.owner[first:] != owner)
+        first = int(self.ends.searchsorted(amount + dust, side="right"))
+        others = (self.owner[first:] != owner).nonzero()[0]
         return float(self.slope[first + others[0]]) if others.size else nothing
 
     def next_owner(self, amount: float, dust: float) -> int:
         """Whose piece is next once `amount` is taken; -1 beyond the last."""
-        first = int(np.searchsorted(self.ends, amount + dust, side="right"))
+        first = int(self.ends.searchsorted(amount + dust, side="right"))
         return int(self.owner[first]) if first < self.owner.size else -1
 
     def before(self, amount: float, dust: float, nothing: float) -> float:
         """Slope of the last piece taken at `amount`; `nothing` at zero."""
         if amount <= dust:
             return nothing
-        place = int(np.searchsorted(self.ends, amount - dust, side="left"))
+        place = int(self.ends.searchsorted(amount - dust, side="left"))
         return float(self.slope[min(place, self.slope.size - 1)])
 
     def taken(self, amount: float, size: int) -> FloatArray:
         """How much of each of `size` protocols is in the first `amount`."""
-        part = np.clip(amount - (self.ends - self.width), 0.0, self.width)
+        part = np.minimum(np.maximum(amount - (self.ends - self.width), 0.0), self.width)
         return np.bincount(self.owner, weights=part, minlength=size).astype(float, copy=False)
 
 
@@ -160,7 +166,7 @@ class Matching:
         """The pieces to buy and to sell, sorted; near-equal slopes tie, and ties go by name."""
         step, rank = self.steps, self.data.rank
         self.tie = TIE * max(float(np.abs(step.buy).max(initial=0.0)), float(np.abs(step.sell).max(initial=0.0)))
-        buys, sells = np.flatnonzero(step.more > self.dust), np.flatnonzero(step.keep > self.dust)[::-1]
+        buys, sells = (step.more > self.dust).nonzero()[0], (step.keep > self.dust).nonzero()[0][::-1]
         to_buy = self._order(-step.buy[buys], rank[step.owner[buys]])
         to_sell = self._order(step.sell[sells], -rank[step.owner[sells]])
         self.buys = Pieces(step.owner[buys], step.buy[buys], step.more[buys], to_buy)
@@ -170,9 +176,9 @@ class Matching:
         """By `key`, values within a tie of each other as one, then by `rank`, then as they stand."""
         if not key.size:
             return np.empty(0, dtype=np.intp)
-        order = np.argsort(key, kind="stable")
-        group = np.empty(key.size, dtype=np.intp)
-        group[order] = np.cumsum(np.diff(key[order], prepend=key[order[0]]) > self.tie)
+        order = key.argsort(kind="stable")
+        ordered, group = key[order], np.zeros(key.size, dtype=np.intp)
+        group[order[1:]] = (ordered[1:] - ordered[:-1] > self.tie).cumsum()
         return np.lexsort((rank, group))
 
     def _totals(self, slack: float) -> bool:
@@ -191,11 +197,12 @@ class Matching:
         if low > high + slack:
             return False
         high = max(low, high)
-        edges = np.concatenate([[low], self.buys.ends, self.sells.ends + self.to_fill])
-        edges = np.sort(edges[(edges >= low) & (edges <= high)])
+        edges = np.concatenate(([low], self.buys.ends, self.sells.ends + self.to_fill))
+        edges = edges[(edges >= low) & (edges <= high)]
+        edges.sort()
         gain = self.buys.after(edges, self.dust, -np.inf)
         loss = self.sells.after(np.maximum(edges - self.to_fill, 0.0), self.dust, np.inf)
-        crossed = np.flatnonzero(gain <= loss + self.tie)
+        crossed = (gain <= loss + self.tie).nonzero()[0]
         self.bought = float(edges[crossed[0]]) if crossed.size else high
         self.sold = max(self.bought - self.to_fill, 0.0)
         return True

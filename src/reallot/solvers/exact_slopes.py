@@ -91,6 +91,20 @@ class _Around:
                     best = gain - loss
         return best
 
+    def either(
+        self,
+        capacity: int,
+        one: tuple[int, int],
+        other: tuple[int, int],
+        gain_next: float | None = None,
+        loss_next: float | None = None,
+    ) -> tuple[float, float]:
+        """`slope` for two changes of the limits on buying and selling; the same where neither limit is reached."""
+        first = self.slope(capacity, *one, gain_next, loss_next)
+        if not (self.matching.buy_limited or self.matching.sell_limited):
+            return first, first
+        return first, self.slope(capacity, *other, gain_next, loss_next)
+
     def one_more(self) -> FloatArray:
         """Change of the optimum if each protocol had to take one unit more than its share, (protocols,).
 
@@ -98,11 +112,11 @@ class _Around:
         """
         at, data, right = self.matching, self.data, self.right
         buys = self.shares >= at.current - at.dust
-        room, unsold = np.full(data.size, self.slope(-1, -1, 0)), np.full(data.size, self.slope(-1, 0, 1))
+        room, unsold = (np.full(data.size, slope) for slope in self.either(-1, (-1, 0), (0, 1)))
         seller = at.sells.next_owner(at.sold, at.dust)
         if seller >= 0:
             others = at.sells.after_but(at.sold, seller, at.dust, np.inf)
-            room[seller], unsold[seller] = self.slope(-1, -1, 0, None, others), self.slope(-1, 0, 1, None, others)
+            room[seller], unsold[seller] = self.either(-1, (-1, 0), (0, 1), None, others)
         taken = buy_slope(data, np.arange(data.size), right) + room
         result: FloatArray = np.where(buys, taken, right * data.hours + data.cost_out + unsold)
         return result
@@ -114,11 +128,11 @@ class _Around:
         """
         at, data, left = self.matching, self.data, self.left
         has_bought = self.shares > at.current + at.dust
-        given, unbought = np.full(data.size, self.slope(1, 0, -1)), np.full(data.size, self.slope(1, 1, 0))
+        given, unbought = (np.full(data.size, slope) for slope in self.either(1, (0, -1), (1, 0)))
         buyer = at.buys.next_owner(at.bought, at.dust)
         if buyer >= 0:
             others = at.buys.after_but(at.bought, buyer, at.dust, -np.inf)
-            given[buyer], unbought[buyer] = self.slope(1, 0, -1, others), self.slope(1, 1, 0, others)
+            given[buyer], unbought[buyer] = self.either(1, (0, -1), (1, 0), others)
         sells = -(left * data.hours + data.cost_out) + given
         result: FloatArray = np.where(has_bought, -buy_slope(data, np.arange(data.size), left) + unbought, sells)
         return result
@@ -143,19 +157,20 @@ class _Around:
             kind = "held" if held[i] else "max_change"
             result[kind, int(i)] = (max(ways), max(ways) if held[i] else np.inf)
         at_top, at_bottom = shares >= at.b - dust, shares <= at.a + dust
-        moves = np.abs(shares - at.current) > dust
-        for reached, pinned, change, bound, name, more, less in (
-            (at_top, at_bottom, top <= at.upper + dust, at.upper <= top + dust, "max_share", up, down),
-            (at_bottom, at_top, bottom >= at.lower - dust, at.lower >= bottom - dust, "min_share", down, up),
+        moves, floored = np.abs(shares - at.current) > dust, data.lower[0] > 0.0
+        always = np.ones(data.size, dtype=bool)
+        for reached, pinned, change, bound, named, name, more, less in (
+            (at_top, at_bottom, top <= at.upper + dust, at.upper <= top + dust, always, "max_share", up, down),
+            (at_bottom, at_top, bottom >= at.lower - dust, at.lower >= bottom - dust, floored, "min_share", down, up),
         ):
-            for i in np.flatnonzero(reached):
-                both = bool(change[i] and bound[i])
+            said = reached & ((change & moves) | (bound & named))
+            for i in said.nonzero()[0].tolist():
                 last = np.inf if pinned[i] else max(-float(less[i]), 0.0)
-                price = (0.0 if both else max(float(more[i]), 0.0), last)
+                price = (0.0 if change[i] and bound[i] else max(float(more[i]), 0.0), last)
                 if change[i] and moves[i]:
-                    result["max_change", int(i)] = price
-                if bound[i] and (name == "max_share" or data.lower[0, i] > 0.0):
-                    result[name, int(i)] = price
+                    result["max_change", i] = price
+                if bound[i] and named[i]:
+                    result[name, i] = price
         return result
 
 
