@@ -130,8 +130,7 @@ class SimulatedAdapter:
     async def _call(self) -> None:
         if self.latency:
             await self._clock.sleep(self.latency)
-        now = self._clock.now()
-        if any(start <= now < end for start, end in self.outages):
+        if self.outages and any(start <= self._clock.now() < end for start, end in self.outages):
             raise ProtocolError(f"{self.name} does not answer: an outage", ErrorKind.UNREACHABLE)
 
 

@@ -84,7 +84,8 @@ async def read_share(adapter: ProtocolAdapter, seconds: float) -> Reading:
 
 async def read_shares(adapters: Mapping[str, ProtocolAdapter], seconds: float) -> dict[str, Reading]:
     """Every share, read at once; never raises but for its own cancellation."""
-    tasks = [asyncio.ensure_future(_allocation(adapter)) for adapter in adapters.values()]
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(_allocation(adapter)) for adapter in adapters.values()]
     await _ended(tasks, seconds)
     return {name: _reading(task, seconds) for name, task in zip(adapters, tasks, strict=True)}
 
@@ -108,7 +109,7 @@ def checked_share(value: object) -> Reading:
     >>> checked_share(0.25), checked_share(float("nan"))
     (Reading(share=0.25, reason=''), Reading(share=None, reason='nan is not a share between 0 and 1'))
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if isinstance(value, bool) or not isinstance(value, (float, numbers.Real)):
         return Reading(None, f"a {type(value).__name__} is not a share between 0 and 1")
     share = float(value)
     if not (math.isfinite(share) and -1e-9 <= share <= 1.0 + 1e-9):

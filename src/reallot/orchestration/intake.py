@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ..errors import ErrorKind, ProtocolError
 from .records import ProtocolStatus, ResourceUtilization, SeriesKind
 from .redaction import redact
+from .slim import slim
 
 MOST_EARNINGS = 1e9
 """USD/h that no protocol earns: beyond it a unit is wrong."""
@@ -76,10 +77,11 @@ def _shown(value: Any) -> str:
     return redact(repr(value)[:40]) if isinstance(value, (str, bytes, bool, type(None))) else type(value).__name__
 
 
-def checked(answer: Any, protocol: str, now: datetime) -> ProtocolStatus:
+def checked(answer: Any, protocol: str, now: datetime, before: ProtocolStatus | None = None) -> ProtocolStatus:
     """What an adapter answered as a status of `protocol`, observed `now`; raises ProtocolError where it cannot be.
 
-    A status without a value and without a reason has never reported.
+    A status without a value and without a reason has never reported. What is as in `before`, the status of the poll
+    before, is held once.
     """
     if not isinstance(answer, ProtocolStatus):
         raise ProtocolError(f"get_status gave a {type(answer).__name__}, not a ProtocolStatus", ErrorKind.SHAPE)
@@ -104,7 +106,7 @@ def checked(answer: Any, protocol: str, now: datetime) -> ProtocolStatus:
         if isinstance(value, (str, int, bool, type(None))) or (isinstance(value, float) and math.isfinite(value))
     }
     changes["utilization"] = _utilization(answer.utilization)
-    return answer.model_copy(update=changes)
+    return slim(answer, before, **changes)
 
 
 def share(value: Any) -> float:

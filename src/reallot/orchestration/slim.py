@@ -10,8 +10,8 @@ Model = TypeVar("Model", bound=BaseModel)
 _given: dict[frozenset[str], set[str]] = {}
 
 
-def slim(record: Model, before: BaseModel | None = None) -> Model:
-    """An equal record; values that are the same as those of `before`, the record of the poll before, are held once.
+def slim(record: Model, before: BaseModel | None = None, **changes: Any) -> Model:
+    """An equal record, but for `changes`; what is as in `before`, the record of the poll before, is held once.
 
     A record that was copied carries a table of its own fields, and a set of those that were given. Here all records of
     a kind share them. Nothing of it may be changed in place.
@@ -20,15 +20,18 @@ def slim(record: Model, before: BaseModel | None = None) -> Model:
     >>> used = ResourceUtilization(cpu=0.5)
     >>> slim(used) == used and slim(used).model_fields_set == {"cpu"}
     True
+    >>> slim(used, disk=1.0).model_dump(exclude_unset=True)
+    {'cpu': 0.5, 'disk': 1.0}
     """
     kept = type(record).__new__(type(record))
     put, known = object.__setattr__, {} if before is None else before.__dict__
-    for name, value in record.__dict__.items():
+    for name, value in (record.__dict__ | changes).items():
         other = known.get(name)
         if other is not value and type(other) is type(value) and other == value and _alike(value, other):
             value = other
         put(kept, name, value)
-    put(kept, "__pydantic_fields_set__", _given.setdefault(frozenset(record.model_fields_set), record.model_fields_set))
+    given = record.model_fields_set | changes.keys()
+    put(kept, "__pydantic_fields_set__", _given.setdefault(frozenset(given), given))
     put(kept, "__pydantic_extra__", None)
     put(kept, "__pydantic_private__", None)
     return kept

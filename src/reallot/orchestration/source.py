@@ -138,10 +138,10 @@ class Source:
 
     async def _read(self, acts: bool) -> ProtocolStatus:
         answer = await _called(self.adapter.get_status)
-        status = checked(answer, self.name, self._clock.now())
+        status = checked(answer, self.name, self._clock.now(), self.status)
         if status.allocation is None and acts:
             try:
-                status = status.model_copy(update={"allocation": share(await _called(self.adapter.get_allocation))})
+                status = slim(status, self.status, allocation=share(await _called(self.adapter.get_allocation)))
             except Exception:  # the share stays unknown; the earnings stand
                 return status
         return status
@@ -164,7 +164,7 @@ class Source:
 
     def _take(self, status: ProtocolStatus) -> None:
         before = self.status
-        self.status, self._failures = slim(status, before), 0
+        self.status, self._failures = status, 0
         if status.earnings_per_hour is not None:
             self.value, self._value_at = status.earnings_per_hour, self._clock.monotonic()
         if status.allocation is not None:
@@ -298,11 +298,12 @@ async def _ask_now(sources: Sequence[Source]) -> None:
         for seconds in {call.seconds for call in calls}
     ]
     try:
-        await asyncio.shield(all_over)
+        await all_over
     except asyncio.CancelledError:
         for call in calls:
             call.drop()
-        await all_over
+        for call in calls:
+            await call.wait()
         raise
     finally:
         for timer in timers:
