@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reallot import EarningsCurve
 from reallot.orchestration.confidence import confidence
 from reallot.orchestration.optimizer import EarningsOptimizer
-from reallot.orchestration.rates import RateEstimate, RateRules, rates
+from reallot.orchestration.rates import Block, RateEstimate, RateRules, rates
 from tests.orchestration.polls import START, noisy, poll, status
 from tests.strategies import budget
 
@@ -247,7 +247,7 @@ RULES = RateRules()
 
 
 def sure(net: float, past: list[float]) -> float | None:
-    known = {"relay": RateEstimate("relay", 1.0, 1.0, blocks=dict(enumerate(past)))}
+    known = {"relay": RateEstimate("relay", 1.0, 1.0, past=tuple(Block(*each, 1.0) for each in enumerate(past)))}
     return confidence({"relay": 0.2}, net, 24.0, known, RULES)
 
 

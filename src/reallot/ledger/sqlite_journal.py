@@ -191,8 +191,8 @@ class SqliteJournal:
 
     def changes(self, since: datetime | None = None, newest: int | None = None) -> list[AllocationChange]:
         """Every change asked for, or those of the `newest` only, oldest first."""
-        limits = (-1 if newest is None else newest, 0 if since is None else microseconds(since))
-        return [_change(row) for row in self._database.rows(_CHANGES, limits)]
+        limits = (0 if since is None else microseconds(since), -1 if newest is None else newest)
+        return [_change(row) for row in reversed(self._database.rows(_CHANGES, limits))]
 
     def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
         """A plan that waits from now on, in place of any other."""
@@ -302,10 +302,9 @@ _LAST_MOVES = (
     "ORDER BY id DESC LIMIT ?"
 )
 _CHANGES = (
-    "SELECT coalesce(step.asked, step.wall) AS moved, step.protocol, step.before, step.after, operation.plan_id, "
-    "step.kind, step.state, operation.state, operation.reason, step.detail "
-    "FROM (SELECT * FROM step WHERE state <> 'intent' ORDER BY id DESC LIMIT ?) AS step "
-    "JOIN operation ON operation.id = step.operation WHERE moved >= ? ORDER BY step.id"
+    "SELECT coalesce(step.asked, step.wall), step.protocol, step.before, step.after, operation.plan_id, step.kind, "
+    "step.state, operation.state, operation.reason, step.detail FROM step JOIN operation ON operation.id = operation "
+    "WHERE step.state <> 'intent' AND coalesce(step.asked, step.wall) >= ? ORDER BY step.id DESC LIMIT ?"
 )
 _OUTCOMES = {"confirmed": "confirmed", "refused": "failed"}
 
@@ -363,7 +362,8 @@ def _columns(at: Stamp) -> tuple[int, float, str]:
     return microseconds(at.wall), at.steady, at.boot
 
 
-def _stamp(row: Sequence[Any]) -> Stamp:
+@lru_cache(1024)
+def _stamp(row: tuple[int, float, str]) -> Stamp:
     return Stamp(moment(row[0]), row[1], row[2])
 
 

@@ -123,14 +123,14 @@ def findings(
     found = [_low(metrics, config, median, eased("low_earnings")), _worth(opportunities, config, eased("opportunity"))]
     names = {**metrics.connection_status, **metrics.earnings_by_protocol}
     for name in names:
-        one = seen.get(name, Seen())
-        found += [
-            _silent(name, one, metrics, config),
-            _stale(name, one, metrics, config),
-            _unwell(name, metrics),
-        ]
-        if one.down_since is None and name not in metrics.stale:
+        one = seen.get(name, _NOTHING)
+        if one.down_since is not None:
+            found.append(_silent(name, one.down_since, metrics, config))
+        elif name in metrics.stale:
+            found.append(_stale(name, metrics.stale[name], config))
+        else:
             found += [_flat(name, one, metrics, config), _dropped(name, one, config, eased(f"drop:{name}"))]
+        found.append(_unwell(name, metrics))
     return [finding for finding in found if finding is not None]
 
 
@@ -160,20 +160,17 @@ def _worth(opportunities: Sequence[OptimizationOpportunity], config: MonitorConf
     return Finding("opportunity", message, 0.2)
 
 
-def _silent(name: str, seen: Seen, metrics: AggregatedMetrics, config: MonitorConfig) -> Finding | None:
-    if seen.down_since is None:
-        return None
-    passed = (metrics.timestamp - seen.down_since).total_seconds()
+def _silent(name: str, since: datetime, metrics: AggregatedMetrics, config: MonitorConfig) -> Finding | None:
+    passed = (metrics.timestamp - since).total_seconds()
     if passed < config.connection_timeout.total_seconds():
         return None
     status = metrics.statuses.get(name)
     said = f": {status.message or status.error}" if status is not None and (status.message or status.error) else ""
-    return Finding(f"disconnected:{name}", f"{name} has not answered since {_clock(seen.down_since)}{said}", 0.7)
+    return Finding(f"disconnected:{name}", f"{name} has not answered since {_clock(since)}{said}", 0.7)
 
 
-def _stale(name: str, seen: Seen, metrics: AggregatedMetrics, config: MonitorConfig) -> Finding | None:
-    age = metrics.stale.get(name)
-    if age is None or seen.down_since is not None or age < config.connection_timeout.total_seconds():
+def _stale(name: str, age: float, config: MonitorConfig) -> Finding | None:
+    if age < config.connection_timeout.total_seconds():
         return None
     return Finding(f"stale:{name}", f"{name} answers, but its value is old: it is carried forward", 0.4)
 

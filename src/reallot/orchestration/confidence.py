@@ -29,19 +29,20 @@ def confidence(
     The last factor is that of a forecast from n values (the spread of Student's t), so that more evidence of the same
     spread is worth more; so is a larger benefit, and a smaller spread.
 
+    >>> from reallot.orchestration.rates import Block
     >>> rules = RateRules(least_blocks=4)
-    >>> past = RateEstimate("relay", 2.0, 2.0, blocks={0: 1.9, 1: 2.1, 2: 1.9, 3: 2.1})
-    >>> round(confidence({"relay": 0.2}, 0.48, 24.0, {"relay": past}, rules), 2)
+    >>> past = tuple(Block(number, rate, 1.0) for number, rate in enumerate((1.9, 2.1, 1.9, 2.1)))
+    >>> round(confidence({"relay": 0.2}, 0.48, 24.0, {"relay": RateEstimate("relay", 2.0, 2.0, past=past)}, rules), 2)
     0.68
     """
     if not gains:
         return None
-    known = [estimates[name].blocks for name in gains if name in estimates]
-    common = set.intersection(*(set(blocks) for blocks in known)) if len(known) == len(gains) else set()
+    known = [(gain, estimates[name].blocks) for name, gain in gains.items() if name in estimates]
+    common = set.intersection(*(set(blocks) for _, blocks in known)) if len(known) == len(gains) else set()
     n = len(common)
     if n < max(rules.least_blocks, 4):
         return None
-    past = [sum(gain * estimates[name].blocks[number] for name, gain in gains.items()) for number in sorted(common)]
+    past = [sum(gain * blocks[number] for gain, blocks in known) for number in sorted(common)]
     mean = math.fsum(past) / n
     sd = math.sqrt(math.fsum((gain - mean) ** 2 for gain in past) / (n - 1))
     spread = horizon_hours * sd * math.sqrt((1.0 + 1.0 / n) * (n - 1.0) / (n - 3.0))

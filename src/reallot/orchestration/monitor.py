@@ -92,7 +92,8 @@ class RealtimeMonitor:
     ) -> DashboardSnapshot:
         """All that a dashboard shows now."""
         now = self._now(metrics)
-        changes = [change for change in await self._recent_changes() if change.timestamp >= now - RECENT]
+        since = now - RECENT
+        changes = [change for change in await self._recent_changes() if change.timestamp >= since]
         return DashboardSnapshot(
             timestamp=metrics.timestamp,
             total_earnings_per_hour=metrics.total_earnings_per_hour,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from ..errors import CalculationError, InvalidInput, OptimizationError, SolverFailed, near_miss
@@ -148,7 +147,7 @@ class EarningsOptimizer:
         """Rates, with what the policy makes of them where it does."""
         known, worth = estimates(self._tracks, metrics, self.rules), self._outlook.worth
         for name in worth.keys() & known.keys():
-            known[name] = replace(known[name], worth=worth[name])
+            known[name] = known[name]._replace(worth=worth[name])
         return known
 
     def _answer(self, metrics: AggregatedMetrics, held: Collection[str]) -> Answer:

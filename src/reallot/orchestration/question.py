@@ -273,7 +273,7 @@ def _number(value: float | None) -> float:
 def _bent(shape: EarningsCurve, share: float, rate: float, more: float, full: bool) -> EarningsCurve:
     """`shape` times `rate` up to `share`, and times `more` beyond; where full, nothing is gained beyond."""
     if not full and more >= rate:
-        return shape.scaled(rate)
+        return EarningsCurve.flat(rate) if shape is _FLAT else shape.scaled(rate)
     if shape is _FLAT:
         beyond = min(0.0, rate) if full else more
         return EarningsCurve((0.0, share), (0.0, rate * share), beyond) if share > 0.0 else EarningsCurve.flat(beyond)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 from typing import NamedTuple
@@ -119,8 +119,7 @@ class Track(NamedTuple):
         return 1.0 / self.squares - 1.0
 
 
-@dataclass(frozen=True)
-class RateEstimate:
+class RateEstimate(NamedTuple):
     """What one protocol earns, as far as readings say.
 
     rate           USD/h for share 1.0 of what it has now (a factor, where a spec gives the curve); None where unknown
@@ -132,7 +131,7 @@ class RateEstimate:
     why            why there is no rate, or why it is not used; "" where it is
     worth          USD/h that the optimizer's policy takes one unit of share more to bring, over the horizon; None where
                    it says nothing
-    blocks         means of past stretches by number
+    past           means of past stretches
     """
 
     protocol: str
@@ -144,7 +143,12 @@ class RateEstimate:
     stale: bool = False
     why: str = ""
     worth: float | None = None
-    blocks: Mapping[int, float] = field(default_factory=dict)
+    past: tuple[Block, ...] = ()
+
+    @property
+    def blocks(self) -> dict[int, float]:
+        """Means of past stretches by number."""
+        return {block.number: block.total / block.weight for block in self.past}
 
 
 def rates(
@@ -337,7 +341,6 @@ def _estimate(
     if track is None:
         return RateEstimate(name, stale=stale, why=_why_unknown(name, metrics, rules))
     age = max(0.0, (now - track.at).total_seconds())
-    blocks = {block.number: block.total / block.weight for block in track.blocks}
     if age > rules.window_hours * HOUR:
         why = f"last seen {_ago(age)} ago, before the window of {rules.window_hours:g} h"
         return RateEstimate(name, readings=track.taken, age_seconds=age, stale=stale, why=why)
@@ -354,7 +357,7 @@ def _estimate(
     if past > 0.0:
         more -= abs(more) * (1.0 - 0.5 ** (past / rules.age_hours))
     why = f"its value is {_ago(metrics.stale[name])} old" if stale else ""
-    return RateEstimate(name, rate, more, error, track.taken, age, stale, why, blocks=blocks)
+    return RateEstimate(name, rate, more, error, track.taken, age, stale, why, past=track.blocks)
 
 
 def _why_unknown(name: str, metrics: AggregatedMetrics, rules: RateRules) -> str:

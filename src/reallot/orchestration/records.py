@@ -17,7 +17,7 @@ from ..errors import ErrorKind, near_miss
 def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a time without a zone; give an aware datetime, such as datetime.now(UTC)")
-    return moment.astimezone(UTC)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 Moment = Annotated[datetime, AfterValidator(_utc)]
