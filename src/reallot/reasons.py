@@ -21,7 +21,7 @@ def reasons(plan: Allocation) -> tuple[str, ...]:
     hours = plan.problem.horizon_hours
     lines = []
     change = np.abs(plan.schedule[0] - plan.problem.arrays.current)[plan.moved]
-    largest = plan.moved[np.argsort(-change, kind="stable")[:MOST_REASONS]]
+    largest = plan.moved[(-change).argsort(kind="stable")[:MOST_REASONS]]
     names = plan.problem.names
     for i, before, after, gain, cost in plan.changes_of(largest):
         verb = "takes" if after > before else "gives"

@@ -164,12 +164,9 @@ class ProtocolCoordinator:
 def _used(sources: Iterable[Source]) -> ResourceUtilization:
     """The part in use of what those have who say so, weighted by share; unweighted where no share is known."""
     parts: dict[str, float] = {}
+    used = [(vars(source.status.utilization), source.allocation) for source in sources if source.status is not None]
     for name in ResourceUtilization.model_fields:
-        said = [
-            (getattr(source.status.utilization, name), source.allocation)
-            for source in sources
-            if source.status is not None and getattr(source.status.utilization, name) is not None
-        ]
+        said = [(part, share) for each, share in used if (part := each.get(name)) is not None]
         shares = [(part, share) for part, share in said if share is not None]
         given = math.fsum(share for _, share in shares)
         if given > 0.0:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..errors import DataError, OptimizationError
 from ..problem import AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec
 from ..problem.changed import earning
@@ -97,11 +99,13 @@ class Question:
     @cached_property
     def fingerprint(self) -> str:
         """Of all that a plan depends on: equal inputs give the same text, in any process."""
-        known = self.known
-        rates = [(n, self.shares[n], known[n].rate, known[n].more, known[n].worth) for n in self.names]
+        known = [(self.known[name], self.shares[name]) for name in self.names]
+        rates = np.array(
+            [(share, each.rate, each.more, each.worth) for each, share in known], dtype="<f8"
+        )  # None is NaN
         if "text" not in self.shared:
-            self.shared["text"] = self._all_but_rates()
-        return hashlib.sha256(f"({rates!r}, {self.shared['text']})".encode()).hexdigest()
+            self.shared["text"] = self._all_but_rates().encode()
+        return hashlib.sha256(rates.tobytes() + self.shared["text"]).hexdigest()
 
     def _all_but_rates(self) -> str:
         config = (self.config.horizon_hours, self.config.max_allocation_change)
@@ -109,7 +113,7 @@ class Question:
         specs = [self.specs[name] for name in self.names if name in self.specs]
         rules = (replace(self.limits, held=()), sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
         reach = (sorted(self.steps.items()), sorted(self.floors.items()))
-        return f"{config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}"
+        return f"{self.names!r}, {config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}"
 
     def gain(self, name: str, before: float, after: float) -> float:
         """Change of earnings (USD/h) for each unit of the protocol's rate."""

@@ -329,8 +329,9 @@ def _prior(tracks: Mapping[str, Track], rules: RateRules) -> float:
     total, readings = rules.prior_readings * rules.prior**2, rules.prior_readings
     for track in tracks.values():
         if track.slow != 0.0:
-            total += track.readings * min(math.sqrt(track.variance) / abs(track.slow), 1.0) ** 2
-            readings += track.readings
+            taken = track.readings
+            total += taken * min(math.sqrt(track.variance) / abs(track.slow), 1.0) ** 2
+            readings += taken
     return math.sqrt(total / readings)
 
 
@@ -344,8 +345,9 @@ def _estimate(
     if age > rules.window_hours * HOUR:
         why = f"last seen {_ago(age)} ago, before the window of {rules.window_hours:g} h"
         return RateEstimate(name, readings=track.taken, age_seconds=age, stale=stale, why=why)
-    known = track.readings + rules.prior_readings
-    spread = math.sqrt((track.readings * track.variance + rules.prior_readings * (prior * track.slow) ** 2) / known)
+    own, prior_readings = track.readings, rules.prior_readings
+    known = own + prior_readings
+    spread = math.sqrt((own * track.variance + prior_readings * (prior * track.slow) ** 2) / known)
     if known > 2.0:
         spread *= math.sqrt(known / (known - 2.0))  # a spread known from few readings: Student's t
     noise = caution * spread

@@ -75,7 +75,7 @@ class EarningsCurve:
     def _flat(cls, rate: float) -> EarningsCurve:
         """The same for a rate that has been checked: nothing is left to look at."""
         curve = object.__new__(cls)
-        vars(curve).update(shares=(0.0,), earnings=(0.0,), last_slope=rate)
+        object.__setattr__(curve, "__dict__", {"shares": (0.0,), "earnings": (0.0,), "last_slope": rate})
         return curve
 
     @classmethod

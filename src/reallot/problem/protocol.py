@@ -102,9 +102,10 @@ class ProtocolSpec:
 
     def earning(self, curve: EarningsCurve) -> ProtocolSpec:
         """The same protocol with another curve; nothing else is checked or made again."""
-        other = object.__new__(ProtocolSpec)
-        vars(other).update(vars(self), curve=curve)
-        vars(other).pop("packed", None)
+        other, values = object.__new__(ProtocolSpec), vars(self).copy()
+        values["curve"] = curve
+        values.pop("packed", None)
+        object.__setattr__(other, "__dict__", values)
         return other
 
     @property

@@ -55,7 +55,8 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
     data = problem.arrays
     before = data.current[None, :] if len(schedule) == 1 else np.vstack([data.current, schedule[:-1]])
     change = schedule - before
-    taken, given = np.maximum(change, 0.0), np.maximum(-change, 0.0)
+    taken = np.maximum(change, 0.0)
+    given = taken - change
     earnings, nothing = data.rate * schedule, np.zeros(schedule.shape)
     lost = nothing
     if data.has_warm_up:

@@ -47,7 +47,7 @@ def slopes(problem: AllocationProblem, matching: Matching | Unmet | None = None)
     bounded = matching.data.max_turnover is not None
     return ExactSlopes(
         shares=matching.shares,
-        capacity=(around.slope(1, 0, 0), -around.slope(-1, 0, 0)),
+        capacity=(around.more, -around.less),
         turnover=(around.slope(0, 1, 1), -around.slope(0, -1, -1)) if bounded else None,
         up=up,
         down=down,
@@ -61,6 +61,8 @@ class _Around:
     def __init__(self, matching: Matching) -> None:
         self.matching, self.data, self.shares = matching, matching.data, matching.shares
         self.right, self.left = marginals(self.data, self.shares)
+        self.free = not (matching.buy_limited or matching.sell_limited)
+        self.more, self.less = self.slope(1, 0, 0), self.slope(-1, 0, 0)
 
     def slope(
         self, capacity: int, bought: int, sold: int, gain_next: float | None = None, loss_next: float | None = None
@@ -100,10 +102,13 @@ class _Around:
         loss_next: float | None = None,
     ) -> tuple[float, float]:
         """`slope` for two changes of the limits on buying and selling; the same where neither limit is reached."""
-        first = self.slope(capacity, *one, gain_next, loss_next)
-        if not (self.matching.buy_limited or self.matching.sell_limited):
-            return first, first
-        return first, self.slope(capacity, *other, gain_next, loss_next)
+        if not self.free:
+            return self.slope(capacity, *one, gain_next, loss_next), self.slope(capacity, *other, gain_next, loss_next)
+        as_it_is = gain_next is None and loss_next is None
+        slope = (
+            (self.more if capacity > 0 else self.less) if as_it_is else self.slope(capacity, 0, 0, gain_next, loss_next)
+        )
+        return slope, slope
 
     def one_more(self) -> FloatArray:
         """Change of the optimum if each protocol had to take one unit more than its share, (protocols,).
