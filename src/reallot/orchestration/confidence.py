@@ -42,7 +42,8 @@ def confidence(
     n = len(common)
     if n < max(rules.least_blocks, 4):
         return None
-    past = [sum(gain * blocks[number] for gain, blocks in known) for number in sorted(common)]
+    numbers = sorted(common)
+    past = list(map(sum, zip(*([gain * blocks[number] for number in numbers] for gain, blocks in known), strict=True)))
     mean = math.fsum(past) / n
     sd = math.sqrt(math.fsum((gain - mean) ** 2 for gain in past) / (n - 1))
     spread = horizon_hours * sd * math.sqrt((1.0 + 1.0 / n) * (n - 1.0) / (n - 3.0))

@@ -125,9 +125,8 @@ async def now_blocked(books: Books, rules: Rules, confirmation_seconds: float) -
     if waiting is not None and not waiting.confirmed and (age := books.age(waiting.at)) < confirmation_seconds:
         until = now + timedelta(seconds=confirmation_seconds - age)
         return Blocked("confirmation", until, f"plan {waiting.plan_id} waits for a confirmation")
-    ages = await books.ages()
-    names = await ask(journal.committed)
-    resting = held(ages, now, rules)
+    resting = held(await books.ages(), now, rules)
+    names = await ask(journal.committed) if resting else {}
     if names and all(name in resting for name in names):
         name = min(resting, key=lambda each: (resting[each], each))
         return Blocked("hold", resting[name], f"every protocol rests; {name} is the first to be free")

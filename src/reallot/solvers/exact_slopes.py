@@ -153,14 +153,13 @@ class _Around:
         limit, held = data.max_change[0], data.held[0]
         result: dict[tuple[str, int], Interval] = {}
         top, bottom = at.current + limit, at.current - limit
-        for i in np.flatnonzero(limit <= 0.0):
-            ways = [0.0]
-            if at.upper[i] > shares[i] + dust:
-                ways.append(float(up[i]))
-            if at.lower[i] < shares[i] - dust:
-                ways.append(float(down[i]))
-            kind = "held" if held[i] else "max_change"
-            result[kind, int(i)] = (max(ways), max(ways) if held[i] else np.inf)
+        still = (limit <= 0.0).nonzero()[0]
+        if still.size:
+            rises = np.where(at.upper > shares + dust, up, 0.0)[still]
+            falls = np.where(at.lower < shares - dust, down, 0.0)[still]
+            best = np.maximum(np.maximum(rises, falls), 0.0)
+            for i, price, is_held in zip(still.tolist(), best.tolist(), held[still].tolist(), strict=True):
+                result["held" if is_held else "max_change", i] = (price, price if is_held else np.inf)
         at_top, at_bottom = shares >= at.b - dust, shares <= at.a + dust
         moves, floored = np.abs(shares - at.current) > dust, data.lower[0] > 0.0
         always = np.ones(data.size, dtype=bool)
