@@ -109,7 +109,9 @@ def checked_share(value: object) -> Reading:
     >>> checked_share(0.25), checked_share(float("nan"))
     (Reading(share=0.25, reason=''), Reading(share=None, reason='nan is not a share between 0 and 1'))
     """
-    if isinstance(value, bool) or not isinstance(value, (float, numbers.Real)):
+    if type(value) is float and 0.0 <= value <= 1.0:
+        return Reading(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return Reading(None, f"a {type(value).__name__} is not a share between 0 and 1")
     share = float(value)
     if not (math.isfinite(share) and -1e-9 <= share <= 1.0 + 1e-9):

@@ -141,8 +141,9 @@ class ProtocolCoordinator:
         if not earnings and not any(status.connected for status in statuses.values()):
             told = "; ".join(f"{name}: {status.message}" for name, status in list(statuses.items())[:5])
             raise CoordinationError(f"none of {len(sources)} protocols answers, and nothing is known of any: {told}")
-        ages = {source.name: source.age() for source in sources}
-        steps, floors = steps_and_floors((source.name, source.capabilities()) for source in sources)
+        able = {source.name: source.capabilities() for source in sources}
+        ages = {source.name: source.age(able[source.name]) for source in sources}
+        steps, floors = steps_and_floors(able.items())
         return AggregatedMetrics(
             timestamp=self._clock.now(),
             total_earnings_per_hour=math.fsum(earnings.values()),

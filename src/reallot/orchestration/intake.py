@@ -58,6 +58,8 @@ def _pause(seconds: Any) -> float | None:
 
 def amount(value: Any, what: str, most: float = MOST_EARNINGS) -> float:
     """`value` as a float in [0, most]; Decimals and numpy scalars are taken, texts, None and NaN raise (SHAPE)."""
+    if type(value) is float and 0.0 <= value <= most:
+        return value + 0.0
     if value is None or isinstance(value, (bool, str, bytes, complex)):
         raise ProtocolError(f"{what} is {_shown(value)}, not a number", ErrorKind.SHAPE)
     try:
@@ -123,15 +125,13 @@ def _source_time(moment: datetime | None, now: datetime) -> datetime | None:
 def _utilization(found: Any) -> ResourceUtilization:
     if not isinstance(found, ResourceUtilization):
         return _NOTHING_SAID
-    if type(found) is ResourceUtilization and all(map(_is_part, vars(found).values())):
-        return found
+    if type(found) is ResourceUtilization:
+        said = [part for part in vars(found).values() if part is not None]
+        if all(type(part) is float and 0.0 <= part <= 1.0 for part in said):
+            return found
     parts = {name: getattr(found, name, None) for name in ResourceUtilization.model_fields}
-    said = {name: min(amount(part, f"{name} use", 1.0 + 1e-6), 1.0) for name, part in parts.items() if part is not None}
-    return ResourceUtilization(**said) if said else _NOTHING_SAID
-
-
-def _is_part(part: object) -> bool:
-    return part is None or (type(part) is float and 0.0 <= part <= 1.0)
+    used = {name: min(amount(part, f"{name} use", 1.0 + 1e-6), 1.0) for name, part in parts.items() if part is not None}
+    return ResourceUtilization(**used) if used else _NOTHING_SAID
 
 
 class Gate:

@@ -27,7 +27,8 @@ def slim(record: Model, before: BaseModel | None = None, **changes: Any) -> Mode
     put, known = object.__setattr__, {} if before is None else before.__dict__
     for name, value in (record.__dict__ | changes).items():
         other = known.get(name)
-        if other is not value and type(other) is type(value) and other == value and _alike(value, other):
+        equal = other is not value and type(other) is type(value) and other == value
+        if equal and (type(value) is not dict or _alike(value, other)):
             value = other
         put(kept, name, value)
     given = record.model_fields_set | changes.keys()
@@ -37,6 +38,6 @@ def slim(record: Model, before: BaseModel | None = None, **changes: Any) -> Mode
     return kept
 
 
-def _alike(value: Any, other: Any) -> bool:
-    """True for equal values where those inside are of equal types too: 1 is not True, nor 1.0."""
-    return type(value) is not dict or all(type(each) is type(other[key]) for key, each in value.items())
+def _alike(value: dict[Any, Any], other: Any) -> bool:
+    """True for equal tables where values are of equal types too: 1 is not True, nor 1.0."""
+    return all(type(each) is type(other[key]) for key, each in value.items())

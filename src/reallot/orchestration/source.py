@@ -73,14 +73,13 @@ class Source:
         self._can = can if all(isinstance(time, timedelta) for time in times) else Capabilities()
         return self._can
 
-    def age(self) -> float | None:
+    def age(self, can: Capabilities) -> float | None:
         """Seconds since the value was reported, where it is carried forward or its source stands still; else None."""
         if self.value is None or self.status is None:
             return None
         told = self._clock.monotonic() - self._value_at
         if self.status.error is not None:
             return max(told, 0.0)
-        can = self.capabilities()
         if self.status.source_time is None or not can.cadence:
             return None
         old = (self._clock.now() - self.status.source_time).total_seconds()
