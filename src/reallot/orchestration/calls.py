@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import numbers
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -46,22 +46,21 @@ class Reading:
 async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
     """What the call returns; TimeoutError after `seconds`, whatever the call does with its cancellation."""
     task = asyncio.ensure_future(call)
-    await _ended([task], seconds)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+    finally:
+        _leave([task])
     return _result(task, seconds)
 
 
-async def _ended(tasks: Collection[asyncio.Task[Any]], seconds: float) -> None:
-    """Waits until all tasks are done, `seconds` at most; then those that are not are cancelled and left alone."""
-    try:
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
-    finally:
-        for task in tasks:
-            if task.done():
-                _look(task)
-            else:
-                task.add_done_callback(_look)
-                task.cancel()
+def _leave(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Those that are not done are cancelled and left alone."""
+    for task in tasks:
+        if task.done():
+            _look(task)
+        else:
+            task.add_done_callback(_look)
+            task.cancel()
 
 
 def _result(task: asyncio.Task[T], seconds: float) -> T:
@@ -85,13 +84,27 @@ async def read_share(adapter: ProtocolAdapter, seconds: float) -> Reading:
 async def read_shares(adapters: Mapping[str, ProtocolAdapter], seconds: float) -> dict[str, Reading]:
     """Every share, read at once; never raises but for its own cancellation."""
     loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(_allocation(adapter)) for adapter in adapters.values()]
-    await _ended(tasks, seconds)
+    over, left = loop.create_future(), len(adapters)
+
+    async def allocation(adapter: ProtocolAdapter) -> object:
+        nonlocal left
+        try:
+            return await adapter.get_allocation()
+        finally:
+            left -= 1
+            if left == 0 and not over.done():
+                over.set_result(None)
+
+    tasks = [loop.create_task(allocation(adapter)) for adapter in adapters.values()]
+    try:
+        if tasks:
+            async with asyncio.timeout(seconds):
+                await over
+    except TimeoutError:
+        pass  # which calls are late is said of each
+    finally:
+        _leave(tasks)
     return {name: _reading(task, seconds) for name, task in zip(adapters, tasks, strict=True)}
-
-
-async def _allocation(adapter: ProtocolAdapter) -> object:
-    return await adapter.get_allocation()
 
 
 def _reading(task: asyncio.Task[object], seconds: float) -> Reading:
