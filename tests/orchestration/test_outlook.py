@@ -170,6 +170,15 @@ def test_the_confidence_of_a_plan_is_the_policys() -> None:
     assert pairs and all(pair.confidence is None or 0.0 < pair.confidence < 1.0 for pair in pairs)
 
 
+def test_a_plan_that_moves_nothing_is_neither_sure_nor_unsure() -> None:
+    """The policy sees a gain, and a fee that no move is worth: to stay has no chance that can be told."""
+    optimizer, metrics = shown(made(150, 1), move_cost=0.3, move_fee=1000.0)
+    stays = optimizer.calculate_optimal_allocation(metrics)
+    asked = optimizer.asked(metrics)
+    assert asked.by_policy and asked.settled is None
+    assert not stays.moves and stays.confidence is None
+
+
 @pytest.mark.parametrize(("said", "wanted"), [(None, True), (0.49, False), (0.5, True), (0.9, True)])
 def test_a_plan_that_is_known_to_be_unsure_is_not_worth_it(said: float | None, wanted: bool) -> None:
     optimizer, metrics = shown(made(150, 1), move_cost=0.3)

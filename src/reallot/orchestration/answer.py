@@ -55,7 +55,9 @@ class Answer:
         return replace(self.careful, problem=self.asked.plain)
 
     def confidence(self, changes: Mapping[str, float], net_benefit: float) -> float | None:
-        """P(net benefit > 0) of these changes of share; None where too little is known to say."""
+        """P(net benefit > 0) of these changes of share; None where nothing changes, or too little is known to say."""
+        if not changes:
+            return None
         if self._sure is not None:
             return self._sure(changes)
         now, hours = self.asked.shares, self.asked.config.horizon_hours
