@@ -80,8 +80,8 @@ def alert_line(alert: Alert, at: datetime) -> Happening:
     over = alert.recovered_at is not None
     level = logging.WARNING if alert.severity >= GRAVE and not over else logging.INFO
     fields: Fields = {"key": alert.key, "severity": alert.severity}
-    lead = "over" if over else "alert"
-    return Happening("recovered" if over else "alert", at, f"{lead}: {alert.message}", fields, level)
+    text = alert.message if over else f"alert: {alert.message}"  # one that is over says so itself
+    return Happening("recovered" if over else "alert", at, text, fields, level)
 
 
 def plan_text(plan: AllocationPlan) -> str:
