@@ -140,14 +140,12 @@ class SqliteJournal:
 
     def open_operation(self) -> Operation | None:
         """The one operation that is not at its end."""
-        rows = self._database.rows(f"SELECT {OPERATION} FROM operation WHERE state IN ({OPEN_STATES}) LIMIT 1")
+        rows = self._database.rows(_OPEN_OPERATION)
         return _operation(rows[0]) if rows else None
 
     def operation_of(self, plan_id: str) -> Operation | None:
         """The first operation made of this plan."""
-        rows = self._database.rows(
-            f"SELECT {OPERATION} FROM operation WHERE plan_id = ? ORDER BY id LIMIT 1", (plan_id,)
-        )
+        rows = self._database.rows(_OPERATION_OF, (plan_id,))
         return _operation(rows[0]) if rows else None
 
     def last_committed(self) -> Operation | None:
@@ -274,6 +272,8 @@ _BEGIN = (
     "INSERT INTO operation (plan_id, kind, state, before, after, wall, steady, boot, epoch, reason) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_OPEN_OPERATION = f"SELECT {OPERATION} FROM operation WHERE state IN ({OPEN_STATES}) LIMIT 1"
+_OPERATION_OF = f"SELECT {OPERATION} FROM operation WHERE plan_id = ? ORDER BY id LIMIT 1"
 _OPERATION_NOW = "SELECT state, before, after, kind FROM operation WHERE id = ?"
 _STEP_NOW = "SELECT state, kind, protocol FROM step WHERE id = ?"
 _MARK = (
