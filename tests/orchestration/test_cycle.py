@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from benchmarks.cycle import deciding, everything
 from reallot.adapters.simulated import SimulatedAdapter
 from reallot.errors import CoordinationError, ProtocolError, ReallocationError
+from reallot.ledger.store import open_ledger
 from reallot.orchestration.clock import ManualClock
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from reallot.orchestration.cycle import cycles, run_cycle
@@ -76,6 +79,27 @@ def test_a_loop_waits_between_cycles_and_goes_on_to_the_end_of_what_is_worth_it(
     assert run(coordinator.adapters["compute"].get_allocation()) == pytest.approx(1.0)
     report = run(monitor.generate_report(START, clock.now()))
     assert report.total_earnings == pytest.approx((11.2 + 13.6 + 15.4 + 16 * 6) / 60, abs=0.02)
+
+
+def test_a_second_cycle_in_an_unchanged_world_leaves_no_trace(tmp_path):
+    """R39: nothing is moved, written down or told."""
+    clock = ManualClock(START)
+    coordinator, optimizer, monitor = world(clock, {"relay": 4.0, "compute": 4.0})
+    with closing(open_ledger(tmp_path)) as ledger:
+        engine = ReallocationEngine(ledger=ledger, clock=clock)
+        results = run(several(1, coordinator, optimizer, engine, monitor, clock))
+        before = written(tmp_path)
+        results += run(several(3, coordinator, optimizer, engine, monitor, clock))
+        assert before and written(tmp_path) == before
+        engine.close()
+    assert all((each.acted, each.alerts, each.errors) == (False, [], {}) for each in results)
+    assert all(each.dashboard.recent_changes == [] for each in results)
+
+
+def written(folder):
+    """Every row of the journal, read beside the engine that holds it."""
+    with closing(sqlite3.connect(f"file:{folder / 'journal.db'}?mode=ro", uri=True)) as connection:
+        return list(connection.iterdump())
 
 
 def test_without_an_engine_it_advises():
