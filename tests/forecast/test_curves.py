@@ -220,6 +220,27 @@ def test_outliers_hardly_move_the_program_and_do_move_the_quadratic() -> None:
     assert np.abs(values(learned(shares, wrong).curves()) - clean).max() > 0.3 * clean.max()
 
 
+def test_many_pairs_of_a_small_share_do_not_hide_what_few_larger_ones_say() -> None:
+    small, larger = np.full((60, 1), 0.01), np.full((3, 1), 0.08)
+    shares = np.vstack([small, larger, small])
+    earnings = np.where(shares < 0.05, 2.0 * shares, 0.5 * shares)
+    noisy = earnings * (1.0 + 0.01 * np.random.default_rng(1).standard_normal(shares.shape))
+    (curve,) = robust_curves(["relay"], shares, noisy)
+    assert curve.value(0.08) == pytest.approx(0.04, rel=0.1)
+    assert curve.value(0.5) < 0.3  # a line through the small share would have 1
+
+
+def test_the_noisier_the_pairs_the_more_the_program_goes_on_straight() -> None:
+    random = np.random.default_rng(2)
+    shares, earnings = quadratics(np.array([2.0]), np.array([1.6]), 12)
+    drawn = random.standard_normal(shares.shape)
+    bent, straighter = (
+        robust_curves(["relay"], shares, earnings * (1.0 + noise * drawn))[0].value(1.0) for noise in (0.0, 0.5)
+    )
+    assert bent == pytest.approx(1.2, rel=0.05)
+    assert straighter > 1.1 * bent
+
+
 def test_the_program_agrees_with_the_quadratic_where_both_are_right_and_gives_a_prior_to_the_never_tried() -> None:
     shares, earnings = quadratics(np.array([1.0, 1.2, 1.1]), np.array([0.5, 0.6, 0.55]), 150)
     observed = np.ones(shares.shape, dtype=bool)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,15 +12,19 @@ from ..errors import SolverFailed
 from ..problem.curve import EarningsCurve
 from ..program import Columns, LinearProgram, Rows, Status, cells, diagonal
 from ..solvers import solve
-from .curves import BEND, HALF_LIFE, curve_at, knots_to
+from .curves import BEND, HALF_LIFE, NOISE, NOISE_COUNTS, OWN_NOISE_AFTER, curve_at, knots_to
 from .pairs import checked, checked_half_life, checked_names, checked_top, nothing_seen
 
 FloatArray = NDArray[np.float64]
 
 BINS = 24
 """Pairs whose shares fall into the same of so many equal parts are one: their median earnings per share."""
-PRIOR_WEIGHT = 0.1
-"""What the prior curve counts at each knot, in pairs."""
+PRIOR_WEIGHT = 0.7
+"""What the prior curve counts at each knot, in pairs, where noise is as large as what is earned; in proportion else."""
+GAUSSIAN = 0.6745
+"""Half of normal numbers are within so many standard deviations of their mean."""
+LEAST_KNOT = 1e-4
+"""Curves are not fitted with bends below this part of the largest share."""
 
 
 def robust_curves(
@@ -37,11 +42,12 @@ def robust_curves(
                (observations, protocols), oldest first: shares held, USD/h earned, and which pairs count (all)
     half_life  observations of a protocol after which a pair counts half; math.inf forgets nothing
 
-    A miss is one of earnings per share. Pairs are binned by share, each bin its weighted median. A curve never falls,
-    but where the protocol loses money it is straight. At each knot it is drawn a little to the line of the protocol's
-    median earnings per share, so that it goes on as it went where no pairs are; one never tried has the bent prior of
-    `CurveLearner`, at the median of all. One linear program each, some milliseconds: `CurveLearner` is far quicker, and
-    better where there are no outliers.
+    A miss is one of earnings per share. Pairs are binned by share, each bin its weighted median; a curve is fitted with
+    bends at these shares and at the knots, and handed on at the knots. It never falls, but where the protocol loses
+    money it is straight. At each knot it is drawn a little to the line of the protocol's median earnings per share, so
+    that it goes on as it went where no pairs are: the more the noisier its pairs are. One never tried has the bent
+    prior of `CurveLearner`, at the median of all. One linear program each, some milliseconds: `CurveLearner` is far
+    quicker.
 
     Raises InvalidInput as `CurveLearner.seen` does, and where no protocol has any pair.
 
@@ -62,9 +68,11 @@ def robust_curves(
     levels = [_median(rate, weight) for _, rate, weight in pairs]
     pooled = float(np.nanmedian(levels))
     bent = _prior(knots_to(top))
+    priors = [bent * pooled if np.isnan(level) else np.full(bent.size, level) for level in levels]
+    counts_for = (PRIOR_WEIGHT * _noise(pairs, levels)).tolist()
     return [
-        _fit(*_binned(*pair, top), bent * pooled if np.isnan(level) else np.full(bent.size, level), top)
-        for pair, level in zip(pairs, levels, strict=True)
+        _fit(*_binned(*pair, top), prior, count, top)
+        for pair, prior, count in zip(pairs, priors, counts_for, strict=True)
     ]
 
 
@@ -72,6 +80,29 @@ def _prior(share: FloatArray) -> FloatArray:
     """Earnings per share of the prior curve at level 1: slope 1, the usual bend, flat once it would turn down."""
     reach = np.minimum(share, 1.0 / BEND)
     return np.divide(reach - 0.5 * BEND * reach**2, share, out=np.ones(share.shape), where=share > 0.0)
+
+
+def _noise(pairs: Sequence[tuple[FloatArray, FloatArray, FloatArray]], levels: Sequence[float]) -> FloatArray:
+    """(protocols,) noise of pairs relative to each one's level: everybody's, and more and more the own.
+
+    It is what neighbours in share differ by, the median of them: curves hardly bend between neighbours, and outliers
+    are few.
+    """
+    each = [_own_noise(*pair, level) for pair, level in zip(pairs, levels, strict=True)]
+    squares, counts = (np.array(values) for values in zip(*each, strict=True))
+    common = (NOISE_COUNTS * NOISE**2 + counts @ squares) / (NOISE_COUNTS + counts.sum())
+    return np.asarray(np.sqrt((OWN_NOISE_AFTER * common + counts * squares) / (OWN_NOISE_AFTER + counts)))
+
+
+def _own_noise(share: FloatArray, rate: FloatArray, weight: FloatArray, level: float) -> tuple[float, float]:
+    """One protocol's squared relative noise, at most 1, and from how many differences; 0 from none."""
+    order = np.argsort(share, kind="stable")
+    order = order[weight[order] > 0.0]
+    if order.size < 2 or level == 0.0:
+        return 0.0, 0.0
+    counts = np.minimum(weight[order[1:]], weight[order[:-1]])
+    apart = _median(np.abs(np.diff(rate[order])), counts) / (GAUSSIAN * math.sqrt(2.0) * abs(level))
+    return min(apart, 1.0) ** 2, float(counts.sum())
 
 
 def _median(values: FloatArray, weights: FloatArray) -> float:
@@ -94,17 +125,21 @@ def _binned(
     return means, medians, np.array([weight[each].sum() for each in bins])
 
 
-def _fit(share: FloatArray, rate: FloatArray, weight: FloatArray, prior: FloatArray, top: float) -> EarningsCurve:
+def _fit(
+    share: FloatArray, rate: FloatArray, weight: FloatArray, prior: FloatArray, counts_for: float, top: float
+) -> EarningsCurve:
     """The curve nearest to one protocol's binned pairs, and a little to `prior`, earnings per share at the knots.
 
-    Earnings are the sum over knots of drop * min(share, knot), drop >= 0: concave and never falling whatever the drops.
-    Those of a protocol that loses money are line * share, line <= 0.
+    Earnings are the sum over bends of drop * min(share, bend), drop >= 0: concave and never falling whatever the drops.
+    Those of a protocol that loses money are line * share, line <= 0. Were there bends at the knots alone, all shares
+    below the first would have to earn as much for each unit: what is known of the smallest would hide the others.
     """
-    knots, loses = knots_to(top), prior[0] < 0.0
+    at_knots, loses = knots_to(top), prior[0] < 0.0
+    knots = np.unique(np.concatenate([at_knots, share[share > LEAST_KNOT * top]]))
     unit = float(np.abs(np.concatenate([rate, prior])).max()) or 1.0
-    at = np.concatenate([share, knots])
+    at = np.concatenate([share, at_knots])
     target = np.concatenate([rate, prior]) / unit
-    counts = np.concatenate([weight, np.full(knots.size, PRIOR_WEIGHT)])
+    counts = np.concatenate([weight, np.full(at_knots.size, counts_for)])
     most = 2.0 * (1.0 + float(np.abs(target).max()))
     rows = range(at.size)
     per_share = np.minimum(at[:, None], knots) / at[:, None]
@@ -141,5 +176,5 @@ def _fit(share: FloatArray, rate: FloatArray, weight: FloatArray, prior: FloatAr
         )
     # a solver's rounding may leave a drop a little below 0
     drops, line = np.maximum(solution.values[: knots.size], 0.0), min(solution.values[knots.size], 0.0)
-    earnings = unit * (line * knots + np.minimum(knots[:, None], knots) @ drops)
-    return curve_at(knots, earnings)
+    earnings = unit * (line * at_knots + np.minimum(at_knots[:, None], knots) @ drops)
+    return curve_at(at_knots, earnings)
