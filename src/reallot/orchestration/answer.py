@@ -47,10 +47,15 @@ class Answer:
         except Infeasible as error:
             self.stays = f"stay: no split meets all limits: {error}"
 
+    @property
+    def moves(self) -> bool:
+        """True where the plan changes any share."""
+        return self.careful is not None and bool(self.careful.moved.size)
+
     @cached_property
     def plan(self) -> Allocation | None:
         """The plan at the rates as they are."""
-        if self.careful is None or not self.careful.moved.size:
+        if self.careful is None or not self.moves:
             return self.careful
         return replace(self.careful, problem=self.asked.plain)
 

@@ -10,6 +10,7 @@ from ..errors import CalculationError, InvalidInput, OptimizationError, SolverFa
 from ..problem import Limits, ProtocolSpec
 from .answer import Answer
 from .clock import Clock
+from .looking import LEAST_SHARE
 from .opportunities import opportunities
 from .outlook import Outlook
 from .question import Question, question
@@ -45,7 +46,8 @@ class EarningsOptimizer:
         rules: RateRules | None = None,
     ) -> None:
         self.config = config or OptimizerConfig()
-        self.rules = rules or RateRules(window_hours=float(self.config.analysis_window_hours))
+        least = LEAST_SHARE if self.config.explore == "floor" else RateRules.least_share
+        self.rules = rules or RateRules(window_hours=float(self.config.analysis_window_hours), least_share=least)
         self._specs = _by_name(specs)
         self._limits, self._clock = limits or Limits(), clock
         self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
@@ -161,12 +163,26 @@ class EarningsOptimizer:
                     metrics, self._known(metrics), self.config, self._specs, self._limits, key, self._before
                 )
                 self._before = asked
-                self._answers[key] = Answer(asked, self.rules, self._outlook.confidence)
+                self._answers[key] = self._looking(Answer(asked, self.rules, self._outlook.confidence), metrics)
             except InvalidInput as error:
                 raise OptimizationError(f"specs or limits do not fit what was polled: {error}") from error
             except SolverFailed as error:
                 raise OptimizationError(f"no certified plan came back: {error}") from error
         return self._answers[key]
+
+    def _looking(self, answer: Answer, metrics: AggregatedMetrics) -> Answer:
+        """The answer; or, where it moves, one that sets floors of exploration too and is still worth its moves."""
+        raising = answer.asked.raising() if answer.moves else None
+        if raising is None:
+            return answer
+        try:
+            both = Answer(raising, self.rules, self._outlook.confidence)
+        except (InvalidInput, SolverFailed):
+            return answer  # floors are nothing that has to be
+        if both.plan is None or both.careful is None:
+            return answer
+        pairs = opportunities(both.plan, both.careful, both.confidence)
+        return both if self.should_reallocate(pairs, both.record(metrics.timestamp)) else answer
 
 
 def _by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec] | None) -> dict[str, ProtocolSpec]:

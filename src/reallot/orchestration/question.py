@@ -16,6 +16,7 @@ from ..errors import DataError, OptimizationError
 from ..problem import AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec
 from ..problem.changed import earning
 from ..wording import amount, listed
+from .looking import floors_of, lacking
 from .rates import RateEstimate
 from .reach import reachable
 from .records import AggregatedMetrics, OptimizerConfig
@@ -33,9 +34,14 @@ class Question:
     known       what is known of their rates
     held, full  those that keep their share, and those that are given no more
     allow_idle  True where some of the capacity is nobody's
-    reasons     what is held or left out, and why
+    notes       what is left out, and why
+    kept        why those without a usable rate keep their share
     steps, floors
                 what shares can be asked for, of those that may change
+    unread      of those that keep their share, those that do so only because nothing was ever read of so small a share
+    shapes      learned curves: earnings at a share in parts of what a full share earns per unit at the present one
+    least       floors of exploration by name; what holds as much keeps it
+    raised      those that are brought to their floor, in a plan that moves anyway
     shared      what questions that differ in rates only have in common, once one of them has made it
     """
 
@@ -49,9 +55,14 @@ class Question:
     full: frozenset[str]
     capacity: float
     allow_idle: bool
-    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    kept: Mapping[str, str]
     steps: Mapping[str, float] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+    shapes: Mapping[str, EarningsCurve] = field(default_factory=dict)
+    least: Mapping[str, float] = field(default_factory=dict)
+    raised: frozenset[str] = frozenset()
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -81,9 +92,9 @@ class Question:
     def settled(self) -> tuple[float, float] | None:
         """(most that one more share would earn anywhere, its cost taken off, least that the last one does): stay.
 
-        None where more may be earned than given up, or where specs or groups have a say.
+        None where more may be earned than given up, or where specs, groups or learned curves have a say.
         """
-        if self.limits.groups or any(name in self.specs for name in self.names):
+        if self.limits.groups or self.shapes or any(name in self.specs for name in self.names):
             return None
         free = [(self.known[name], self.shares[name]) for name in self.names if name not in self.held]
         given = [_here(known) for known, share in free if share > 0.0 and known.rate is not None]
@@ -105,7 +116,8 @@ class Question:
         )  # None is NaN
         if "text" not in self.shared:
             self.shared["text"] = self._all_but_rates().encode()
-        return hashlib.sha256(rates.tobytes() + self.shared["text"]).hexdigest()
+        learned = repr(sorted(self.shapes.items())).encode() if self.shapes else b""
+        return hashlib.sha256(rates.tobytes() + self.shared["text"] + learned).hexdigest()
 
     def _all_but_rates(self) -> str:
         config = (self.config.horizon_hours, self.config.max_allocation_change)
@@ -113,20 +125,41 @@ class Question:
         specs = [self.specs[name] for name in self.names if name in self.specs]
         rules = (replace(self.limits, held=()), sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
         reach = (sorted(self.steps.items()), sorted(self.floors.items()))
-        return f"{self.names!r}, {config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}"
+        looks = f", {sorted(self.least.items())!r}, {sorted(self.raised)!r}" if self.least else ""
+        return f"{self.names!r}, {config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}{looks}"
 
     def gain(self, name: str, before: float, after: float) -> float:
         """Change of earnings (USD/h) for each unit of the protocol's rate."""
-        spec = self.specs.get(name)
-        if spec is None or spec.curves[0].is_flat:
-            return after - before
-        return spec.curves[0].value(after) - spec.curves[0].value(before)
+        spec, shape = self.specs.get(name), self.shapes.get(name)
+        if shape is None and spec is not None and not spec.curves[0].is_flat:
+            shape = spec.curves[0]
+        return after - before if shape is None else shape.value(after) - shape.value(before)
 
     def _earned(self, name: str) -> float:
         spec, rate, share = self.specs.get(name), self.known[name].rate, self.shares[name]
         if spec is None or spec.curves[0].is_flat:
             return share * (rate if rate is not None else 0.0 if spec is None else spec.curves[0].last_slope)
         return (1.0 if rate is None else max(rate, 0.0)) * spec.curves[0].value(share)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is held or left out, and why; what is raised to be read."""
+        told = list(self.notes)
+        for why in dict.fromkeys(self.kept.values()):
+            same = [name for name, other in self.kept.items() if other == why and name not in self.raised]
+            if same:
+                told.append(f"{listed(same, 'and')} {'stay' if len(same) > 1 else 'stays'} as it is: {why}")
+        if self.raised:
+            names = sorted(self.raised)
+            told.append(f"{listed(names, 'and')} {'are' if len(names) > 1 else 'is'} given a share to be read by")
+        return tuple(told)
+
+    def raising(self) -> Question | None:
+        """The same with every protocol that lacks its floor of exploration brought to it; None where none does."""
+        raised = lacking(self)
+        if not raised:
+            return None
+        return replace(self, raised=raised, held=self.held - (raised & self.unread), shared={})
 
     def differs_in_rates_only(self, other: Question) -> bool:
         """True where both problems have the same protocols with the same shares, rules and costs."""
@@ -149,16 +182,31 @@ class Question:
             rate, more = known.rate, known.more if careful else known.rate
             if careful and known.worth is not None and rate is not None:
                 rate = more = known.worth
-            curves.append(_curve(spec, share, rate, more, full))
+            shape = self.shapes.get(name)
+            if shape is None or rate is None or rate <= 0.0:
+                curves.append(_curve(spec, share, rate, more, full))
+            else:
+                curves.append(_bent(shape, share, rate, max(_number(more), 0.0), full))
         return curves
 
     def _protocol(self, name: str, curve: EarningsCurve) -> ProtocolSpec:
         share = self.shares[name]
         spec = _protocol(name, curve, share, self.specs.get(name), name in self.full, self.config)
+        if name in self.least:
+            spec = self._floored(spec, share, self.least[name])
         return reachable(spec, share, self.steps.get(name), self.floors.get(name))
 
+    def _floored(self, spec: ProtocolSpec, share: float, floor: float) -> ProtocolSpec:
+        """With its floor of exploration, as far as it holds it; or raised to it, and no further where it is unread."""
+        if spec.name not in self.raised:
+            return replace(spec, min_share=max(spec.min_share, min(share, floor)))
+        return replace(spec, min_share=floor, max_share=floor if spec.name in self.unread else spec.max_share)
 
-_FRAME = ("config", "specs", "limits", "names", "shares", "held", "full", "capacity", "allow_idle", "steps", "floors")
+
+_FRAME = (
+    *("config", "specs", "limits", "names", "shares", "held", "full", "capacity", "allow_idle"),
+    *("steps", "floors", "least", "raised"),
+)
 
 
 def question(
@@ -169,12 +217,14 @@ def question(
     limits: Limits,
     held: Collection[str] = (),
     before: Question | None = None,
+    shapes: Mapping[str, EarningsCurve] | None = None,
 ) -> Question:
     """The problem that `metrics` pose. Raises DataError for shares that cannot be, OptimizationError for none.
 
     Protocols without a rate, and those whose value is carried forward, keep their share. What is not allotted may be
     put to use, unless some protocol's share is not known: the rest may be its. `before` is the question before this
-    one, if there was one: where only rates are new, its problem need not be made from nothing.
+    one, if there was one: where only rates are new, its problem need not be made from nothing. `shapes` are learned
+    curves, earnings at a share for a rate of 1 at the present one.
     """
     shares = metrics.allocation_by_protocol
     total = math.fsum(shares.values())
@@ -189,8 +239,8 @@ def question(
     names = sorted({*shares, *(name for name in specs if name in polled and name not in unknown)})
     if not names:
         raise OptimizationError("no protocol's share is known, so there is nothing to plan; poll first")
-    reasons = [f"{name} is left out: its share is not known" for name in unknown]
-    reasons += [f"{name} has a spec, but is not polled" for name in sorted(specs) if name not in polled]
+    notes = [f"{name} is left out: its share is not known" for name in unknown]
+    notes += [f"{name} has a spec, but is not polled" for name in sorted(specs) if name not in polled]
     known = {name: estimates.get(name) or RateEstimate(name) for name in names}
     kept = {}
     for name, estimate in known.items():
@@ -198,13 +248,14 @@ def question(
             kept[name] = estimate.why or "nothing is known of it"
         elif estimate.stale:
             kept[name] = estimate.why
-    for why in dict.fromkeys(kept.values()):
-        same = [name for name, other in kept.items() if other == why]
-        reasons.append(f"{listed(same, 'and')} {'stay' if len(same) > 1 else 'stays'} as it is: {why}")
     all_there = abs(total - 1.0) <= SUM_TOLERANCE or bool(unknown)
     now = {name: shares.get(name, 0.0) for name in names}
-    still = {name for name in names if name in kept or name in held or limits.held_until(name, 1)}
-    steps, floors = ({n: of[n] for n in names if n in of and n not in still} for of in (metrics.steps, metrics.floors))
+    told = {name for name in names if name in held or limits.held_until(name, 1)}
+    still = told | kept.keys()
+    answers, looks = metrics.connection_status, config.explore == "floor"
+    unread = {name for name in kept if looks and name not in told and not known[name].stale and answers.get(name)}
+    may = set(names) - still | unread
+    steps, floors = ({n: of[n] for n in names if n in of and n in may} for of in (metrics.steps, metrics.floors))
     asked = Question(
         config=config,
         specs=specs,
@@ -216,10 +267,14 @@ def question(
         full=frozenset(name for name in names if _is_full(metrics, name)),
         capacity=math.fsum(now.values()) if all_there else 1.0,
         allow_idle=not all_there or bool(steps),  # what is given up in whole steps may not be taken up in others
-        reasons=tuple(reasons),
+        notes=tuple(notes),
+        kept=kept,
         steps=steps,
         floors=floors,
+        unread=frozenset(unread),
+        shapes=shapes or {},
     )
+    asked = replace(asked, least=floors_of(asked)) if looks else asked
     if before is None or not asked.differs_in_rates_only(before):
         return asked
     return replace(asked, shared=before.shared)

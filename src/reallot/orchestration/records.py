@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
@@ -301,6 +301,11 @@ class OptimizerConfig(Record):
                                hours of polls on: a policy's name, as in a backtest; or "rates": what is earned now
     decision_step              the policy sees means of so long
     min_confidence             a plan that is known to be less sure to pay is not worth it; 0.6 is cautious, 0 takes all
+    explore                    "floor" keeps min(0.5 %, 5 % / n) of capacity with each of n protocols that may hold so
+                               small a share, so that what they earn stays known where only what holds a share is read.
+                               What lacks it is brought to it by the first plan that is worth its moves with that too:
+                               no move is made to look. "none" is the default, as many sources tell what they would pay
+                               whatever they hold, and a share costs something to keep
     """
 
     min_improvement_threshold: Positive = 0.25
@@ -314,6 +319,7 @@ class OptimizerConfig(Record):
     policy: str = "replay"
     decision_step: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    explore: Literal["none", "floor"] = "none"
 
     @field_validator("policy")
     @classmethod
