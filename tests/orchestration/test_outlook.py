@@ -16,7 +16,7 @@ from reallot import (
     OptimizerConfig,
     ProtocolSpec,
 )
-from reallot.orchestration.outlook import LEAST_STEPS
+from reallot.orchestration.outlook import LEAST_STEPS, Outlook
 from reallot.policy.base import Observation, Terms, Values
 from reallot.policy.registry import BY_VALUES, MAKERS, policy
 from reallot.policy.step import plan
@@ -190,3 +190,15 @@ def test_a_plan_that_is_known_to_be_unsure_is_not_worth_it(said: float | None, w
 def test_a_step_lasts_more_than_nothing() -> None:
     with pytest.raises(ValueError, match="greater than 0"):
         OptimizerConfig(decision_step=timedelta(0))
+
+
+def test_nothing_that_changes_has_no_confidence() -> None:
+    """A plan whose only changes are rounding."""
+    outlook = Outlook(config(), {}, Limits())
+    optimizer, _ = shown(made(60, 0))
+    tracks = optimizer._tracks
+    for step in range(3):
+        outlook.take(poll(dict.fromkeys(NAMES, 10.0), EQUAL, step * MINUTES), tracks)
+    for asked in (outlook, optimizer._outlook):
+        assert asked.confidence({}) is None
+        assert asked.confidence(dict.fromkeys(NAMES, 0.0)) is None

@@ -18,6 +18,7 @@ from ..ledger.store import Ledger, open_ledger
 from .clock import Clock, ManualClock, SystemClock
 from .config import Config, ProtocolSection
 from .coordinator import ProtocolCoordinator
+from .learned import KEPT
 from .monitor import RealtimeMonitor
 from .optimizer import EarningsOptimizer
 from .past import polls
@@ -108,9 +109,13 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
 
 
 async def remember(parts: Parts) -> int:
-    """Learns from the polls that the ledger still has of the optimizer's window; returns how many there were."""
-    now, count = parts.clock.now(), 0
-    since = now - timedelta(hours=parts.config.optimizer.analysis_window_hours)
+    """Learns from the polls that the ledger still has of the optimizer's window; returns how many there were.
+
+    Where curves are learned, it is from as long as they are remembered.
+    """
+    now, count, asked = parts.clock.now(), 0, parts.config.optimizer
+    window = timedelta(hours=asked.analysis_window_hours)
+    since = now - (window if asked.curves == "given" else max(window, KEPT))
     for metrics in polls(parts.ledger.history, since, now):
         parts.optimizer.update_metrics(metrics)
         await parts.monitor.update_snapshot(metrics)

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from ..errors import CalculationError, InvalidInput, OptimizationError, SolverFailed, near_miss
-from ..problem import Limits, ProtocolSpec
+from ..problem import EarningsCurve, Limits, ProtocolSpec
 from .answer import Answer
 from .clock import Clock
+from .learned import LearnedCurves, shapes_at
 from .looking import LEAST_SHARE
 from .opportunities import opportunities
 from .outlook import Outlook
@@ -33,7 +34,8 @@ class EarningsOptimizer:
     clock   time of plans; without one it is the metrics' own time
     rules   how readings become rates
 
-    Every poll that is shown, by whichever method, is learned from once.
+    Curves that nobody gave are learned, and floors of exploration kept, where the configuration asks for it. Every poll
+    that is shown, by whichever method, is learned from once.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class EarningsOptimizer:
         self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
         self._tracks: dict[str, Track] = {}
         self._outlook = Outlook(self.config, self._specs, self._limits)
+        self._curves = None if self.config.curves == "given" else LearnedCurves(self.config.curves)
         self._learned: dict[datetime, None] = {}
         self._last: AggregatedMetrics | None = None
         self._asked: AggregatedMetrics | None = None
@@ -63,7 +66,11 @@ class EarningsOptimizer:
         """Learns from one poll; a poll of a time that was learned already changes nothing."""
         if metrics.timestamp in self._learned:
             return
-        self._tracks = learn(self._tracks, metrics, self.rules, self._shapes)
+        before = self._tracks if self._curves is None else self._curves.moved(self._tracks, metrics)
+        self._tracks = learn(before, metrics, self.rules, self._shapes)
+        if self._curves is not None:
+            own = {name: track for name, track in self._tracks.items() if name not in self._shapes}
+            self._curves.take(metrics, own)
         self._outlook.take(metrics, self._tracks)
         self._last, self._answers = metrics, {}
         self._learned[metrics.timestamp] = None
@@ -146,8 +153,10 @@ class EarningsOptimizer:
         return total
 
     def _known(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
-        """Rates, with what the policy makes of them where it does."""
+        """Rates, with what the policy makes of them where it does: not where learned curves bend."""
         known, worth = estimates(self._tracks, metrics, self.rules), self._outlook.worth
+        if self._curves is not None and self._curves.curves():
+            return known
         for name in worth.keys() & known.keys():
             known[name] = known[name]._replace(worth=worth[name])
         return known
@@ -159,9 +168,8 @@ class EarningsOptimizer:
         key = frozenset(held)
         if key not in self._answers:
             try:
-                asked = question(
-                    metrics, self._known(metrics), self.config, self._specs, self._limits, key, self._before
-                )
+                known, shapes = self._known(metrics), self._shapes_at(metrics)
+                asked = question(metrics, known, self.config, self._specs, self._limits, key, self._before, shapes)
                 self._before = asked
                 self._answers[key] = self._looking(Answer(asked, self.rules, self._outlook.confidence), metrics)
             except InvalidInput as error:
@@ -169,6 +177,10 @@ class EarningsOptimizer:
             except SolverFailed as error:
                 raise OptimizationError(f"no certified plan came back: {error}") from error
         return self._answers[key]
+
+    def _shapes_at(self, metrics: AggregatedMetrics) -> dict[str, EarningsCurve]:
+        """Learned curves at the present shares."""
+        return {} if self._curves is None else shapes_at(self._curves.curves(), metrics.allocation_by_protocol)
 
     def _looking(self, answer: Answer, metrics: AggregatedMetrics) -> Answer:
         """The answer; or, where it moves, one that sets floors of exploration too and is still worth its moves."""

@@ -40,7 +40,8 @@ class Outlook:
 
     No policy is asked where moving is free, as there is nothing to weigh; nor where earnings bend: a policy's values
     are for a unit of share, whatever the share, and only differences between them count. There what is earned now
-    decides.
+    decides. Where curves are learned it is shown the polls all the same: the optimizer leaves out what it says while
+    one of them bends.
     """
 
     def __init__(self, config: OptimizerConfig, specs: Mapping[str, ProtocolSpec], limits: Limits) -> None:
@@ -71,8 +72,8 @@ class Outlook:
         if sure is None or self._terms is None or not changes.keys() <= set(self._terms.names):
             return None
         change = np.array([changes.get(name, 0.0) for name in self._terms.names])
-        if abs(change.sum()) > BALANCED:
-            return None  # capacity put to use or left idle: a policy moves what is in use
+        if abs(change.sum()) > BALANCED or not change.any():
+            return None  # capacity put to use or left idle, or nothing: a policy moves what is in use
         found: float | None = sure(change - change.sum() / np.count_nonzero(change) * (change != 0.0))
         return found
 

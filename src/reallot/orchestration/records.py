@@ -281,8 +281,6 @@ class PerformanceReport(Record):
 
 Positive = Annotated[float, Field(ge=0.0)]
 Window = Annotated[timedelta, Field(ge=timedelta(0))]
-
-
 RATES = "rates"
 """In place of a policy's name: none is asked."""
 
@@ -301,11 +299,11 @@ class OptimizerConfig(Record):
                                hours of polls on: a policy's name, as in a backtest; or "rates": what is earned now
     decision_step              the policy sees means of so long
     min_confidence             a plan that is known to be less sure to pay is not worth it; 0.6 is cautious, 0 takes all
-    explore                    "floor" keeps min(0.5 %, 5 % / n) of capacity with each of n protocols that may hold so
-                               small a share, so that what they earn stays known where only what holds a share is read.
-                               What lacks it is brought to it by the first plan that is worth its moves with that too:
-                               no move is made to look. "none" is the default, as many sources tell what they would pay
-                               whatever they hold, and a share costs something to keep
+    explore                    "floor" keeps min(0.5 %, 5 % / n) with each of n protocols that may hold so little, where
+                               only what holds a share is read: it is set by the first plan that is worth its moves with
+                               it. "none": many sources tell without, and to keep it costs
+    curves                     "quadratic" or "robust" learn how earnings bend where no curve is given, from the shares
+                               of the last week; no policy is asked where any does. "given": all others are straight
     """
 
     min_improvement_threshold: Positive = 0.25
@@ -320,6 +318,7 @@ class OptimizerConfig(Record):
     decision_step: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     explore: Literal["none", "floor"] = "none"
+    curves: Literal["given", "quadratic", "robust"] = "given"
 
     @field_validator("policy")
     @classmethod
