@@ -228,3 +228,29 @@ def test_values_say_how_far_they_look() -> None:
 def test_a_wrong_probe_is_refused(given_: dict[str, float], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         Probing(Never(), **given_)  # type: ignore[arg-type]
+
+
+class Sums:
+    """Values that sum up all that was read, the newest reading carried on: their gaps grow with time."""
+
+    name = "sums"
+
+    def __init__(self) -> None:
+        self.newest = self.summed = np.zeros(0)
+
+    def decide(self, observation: Observation) -> Decision:
+        if not self.newest.size:
+            self.newest = self.summed = np.zeros(observation.rates.size)
+        self.newest = np.where(np.isnan(observation.rates), self.newest, observation.rates)
+        self.summed = self.summed + self.newest * observation.terms.step_hours
+        return Values(self.summed)
+
+
+def test_a_rule_that_sums_up_its_past_is_probed_for_as_long_as_it_lasts() -> None:
+    drawn, rates = np.random.default_rng(7), np.full((900, 6), 2.0)
+    for step in range(1, len(rates)):  # they wander, and come back within days
+        rates[step] = 2.0 + 0.99 * (rates[step - 1] - 2.0) + 0.05 * drawn.standard_normal(6)
+    course = Course.of(table(rates), replace(BLIND, least=0.01))
+    late = walk(Probing(Sums(), share=0.01), course)[-300:]
+    probed = (late > 1e-9) & (late < 0.011)
+    assert probed.any(axis=1).mean() > 0.5

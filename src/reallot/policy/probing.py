@@ -42,7 +42,7 @@ class Probing:
     Where every alternative can hold half a percent, floors do the same without a move (`explore.py`); probes are for
     shares that cannot be so small. Probed is what is not read now and may be worth most: with V what the policy says a
     unit of share is worth (else newest readings over AHEAD_HOURS), c the cost of a unit moved, and s the deviation of V
-    from the age of its newest reading and from what readings did,
+    from the age of its newest reading and from what readings did, over as many hours as V differ more than rates do,
 
         EI = s (phi(z) + z Phi(z)),  z = (V - max V - c) / s
 
@@ -127,6 +127,7 @@ class Probing:
         values = rates * lasting
         if isinstance(answer, Values):
             values, lasting = answer.values, answer.hours if math.isfinite(answer.hours) else lasting
+            lasting = max(lasting, _reach(values, rates))
         free = ~held
         for probe in self._probes:
             free[[probe.place, probe.giver]] = False
@@ -176,6 +177,12 @@ class Probing:
             lent[probe.place] += more
             lent[probe.giver] -= more
         return lent
+
+
+def _reach(values: FloatArray, rates: FloatArray) -> float:
+    """Hours of what rates differ by that values differ by: what a rule that sums up its whole past looks ahead."""
+    apart = float(rates.std())
+    return float(values.std()) / apart if apart > 0.0 else 0.0
 
 
 def bounds(terms: Terms) -> tuple[FloatArray, FloatArray]:
