@@ -7,8 +7,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from reallot.forecast import ridge
+from reallot.forecast import ridge, variogram
+from reallot.forecast.features import Features
+from reallot.forecast.kriging import Kriging
 from reallot.policy import bank, replay
 from reallot.policy.base import FloatArray, Terms
 from reallot.policy.seen import BoolArray
@@ -40,6 +43,24 @@ def _one_penalty() -> AbstractContextManager[None]:
     return put(ridge.PooledRidge, _fit=fit)
 
 
+class Fixed(Kriging):
+    """First weights that are the same for all rates: 0.4 of the mean nearest to the horizon, 0.3 of the mean of all."""
+
+    def weights(self, variances: FloatArray) -> FloatArray:
+        result = np.zeros_like(super().weights(variances))
+        lengths = -1.0 / np.log2(self._decays)
+        nearest = np.abs(np.log(lengths / self._steps[:, None])).argmin(axis=1)
+        result[np.arange(len(result)), 1 + nearest], result[:, -1] = 0.4, 0.3
+        return result
+
+
+class NextStep(Features):
+    """A day's shape at the next step for every horizon, instead of over the horizon's own hours."""
+
+    def __init__(self, size: int, step_hours: float, steps: NDArray[np.int_], *, quotes: bool = False) -> None:
+        super().__init__(size, step_hours, np.ones_like(steps), quotes=quotes)
+
+
 class WorkFirst(bank.Bank):
     """The same rules with the work function before all others: it begins as leader, with the bonus."""
 
@@ -61,22 +82,29 @@ CHANGES: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "long horizons trusted from the start (PERSISTENCE 0)": lambda: put(ridge, PERSISTENCE=0.0),
     "nothing handed on to longer horizons (HANDED_ON 0)": lambda: put(ridge, HANDED_ON=0.0),
     "one penalty for all features": _one_penalty,
+    "first weights the same for all rates": lambda: put(ridge, Kriging=Fixed),
+    "first weights fitted every six hours or steps, from the start": lambda: put(ridge, EARLY=1e9),
+    "a day's shape at the next step only": lambda: put(ridge, Features=NextStep),
     "work function leads first": lambda: put(replay, Bank=WorkFirst),
     "memory of 864 steps": lambda: put(replay, MEMORY_STEPS=864.0),
 }
 """By what is changed."""
 
 SETTINGS = (
-    ("forecast/ridge.py", ridge, ("NEAREST", "ALL", "PERSISTENCE", "HANDED_ON", "PENALTY")),
+    ("forecast/ridge.py", ridge, ("PERSISTENCE", "HANDED_ON", "PENALTY", "EARLY")),
+    ("forecast/variogram.py", variogram, ("SCALES", "ROUNDS")),
     ("policy/bank.py", bank, ("DEPTH", "COVER")),
     ("policy/replay.py", replay, ("MEMORY_STEPS", "BONUS", "MARGIN")),
 )
 FIRST = "seeds 0 to 31, all families but smooth and posted"
 CHECKED = f"{FIRST}; checked on 100 to 107"
-AGAIN = f"{FIRST}; again on 200 to 209 (smooth and posted) and 300 to 306 (all)"
+LAST = "400 to 411 (all)"
+AGAIN = f"{FIRST}; again on 200 to 209 (smooth and posted), 300 to 306 and {LAST}"
 CHOSEN = {
-    **dict.fromkeys(("NEAREST", "ALL", "DEPTH", "COVER", "MEMORY_STEPS", "BONUS", "MARGIN"), CHECKED),
+    **dict.fromkeys(("DEPTH", "COVER"), CHECKED),
+    **dict.fromkeys(("MEMORY_STEPS", "BONUS", "MARGIN"), f"{CHECKED} and looked at again on 400 to 415"),
     **dict.fromkeys(("PERSISTENCE", "HANDED_ON", "PENALTY"), AGAIN),
+    **dict.fromkeys(("EARLY", "SCALES", "ROUNDS"), f"seeds {LAST}"),
 }
 """On which seeds of the made worlds each was chosen."""
 

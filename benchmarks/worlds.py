@@ -1,9 +1,9 @@
 """Made rates on which defaults of policies were chosen: eleven families, each world of a family drawn from its seed.
 
-Seeds 0 to 31, 100 to 107, 200 to 209 and 300 to 306 served to choose the default policy, 300 to 349 what its
-confidence looks at; figures of either come from others. Each world draws its clock (5 minutes to a day), its number of
-alternatives (4 to 24), how far rates differ and how fast they change, what readings add in noise, and a scale from 0.1
-to 100 USD/h.
+Seeds 0 to 31, 100 to 107, 200 to 209, 300 to 306 and 400 to 415 served to choose the default policy, 300 to 349 what
+its confidence looks at; figures of either come from others. Each world draws its clock (5 minutes to a day), its number
+of alternatives (4 to 24), how far rates differ and how fast they change, what readings add in noise, and a scale from
+0.1 to 100 USD/h.
 """
 
 from __future__ import annotations

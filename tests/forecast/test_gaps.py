@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reallot.forecast.ridge import HANDED_ON, PENALTY, FloatArray, PooledRidge
+from reallot.forecast.features import FloatArray
+from reallot.forecast.ridge import PooledRidge
 from reallot.policy.base import Observation, Terms
 from reallot.policy.seen import LastSeen
+from tests.forecast.plain import plain_forecasts
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIZE, STEPS = 3, 40
@@ -33,27 +35,9 @@ def test_what_was_not_read_at_both_ends_is_left_out_of_the_regression(seed: int)
     read[0] = True
     for t in range(1, STEPS):
         rates[t] = np.where(read[t], rates[t], rates[t - 1])
-    ridge, features = PooledRidge(SIZE, 1.0, 3), PooledRidge(SIZE, 1.0, 3)._features
-    taken = [features.take(row) for row in rates]
-    apart, known = np.array([each for each, _ in taken]), np.array([each for _, each in taken])
+    ridge = PooledRidge(SIZE, 1.0, 3)
     forecasts = np.array([ridge.take(row, None, seen) for row, seen in zip(rates, read, strict=True)])
-    forget, fitted = 0.5 ** (1.0 / 2000.0), STEPS - STEPS % 6
-    spread = (known[:fitted] ** 2).mean(axis=(0, 1))
-    penalty = PENALTY * SIZE * np.maximum(spread, 1e-12 * spread.mean())
-    learned, trusted = np.zeros(known.shape[2]), 1.0
-    for place, h in enumerate((1, 2, 4)):
-        trust = fitted / (fitted + 0.3 * h)
-        first = ridge._first[place] * trust
-        if place:
-            first = (1.0 - HANDED_ON) * first + HANDED_ON * learned * trust / trusted
-        left, right = np.diag(penalty), penalty * first
-        for t in range(fitted - h):
-            rows = read[t] & read[t + h]
-            weight, x = forget ** (fitted - h - 1 - t) / h, known[t][rows]
-            left = left + weight * x.T @ x
-            right = right + weight * x.T @ apart[t + 1 : t + 1 + h].mean(axis=0)[rows]
-        learned, trusted = np.linalg.solve(left, right), trust
-        assert forecasts[-1, place] == pytest.approx(known[-1] @ learned, rel=1e-6, abs=1e-9)
+    assert forecasts[-1] == pytest.approx(plain_forecasts(rates, 3, read), rel=1e-6, abs=1e-9)
 
 
 def test_what_is_seen_now_is_told_from_what_is_carried_on() -> None:

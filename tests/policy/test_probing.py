@@ -196,6 +196,7 @@ def test_probes_keep_to_all_limits(seed: int) -> None:
 def test_a_better_place_that_nobody_holds_is_found() -> None:
     steps = 300
     rates = np.ones((steps, 4)) + 0.05 * np.random.default_rng(0).standard_normal((steps, 4))
+    rates[:60, 3] -= 0.5
     rates[60:, 3] += 2.0
     rates[:60, 0] += 0.5
     course = Course.of(table(rates), replace(BLIND, cost_usd=0.05, least=0.01))

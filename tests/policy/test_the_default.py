@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, Limits, ProtocolSpec, allocate
-from reallot.forecast.ridge import HANDED_ON, PENALTY, PooledRidge, horizons
+from reallot.forecast.ridge import PooledRidge, horizons
 from reallot.policy.bank import DEPTH, MOST_DEPTH, Bank, depth
 from reallot.policy.base import Observation, Terms, Values
 from reallot.policy.recursion import stretches, worth
 from reallot.policy.replay import Replay
 from reallot.policy.shadows import Shadows, exchange
+from tests.forecast.plain import plain_forecasts
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -65,30 +66,10 @@ def test_the_recursion_is_the_best_way_of_one_unit(seed: int) -> None:
 @given(SEEDS)
 @settings(max_examples=10)
 def test_forecasts_are_those_of_a_plain_weighted_regression(seed: int) -> None:
-    size, steps = 3, 40
-    rates = walk(size, steps, seed)
-    ridge = PooledRidge(size, 1.0, 3)
-    features = PooledRidge(size, 1.0, 3)._features
-    taken = [features.take(row) for row in rates]
-    apart, known = np.array([each for each, _ in taken]), np.array([each for _, each in taken])
+    rates = walk(3, 40, seed)
+    ridge = PooledRidge(3, 1.0, 3)
     forecasts = np.array([ridge.take(row) for row in rates])
-    forget = 0.5 ** (1.0 / 2000.0)
-    fitted = steps - steps % 6
-    spread = (known[:fitted] ** 2).mean(axis=(0, 1))
-    penalty = PENALTY * size * np.maximum(spread, 1e-12 * spread.mean())
-    learned, trusted = np.zeros(known.shape[2]), 1.0
-    for place, h in enumerate((1, 2, 4)):
-        trust = fitted / (fitted + 0.3 * h)
-        first = ridge._first[place] * trust
-        if place:
-            first = (1.0 - HANDED_ON) * first + HANDED_ON * learned * trust / trusted
-        left, right = np.diag(penalty), penalty * first
-        for t in range(fitted - h):
-            weight = forget ** (fitted - h - 1 - t) / h
-            left = left + weight * known[t].T @ known[t]
-            right = right + weight * known[t].T @ apart[t + 1 : t + 1 + h].mean(axis=0)
-        learned, trusted = np.linalg.solve(left, right), trust
-        assert forecasts[-1, place] == pytest.approx(known[-1] @ learned, rel=1e-6, abs=1e-9)
+    assert forecasts[-1] == pytest.approx(plain_forecasts(rates, 3), rel=1e-6, abs=1e-9)
 
 
 def test_horizons_double_from_half_an_hour_or_a_step() -> None:

@@ -24,42 +24,48 @@ def half_lives(step_hours: float) -> FloatArray:
 class Features:
     """Features of each alternative, one reading after another; all are differences to the mean of alternatives.
 
-    In order: the last reading; means with the half-lives above; the mean of all readings; what this time of day was
-    over that day, once two days are past (0 before, and where a day has no whole number of steps). With quotes: the
-    same of those, the last one and the means. Quotes are first cut to the range that earnings have had, widened by
-    itself on both sides: beyond it a quote is a glitch, and says no more than "high".
+    In order: the last reading; means with the half-lives above; the mean of all readings. With quotes: the same of
+    those, the last one and the means. Quotes are first cut to the range that earnings have had, widened by itself on
+    both sides: beyond it a quote is a glitch, and says no more than "high".
+
+    `shapes` has one more for each horizon: what these times of day were over a day's mean.
+
+    steps  (B,) horizons, steps
     """
 
-    def __init__(self, size: int, step_hours: float, *, quotes: bool = False) -> None:
-        self.half_lives = half_lives(step_hours)
-        self._decay = np.exp2(-step_hours / self.half_lives)[:, None]
-        self._means, self._quoted = (np.zeros((len(self.half_lives), size)) for _ in range(2))
+    def __init__(
+        self, size: int, step_hours: float, steps: NDArray[np.int_] | None = None, *, quotes: bool = False
+    ) -> None:
+        self.decays = np.exp2(-step_hours / half_lives(step_hours))
+        self._decay = self.decays[:, None]
+        self._means, self._quoted = (np.zeros((len(self.decays), size)) for _ in range(2))
         self._total, self._taken = np.zeros(size), 0
         slots = round(24.0 / step_hours)
         self._slots = slots if slots > 1 and abs(slots * step_hours - 24.0) < 1e-6 else 0
         self._day, self._days = np.zeros((self._slots, size)), np.zeros(self._slots)
+        self._steps = np.ones(1, dtype=int) if steps is None else steps
+        self.shapes = np.zeros((len(self._steps), size))
         self._least, self._most = np.inf, -np.inf
         self._quotes = quotes
 
     @property
     def count(self) -> int:
         """Number of features."""
-        means = len(self.half_lives)
-        return means + 3 + (means + 1 if self._quotes else 0)
-
-    @property
-    def running_mean(self) -> int:
-        """Place of the mean of all readings; those of the other means come just before it."""
-        return len(self.half_lives) + 1
+        means = len(self.decays)
+        return means + 2 + (means + 1 if self._quotes else 0)
 
     def take(self, rates: FloatArray, quotes: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
-        """One reading more, (n,) USD/h: its difference to the mean, (n,), and the features after it, (n, count)."""
+        """One reading more, (n,) USD/h: its difference to the mean, (n,), and the features after it, (n, count).
+
+        `shapes`, (horizons, n) USD/h, are then those after it.
+        """
         apart = rates - rates.mean()
         self._means, weight = self._mixed(self._means, apart)
         self._total = self._total + apart
         self._least, self._most = min(self._least, float(rates.min())), max(self._most, float(rates.max()))
         slot, self._taken = self._taken, self._taken + 1
-        parts = [apart[None], self._means / weight, self._total[None] / self._taken, self._shape(apart, slot)]
+        self._shape(apart, slot)
+        parts = [apart[None], self._means / weight, self._total[None] / self._taken]
         if self._quotes:
             parts += self._of_quotes(rates if quotes is None else quotes, weight)
         return apart, np.concatenate(parts).T
@@ -69,19 +75,24 @@ class Features:
         mixed = self._decay * means + (1.0 - self._decay) * apart
         return mixed, 1.0 - self._decay ** (self._taken + 1)
 
-    def _shape(self, apart: FloatArray, place: int) -> FloatArray:
-        """(1, n) what the next step's time of day was on earlier days, over the mean of a day."""
-        if not self._slots:
-            return np.zeros((1, len(apart)))
-        slot = place % self._slots
+    def _shape(self, apart: FloatArray, place: int) -> None:
+        """What each horizon's times of day were on earlier days, over the mean of a day; whole days in it are 0."""
+        slots = self._slots
+        if not slots:
+            return
+        slot = place % slots
         self._day[slot] += DAY_WEIGHT * (apart - self._day[slot])
         self._days[slot] = 1.0 - (1.0 - DAY_WEIGHT) * (1.0 - self._days[slot])
-        if self._taken <= DAYS_BEFORE * self._slots:
-            return np.zeros((1, len(apart)))
-        following = self._taken % self._slots
-        day = self._means[3] / (1.0 - self._decay[3] ** self._taken)
-        result: FloatArray = (self._day[following] / self._days[following] - day)[None]
-        return result
+        if self._taken <= DAYS_BEFORE * slots:
+            return
+        day = self._day / self._days[:, None]
+        sums = np.zeros((slots + 1, len(apart)))
+        np.cumsum(day - day.mean(axis=0), axis=0, out=sums[1:])
+        begins = self._taken % slots
+        ends = begins + self._steps % slots
+        over = ends > slots
+        found = sums[np.where(over, ends - slots, ends)] - sums[begins] + over[:, None] * sums[-1]
+        self.shapes = found / self._steps[:, None]
 
     def _of_quotes(self, quotes: FloatArray, weight: FloatArray) -> list[FloatArray]:
         wide = self._most - self._least

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .features import Features, FloatArray
+from .kriging import Kriging
+from .variogram import Variogram, keeps
 
-NEAREST, ALL = 0.4, 0.3
-"""Weights before anything is learned: of the mean whose half-life is nearest to the horizon, and of the mean of all."""
 PERSISTENCE = 0.3
 """Before anything is learned, what was seen for t hours is trusted for h more by t / (t + PERSISTENCE h)."""
 HANDED_ON = 0.6
-"""How much of a horizon's first weights is what the next shorter one has learned: it has seen more stretches."""
+"""How much of what the next shorter horizon has learned a horizon begins with: it has seen more stretches."""
 PENALTY = 3.0
 """How many independent stretches of the horizon's length weigh as much as these first weights."""
 FORGET_HOURS, FORGET_STEPS = 336.0, 2000.0
 """Half-life of what is learned: the larger of the two."""
 REFIT_HOURS, REFIT_STEPS = 6.0, 6.0
 """Weights are fitted so often: the longer of the two."""
+EARLY = 1.25
+"""While little has been read, they are fitted again whenever there are so many times as many readings."""
 
 
 def horizons(step_hours: float, count: int) -> FloatArray:
@@ -36,9 +40,10 @@ class PooledRidge:
         sum over t of forget^(now - t) / h * |y[t] - X[t] w|^2 + PENALTY n sum_j s_j^2 (w_j - w0_j)^2
 
     with s_j^2 the mean square of feature j, so that a feature's unit does not matter, and 1 / h because h stretches
-    that overlap tell as much as one. w0 is partly what is expected of any series (most of the mean whose age fits the
-    horizon), partly what the next shorter horizon has learned. A forecast uses only what has ended: X[t] is learned
-    from h steps later. Where not everything is read, X[t] of an alternative is learned from only if it was read both
+    that overlap tell as much as one. w0 are the best weights for series that wander as these have (`Variogram`,
+    `Kriging`), trusted as far as PERSISTENCE says, and a part of what the next shorter horizon has learned beyond its
+    own. The day's shape and quotes begin with none. A forecast uses only what has ended: X[t] is learned from h steps
+    later. Where not everything is read, X[t] of an alternative is learned from only if it was read both
     then and h steps later: a reading that is carried on tells nothing new.
 
     step_hours  from one reading to the next
@@ -49,26 +54,20 @@ class PooledRidge:
     def __init__(self, size: int, step_hours: float, count: int, *, quotes: bool = False) -> None:
         self.hours = horizons(step_hours, count)
         self.steps = np.round(self.hours / step_hours).astype(int)
-        self._features = Features(size, step_hours, quotes=quotes)
-        width = self._features.count
-        self._first = self._first_weights()
-        self._weights = self._first.copy()
+        self._features = Features(size, step_hours, self.steps, quotes=quotes)
+        width = self._features.count + 1
+        self._weights = np.zeros((count, width))
         self._squares, self._products = np.zeros((count, width, width)), np.zeros((count, width))
-        self._spread, self._taken, self._step_hours = np.zeros(width), 0, step_hours
+        self._spread, self._taken = np.zeros((count, width)), 0
         longest = int(self.steps[-1]) + 1
-        self._past, self._sums = np.zeros((longest, size, width)), np.zeros((longest, size))
+        self._past, self._sums = np.zeros((longest, size, width - 1)), np.zeros((longest, size))
+        self._shapes = np.zeros((longest, count, size))
         self._sum = np.zeros(size)
         self._read: NDArray[np.bool_] | None = None
         self._forget = float(np.exp2(-step_hours / max(FORGET_HOURS, FORGET_STEPS * step_hours)))
-        self._refit = max(1, round(max(REFIT_HOURS / step_hours, REFIT_STEPS)))
-
-    def _first_weights(self) -> FloatArray:
-        features = self._features
-        weights = np.zeros((len(self.hours), features.count))
-        nearest = np.abs(np.log(features.half_lives / self.hours[:, None])).argmin(axis=1)
-        weights[np.arange(len(self.hours)), 1 + nearest] = NEAREST
-        weights[:, features.running_mean] = ALL
-        return weights
+        self._refit, self._next = max(1, round(max(REFIT_HOURS / step_hours, REFIT_STEPS))), 1
+        self._variogram = Variogram(size, int(self.steps[-1]), self._forget)
+        self._kriging = Kriging(self._features.decays, keeps(), self.steps)
 
     def take(
         self, rates: FloatArray, quotes: FloatArray | None = None, read: NDArray[np.bool_] | None = None
@@ -87,12 +86,17 @@ class PooledRidge:
         if self._read is not None:
             self._read[place] = True if read is None else read
         self._learn(size)
-        self._past[place], self._sums[place] = now, self._sum
+        self._variogram.take(apart, read)
+        self._kriging.take()
+        shapes = self._features.shapes
+        self._past[place], self._sums[place], self._shapes[place] = now, self._sum, shapes
         self._taken += 1
-        self._spread += (now * now).mean(axis=0)
-        if self._taken == 1 or self._taken % self._refit == 0:
+        self._spread[:, :-1] += (now * now).mean(axis=0)
+        self._spread[:, -1] += (shapes * shapes).mean(axis=1)
+        if self._taken >= self._next:
             self._fit(len(rates))
-        result: FloatArray = self._weights @ now.T
+            self._next = min(math.ceil(EARLY * self._taken), self._taken + self._refit)
+        result: FloatArray = self._weights[:, :-1] @ now.T + self._weights[:, -1:] * shapes
         return result
 
     def _learn(self, size: int) -> None:
@@ -101,7 +105,7 @@ class PooledRidge:
         if not len(ended):
             return
         many, began = len(ended), (self._taken - ended) % size
-        known = self._past[began]
+        known = np.concatenate([self._past[began], self._shapes[began, np.arange(many), :, None]], axis=2)
         brought = (self._sum - self._sums[began]) / ended[:, None]
         if self._read is not None:
             both = self._read[began] & self._read[self._taken % size]
@@ -114,17 +118,20 @@ class PooledRidge:
 
     def _fit(self, size: int) -> None:
         trust = self._taken / (self._taken + PERSISTENCE * self.steps)
-        first = self._first * trust[:, None]
+        expected = self._kriging.weights(self._variogram.variances())
+        first = np.zeros_like(self._weights)
+        first[:, : expected.shape[1]] = expected * trust[:, None]
         spread = self._spread / self._taken
         if not spread.max() > 0.0:
             self._weights = first
             return
-        penalty = PENALTY * size * np.maximum(spread, 1e-12 * spread.mean())
-        left = self._squares + np.diag(penalty)
+        penalty = PENALTY * size * np.maximum(spread, 1e-12 * spread.mean(axis=1, keepdims=True))
+        left = self._squares + penalty[:, :, None] * np.eye(penalty.shape[1])
         weights = first.copy()
         for place in range(len(first)):
+            begins = first[place]
             if place:
-                shorter = weights[place - 1] * (trust[place] / trust[place - 1])
-                first[place] += HANDED_ON * (shorter - first[place])
-            weights[place] = np.linalg.solve(left[place], self._products[place] + penalty * first[place])
+                learned = weights[place - 1] - first[place - 1]
+                begins = begins + HANDED_ON * (trust[place] / trust[place - 1]) * learned
+            weights[place] = np.linalg.solve(left[place], self._products[place] + penalty[place] * begins)
         self._weights = weights
