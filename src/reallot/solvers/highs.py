@@ -40,7 +40,8 @@ class HighsModel:
         self._api = highspy
         self.program = program
         self.is_mixed_integer = program.is_mixed_integer and not relaxed
-        self.highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        # Highs for Python logs a header while it is made (1.16), before it can be told not to; its base class does not
+        self.highs: Any = getattr(highspy, "_Highs", highspy.Highs)()
         self._set("output_flag", False)
         # not the 1e-10 that HiGHS also takes: there its mixed-integer search has lost optima
         self._set("primal_feasibility_tolerance", FEASIBILITY)
