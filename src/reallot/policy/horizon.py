@@ -8,13 +8,18 @@ from typing import Protocol
 import numpy as np
 
 from ..allocate import allocate
+from ..forecast.ridge import PooledRidge
 from ..problem import AllocationProblem, Limits, ProtocolSpec
 from ..problem.changed import changed
 from ..problem.check import number, whole
+from .bank import COVER
 from .base import Decision, FloatArray, Observation, Target, Terms
-from .seen import LastSeen
+from .seen import LastSeen, known
+from .work import full_cost
 
-LN2 = math.log(2.0)
+LEAST_HOURS = 16.0
+MOST = 64.0
+"""It plans no further than so many times the least."""
 
 
 class Outlook(Protocol):
@@ -27,65 +32,67 @@ class Outlook(Protocol):
         """(blocks, n) mean rates of the next blocks of time, USD/h."""
 
 
-class Reverting:
-    """A fast exponential mean that goes back to a slow one.
+class Learned:
+    """The forecasts of the default policy: one pooled ridge for each horizon, what lies between them even.
 
-    fast_hours, slow_hours  half-lives of the means; at least 6 and 96 steps
-    return_hours            half-life of their distance; at least 24 steps
+    reach_hours  how far it has to look
     """
 
-    def __init__(self, fast_hours: float = 2.0, slow_hours: float = 24.0, return_hours: float = 8.0) -> None:
-        self._fast_hours = number(fast_hours, "fast_hours", 1e-9)
-        self._slow_hours = number(slow_hours, "slow_hours", 1e-9)
-        self._return_hours = number(return_hours, "return_hours", 1e-9)
-        self._fast: FloatArray | None = None
-        self._slow: FloatArray | None = None
-        self._step_hours = 1.0
+    def __init__(self, reach_hours: float = 16.0) -> None:
+        self._reach = number(reach_hours, "reach_hours", 1e-9)
+        self._ridge: PooledRidge | None = None
+        self._rates: FloatArray | None = None
+        self._forecasts: FloatArray = np.zeros((0, 0))
 
     def take(self, rates: FloatArray, step_hours: float) -> None:
         """One reading more, (n,) USD/h; NaN for an alternative that was never seen."""
-        self._step_hours = step_hours
-        if self._fast is None or self._slow is None:
-            self._fast, self._slow = rates.copy(), rates.copy()
+        self._rates, filled = rates, known(rates)
+        if filled is None:
             return
-        self._fast = _mean(self._fast, rates, step_hours / max(self._fast_hours, 6.0 * step_hours))
-        self._slow = _mean(self._slow, rates, step_hours / max(self._slow_hours, 96.0 * step_hours))
+        if self._ridge is None:
+            shortest = max(step_hours, 0.5)
+            self._ridge = PooledRidge(rates.size, step_hours, 1 + max(0, math.ceil(math.log2(self._reach / shortest))))
+        self._forecasts = self._ridge.take(filled)
 
     def ahead(self, blocks: int, block_hours: float) -> FloatArray:
         """(blocks, n) mean rates of the next blocks of time, USD/h."""
-        assert self._fast is not None and self._slow is not None
-        decay = LN2 / max(self._return_hours, 24.0 * self._step_hours)
-        begins = np.arange(blocks) * block_hours
-        kept = np.exp(-decay * begins) * -math.expm1(-decay * block_hours) / (decay * block_hours)
-        result: FloatArray = self._slow + kept[:, None] * (self._fast - self._slow)
-        return result
-
-
-def _mean(before: FloatArray, now: FloatArray, half_lives: float) -> FloatArray:
-    """The exponential mean after a reading; what is seen for the first time begins with it."""
-    mixed = before + (1.0 - 0.5**half_lives) * (now - before)
-    result: FloatArray = np.where(np.isnan(before), now, mixed)
-    return result
+        assert self._rates is not None
+        if self._ridge is None:
+            return np.tile(self._rates, (blocks, 1))
+        hours = np.concatenate([[0.0], self._ridge.hours])
+        sums = np.vstack([np.zeros(self._rates.size), self._forecasts * self._ridge.hours[:, None]])
+        ends = np.arange(blocks + 1) * block_hours
+        along = np.column_stack([np.interp(ends, hours, each) for each in sums.T])
+        result: FloatArray = np.nanmean(self._rates) + np.diff(along, axis=0) / block_hours
+        return np.where(np.isnan(self._rates), np.nan, result)
 
 
 class MultiPeriod:
     """The first step of the best plan over the next `hours`, in `blocks` equal parts, at forecast rates.
 
     The plan knows what moves cost and how far steps reach in each block; the first block has one step.
+
+    outlook  who forecasts; without one what the default policy's regressions say (`Learned`)
+    hours    how far it plans; without them 16 hours or a step for each block, and more where moves cost more: as many
+             times as the default policy covers what the mean rate needs to earn a full move
     """
 
     name = "multi-period"
 
-    def __init__(self, outlook: Outlook | None = None, hours: float = 16.0, blocks: int = 8) -> None:
-        self._outlook = Reverting() if outlook is None else outlook
-        self._hours, self._blocks = number(hours, "hours", 1e-9), whole(blocks, "blocks", 1)
-        self._seen = LastSeen()
+    def __init__(self, outlook: Outlook | None = None, hours: float | None = None, blocks: int = 8) -> None:
+        self._outlook, self._blocks = outlook, whole(blocks, "blocks", 1)
+        self._hours = None if hours is None else number(hours, "hours", 1e-9)
+        self._seen = LastSeen(quotes=False)
         self._problem: AllocationProblem | None = None
 
     def decide(self, observation: Observation) -> Decision:
         """The split that the plan's first block has."""
-        terms = observation.terms
-        self._outlook.take(self._seen.take(observation), terms.step_hours)
+        terms, seen = observation.terms, self._seen.take(observation)
+        if self._hours is None:
+            self._hours = _reach(terms, seen, self._blocks)
+        if self._outlook is None:
+            self._outlook = Learned(self._hours)
+        self._outlook.take(seen, terms.step_hours)
         block_hours = max(self._hours / self._blocks, terms.step_hours)
         rates = self._outlook.ahead(self._blocks, block_hours)
         rates = np.where(np.isnan(rates), rates[~np.isnan(rates)].min(initial=0.0), rates)
@@ -97,6 +104,13 @@ class MultiPeriod:
         now = dict(zip(terms.names, observation.shares.tolist(), strict=True))
         schedule = allocate(changed(self._problem, rates=table, current=now)).schedule
         return Target(np.maximum(schedule[0], 0.0))
+
+
+def _reach(terms: Terms, rates: FloatArray, blocks: int) -> float:
+    """Hours to plan, from what is read first."""
+    least = max(LEAST_HOURS, blocks * terms.step_hours)
+    level = float(np.nanmean(np.abs(rates))) if np.isfinite(rates).any() else 0.0
+    return least if level <= 0.0 else min(max(least, COVER * full_cost(terms) / level), MOST * least)
 
 
 def _may_pay(worth: FloatArray, shares: FloatArray, cost: float) -> bool:
