@@ -61,7 +61,8 @@ class PooledRidge:
         self._spread, self._taken = np.zeros((count, width)), 0
         longest = int(self.steps[-1]) + 1
         self._past, self._sums = np.zeros((longest, size, width - 1)), np.zeros((longest, size))
-        self._shapes = np.zeros((longest, count, size))
+        # of a day's shape each horizon needs what was known when the stretch that ends now began, and nothing older
+        self._begins, self._shapes = np.cumsum(self.steps) - self.steps, np.zeros((int(self.steps.sum()), size))
         self._sum = np.zeros(size)
         self._read: NDArray[np.bool_] | None = None
         self._forget = float(np.exp2(-step_hours / max(FORGET_HOURS, FORGET_STEPS * step_hours)))
@@ -89,7 +90,8 @@ class PooledRidge:
         self._variogram.take(apart, read)
         self._kriging.take()
         shapes = self._features.shapes
-        self._past[place], self._sums[place], self._shapes[place] = now, self._sum, shapes
+        self._past[place], self._sums[place] = now, self._sum
+        self._shapes[self._begins + self._taken % self.steps] = shapes
         self._taken += 1
         self._spread[:, :-1] += (now * now).mean(axis=0)
         self._spread[:, -1] += (shapes * shapes).mean(axis=1)
@@ -105,7 +107,8 @@ class PooledRidge:
         if not len(ended):
             return
         many, began = len(ended), (self._taken - ended) % size
-        known = np.concatenate([self._past[began], self._shapes[began, np.arange(many), :, None]], axis=2)
+        shapes = self._shapes[self._begins[:many] + self._taken % ended]
+        known = np.concatenate([self._past[began], shapes[:, :, None]], axis=2)
         brought = (self._sum - self._sums[began]) / ended[:, None]
         if self._read is not None:
             both = self._read[began] & self._read[self._taken % size]
