@@ -28,7 +28,7 @@ class ProtocolCoordinator:
     A protocol that does not answer keeps its last value, with its age in `stale`; one that never reported a value is
     left out. After a failure it is asked again after 1, 2, 4 ... 120 s, or when it says so itself (Retry-After); after
     a refused login not before `resume`. Metrics are kept up to `max_history_size`. An adapter awaits what it waits for:
-    one that blocks the event loop blocks all.
+    one that blocks the event loop blocks all, and `reallot run` says which (stalls.py).
 
     >>> import asyncio
     >>> from reallot.adapters.simulated import SimulatedAdapter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -17,10 +18,14 @@ from .driving import Report
 from .factory import Parts
 from .happenings import Happening, Watcher, alert_line
 from .keeping import Keeper
-from .records import AllocationPlan, Mode
+from .records import Alert, AllocationPlan, Mode
+from .redaction import redact
 from .replaying import inputs_of
+from .stalls import KEY, LIMIT_SECONDS, LoopWatch
 
 Tell = Callable[[Happening], None]
+LONGEST = 800
+"""Characters of an alert that names files."""
 
 
 class Runner:
@@ -33,9 +38,11 @@ class Runner:
     never    what the shares of the start would have earned, USD; of simulated protocols only, which know it
     earned   what was earned by the same reckoning
     spent    USD that moves cost
+
+    In real time, what holds up the event loop for `stall_limit` seconds is named in an alert of the cycle.
     """
 
-    def __init__(self, parts: Parts, tell: Tell) -> None:
+    def __init__(self, parts: Parts, tell: Tell, *, stall_limit: float = LIMIT_SECONDS) -> None:
         self.parts, self._tell = parts, tell
         self.report: Report | None = None
         self._watcher = Watcher(parts.mode)
@@ -47,6 +54,7 @@ class Runner:
         self.last: CycleResult | None = None
         self.acting = False
         self._truth: tuple[datetime, float, float] | None = None
+        self._watch = LoopWatch(lambda: parts.coordinator.adapters, self._stands_still, limit=stall_limit)
 
     async def cycle(self) -> CycleResult:
         """One cycle, kept and told."""
@@ -59,6 +67,8 @@ class Runner:
             result = await run_cycle(parts.coordinator, parts.optimizer, self._engine, parts.monitor, clock=parts.clock)
         finally:
             self.acting = False
+        if stalls := self._stood_still():
+            result = result.model_copy(update={"alerts": [*result.alerts, *stalls]})
         self.last = result
         alarms, parts.alarms[:] = list(parts.alarms), []
         trouble = await self._keeper.keep(result)
@@ -75,12 +85,17 @@ class Runner:
     async def cycles(self, stop: asyncio.Event, until: datetime | None = None) -> AsyncIterator[CycleResult]:
         """Cycles until `stop` is set, which is looked at between two of them, or until the clock is there."""
         clock, every = self.parts.clock, self.parts.config.coordinator.every.total_seconds()
-        while not stop.is_set():
-            began = clock.monotonic()
-            yield await self.cycle()
-            if stop.is_set() or (until is not None and clock.now() + timedelta(seconds=every) > until):
-                break
-            await self._sleep(max(0.0, every - (clock.monotonic() - began)), stop)
+        if not isinstance(clock, ManualClock):
+            self._watch.start()
+        try:
+            while not stop.is_set():
+                began = clock.monotonic()
+                yield await self.cycle()
+                if stop.is_set() or (until is not None and clock.now() + timedelta(seconds=every) > until):
+                    break
+                await self._sleep(max(0.0, every - (clock.monotonic() - began)), stop)
+        finally:
+            self._watch.stop()
 
     async def _sleep(self, seconds: float, stop: asyncio.Event) -> None:
         """Waits on the clock, or until somebody stops it."""
@@ -94,6 +109,21 @@ class Runner:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _stands_still(self, text: str) -> None:
+        """The loop that would tell it runs something else: this is the watching thread."""
+        self._tell(Happening("standstill", self.parts.clock.now(), text, level=logging.WARNING))
+
+    def _stood_still(self) -> list[Alert]:
+        """Alerts of what held up the loop since the cycle before, and of what does so no more."""
+        monitor, found = self.parts.monitor, {each.key: each for each in self._watch.taken()}
+        told = [
+            monitor.raise_alert(redact(each.text, LONGEST), key=key, severity=0.7 if each.name else 0.5)
+            for key, each in found.items()
+        ]
+        over = [each.key for each in monitor.open_alerts if each.key.startswith(KEY) and each.key not in found]
+        told += [monitor.resolve_alert(key) for key in over]
+        return [alert for alert in told if alert is not None]
 
     async def _taken_back(self) -> None:
         """Takes back what a person asked for since the last cycle."""
