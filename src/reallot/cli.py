@@ -1,4 +1,4 @@
-"""The command line: solve, explain, demo, backtest; run, report, history, confirm, resume. One clear line an error."""
+"""The command line: decisions, backtests, and all that is around a running engine. One clear line an error."""
 
 from __future__ import annotations
 
@@ -280,7 +280,11 @@ def _add_running(commands: Any) -> None:
 
     resume = commands.add_parser("resume", help="let an engine move again that halted")
     resume.set_defaults(command=_late("ask", "resume"))
-    for each in (report, history, confirm, resume):
+
+    forget = commands.add_parser("forget", help="say that a protocol which is not configured any more has no share")
+    forget.set_defaults(command=_late("ask", "forget"))
+    forget.add_argument("name", metavar="NAME", help="the protocol, as the engine's alert names it")
+    for each in (report, history, confirm, resume, forget):
         _add_ledger(each)
 
     rollback = commands.add_parser("rollback", help="take back the last plan that was carried out")

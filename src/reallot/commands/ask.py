@@ -1,4 +1,4 @@
-"""reallot confirm, resume and rollback: what a person asks of an engine that runs in another process."""
+"""reallot confirm, resume, rollback and forget: what a person asks of an engine, or tells one that does not run."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from ..errors import InvalidInput, ReallocationError
+from ..errors import DataError, InvalidInput, ReallocationError, near_miss
 from ..ledger.journal import Operation
 from ..ledger.lock import LedgerTaken
 from ..ledger.requests import CONFIRM, RESUME, ROLLBACK, Requests
+from ..ledger.store import open_ledger
+from ..orchestration.books import Books
+from ..orchestration.clock import SystemClock
 from ..orchestration.config import Config, read_config
 from ..orchestration.factory import build, close_quietly
+from ..orchestration.removed import KEY, give_up
 from ..terminal import shown
 from .ledgers import reading
 
@@ -61,6 +65,27 @@ def rollback(options: argparse.Namespace) -> int:
             return 0
     Requests(folder).post(ROLLBACK, last.plan_id)
     print(f"Asked for: {shown(last.plan_id)} is taken back at the begin of the next cycle, {_moves(last)}")
+    return 0
+
+
+def forget(options: argparse.Namespace) -> int:
+    """Takes a person's word that a protocol which is not configured any more has no share."""
+    with reading(options.ledger) as books:
+        told = [each.key for each in books.journal.alerts() if each.key.startswith(KEY) and each.recovered_at is None]
+    names = [key.removeprefix(KEY) for key in told]
+    if options.name not in names:
+        hint = f"; {near_miss(options.name, names)}" if names else ""
+        reason = f"no engine missed {shown(options.name)} here: only what is not configured any more is forgotten{hint}"
+        raise ReallocationError(reason, by="nothing to do")
+    opened = open_ledger(options.ledger)
+    try:
+        if opened.journal.observe_only:
+            raise DataError(opened.journal.observe_only)
+        most = opened.journal.most(options.name) or 0.0
+        give_up(opened.journal, options.name, Books(opened.journal, SystemClock()).stamp())
+    finally:
+        opened.close()
+    print(f"Forgotten: {shown(options.name)}; the {most:.4f} of capacity that it may have had is free from now on.")
     return 0
 
 

@@ -17,6 +17,7 @@ from .calls import Outcome, Reading, ask_for, read_share, read_shares
 from .guards import Change, Rules, capacity_blocks, close_to
 from .machine import Answered, Event, NotPutBack, NotSeen, PutBack, Refused, Seen, Unclear
 from .records import Alert, ChangeKind, ReallocationConfig
+from .removed import Removed
 
 READ_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1.0, 30.0, 0.01
@@ -28,6 +29,7 @@ class Carrier:
 
     seen      the last share read of each protocol; what was never read counts as what the journal believes
     readings  what was said when all were last read at once
+    removed   those among `adapters` that only stand in for one that is not there any more
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Carrier:
         tell: Callable[[Alert], None],
     ) -> None:
         self.books, self.config, self.rules, self.adapters, self._tell = books, config, rules, adapters, tell
+        self.removed = {name: each for name, each in adapters.items() if isinstance(each, Removed)}
         self.seen: dict[str, float] = {}
         self.readings: dict[str, Reading] = {}
         self.operation: Operation | None = None

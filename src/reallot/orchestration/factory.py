@@ -25,6 +25,7 @@ from .past import polls
 from .reallocation import ReallocationEngine
 from .records import Alert, Mode
 from .redaction import redact
+from .removed import Removed, holders
 
 
 @dataclass
@@ -71,8 +72,9 @@ def build(
     mode      in place of the configured one
     ledger    a folder in place of the configured one
 
-    What the ledger knows is learned from: holds go on, rates are known, simulated shares are as they were left. A
-    server that keeps the readings may be down: they wait for it, up to a bound.
+    What the ledger knows is learned from: holds go on, rates are known, simulated shares are as they were left. What a
+    protocol may have that is not configured any more stays taken. A server that keeps the readings may be down: they
+    wait for it, up to a bound.
     """
     if simulate:
         real = [name for name, section in config.protocols.items() if not section.simulates]
@@ -99,6 +101,10 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
         coordinator.register_adapter(
             name, _adapter(config, name, section, Place(clock, clock.now(), config.folder, seed, share))
         )
+    if ledger.folder is not None:
+        tolerance = config.reallocation.share_tolerance
+        for name, most in holders(ledger.journal, config.protocols, tolerance).items():
+            coordinator.register_adapter(name, Removed(name, most))
     rules = config.reallocation if mode is None else config.reallocation.model_copy(update={"mode": mode})
     specs = {name: section.spec for name, section in config.protocols.items() if section.spec is not None}
     optimizer = EarningsOptimizer(config.optimizer, specs=specs, limits=config.limits, clock=clock)

@@ -13,6 +13,7 @@ from ..ledger.memory import MemoryJournal
 from ..ledger.requests import CONFIRM, RESUME, ROLLBACK, Requests
 from ..ledger.store import Ledger
 from .books import Books
+from .calls import Reading
 from .carrying import Carrier
 from .clock import Clock, SystemClock
 from .driving import Driver, Report
@@ -20,6 +21,7 @@ from .guards import Blocked, Change, Rules, changes_of, held, mode_blocks
 from .machine import Phase, Proposed, Started, State
 from .proposing import examine, identity, now_blocked
 from .records import Alert, AllocationChange, AllocationPlan, ChangeKind, Mode, ReallocationConfig
+from .removed import KEY, recovered, with_removed
 
 Adapters = Mapping[str, ProtocolAdapter]
 WELL = ("committed", "nothing to do")
@@ -34,7 +36,8 @@ class ReallocationEngine:
     repair    False leaves shares alone that somebody else changed; only for tests of what lies below
     capacity  what all shares together may be
 
-    Every entry begins by reading the journal and the world; nothing else in memory decides anything.
+    Every entry begins by reading the journal and the world; nothing else in memory decides anything. A protocol that
+    has no adapter any more and may still have a share keeps it: it is told, and nothing is given to others.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class ReallocationEngine:
         self._on_alert, self._told = on_alert, set[str]()
         self._repair, self._state = repair, State()
         self._lock, self._running = asyncio.Lock(), ""
+        self._removed: frozenset[str] | None = None
 
     # the contract ----------------------------------------------------------------------------------------------------
 
@@ -174,7 +178,9 @@ class ReallocationEngine:
         """
         async with self._lock:
             if adapters is not None:
-                readings = await self._carrier(adapters).read_all()
+                carrier = await self._carrier(adapters)
+                readings = await carrier.read_all()
+                readings |= {name: Reading(each.share) for name, each in carrier.removed.items()}
                 if unread := sorted(name for name, each in readings.items() if each.share is None):
                     reason = f"{', '.join(unread)} cannot be read, so the shares in force are not known: try again"
                     raise ReallocationError(reason, by="unreadable")
@@ -204,7 +210,7 @@ class ReallocationEngine:
 
     async def dry_run(self, plan: AllocationPlan, adapters: Adapters) -> tuple[str, ...]:
         """The exact calls in order, and last what forbids them now; nothing is called but reading."""
-        carrier = self._carrier(adapters)
+        carrier = await self._carrier(adapters)
         await carrier.read_all()
         proposal = await examine(plan, carrier, plan.expires_at)
         blocked = proposal.blocked or await self._blocked()
@@ -217,17 +223,19 @@ class ReallocationEngine:
 
     # inside ----------------------------------------------------------------------------------------------------------
 
-    def _carrier(self, adapters: Adapters) -> Carrier:
-        return Carrier(self.books, self.config, self.rules, dict(adapters.items()), self._tell)
+    async def _carrier(self, adapters: Adapters) -> Carrier:
+        known = await self.books.ask(with_removed, self.journal, adapters, self.rules.tolerance)
+        return Carrier(self.books, self.config, self.rules, known, self._tell)
 
     async def _blocked(self) -> Blocked | None:
         return await now_blocked(self.books, self.rules, self.config.confirmation_lifetime.total_seconds())
 
     async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:
         """A driver that has read the journal and the world, and ended what could be ended."""
-        driver = Driver(self._carrier(adapters), self._state, self._repair or repair)
+        driver = Driver(await self._carrier(adapters), self._state, self._repair or repair)
         await self._hear()
         await self._expire()
+        await self._tell_removed(driver.carrier)
         for _ in range(2):
             driver.put_back = False
             await self._feed(driver, Started(self.books.clock.now()))
@@ -239,6 +247,18 @@ class ReallocationEngine:
                 if alert.key == "halted" and alert.recovered_at is None:
                     self._tell(alert)
         return driver
+
+    async def _tell_removed(self, carrier: Carrier) -> None:
+        """Who is not configured any more and may still have a share: said when that begins, and closed when it ends."""
+        now = frozenset(carrier.removed)
+        if self.journal.observe_only or now == self._removed:
+            return
+        before = self._removed
+        self._removed = now
+        for name in sorted(now if before is None else now - before):
+            await carrier.alert(KEY + name, carrier.removed[name].text, 0.7)
+        over = (carrier.adapters.keys() if before is None else before) - now
+        await self.books.ask(recovered, self.journal, sorted(over), self.books.clock.now())
 
     def _tell(self, alert: Alert) -> None:
         self._told.add(alert.key)
@@ -330,6 +350,9 @@ class ReallocationEngine:
         found = {name: carrier.seen.get(name, last.after[name]) for name in before}
         names = [name for name in before if last.before[name] != last.after.get(name)]
         undo = changes_of(found, before, names, self.rules.tolerance)
+        if gone := [name for name in names if name in carrier.removed]:
+            reason = f"plan {last.plan_id} cannot be taken back: {carrier.removed[gone[0]].text}"
+            raise ReallocationError(reason, by="adapter")
         plan_id = f"back-{last.id}"
         if await self.books.ask(self.journal.operation_of, plan_id):
             raise ReallocationError(f"plan {last.plan_id} was to be taken back before", by="repeated")

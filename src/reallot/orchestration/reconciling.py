@@ -64,9 +64,22 @@ async def unfinished(carrier: Carrier, operation: Operation, readings: Mapping[s
     else:
         names = [name for name in operation.before if name in operation.after]
         undo = changes_of(operation.after, operation.before, names, carrier.rules.tolerance)
+    undo = await _without_removed(carrier, undo)
     if not undo:
         await carrier.advance(OperationState.ROLLED_BACK)
     return undo
+
+
+async def _without_removed(carrier: Carrier, undo: tuple[Change, ...]) -> tuple[Change, ...]:
+    """What can be put back: one that is not configured any more is, as drift, once it is configured again.
+
+    Until then it counts as having the most that it may have.
+    """
+    ask, journal = carrier.books.ask, carrier.books.journal
+    for each in undo:
+        if each.protocol in carrier.removed and each.before > (await ask(journal.most, each.protocol) or 0.0):
+            await ask(journal.adopt, {each.protocol: each.before})
+    return tuple(each for each in undo if each.protocol not in carrier.removed)
 
 
 async def _drift(carrier: Carrier, readings: Mapping[str, Reading], repair: bool) -> Operation | None:
