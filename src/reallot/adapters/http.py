@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
 from ..errors import ConfigurationError, ErrorKind, ProtocolError
-from ..orchestration.redaction import Secret, redact
+from ..orchestration.redaction import Secret, redact, remember
 
 if TYPE_CHECKING:
     import httpx2
@@ -106,7 +106,9 @@ class Http:
         except (httpx2.TransportError, httpx2.StreamError) as error:
             kind = ErrorKind.UNKNOWN if changes else ErrorKind.TRANSIENT
             raise ProtocolError(f"{where}: {type(error).__name__}", kind) from None
-        except (httpx2.InvalidURL, UnicodeError, ValueError) as error:
+        except UnicodeError:  # whose own words tell a sign of it, and where it stands
+            raise ProtocolError(f"{where}: a header with a sign that is not ASCII", ErrorKind.SHAPE) from None
+        except (httpx2.InvalidURL, ValueError) as error:
             raise ProtocolError(f"{where}: {redact(str(error))}", ErrorKind.SHAPE) from None
 
     async def close(self) -> None:
@@ -139,7 +141,9 @@ class Http:
             from base64 import b64encode
 
             user, password = (secret.value() for secret in self._basic)
-            headers["Authorization"] = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+            login = b64encode(f"{user}:{password}".encode()).decode()
+            remember(login)
+            headers["Authorization"] = f"Basic {login}"
         return headers, {name: secret.value() for name, secret in self._params.items()}
 
     async def _follow(

@@ -9,6 +9,7 @@ from ..errors import ErrorKind, ProtocolError
 from ..orchestration.clock import Clock
 from ..orchestration.intake import share as share_of
 from ..orchestration.records import ProtocolStatus
+from ..orchestration.redaction import redact
 from .base import Capabilities
 from .http import Http
 from .reading import Reader, look_up, moment_of, path_of
@@ -88,7 +89,7 @@ class HttpJsonAdapter(Reader):
             found = look_up(document, path, self.name)
             if found != wanted:
                 raise ProtocolError(
-                    f"{self.name}: {path} is {str(found)[:40]!r}, not {wanted!r}: its meaning may have changed",
+                    f"{self.name}: {path} is {redact(str(found), 40)!r}, not {wanted!r}: its meaning may have changed",
                     ErrorKind.SHAPE,
                 )
         at = None if self._time is None else moment_of(look_up(document, self._time, self.name))

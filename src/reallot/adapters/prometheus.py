@@ -10,6 +10,7 @@ from ..errors import ErrorKind, ProtocolError
 from ..orchestration.clock import Clock
 from ..orchestration.intake import share as share_of
 from ..orchestration.records import ProtocolStatus
+from ..orchestration.redaction import redact
 from .base import Capabilities
 from .http import Http
 from .reading import Reader, look_up, moment_of
@@ -103,7 +104,9 @@ class PrometheusAdapter(Reader):
                 )
             result = result[0].get("value") if isinstance(result[0], Mapping) else None
         elif kind != "scalar":
-            raise ProtocolError(f"{self.name}: the query gives a {str(kind)[:20]}, not one number", ErrorKind.SHAPE)
+            raise ProtocolError(
+                f"{self.name}: the query gives a {redact(str(kind), 20)}, not one number", ErrorKind.SHAPE
+            )
         if not isinstance(result, list) or len(result) != 2 or not isinstance(result[1], str):
             raise ProtocolError(f"{self.name}: a result that is no pair of time and number", ErrorKind.SHAPE)
         return result[1], moment_of(result[0])

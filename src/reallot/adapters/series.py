@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
 from ..orchestration.records import SeriesKind
+from ..orchestration.redaction import redact
 
 _EXACT = Context(prec=80)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -127,7 +128,7 @@ def exact(value: Any, what: str, *, dollars: bool = False) -> Decimal:
     else:
         found = None
     if found is None:
-        shown = repr(value[:20]) if isinstance(value, str) else f"a {type(value).__name__}"
+        shown = repr(redact(value, 20)) if isinstance(value, str) else f"a {type(value).__name__}"
         raise ProtocolError(f"{what} is {shown}, not a number", ErrorKind.SHAPE)
     if not found.is_finite() or abs(found) > _MOST:
         raise ProtocolError(f"{what} is not a possible number", ErrorKind.SHAPE)

@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import ErrorKind, ProtocolError
 from ..orchestration.clock import Clock
 from ..orchestration.records import ProtocolStatus, ResourceUtilization, SeriesKind
+from ..orchestration.redaction import redact
 from .base import Capabilities
 from .http import Http
 from .reading import Detail, Reader, both, look_up, moment_of
@@ -192,7 +193,7 @@ def _health(node: Any, now: datetime) -> tuple[bool, dict[str, Detail]]:
     version = look_up(node, "version", "sno") if "version" in node else None
     details: dict[str, Detail] = {"satellites": len(satellites), **out}
     if isinstance(version, str):
-        details["version"] = version[:40]
+        details["version"] = redact(version, 40)
     if isinstance(node.get("upToDate"), bool):
         details["up_to_date"] = node["upToDate"]
     return bool(satellites) and not any(out.values()), details

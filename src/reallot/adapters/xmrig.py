@@ -16,6 +16,7 @@ from ..orchestration.clock import Clock
 from ..orchestration.intake import amount
 from ..orchestration.intake import share as share_of
 from ..orchestration.records import ProtocolStatus, ResourceUtilization
+from ..orchestration.redaction import redact
 from .base import Capabilities
 from .http import Http
 from .reading import Detail, Reader, look_up
@@ -89,7 +90,7 @@ class XmrigAdapter(Reader):
         pool = look_up(summary, "connection.uptime", self.name)
         details: dict[str, Detail] = {
             "hash_rate": float(rate),
-            "algorithm": str(look_up(summary, "algo", self.name))[:40],
+            "algorithm": redact(str(look_up(summary, "algo", self.name)), 40),
             "rejected": rejected,
         }
         status = self.status(
@@ -207,7 +208,7 @@ def _profile(cpu: Mapping[str, Any], algorithm: str) -> str:
             return found
         if isinstance(found, (list, Mapping)):
             return key
-    raise ProtocolError(f"the configuration has no threads for {algorithm[:40]!r}", ErrorKind.REFUSED)
+    raise ProtocolError(f"the configuration has no threads for {redact(algorithm, 40)!r}", ErrorKind.REFUSED)
 
 
 def _threads_of(entry: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ..adapters.base import ProtocolAdapter
 from ..errors import ErrorKind, ProtocolError
+from .redaction import redact
 
 T = TypeVar("T")
 SURELY_NOT = (ErrorKind.REFUSED, ErrorKind.AUTH, ErrorKind.RATE_LIMITED)
@@ -162,6 +163,13 @@ async def ask_for(adapter: ProtocolAdapter, share: float, key: str, seconds: flo
 
 
 def told(error: BaseException) -> str:
-    """An error in one line."""
-    text = " ".join(str(error).split())[:300]
+    """An error in one line, without secrets: it is kept in the journal."""
+    text = redact(_words(error))
     return text if isinstance(error, ProtocolError) and text else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "an error that cannot be put into words"

@@ -76,7 +76,7 @@ def amount(value: Any, what: str, most: float = MOST_EARNINGS) -> float:
 
 
 def _shown(value: Any) -> str:
-    return redact(repr(value)[:40]) if isinstance(value, (str, bytes, bool, type(None))) else type(value).__name__
+    return redact(repr(value), 40) if isinstance(value, (str, bytes, bool, type(None))) else type(value).__name__
 
 
 def checked(answer: Any, protocol: str, now: datetime, before: ProtocolStatus | None = None) -> ProtocolStatus:

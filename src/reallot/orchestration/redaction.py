@@ -49,9 +49,16 @@ class Secret:
 
 
 def remember(value: str) -> None:
-    """`value` is struck out of texts from now on: a login's token, say."""
-    if len(value) >= LEAST:
-        _seen.add(value)
+    """`value` is struck out of texts from now on, as it is and as addresses, JSON, HTML and logins write it."""
+    if len(value) < LEAST or value in _seen:
+        return
+    from base64 import b64encode
+    from html import escape
+    from json import dumps
+    from urllib.parse import quote, quote_plus
+
+    written = (quote(value), quote(value, safe=""), quote_plus(value), dumps(value)[1:-1], repr(value)[1:-1])
+    _seen.update((value, *written, escape(value), b64encode(value.encode()).decode().rstrip("=")))
 
 
 def redact(text: str, longest: int = LONGEST) -> str:
