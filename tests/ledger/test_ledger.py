@@ -8,10 +8,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reallot.adapters.simulated import SimulatedAdapter
 from reallot.errors import DataError, ReallocationError
 from reallot.ledger.database import Database
 from reallot.ledger.history import History, Sample, samples_of
@@ -23,6 +25,10 @@ from reallot.ledger.sqlite_journal import SqliteJournal
 from reallot.ledger.stamp import Stamp, elapsed
 from reallot.ledger.store import open_ledger, read_journal
 from reallot.orchestration.clock import ManualClock
+from reallot.orchestration.coordinator import ProtocolCoordinator
+from reallot.orchestration.cycle import cycles
+from reallot.orchestration.monitor import RealtimeMonitor
+from reallot.orchestration.optimizer import EarningsOptimizer
 from reallot.orchestration.reallocation import ReallocationEngine
 from reallot.orchestration.records import Alert, ChangeKind, ReallocationConfig
 from tests.orchestration.worlds import World, same
@@ -107,11 +113,13 @@ def test_an_alert_is_one_row_while_its_condition_lasts():
 
 
 def test_numbers_that_are_none_are_not_written():
+    """R3."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         MemoryJournal().begin("p", ChangeKind.MOVE, {"a": float("nan")}, {}, [], NOW)
 
 
 def test_time_counts_by_the_steady_clock_in_a_boot_and_never_backwards_across_boots():
+    """R18, R19."""
     later = Stamp(AT - timedelta(hours=2), 60.0, "boot")
     assert elapsed(NOW, later) == 60.0
     assert elapsed(later, NOW) == 0.0
@@ -131,15 +139,18 @@ def test_the_file_is_in_wal_mode_with_full_synchronisation(folder):
 
 
 def test_a_second_engine_is_refused_at_once_and_told_by_whom(folder):
-    first = open_ledger(folder)
+    """R21: in less than a second."""
+    first, began = open_ledger(folder), time.perf_counter()
     with pytest.raises(LedgerTaken, match=f"process {os.getpid()} on .* since 20"):
         open_ledger(folder)
+    assert time.perf_counter() - began < 1.0
     first.close()
     open_ledger(folder).close()
 
 
 @pytest.mark.slow
 def test_another_process_is_refused_and_takes_over_when_the_owner_is_killed(folder):
+    """R21: refused with the process and since when; in less than two seconds once it is gone."""
     program = (
         "import sys, time; from reallot.ledger.store import open_ledger; open_ledger(sys.argv[1]); "
         "print('mine', flush=True); sys.stdin.read()"
@@ -152,7 +163,9 @@ def test_another_process_is_refused_and_takes_over_when_the_owner_is_killed(fold
             open_ledger(folder)
         owner.kill()
         owner.wait()
+        began = time.perf_counter()
     open_ledger(folder).close()
+    assert time.perf_counter() - began < 2.0
 
 
 def test_one_that_was_taken_over_may_not_write_any_more(folder):
@@ -205,6 +218,7 @@ SPOILT = {
 
 @pytest.mark.parametrize("how", SPOILT)
 def test_a_damaged_journal_is_kept_aside_and_nothing_is_moved(folder, how):
+    """R25: it is halted until a person has looked, the file as it was beside the new one."""
     spoilt = damaged(folder, SPOILT[how])
     ledger = open_ledger(folder)
     [aside] = [path for path in folder.glob("journal.db.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
@@ -237,6 +251,7 @@ def only_observes(ledger, text):
 
 
 def test_a_journal_of_a_newer_version_is_not_touched(folder):
+    """R25."""
     open_ledger(folder).close()
     path = folder / "journal.db"
     connection = sqlite3.connect(path)
@@ -247,12 +262,77 @@ def test_a_journal_of_a_newer_version_is_not_touched(folder):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("how", ["a file", "a folder"])
+def test_a_journal_that_may_only_be_read_leaves_only_observing(folder, how, monkeypatch):
+    """R25: what it holds is not changed. Permissions say nothing to root, so that SQLite is asked to open read-only."""
+    ledger = open_ledger(folder)
+    committed(ledger.journal)
+    ledger.close()
+    before = (folder / "journal.db").read_bytes()
+    if how == "a file":
+        monkeypatch.setattr("reallot.ledger.database.sqlite3.connect", reading_only)
+    else:
+        monkeypatch.setattr("reallot.ledger.lock.sqlite3.connect", reading_only)
+    assert only_observes(open_ledger(folder), "readonly|read-only|cannot be used")
+    assert (folder / "journal.db").read_bytes() == before
+    assert not list(folder.glob("*damaged*"))
+
+
+connect = sqlite3.connect
+
+
+def reading_only(path, *arguments, **named):
+    connection = connect(path, *arguments, **named)
+    if str(path) != ":memory:":
+        connection.execute("PRAGMA query_only = 1")
+    return connection
+
+
 def test_a_folder_that_cannot_be_made_leaves_only_observing(tmp_path):
     (tmp_path / "file").write_text("")
     assert only_observes(open_ledger(tmp_path / "file" / "ledger"), "cannot be used")
 
 
+HOLDS = (
+    "import sqlite3, sys; base = sqlite3.connect(sys.argv[1], isolation_level=None); base.execute('BEGIN IMMEDIATE'); "
+    "print('mine', flush=True); sys.stdin.read()"
+)
+
+
+@pytest.mark.slow
+def test_while_another_process_holds_the_journal_watching_goes_on_and_then_moving_does(folder):
+    """R23: half a minute of cycles on the simulated clock; the ledger is locked by a process of its own."""
+    clock, ledger = ManualClock(AT), open_ledger(folder, busy_seconds=0.02)
+    coordinator = ProtocolCoordinator(clock=clock)
+    for name, rate in (("relay", 4.0), ("storage", 16.0)):
+        coordinator.register_adapter(name, SimulatedAdapter(name, rate, share=0.5, clock=clock))
+    engine = ReallocationEngine(ledger=ledger, clock=clock)
+    optimizer, monitor = EarningsOptimizer(clock=clock), RealtimeMonitor(clock=clock)
+
+    async def count(most):
+        loop = cycles(coordinator, optimizer, engine, monitor, every_seconds=10.0, most=most, clock=clock)
+        return [result async for result in loop]
+
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(folder / "journal.db")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "mine\n"
+        locked = asyncio.run(count(3))
+        other.communicate()
+    for result in locked:
+        assert result.metrics.allocation_by_protocol == SHARES and not result.acted
+        assert "journal.db is locked" in result.errors["recover"]
+    [free] = asyncio.run(count(1))
+    assert free.acted and not free.errors
+    engine.close()
+    ledger.close()
+
+
 def test_a_locked_journal_stops_acting_names_the_file_and_recovers_by_itself(folder):
+    """R23."""
     ledger = open_ledger(folder, busy_seconds=0.05)
     other = sqlite3.connect(folder / "journal.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -293,6 +373,7 @@ def writes_of_a_plan():
 @pytest.mark.parametrize("room", [True, False], ids=["reserve", "no room at all"])
 @pytest.mark.parametrize("writes", range(writes_of_a_plan() + 1))
 def test_a_full_disk_at_every_write(folder, writes, room):
+    """R24: a move is written down or not made, the reserve is given up, the message says what to do."""
     ledger = open_ledger(folder)
     world = World(**SHARES)
     config = ReallocationConfig(late_effects=timedelta(0))
@@ -320,6 +401,7 @@ def test_a_full_disk_at_every_write(folder, writes, room):
 
 
 def test_without_room_for_the_reserve_nothing_new_begins(folder, monkeypatch):
+    """R24."""
     ledger = open_ledger(folder)
     monkeypatch.setattr(Database, "keep_reserve", lambda self: False)
     with pytest.raises(DataError, match="disk is full"):
@@ -329,7 +411,7 @@ def test_without_room_for_the_reserve_nothing_new_begins(folder, monkeypatch):
 
 @pytest.mark.slow
 def test_a_really_full_file_is_an_error_that_names_it_and_reading_goes_on(folder):
-    """SQLite's own limit of pages stands for the disk: the same error, from the same place."""
+    """R24: SQLite's own limit of pages stands for the disk: the same error, from the same place."""
     ledger = open_ledger(folder)
     journal = ledger.journal
     committed(journal)

@@ -73,6 +73,7 @@ def test_a_moment_has_both_clocks_and_the_boot_that_they_belong_to():
 
 
 def test_ages_are_seconds_and_of_another_boot_never_more_than_is_sure():
+    """R19."""
     books, clock = books_with(("relay", 0.5, 0.3))
     clock.advance(40.0)
     assert asyncio.run(books.ages()) == {"relay": 40.0}
@@ -81,6 +82,7 @@ def test_ages_are_seconds_and_of_another_boot_never_more_than_is_sure():
 
 
 def test_a_change_of_another_boot_is_as_old_as_this_start_where_its_clock_says_less():
+    """R19."""
     books, _ = books_with(("relay", 0.5, 0.3))
     clock = ManualClock(NOON - timedelta(hours=2))
     clock.advance(500.0)

@@ -1,4 +1,4 @@
-"""The coordinator against a model of it: adapters that answer, fail, lie, hang and refuse logins, clocks that jump."""
+"""R38: the coordinator against a model of it: adapters that answer, fail, lie, hang, refuse logins, jumping clocks."""
 
 from __future__ import annotations
 
@@ -176,6 +176,8 @@ TestCoordinatorMachine.settings = settings(stateful_step_count=20)
     | st.fractions()
 )
 def test_whatever_an_adapter_reports_the_record_is_sound_and_json(value):
+    """R3."""
+
     class Odd(Fickle):
         async def get_status(self):
             return status(value)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from benchmarks.cycle import deciding, everything
+from reallot import Group, Limits, Status
 from reallot.adapters.simulated import SimulatedAdapter
 from reallot.errors import CoordinationError, ProtocolError, ReallocationError
 from reallot.ledger.store import open_ledger
@@ -21,6 +23,7 @@ from reallot.orchestration.optimizer import EarningsOptimizer
 from reallot.orchestration.reallocation import ReallocationEngine
 from reallot.orchestration.records import Alert, MonitorConfig
 from tests.orchestration.polls import START
+from tests.test_certificates import answering
 
 run = asyncio.run
 
@@ -209,3 +212,48 @@ def test_a_step_that_fails_does_not_stop_observing(step, monkeypatch):
     assert result.acted is (step in ("dashboard", "alerts"))
     assert len(run(monitor.get_earnings_trends(1))) == 1
     assert f"cycle:{step}" in {alert.key for alert in monitor.open_alerts}
+
+
+def crashed(*_, **__):
+    raise RuntimeError("HiGHS ended in the middle")
+
+
+WRONG = {
+    "raises": (crashed, "HiGHS ended in the middle"),
+    "time limit": (lambda solution: replace(solution, status=Status.STOPPED, values=None), "no certified plan"),
+    "too much": (lambda solution: replace(solution, values=solution.values * 2.0), "fails its certificate"),
+    "not a number": (lambda solution: replace(solution, values=solution.values * float("nan")), "no certified plan"),
+    "stays where moving is better": (lambda solution: replace(solution, values=solution.values * 0.0), "certificate"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("name", WRONG)
+def test_a_solver_that_is_wrong_moves_nothing_and_its_reason_is_shown(name, monkeypatch):
+    """R33: a group has HiGHS asked, whose answer is then planted."""
+    change, words = WRONG[name]
+    clock = ManualClock(START)
+    coordinator, _, monitor = world(clock)
+    groups = (Group("all", ("relay", "compute"), max_share=1.0),)
+    optimizer, engine = EarningsOptimizer(limits=Limits(groups=groups), clock=clock), PlainEngine()
+    answering(monkeypatch, change)
+    result = run(run_cycle(coordinator, optimizer, engine, monitor, clock=clock))
+    assert engine.plans == [] and result.plan is None
+    assert words in result.errors["plan"]
+    assert "cycle:plan" in {alert.key for alert in monitor.open_alerts}
+    monkeypatch.undo()
+    clock.advance(60.0)
+    result = run(run_cycle(coordinator, optimizer, engine, monitor, clock=clock))
+    assert result.acted and len(engine.plans) == 1
+    assert "cycle:plan" not in {alert.key for alert in monitor.open_alerts}
+
+
+def test_limits_that_nothing_meets_move_nothing_and_are_named():
+    """R33."""
+    clock = ManualClock(START)
+    coordinator, _, monitor = world(clock)
+    limits = Limits(groups=(Group("all", ("relay", "compute"), max_share=0.5),), max_turnover=0.1)
+    engine = PlainEngine()
+    result = run(run_cycle(coordinator, EarningsOptimizer(limits=limits, clock=clock), engine, monitor, clock=clock))
+    assert engine.plans == [] and not result.wanted and not result.errors
+    assert "all" in " ".join(result.plan.reasons)

@@ -1,6 +1,7 @@
 """kill -9 of a real process at every write of the journal and around every effect, at random, and again in recovery.
 
-A paused owner is in here too. REALLOT_KILLS=500 kills so often at random; 20 times otherwise.
+A paused owner is in here too. REALLOT_KILLS=500 kills so often at random, and five times at every moment; 20 times and
+once otherwise.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 MOMENTS = ("before a write", "after a write", "before an effect", "after an effect")
 KILLED = -signal.SIGKILL
 KILLS = int(os.environ.get("REALLOT_KILLS", "20"))
+REPEATS = 5 if "REALLOT_KILLS" in os.environ else 1
 
 
 @pytest.fixture
@@ -95,8 +97,9 @@ def is_whole(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("repeat", range(REPEATS))
 @pytest.mark.parametrize("refuses", ["", "compute", "storage"], ids=["goes well", "last refuses", "first refuses"])
-def test_killed_anywhere_it_ends_before_or_after_and_recovery_is_idempotent(start, place, refuses):
+def test_killed_anywhere_it_ends_before_or_after_and_recovery_is_idempotent(start, place, refuses, repeat):
     """R12, R14."""
     count = 0
     for each in points(start, place, "execute", lambda folder: None, refuses=refuses):
@@ -111,8 +114,9 @@ def test_killed_anywhere_it_ends_before_or_after_and_recovery_is_idempotent(star
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("repeat", range(REPEATS))
 @pytest.mark.parametrize("moment", ["after a write", "after an effect"])
-def test_killed_again_during_recovery_it_ends_the_same(start, place, moment):
+def test_killed_again_during_recovery_it_ends_the_same(start, place, moment, repeat):
     """R12: the engine dies after each write or effect of the plan, the recovery at each of its own moments."""
     count = 0
     for number in range(100):

@@ -58,6 +58,7 @@ def test_an_engine_that_looks_every_minute_is_not_deceived_for_more_than_two():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DEFECTS)
 def test_every_planted_defect_is_found(name):
+    """R41: within 200 histories each, with the repair loop and without it, as the defect has it."""
     plant, how = DEFECTS[name]
     with plant():
         found = next((seed for seed in range(MOST_SEEDS) if simulate(seed, **how).violations), None)
