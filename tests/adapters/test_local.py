@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import sys
-import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -66,40 +65,34 @@ def test_a_program_that_is_not_there_is_unreachable():
     assert outcome(CommandAdapter("c", ["/no/such/program"], value="usd").get_status()) is ErrorKind.UNREACHABLE
 
 
+FOR_EVER = "import signal; signal.pause()"
+
+
 def test_what_runs_too_long_is_killed_with_all_that_it_started(tmp_path):
-    mark = tmp_path / "pid"
-    code = (
-        "import subprocess, sys, pathlib, time\n"
-        f"child = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(60)'])\n"
-        f"pathlib.Path({str(mark)!r}).write_text(str(child.pid))\n"
-        "time.sleep(60)"
-    )
+    """What was started holds one end of a pipe: the other end is told when nobody does any more."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    child = f"alive = open({str(pipe)!r}, 'w'); alive.write('.'); alive.flush(); {FOR_EVER}"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-S', '-c', {child!r}]); {FOR_EVER}"
+    ours = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    def told() -> bool:
+        return select.select([ours], [], [], 10.0)[0] == [ours]
 
     async def run():
         adapter = CommandAdapter("c", python(code), value="usd", timeout=timedelta(seconds=60))
         task = asyncio.ensure_future(adapter.get_status())
-        while not (mark.exists() and mark.read_text()):
-            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(told) and os.read(ours, 8) == b"."
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(run())
-    assert ended(int(mark.read_text()))
-    assert read("import time; time.sleep(60)", timeout=timedelta(seconds=0.05)) is ErrorKind.UNREACHABLE
-
-
-def ended(pid) -> bool:
-    """True where the process is gone, or waits as a zombie for whoever reaps it."""
-    for _ in range(200):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if Path(f"/proc/{pid}/stat").exists() and ") Z " in Path(f"/proc/{pid}/stat").read_text():
-            return True
-        time.sleep(0.005)
-    return False
+    try:
+        asyncio.run(run())
+        assert told() and os.read(ours, 8) == b""
+    finally:
+        os.close(ours)
+    assert read(FOR_EVER, timeout=timedelta(seconds=0.05)) is ErrorKind.UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -114,7 +107,7 @@ def test_what_becomes_of_a_change_follows_from_the_code(code, kind):
 
 def test_a_change_that_does_not_end_is_unknown_and_one_that_cannot_start_is_refused():
     for apply, kind in (
-        (python("import time; time.sleep(60)", "{share}"), ErrorKind.UNKNOWN),
+        (python(FOR_EVER, "{share}"), ErrorKind.UNKNOWN),
         (["/no/such", "{share}"], ErrorKind.REFUSED),
     ):
         adapter = CommandAdapter(

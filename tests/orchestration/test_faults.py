@@ -350,17 +350,23 @@ def test_an_outage_in_the_middle_of_a_move_is_waited_for():
     run(test)
 
 
+async def hung(clock, name):
+    """A world whose call of `name` hung in a move of a and b, its engine, and what it told; the call may still work."""
+    world, alerts = World(a=0.5, b=0.5), []
+    config = ReallocationConfig(late_effects=timedelta(minutes=15))
+    engine = ReallocationEngine(config, ledger=MemoryJournal(), clock=clock, on_alert=alerts.append)
+    world.fail(name, "hang")
+    with pytest.raises(ReallocationError):
+        await engine.execute_reallocation(world.plan(a=0.3, b=0.7), world.adapters)
+    return world, engine, alerts
+
+
 @pytest.mark.parametrize("read", [float("nan"), "fails", -1.0])
 def test_a_share_that_a_late_call_may_still_change_is_asked_for_once_more(read):
     """R8, R9: one bad reading does not hide a late effect for another cycle."""
 
     async def test(clock):
-        world, alerts = World(a=0.5, b=0.5), []
-        config = ReallocationConfig(late_effects=timedelta(minutes=15))
-        engine = ReallocationEngine(config, ledger=MemoryJournal(), clock=clock, on_alert=alerts.append)
-        world.fail("a", "hang")
-        with pytest.raises(ReallocationError):
-            await engine.execute_reallocation(world.plan(a=0.3, b=0.7), world.adapters)
+        world, engine, alerts = await hung(clock, "a")
         await engine.recover(world.adapters)
         world.put("a", 0.3)  # it arrives late
         world.reads["a"].append(read)
@@ -375,12 +381,7 @@ def test_a_late_effect_is_put_back_within_two_cycles_and_does_not_swing(minutes)
     """R9: at most two repairs for each late effect, then nothing more for an hour."""
 
     async def test(clock):
-        world, alerts = World(a=0.5, b=0.5), []
-        config = ReallocationConfig(late_effects=timedelta(minutes=15))
-        engine = ReallocationEngine(config, ledger=MemoryJournal(), clock=clock, on_alert=alerts.append)
-        world.fail("b", "hang")
-        with pytest.raises(ReallocationError):
-            await engine.execute_reallocation(world.plan(a=0.3, b=0.7), world.adapters)
+        world, engine, _ = await hung(clock, "b")
         for _ in range(minutes):
             await engine.recover(world.adapters)
             await clock.sleep(60.0)

@@ -7,7 +7,6 @@ import inspect
 import logging
 import sys
 import threading
-import time
 
 import pytest
 
@@ -138,14 +137,21 @@ def test_a_late_look_does_not_blame_the_next_one():
 
 
 class Blocks:
-    """A plug-in that waits without awaiting, once."""
+    """A plug-in that waits without awaiting, once: until the watching thread has seen it for long enough."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = [seconds]
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen, look = threading.Event(), LoopWatch.look
+
+        def looks(watch: LoopWatch) -> None:
+            look(watch)
+            if watch._seen is not None and watch._seconds() - watch._last - watch._every >= watch._limit:
+                self.seen.set()
+
+        monkeypatch.setattr(LoopWatch, "look", looks)
 
     async def get_status(self) -> None:
-        if self.seconds:
-            time.sleep(self.seconds.pop())
+        if not self.seen.is_set():
+            self.seen.wait(60.0)
         raise ProtocolError("nothing yet", ErrorKind.NEVER_REPORTED)
 
     async def get_allocation(self) -> float:
@@ -155,10 +161,10 @@ class Blocks:
         raise ProtocolError("it only reads", ErrorKind.REFUSED)
 
 
-def test_a_running_engine_raises_an_alert_tells_it_keeps_it_and_says_when_it_is_over(tmp_path):
-    """A real block of 0.4 s, where the loop may stand still for 0.1 s; longer ones differ in numbers only."""
+def test_a_running_engine_raises_an_alert_tells_it_keeps_it_and_says_when_it_is_over(tmp_path, monkeypatch):
+    """A real block, where the loop may stand still for 0.1 s; longer ones differ in numbers only."""
     parts = build(config_from_text(CONFIG), ledger=tmp_path / "books")
-    parts.coordinator.register_adapter("plug-in", Blocks(0.4))
+    parts.coordinator.register_adapter("plug-in", Blocks(monkeypatch))
     told, alerts = [], []
 
     async def two_cycles():
@@ -172,7 +178,7 @@ def test_a_running_engine_raises_an_alert_tells_it_keeps_it_and_says_when_it_is_
         return kept
 
     kept = asyncio.run(two_cycles())
-    line = line_of(Blocks.get_status, "time.sleep")
+    line = line_of(Blocks.get_status, "self.seen.wait")
     # the last beat before the block, or the first one after it, may belong to another cycle
     (began, ended) = [each for cycle in alerts for each in cycle]
     assert f"in plug-in, Blocks.get_status ({__file__}, line {line})" in began.message

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import signal
 import sys
-from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -79,21 +78,30 @@ async def _run(parts: Parts, options: argparse.Namespace, shows: Lines) -> int:
     stopping = _Stop(runner)
     stopping.task = asyncio.ensure_future(_loop(runner, options, shows, stopping.asked))
     loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-    for each in signals:
-        with suppress(NotImplementedError, ValueError, RuntimeError):
-            loop.add_signal_handler(each, stopping)
+    heard = [each for each in signals if _hears(loop, each, stopping)]
     try:
         await stopping.task
     except asyncio.CancelledError:
         if not stopping.at_once:
             raise
     finally:
-        for each in signals:
-            with suppress(NotImplementedError, ValueError, RuntimeError):
-                loop.remove_signal_handler(each)
+        for each in heard:
+            loop.remove_signal_handler(each)
         shows.end()
         await close_quietly(parts)
     return _code(runner, stopping)
+
+
+def _hears(loop: asyncio.AbstractEventLoop, each: signal.Signals, stopping: _Stop) -> bool:
+    """True where the signal asks for a stop from now on; else it ends the process as it always did, without asking.
+
+    Loops of some systems hear no signals (NotImplementedError), and no loop does outside of the main thread.
+    """
+    try:
+        loop.add_signal_handler(each, stopping)
+    except (NotImplementedError, ValueError, RuntimeError):
+        return False
+    return True
 
 
 def _code(runner: Runner, stopping: _Stop) -> int:

@@ -33,9 +33,7 @@ class Features:
     steps  (B,) horizons, steps
     """
 
-    def __init__(
-        self, size: int, step_hours: float, steps: NDArray[np.int_] | None = None, *, quotes: bool = False
-    ) -> None:
+    def __init__(self, size: int, step_hours: float, steps: NDArray[np.int_], *, quotes: bool = False) -> None:
         self.decays = np.exp2(-step_hours / half_lives(step_hours))
         self._decay = self.decays[:, None]
         self._means, self._quoted = (np.zeros((len(self.decays), size)) for _ in range(2))
@@ -43,8 +41,7 @@ class Features:
         slots = round(24.0 / step_hours)
         self._slots = slots if slots > 1 and abs(slots * step_hours - 24.0) < 1e-6 else 0
         self._day, self._days = np.zeros((self._slots, size)), np.zeros(self._slots)
-        self._steps = np.ones(1, dtype=int) if steps is None else steps
-        self.shapes = np.zeros((len(self._steps), size))
+        self._steps, self.shapes = steps, np.zeros((len(steps), size))
         self._least, self._most = np.inf, -np.inf
         self._quotes = quotes
 

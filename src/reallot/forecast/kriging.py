@@ -27,7 +27,7 @@ class Kriging:
         self._keeps, self._decays, self._steps, self._taken = keeps[:, None], decays, steps, 0
         self._kept = np.concatenate([[0.0], decays, [1.0]])
         self._added = np.concatenate([[1.0], 1.0 - decays, [1.0]])
-        self._added_twice = np.outer(self._added, self._added)
+        self._kept_twice, self._added_twice = (np.outer(each, each) for each in (self._kept, self._added))
         size = len(self._kept)
         self._each, self._now = np.zeros((len(keeps), size, size)), np.zeros((len(keeps), size))
         inside = (keeps > 0.0) & (keeps < 1.0)
@@ -38,7 +38,7 @@ class Kriging:
         """One reading more."""
         before = self._kept * self._now * self._keeps
         cross = before[:, :, None] * self._added
-        self._each = np.outer(self._kept, self._kept) * self._each + cross + cross.transpose(0, 2, 1)
+        self._each = self._kept_twice * self._each + cross + cross.transpose(0, 2, 1)
         self._each += self._added_twice
         self._now = before + self._added
         self._taken += 1

@@ -74,7 +74,7 @@ class Answer:
         asked, plan, careful = self.asked, self.plan, self.careful
         common: dict[str, Any] = {
             "created_at": created,
-            "id": f"{_compact(created)}-{asked.fingerprint[:8]}",
+            "id": f"{created:%Y%m%dT%H%M%S}-{asked.fingerprint[:8]}",
             "current": dict(asked.shares),
             "current_earnings": asked.earned,
             "horizon_hours": asked.config.horizon_hours,
@@ -118,11 +118,6 @@ class Answer:
         worth = self.asked.earned * self.asked.config.horizon_hours
         certificate = {"objective": worth, "bound": worth, "gap": 0.0, "worst_residual": 0.0, "bound_from": "rates"}
         return {"prices": {"capacity": (_finite(most), _finite(least))}, "certificate": certificate}
-
-
-def _compact(moment: datetime) -> str:
-    """Date and time to the second, as ISO 8601 writes them without signs between."""
-    return moment.isoformat(timespec="seconds")[:19].replace("-", "").replace(":", "")
 
 
 def _finite(value: float) -> float | None:
