@@ -42,6 +42,20 @@ def test_what_was_never_seen_has_no_forecast() -> None:
     assert np.isnan(outlook.ahead(2, 1.0)[:, 1]).all() and outlook.ahead(2, 1.0)[:, 0] == pytest.approx(1.0)
 
 
+def test_what_is_carried_on_is_not_learned_from() -> None:
+    """Where only what holds a share is read, the plan's forecasts are those of the default policy there."""
+    rates, read = waves(60).to_numpy(), np.random.default_rng(1).random((60, 3)) < 0.6
+    read[0] = True
+    policy, ridge, terms = MultiPeriod(hours=4.0, blocks=4), PooledRidge(3, 1.0, 3), Terms(("a", "b", "c"), 1.0)
+    last = rates[0]
+    for step, row in enumerate(rates):
+        last = np.where(read[step], row, last)
+        policy.decide(Observation(terms, step + 1, np.full(3, 1.0 / 3.0), np.where(read[step], row, np.nan)))
+        forecasts = ridge.take(last, None, read[step])
+    assert policy._outlook is not None
+    assert policy._outlook.ahead(4, 1.0).mean(axis=0) == pytest.approx(last.mean() + forecasts[2])
+
+
 @pytest.mark.parametrize(("cost", "hours"), [(0.0, 16.0), (2.0, 16.0), (20.0, 50.0), (1e6, 1024.0)])
 def test_it_plans_as_far_as_a_full_move_has_to_be_earned(cost: float, hours: float) -> None:
     policy, terms = MultiPeriod(), Terms(("a", "b"), 1.0, move_cost=cost)
@@ -57,7 +71,7 @@ def test_it_goes_where_the_forecast_goes_ahead_of_time() -> None:
 
 def test_whoever_else_forecasts_is_asked() -> None:
     class Known:
-        def take(self, rates: np.ndarray, step_hours: float) -> None:
+        def take(self, rates: np.ndarray, step_hours: float, read: np.ndarray | None = None) -> None:
             pass
 
         def ahead(self, blocks: int, block_hours: float) -> np.ndarray:

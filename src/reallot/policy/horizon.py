@@ -14,7 +14,7 @@ from ..problem.changed import changed
 from ..problem.check import number, whole
 from .bank import COVER
 from .base import Decision, FloatArray, Observation, Target, Terms
-from .seen import LastSeen, known
+from .seen import BoolArray, LastSeen, known
 from .work import full_cost
 
 LEAST_HOURS = 16.0
@@ -25,8 +25,11 @@ MOST = 64.0
 class Outlook(Protocol):
     """Forecasts rates a few blocks of time ahead from one reading after another."""
 
-    def take(self, rates: FloatArray, step_hours: float) -> None:
-        """One reading more, (n,) USD/h; NaN for an alternative that was never seen."""
+    def take(self, rates: FloatArray, step_hours: float, read: BoolArray | None = None) -> None:
+        """One reading more, (n,) USD/h; NaN for an alternative that was never seen.
+
+        False in `read` is what carries its last reading on; None where nothing does.
+        """
 
     def ahead(self, blocks: int, block_hours: float) -> FloatArray:
         """(blocks, n) mean rates of the next blocks of time, USD/h."""
@@ -44,15 +47,15 @@ class Learned:
         self._rates: FloatArray | None = None
         self._forecasts: FloatArray = np.zeros((0, 0))
 
-    def take(self, rates: FloatArray, step_hours: float) -> None:
-        """One reading more, (n,) USD/h; NaN for an alternative that was never seen."""
+    def take(self, rates: FloatArray, step_hours: float, read: BoolArray | None = None) -> None:
+        """One reading more, as `Outlook` says."""
         self._rates, filled = rates, known(rates)
         if filled is None:
             return
         if self._ridge is None:
             shortest = max(step_hours, 0.5)
             self._ridge = PooledRidge(rates.size, step_hours, 1 + max(0, math.ceil(math.log2(self._reach / shortest))))
-        self._forecasts = self._ridge.take(filled)
+        self._forecasts = self._ridge.take(filled, None, read)
 
     def ahead(self, blocks: int, block_hours: float) -> FloatArray:
         """(blocks, n) mean rates of the next blocks of time, USD/h."""
@@ -92,7 +95,7 @@ class MultiPeriod:
             self._hours = _reach(terms, seen, self._blocks)
         if self._outlook is None:
             self._outlook = Learned(self._hours)
-        self._outlook.take(seen, terms.step_hours)
+        self._outlook.take(seen, terms.step_hours, self._seen.read)
         block_hours = max(self._hours / self._blocks, terms.step_hours)
         rates = self._outlook.ahead(self._blocks, block_hours)
         rates = np.where(np.isnan(rates), rates[~np.isnan(rates)].min(initial=0.0), rates)
