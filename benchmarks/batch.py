@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reallot import allocate_many
-from reallot.solvers import compiled
+from reallot.solvers.numba import dispatch
 
 from .peers import TOLERANCE, arrays
 from .race import Contender, Row, race
@@ -29,7 +29,7 @@ def measure(smoke: bool, repeats: int) -> list[Row]:
         return lambda k: allocate_many(rates, current, max_change=step.max_change, move_cost=step.cost, solver=solver)
 
     note = f"allocate_many on {count:,} problems: arrays checked, answers, prices, gaps and residuals"
-    ways = {"NumPy": many("numpy")} | ({"Numba": many("numba")} if compiled.available() else {})
+    ways = {"NumPy": many("numpy")} | ({"Numba": many("numba")} if dispatch.available() else {})
     ours = [
         Contender(name, note, run, lambda k, found: _worth(step, found.shares), answers=count)
         for name, run in ways.items()

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from reallot import Setting
-from reallot.backtest.account import account
-from reallot.backtest.said import Said, gains
+from reallot.backtest.accounting import account
+from reallot.backtest.plan_confidence import Said, gains
+from reallot.backtest.simulate import Course, walk
 from reallot.backtest.table import RateTable, read_table
-from reallot.backtest.walk import Course, walk
+from reallot.policy.follow_the_leading_expert import Replay
 from reallot.policy.reliability import Reliability, reliability
-from reallot.policy.replay import Replay
 
 from . import traces
 from .worlds import FAMILIES, Floats, world

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from reallot.adapters.simulated import SimulatedAdapter
-from reallot.orchestration.clock import ManualClock
+from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.records import AggregatedMetrics
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from reallot.orchestration.cycle import cycles
 from reallot.orchestration.monitor import RealtimeMonitor
 from reallot.orchestration.optimizer import EarningsOptimizer
 from reallot.orchestration.reallocation import ReallocationEngine
-from reallot.orchestration.records import AggregatedMetrics
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BEFORE = 120

@@ -15,11 +15,11 @@ from time import process_time
 
 import numpy as np
 
-from reallot.backtest.account import account
+from reallot.backtest.accounting import account
 from reallot.backtest.hindsight import hindsight
-from reallot.backtest.setting import Setting
+from reallot.backtest.settings import Setting
+from reallot.backtest.simulate import Course, walk
 from reallot.backtest.table import RateTable, read_table
-from reallot.backtest.walk import Course, walk
 from reallot.policy.registry import policy
 
 from . import olps, traces, worlds

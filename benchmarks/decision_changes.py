@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from reallot.forecast import ridge, variogram
 from reallot.forecast.features import Features
 from reallot.forecast.kriging import Kriging
-from reallot.policy import bank, replay
+from reallot.policy import experts, follow_the_leading_expert
 from reallot.policy.base import FloatArray, Terms
-from reallot.policy.seen import BoolArray
+from reallot.policy.last_reading import BoolArray
 
 
 @contextmanager
@@ -61,7 +61,7 @@ class NextStep(Features):
         super().__init__(size, step_hours, np.ones_like(steps), quotes=quotes)
 
 
-class WorkFirst(bank.Bank):
+class WorkFirst(experts.Bank):
     """The same rules with the work function before all others: it begins as leader, with the bonus."""
 
     def __init__(self, terms: Terms, rates: FloatArray, *, quotes: bool) -> None:
@@ -78,23 +78,23 @@ class WorkFirst(bank.Bank):
 NONE = ""
 CHANGES: dict[str, Callable[[], AbstractContextManager[None]]] = {
     NONE: nullcontext,
-    "value rules look 6 stretches ahead, at any cost": lambda: put(bank, DEPTH=6, COVER=0.0),
+    "value rules look 6 stretches ahead, at any cost": lambda: put(experts, DEPTH=6, COVER=0.0),
     "long horizons trusted from the start (PERSISTENCE 0)": lambda: put(ridge, PERSISTENCE=0.0),
     "nothing handed on to longer horizons (HANDED_ON 0)": lambda: put(ridge, HANDED_ON=0.0),
     "one penalty for all features": _one_penalty,
     "first weights the same for all rates": lambda: put(ridge, Kriging=Fixed),
     "first weights fitted every six hours or steps, from the start": lambda: put(ridge, EARLY=1e9),
     "a day's shape at the next step only": lambda: put(ridge, Features=NextStep),
-    "work function leads first": lambda: put(replay, Bank=WorkFirst),
-    "memory of 864 steps": lambda: put(replay, MEMORY_STEPS=864.0),
+    "work function leads first": lambda: put(follow_the_leading_expert, Bank=WorkFirst),
+    "memory of 864 steps": lambda: put(follow_the_leading_expert, MEMORY_STEPS=864.0),
 }
 """By what is changed."""
 
 SETTINGS = (
     ("forecast/ridge.py", ridge, ("PERSISTENCE", "HANDED_ON", "PENALTY", "EARLY")),
     ("forecast/variogram.py", variogram, ("SCALES", "ROUNDS")),
-    ("policy/bank.py", bank, ("DEPTH", "COVER")),
-    ("policy/replay.py", replay, ("MEMORY_STEPS", "BONUS", "MARGIN")),
+    ("policy/experts.py", experts, ("DEPTH", "COVER")),
+    ("policy/follow_the_leading_expert.py", follow_the_leading_expert, ("MEMORY_STEPS", "BONUS", "MARGIN")),
 )
 FIRST = "seeds 0 to 31, all families but smooth and posted"
 CHECKED = f"{FIRST}; checked on 100 to 107"

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 
 from reallot import Limits, Setting
-from reallot.backtest.account import account
+from reallot.backtest.accounting import account
 from reallot.backtest.result import Backtest
 from reallot.backtest.run import run_all
-from reallot.backtest.walk import Course, walk
+from reallot.backtest.simulate import Course, walk
 from reallot.policy.base import Decision, Observation, Policy, Values, decided
 from reallot.policy.probing import AHEAD_HOURS, Probing
+from reallot.policy.reading_age import Staleness
 from reallot.policy.registry import policy
-from reallot.policy.staleness import Staleness
 
 from .worlds import FAMILIES, Drawing, Floats
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from reallot import AllocationProblem, Limits, LinearProgram, ProtocolSpec, certify, formulate
 from reallot.formulation import complete
-from reallot.solvers import compiled, fees
-from reallot.solvers.highs import HighsModel
+from reallot.solvers.numba import dispatch
+from reallot.solvers.programs.highs import HighsModel
+from reallot.solvers.single_period import fees
 
 from .race import QUESTION, Contender, Row, Unequal, race
 
@@ -37,7 +38,7 @@ def question(size: int, number: int) -> AllocationProblem:
 
 def measure(smoke: bool, repeats: int) -> list[Row]:
     """A row for each question, as some are many times harder than others; solver time alone on both sides."""
-    ways = {"Python": False, "Numba": True} if compiled.available() else {"Python": False}
+    ways = {"Python": False, "Numba": True} if dispatch.available() else {"Python": False}
     rows = []
     for size in (SMALLEST,) if smoke else SIZES:
         for number in range(QUESTIONS):

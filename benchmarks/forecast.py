@@ -12,8 +12,8 @@ import pandas as pd
 
 from reallot.forecast.bands import MEMBERS, BandForecast, calibrated
 from reallot.forecast.boosted import boosted
-from reallot.forecast.history import history
-from reallot.forecast.members import Member, Past, pooled_ridge, seasonal_naive, smoothing
+from reallot.forecast.rate_table import history
+from reallot.forecast.simple_forecasts import Member, Past, pooled_ridge, seasonal_naive, smoothing
 from reallot.problem.arrays import FloatArray
 
 from . import traces

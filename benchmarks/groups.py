@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reallot.solvers import compiled
+from reallot.solvers.numba import dispatch
 
 from . import (
     batch,
@@ -76,7 +76,7 @@ def _no_traces() -> str:
 
 
 def _no_numba() -> str:
-    return "" if compiled.available() else f"rows with Numba left out; install the extra bench: {INSTALL}"
+    return "" if dispatch.available() else f"rows with Numba left out; install the extra bench: {INSTALL}"
 
 
 def _no_peers() -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reallot import AllocationProblem, Limits, ProtocolSpec
 from reallot.backtest.hindsight import hindsight
-from reallot.solvers import compiled
+from reallot.solvers.numba import dispatch
 
 from . import traces
 
@@ -112,7 +112,7 @@ def measure(smoke: bool, repeats: int) -> list[Result]:
     if traces.folder() is not None:
         names = dict.fromkeys(name for name, _ in REFERENCE)
         loaded[:0] = [traces.load(name) for name in names if not smoke or name.startswith("gpu")]
-    if compiled.available():  # the first call compiles, or loads what was compiled
+    if dispatch.available():  # the first call compiles, or loads what was compiled
         hindsight(problem_of(made("noise", 4_000, 8), 0.1))
     return [_measured(trace, part) for trace in loaded for part in COSTS]
 

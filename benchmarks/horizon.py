@@ -10,8 +10,9 @@ import numpy as np
 
 from reallot import AllocationProblem, Limits, LinearProgram, ProtocolSpec, certify, formulate
 from reallot.formulation import complete
-from reallot.solvers import compiled, horizon
-from reallot.solvers.highs import HighsModel
+from reallot.solvers import multi_period
+from reallot.solvers.numba import dispatch
+from reallot.solvers.programs.highs import HighsModel
 
 from .race import Contender, Row, Unequal, race
 
@@ -48,7 +49,7 @@ def forecast(periods: int, size: int) -> AllocationProblem:
 def measure(smoke: bool, repeats: int) -> list[Row]:
     """Each shape: solver time alone on both sides; the program's own time is in the note."""
     rows = []
-    ways = {"HiGHS inside": False, "Numba": True} if compiled.available() else {"HiGHS inside": False}
+    ways = {"HiGHS inside": False, "Numba": True} if dispatch.available() else {"HiGHS inside": False}
     for periods, size in (SMALLEST,) if smoke else SHAPES:
         problem = forecast(periods, size)
         _ = problem.arrays
@@ -69,7 +70,7 @@ def measure(smoke: bool, repeats: int) -> list[Row]:
 
 
 def _ours(problem: AllocationProblem, with_numba: bool) -> Callable[[int], Any]:
-    return lambda k: horizon.solve(problem, compiled=with_numba)
+    return lambda k: multi_period.solve(problem, compiled=with_numba)
 
 
 def _highs(program: LinearProgram) -> Callable[[int], Any]:

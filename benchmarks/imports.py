@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from statistics import median
 
-STATEMENTS = ("import numpy", "import reallot", "import reallot.cli")
+STATEMENTS = ("import numpy", "import reallot", "import reallot.cli.main")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from reallot.solvers import compiled
-from reallot.solvers.answer import Unmet
-from reallot.solvers.split import Split
-from reallot.solvers.split import split as numpy_split
+from reallot.solvers.interface.result import Unmet
+from reallot.solvers.kernels.split import Split
+from reallot.solvers.kernels.split import split as numpy_split
+from reallot.solvers.numba import dispatch
 
 from . import bare_sort
 from .peers import ONE_ROW, TOLERANCE, arrays, modelling
@@ -39,7 +39,7 @@ def kernels(step: Step) -> dict[str, Kernel]:
     def by(split: Callable[..., Split | Unmet]) -> Kernel:
         return lambda k: cast("Split", split(*inputs[k]))
 
-    return {"NumPy": by(numpy_split)} | ({"Numba": by(compiled.split)} if compiled.available() else {})
+    return {"NumPy": by(numpy_split)} | ({"Numba": by(dispatch.split)} if dispatch.available() else {})
 
 
 def measure(smoke: bool, repeats: int) -> list[Row]:

@@ -20,7 +20,7 @@ from reallot import (
     formulate,
     session,
 )
-from reallot.solvers.highs import HighsModel
+from reallot.solvers.programs.highs import HighsModel
 
 from .race import Contender, Row, Unequal, race
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reallot import Allocation, AllocationProblem, Limits, ProtocolSpec, allocate, certify, formulate
-from reallot.solvers.highs import HighsModel
+from reallot.solvers.programs.highs import HighsModel
 
 NAMES = ("energy_load_eu_2020_2021", "mining_nicehash_201802")
 MAX_CHANGE = 0.2

@@ -1,6 +1,6 @@
 """All hand-solved cases, by the item of the problem that they show."""
 
-from known_cases import (
+from tests.known_cases import (
     Impossible,
     Known,
     change,

@@ -1,11 +1,12 @@
-"""The floors and the homes of libraries: an AST walk over src, and what a fresh interpreter loads."""
+"""Packages import in the order that ARCHITECTURE.md lists, and libraries have one home: an AST walk over src."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,39 +17,43 @@ import reallot
 ROOT = Path(reallot.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-FLOORS = {
-    "errors": 0,
-    "problem": 1,
-    "program": 2,
-    "formulation": 3,
-    "solvers": 3,
-    "backtest": 5,
-    "orchestration": 5,
-    "adapters": 5,
-    "ledger": 5,
-    "commands": 6,
-    "cli": 7,
-    "__main__": 7,
-}
-"""What is not named stands on floor 4: allocate, allocation, pricing, explain, conflict, files and their helpers."""
-MIDDLE = 4
+PAGE = Path(__file__).resolve().parents[1] / "ARCHITECTURE.md"
+
+
+def packages(page: str) -> list[str]:
+    """The packages from the lowest to the highest, as the page lists them; "" is the root with the public names."""
+    listed = re.search(r"^```text\n(errors .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert listed, "ARCHITECTURE.md has no list of packages"
+    names = [line.split()[0] for line in listed[1].splitlines() if not line.startswith(" ")]
+    return ["" if name == "reallot" else name for name in names]
+
+
+ORDER = packages(PAGE.read_text(encoding="utf-8"))
 HOMES = {
-    "pulp": {"solvers.pulp_cbc"},
-    "scipy.optimize": {"solvers.scipy_highs"},
-    "highspy": {"solvers.highs"},
+    "pulp": {"solvers.programs.pulp_cbc"},
+    "scipy.optimize": {"solvers.programs.scipy_highs"},
+    "highspy": {"solvers.programs.highs"},
     "httpx2": {"adapters.http"},
-    "sqlalchemy": {"ledger.postgres"},
-    "psycopg": {"ledger.postgres"},
+    "sqlalchemy": {"engine.ledger.postgres"},
+    "psycopg": {"engine.ledger.postgres"},
     "lightgbm": {"forecast.boosted"},
     "matplotlib": {"plots.paper"},
 }
 LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "sqlalchemy", "psycopg", "lightgbm")
 """Never imported when a module is: only where they are used."""
-LOWER_FLOORS = {"errors": set(), "problem": {"numpy"}, "program": {"numpy", "scipy"}, "formulation": {"numpy"}}
-"""Libraries that the lower floors may use beside the standard one."""
-DOORS = {("allocation", "pricing"), ("allocation", "reasons"), ("program.linear_program", "program.show")}
-"""Records whose properties are worked out elsewhere, on demand: `plan.prices`, `plan.reasons`, `program.show()`."""
+LOWEST_LIBRARIES = {
+    "errors": set(),
+    "text": set(),
+    "problem": {"numpy", "pandas"},
+    "program": {"numpy", "scipy"},
+    "formulation": {"numpy"},
+}
+"""Libraries that the lowest packages may use beside the standard one."""
+ADAPTERS_MAY_IMPORT = ("errors", "engine.contracts", "adapters")
 MOST_LINES = 400
+MOST_ENTRIES = 20
+"""Files and folders directly under the package."""
+MOST_ORCHESTRATION_LINES = 1400
 
 
 @dataclass(frozen=True)
@@ -106,9 +111,9 @@ def _base(node: ast.ImportFrom, package: list[str]) -> str:
 IMPORTS = {name: imports(path) for name, path in MODULES.items()}
 
 
-def floor(module: str) -> int:
-    """Floor of a module of ours, by its first part."""
-    return FLOORS.get(module.split(".")[0], MIDDLE)
+def package(module: str) -> str:
+    """The package of a module of ours as the page lists it: a single file at the top is one of its own."""
+    return module if MODULES[module].name == "__init__.py" or "." not in module else module.rpartition(".")[0]
 
 
 def ours(found: Import) -> str | None:
@@ -119,28 +124,69 @@ def ours(found: Import) -> str | None:
 
 
 def everywhere() -> Iterator[tuple[str, Import]]:
-    """(importing module, import) without those that only the type checker sees."""
+    """(importing module, import), late ones and those for types included."""
     for name, found in IMPORTS.items():
-        yield from ((name, each) for each in found if not each.typing)
+        yield from ((name, each) for each in found)
+
+
+def upward(edges: Iterable[tuple[str, str]], order: Sequence[str]) -> list[str]:
+    """Of imports from package to package those that go up in the order, or leave it."""
+    return [f"{one} -> {other}" for one, other in edges if order.index(other) > order.index(one)]
 
 
 def test_the_walk_sees_the_package():
-    assert {"errors", "problem.curve", "program.blocks", "formulation.moves", "solvers.exact", "allocate"} <= set(
-        MODULES
-    )
-    assert any(each.module == "highspy" and each.late for each in IMPORTS["solvers.highs"])
-    assert any(each.module == "reallot.errors" and not each.late for each in IMPORTS["problem.check"])
-    assert any(each.typing for each in IMPORTS["problem.arrays"])
+    known = {
+        "errors",
+        "problem.curve",
+        "program.blocks",
+        "formulation.moves",
+        "orchestration.cycle",
+        "allocation.allocate",
+    }
+    assert known <= set(MODULES)
+    assert any(each.module == "highspy" and each.late for each in IMPORTS["solvers.programs.highs"])
+    assert any(each.module == "reallot.errors" and not each.late for each in IMPORTS["problem.validation"])
+    assert any(each.typing for each in IMPORTS["problem.files"])
 
 
-def test_no_module_imports_from_a_floor_above():
+def test_the_page_lists_every_package_once_and_no_other():
+    there = {package(name) for name in MODULES}
+    assert len(ORDER) == len(set(ORDER))
+    assert set(ORDER) == there
+
+
+def test_an_upward_import_is_seen():
+    assert upward([("b", "a"), ("a", "b")], ["a", "b"]) == ["a -> b"]
+
+
+def test_no_module_imports_from_a_package_above():
     wrong = [
-        f"{name} (floor {floor(name)}) line {each.line} imports {each.module} (floor {floor(target)})"
+        f"{name} line {each.line}: {found[0]}"
         for name, each in everywhere()
-        if name and (target := ours(each)) is not None and (target == "" or floor(target) > floor(name))
-        if not (target == "" and floor(name) == 7)
+        if name and (target := ours(each)) is not None
+        if (found := upward([(package(name), package(target))], ORDER))
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_an_adapter_imports_the_contracts_and_the_errors_only():
+    wrong = [
+        f"{name} line {each.line} imports {target}"
+        for name, each in everywhere()
+        if package(name) == "adapters" and (target := ours(each)) is not None
+        if package(target) not in ADAPTERS_MAY_IMPORT
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_few_things_lie_directly_in_the_package():
+    entries = sorted(path.name for path in ROOT.iterdir() if path.name != "__pycache__")
+    assert len(entries) <= MOST_ENTRIES, entries
+
+
+def test_the_four_parts_and_the_cycle_are_thin():
+    lines = [len(path.read_text().splitlines()) for path in (ROOT / "orchestration").rglob("*.py")]
+    assert sum(lines) < MOST_ORCHESTRATION_LINES
 
 
 def test_formulation_does_not_know_who_solves_it_and_solvers_do_not_know_the_formulation():
@@ -148,10 +194,7 @@ def test_formulation_does_not_know_who_solves_it_and_solvers_do_not_know_the_for
         f"{name} line {each.line} imports {each.module}"
         for name, each in everywhere()
         for one, other in (("formulation", "solvers"), ("solvers", "formulation"))
-        if name.split(".")[0] == one
-        and (ours(each) or "").split(".")[0] == other
-        # the conformance suite is no backend: it hands formulated problems to one
-        and name != "solvers.conformance"
+        if name.split(".")[0] == one and (ours(each) or "").split(".")[0] == other
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -160,17 +203,16 @@ def test_solvers_of_programs_see_no_problem():
     wrong = [
         f"{name} line {each.line} imports {each.module}"
         for name, each in everywhere()
-        if name in ("solvers.highs", "solvers.scipy_highs", "solvers.pulp_cbc", "solvers.slopes")
-        and (ours(each) or "").split(".")[0] == "problem"
+        if package(name) == "solvers.programs" and (ours(each) or "").split(".")[0] == "problem"
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def test_lower_floors_import_numpy_and_the_standard_library_only():
+def test_the_lowest_packages_import_numpy_and_the_standard_library_only():
     wrong = [
         f"{name} line {each.line} imports {each.module}"
         for name, each in everywhere()
-        if (allowed := LOWER_FLOORS.get(name.split(".")[0])) is not None
+        if (allowed := LOWEST_LIBRARIES.get(name.split(".")[0])) is not None
         and ours(each) is None
         and (top := each.module.split(".")[0]) not in sys.stdlib_module_names
         and top not in allowed
@@ -197,22 +239,24 @@ def test_heavy_libraries_are_imported_where_they_are_used():
     wrong = [
         f"{name} line {each.line} imports {each.module} when it is imported itself"
         for name, each in everywhere()
-        if not each.late and each.module.split(".")[0] in LATE
+        if not each.late and not each.typing and each.module.split(".")[0] in LATE
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_compiled_code_is_at_home_among_the_solvers():
     compiled = {name for name, each in everywhere() if each.module.split(".")[0] == "numba"}
-    assert "solvers.compiled_kernels" in compiled
-    assert {floor(name) for name in compiled} == {FLOORS["solvers"]}
+    assert "solvers.numba.split" in compiled
+    assert {package(name) for name in compiled} == {"solvers.numba"}
 
 
 def test_pandas_stays_at_the_edges():
+    inside = ORDER[: ORDER.index("allocation")]
     wrong = [
         f"{name} line {each.line}"
         for name, each in everywhere()
-        if floor(name) < MIDDLE and each.module.split(".")[0] == "pandas"
+        if package(name) in inside and name not in ("problem.files", "problem.tables") and package(name) != "plots"
+        if each.module.split(".")[0] == "pandas"
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -233,16 +277,11 @@ def circle(graph: dict[str, set[str]]) -> str | None:
     return next((found for name in sorted(graph) if (found := walk(name, ()))), None)
 
 
-def graph_of(late: bool) -> dict[str, set[str]]:
-    """Who imports whom; `late` counts imports inside functions too.
-
-    A module's own package imports it to pass its names on: that is no circle of ideas.
-    """
-    graph = {}
-    for name, found in IMPORTS.items():
-        seen = {ours(each) for each in found if not each.typing and (late or not each.late)}
-        graph[name] = {target for target in seen if target in MODULES} - {name, name.rpartition(".")[0], ""}
-    return graph
+GRAPH = {
+    name: {target for each in found if (target := ours(each)) in MODULES and target != name}
+    for name, found in IMPORTS.items()
+}
+"""Who imports whom: late imports and those for types count."""
 
 
 def test_a_circle_is_seen():
@@ -251,15 +290,7 @@ def test_a_circle_is_seen():
 
 
 def test_no_imports_go_in_circles():
-    assert circle(graph_of(late=False)) is None
-
-
-def test_only_a_record_that_works_out_its_own_properties_asks_a_module_above():
-    graph = graph_of(late=True)
-    for record, worker in DOORS:
-        assert worker in graph[record], f"{record} no longer needs the door to {worker}"
-        graph[record].discard(worker)
-    assert circle(graph) is None
+    assert circle(GRAPH) is None
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import brute
 from reallot import AllocationProblem, Infeasible, allocate
-from strategies import CHOICES, COUPLED, LINEAR, budget, problems
+from tests import brute
+from tests.strategies import CHOICES, COUPLED, LINEAR, budget, problems
 
 GRID = 8
 ON_GRID = {*LINEAR, "several periods", *CHOICES}

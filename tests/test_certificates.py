@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reallot import AllocationProblem, Infeasible, LinearProgram, Solution, SolverFailed, allocate, certify, formulate
 from reallot import solve as solve_program
 from reallot.formulation import complete
-from strategies import CHOICES, COUPLED, KINDS, LINEAR, budget, problems
+from tests.strategies import CHOICES, COUPLED, KINDS, LINEAR, budget, problems
 
 TWO = AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.5, "compute": 0.5})
 
@@ -125,7 +125,7 @@ def test_every_plan_comes_with_a_proof_of_its_own(kind: str, data: st.DataObject
 
 def answering(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
     """Puts a backend in place of HiGHS that answers `change` of HiGHS's solution."""
-    from reallot.solvers import highs
+    from reallot.solvers.programs import highs
 
     honest = highs.solve
     monkeypatch.setattr(highs, "solve", lambda program, **options: change(honest(program, **options)))

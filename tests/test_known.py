@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from known import IMPOSSIBLE, ITEMS, KNOWN, Known
-from known_cases.units import entering, gpus
 from reallot import Allocation, AllocationProblem, Infeasible, InvalidInput, allocate
-from reallot.solvers import BACKENDS, exact
+from reallot.solvers import BACKENDS
+from reallot.solvers.single_period import concave_curves
+from tests.known import IMPOSSIBLE, ITEMS, KNOWN, Known
+from tests.known_cases.units import entering, gpus
 
 CLOSE = {"exact": 1e-9, "horizon": 1e-9, "fees": 1e-9, "highs": 1e-9, "scipy": 1e-9, "pulp": 1e-6}
 
@@ -78,7 +79,7 @@ def test_prices_are_the_slopes_found_by_hand(case, solver):
 
 @pytest.mark.parametrize("case", KNOWN, ids=str)
 def test_the_automatic_choice_agrees_and_says_why(case):
-    why_not = exact.declines(case.problem)
+    why_not = concave_curves.declines(case.problem)
     plan = allocate(case.problem)
     assert plan.solver == next((name for name in ("exact", "fees") if takes(name, case.problem)), "highs")
     assert plan.net_benefit == pytest.approx(case.net_benefit, abs=1e-9 * max(1.0, plan.certificate.scale))

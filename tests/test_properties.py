@@ -9,7 +9,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import brute
 from reallot import (
     Allocation,
     AllocationProblem,
@@ -25,8 +24,9 @@ from reallot import (
     solve,
 )
 from reallot.formulation import complete
-from reallot.problem.value import value
-from strategies import KINDS, LINEAR, budget, problems, staying_allowed
+from reallot.problem.objective import value
+from tests import brute
+from tests.strategies import KINDS, LINEAR, budget, problems, staying_allowed
 
 ONE_PERIOD = [kind for kind in KINDS if "period" not in kind]
 

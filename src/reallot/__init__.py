@@ -6,8 +6,11 @@ decide (`allocate`), ask why (`explain`), look inside (`formulate`, `solve`, `ce
 
 from typing import TYPE_CHECKING, Any
 
-from .allocate import allocate
-from .allocation import Allocation, Move, Price
+from .allocation.allocate import allocate
+from .allocation.explain import Explanation, explain
+from .allocation.frontier import frontier
+from .allocation.result import Allocation, Move, Price
+from .allocation.session import Session, session
 from .backtest import backtest  # not late: importing the room would put the room in place of its function
 from .errors import (
     CalculationError,
@@ -25,9 +28,7 @@ from .errors import (
     ReallotError,
     SolverFailed,
 )
-from .explain import Explanation, explain
 from .formulation import formulate
-from .frontier import frontier
 from .problem import (
     AllocationProblem,
     CVaR,
@@ -40,31 +41,20 @@ from .problem import (
     Scenarios,
 )
 from .program import Certificate, LinearProgram, Solution, Status, certify
-from .session import Session, session
 from .solvers import solve
 
 if TYPE_CHECKING:
     from . import plots
-    from .adapters.base import Capabilities, ProtocolAdapter
-    from .adapters.conformance import check_adapter
     from .adapters.replay import ReplayAdapter, replay_adapters
     from .adapters.simulated import SimulatedAdapter
+    from .allocation.batch import BatchResult, allocate_many
     from .backtest.hindsight import hindsight
     from .backtest.result import Backtest
-    from .backtest.setting import Setting
+    from .backtest.settings import Setting
     from .backtest.sweep import sweep
-    from .files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
-    from .forecast.bands import BandForecaster
-    from .forecast.curves import CurveLearner
-    from .ledger.store import open_ledger
-    from .many import BatchResult, allocate_many
-    from .orchestration.clock import ManualClock
-    from .orchestration.coordinator import ProtocolCoordinator
-    from .orchestration.cycle import cycles, run_cycle
-    from .orchestration.monitor import RealtimeMonitor
-    from .orchestration.optimizer import EarningsOptimizer
-    from .orchestration.reallocation import ReallocationEngine
-    from .orchestration.records import (
+    from .engine.contracts.adapter import Capabilities, ProtocolAdapter
+    from .engine.contracts.clock import ManualClock
+    from .engine.contracts.records import (
         AggregatedMetrics,
         Alert,
         AllocationChange,
@@ -80,9 +70,19 @@ if TYPE_CHECKING:
         ResourceUtilization,
         SeriesKind,
     )
+    from .engine.ledger.folder import open_ledger
+    from .forecast.bands import BandForecaster
+    from .forecast.curves import CurveLearner
+    from .orchestration.coordinator import ProtocolCoordinator
+    from .orchestration.cycle import cycles, run_cycle
+    from .orchestration.monitor import RealtimeMonitor
+    from .orchestration.optimizer import EarningsOptimizer
+    from .orchestration.reallocation import ReallocationEngine
     from .policy.base import Observation, Policy, Target, Values
     from .policy.reliability import reliability
-    from .solvers.batch import BatchStatus
+    from .problem.files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
+    from .solvers.single_period.batch import BatchStatus
+    from .testing.adapters import check_adapter
 
 __version__ = "0.1.0"
 
@@ -177,48 +177,48 @@ __all__ = [
 ]
 
 _LATE = {
-    "AggregatedMetrics": "orchestration.records",
-    "Alert": "orchestration.records",
-    "AllocationChange": "orchestration.records",
-    "AllocationPlan": "orchestration.records",
+    "AggregatedMetrics": "engine.contracts.records",
+    "Alert": "engine.contracts.records",
+    "AllocationChange": "engine.contracts.records",
+    "AllocationPlan": "engine.contracts.records",
     "Backtest": "backtest.result",
     "BandForecaster": "forecast.bands",
-    "BatchResult": "many",
-    "BatchStatus": "solvers.batch",
-    "Capabilities": "adapters.base",
+    "BatchResult": "allocation.batch",
+    "BatchStatus": "solvers.single_period.batch",
+    "Capabilities": "engine.contracts.adapter",
     "CurveLearner": "forecast.curves",
-    "DashboardSnapshot": "orchestration.records",
+    "DashboardSnapshot": "engine.contracts.records",
     "EarningsOptimizer": "orchestration.optimizer",
-    "ManualClock": "orchestration.clock",
-    "Mode": "orchestration.records",
-    "MonitorConfig": "orchestration.records",
+    "ManualClock": "engine.contracts.clock",
+    "Mode": "engine.contracts.records",
+    "MonitorConfig": "engine.contracts.records",
     "Observation": "policy.base",
-    "OptimizationOpportunity": "orchestration.records",
-    "OptimizerConfig": "orchestration.records",
-    "PerformanceReport": "orchestration.records",
+    "OptimizationOpportunity": "engine.contracts.records",
+    "OptimizerConfig": "engine.contracts.records",
+    "PerformanceReport": "engine.contracts.records",
     "Policy": "policy.base",
-    "ProtocolAdapter": "adapters.base",
+    "ProtocolAdapter": "engine.contracts.adapter",
     "ProtocolCoordinator": "orchestration.coordinator",
-    "ProtocolStatus": "orchestration.records",
-    "ReallocationConfig": "orchestration.records",
+    "ProtocolStatus": "engine.contracts.records",
+    "ReallocationConfig": "engine.contracts.records",
     "ReallocationEngine": "orchestration.reallocation",
     "RealtimeMonitor": "orchestration.monitor",
     "ReplayAdapter": "adapters.replay",
-    "ResourceUtilization": "orchestration.records",
-    "SeriesKind": "orchestration.records",
-    "Setting": "backtest.setting",
+    "ResourceUtilization": "engine.contracts.records",
+    "SeriesKind": "engine.contracts.records",
+    "Setting": "backtest.settings",
     "SimulatedAdapter": "adapters.simulated",
     "Target": "policy.base",
     "Values": "policy.base",
-    "allocate_many": "many",
-    "check_adapter": "adapters.conformance",
+    "allocate_many": "allocation.batch",
+    "check_adapter": "testing.adapters",
     "cycles": "orchestration.cycle",
     "hindsight": "backtest.hindsight",
-    "open_ledger": "ledger.store",
-    "problem_from_dict": "files",
-    "problem_from_frame": "files",
-    "problem_to_dict": "files",
-    "read_problem": "files",
+    "open_ledger": "engine.ledger.folder",
+    "problem_from_dict": "problem.files",
+    "problem_from_frame": "problem.files",
+    "problem_to_dict": "problem.files",
+    "read_problem": "problem.files",
     "reliability": "policy.reliability",
     "replay_adapters": "adapters.replay",
     "run_cycle": "orchestration.cycle",

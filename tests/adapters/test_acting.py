@@ -13,8 +13,8 @@ from reallot.adapters.http_json import HttpJsonAdapter
 from reallot.adapters.mysterium import MysteriumAdapter
 from reallot.adapters.prometheus import PrometheusAdapter
 from reallot.adapters.xmrig import XmrigAdapter
+from reallot.engine.contracts.clock import ManualClock
 from reallot.errors import ConfigurationError, ErrorKind, ProtocolError
-from reallot.orchestration.clock import ManualClock
 from tests.adapters.cases import BY_NAME, START, mysterium_documents, xmrig_documents
 from tests.adapters.server import Answer, Server
 

@@ -11,17 +11,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from reallot.adapters.base import Capabilities
 from reallot.adapters.cgroup import CgroupAdapter
 from reallot.adapters.combined import CombinedAdapter
 from reallot.adapters.command import CommandAdapter
-from reallot.adapters.conformance import check_adapter
 from reallot.adapters.replay import ReplayAdapter
 from reallot.adapters.simulated import SimulatedAdapter
 from reallot.adapters.xmrig import XmrigAdapter
+from reallot.engine.contracts.adapter import Capabilities
+from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.records import ProtocolStatus
 from reallot.errors import ErrorKind, ProtocolError
-from reallot.orchestration.clock import ManualClock
-from reallot.orchestration.records import ProtocolStatus
+from reallot.testing.adapters import check_adapter
 from tests.adapters.cases import CASES, START
 from tests.adapters.server import Answer, Request
 from tests.adapters.test_acting import Miner

@@ -12,8 +12,8 @@ import pytest
 
 from reallot.adapters.http_json import HttpJsonAdapter
 from reallot.adapters.series import Series, Unit
+from reallot.engine.contracts.clock import ManualClock
 from reallot.errors import ErrorKind
-from reallot.orchestration.clock import ManualClock
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from tests.adapters.cases import BY_NAME, CASES, START, Case, iso
 from tests.adapters.server import Answer, Request, Server

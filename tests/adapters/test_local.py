@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reallot.adapters.base import Capabilities
 from reallot.adapters.cgroup import CgroupAdapter
 from reallot.adapters.combined import CombinedAdapter
 from reallot.adapters.command import CommandAdapter
 from reallot.adapters.simulated import SimulatedAdapter
+from reallot.engine.contracts.adapter import Capabilities
+from reallot.engine.contracts.clock import ManualClock
 from reallot.errors import ConfigurationError, ErrorKind, ProtocolError
-from reallot.orchestration.clock import ManualClock
 from tests.adapters.test_conformance_of_adapters import group
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from reallot.adapters.http import _pause, parsed
 from reallot.adapters.reading import look_up, moment_of, path_of
+from reallot.engine.contracts.secrets import LONGEST, redact, remember
 from reallot.errors import ErrorKind, ProtocolError
-from reallot.orchestration.redaction import LONGEST, redact, remember
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 documents = st.recursive(

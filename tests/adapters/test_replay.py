@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from reallot.adapters.replay import ReplayAdapter, replay_adapters
+from reallot.engine.contracts.clock import ManualClock
 from reallot.errors import ConfigurationError, ErrorKind, ProtocolError
-from reallot.orchestration.clock import ManualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reallot.adapters.series import Meter, Resets, Series, Unit, exact
+from reallot.engine.contracts.records import SeriesKind
 from reallot.errors import ConfigurationError, ErrorKind, ProtocolError
-from reallot.orchestration.records import SeriesKind
 
 START = datetime(2026, 1, 10, tzinfo=UTC)
 MONTHLY = Series("counter", resets="month")

@@ -9,10 +9,10 @@ from statistics import fmean, stdev
 import pytest
 
 from reallot import EarningsCurve
-from reallot.adapters.base import Capabilities
 from reallot.adapters.simulated import SimulatedAdapter
+from reallot.engine.contracts.adapter import Capabilities
+from reallot.engine.contracts.clock import ManualClock
 from reallot.errors import ConfigurationError, ErrorKind, ProtocolError
-from reallot.orchestration.clock import ManualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

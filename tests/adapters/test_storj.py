@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from reallot.adapters.storj import Disk, Payout, StorjAdapter
+from reallot.engine.contracts.clock import ManualClock
 from reallot.errors import ErrorKind, ProtocolError
-from reallot.orchestration.clock import ManualClock
 from tests.adapters.cases import START, storj_documents
 from tests.adapters.server import Server
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import Spy, rates, table
 
 from reallot import Group, InvalidInput, Limits, Setting, backtest
-from reallot.backtest.walk import Course, walk
+from reallot.backtest.simulate import Course, walk
 from reallot.policy.base import Observation
-from reallot.policy.explore import BUDGET
+from reallot.policy.exploration import BUDGET
 from reallot.policy.registry import MAKERS, SLOW, policy
+from tests.backtest.made import Spy, rates, table
 
 QUICK = [name for name in MAKERS if name not in SLOW]
 ALONE = {"a": 1.0, "b": 0.0, "c": 0.0, "d": 0.0}

@@ -16,13 +16,13 @@ from benchmarks import traces
 from reallot import AllocationProblem, Group, Infeasible, InvalidInput, Limits, LockIn, ProtocolSpec, allocate
 from reallot.backtest import hindsight as module
 from reallot.backtest.hindsight import Hindsight, hindsight
-from reallot.formulation.direct import gain_scale, worst_residual
-from reallot.problem.value import turnover, value
-from reallot.solvers.answer import Unmet
-from reallot.solvers.compiled import available
-from reallot.solvers.horizon import seams, windows
-from reallot.solvers.horizon.steps import bound, objective, steps
-from strategies import NAMES, budget, limits, protocols, starts, staying_allowed
+from reallot.formulation.evaluate_arrays import gain_scale, worst_residual
+from reallot.problem.objective import turnover, value
+from reallot.solvers.interface.result import Unmet
+from reallot.solvers.multi_period import window_joins, windows
+from reallot.solvers.multi_period.arrays import bound, objective, steps
+from reallot.solvers.numba.dispatch import available
+from tests.strategies import NAMES, budget, limits, protocols, starts, staying_allowed
 
 FEATURES = {"bounds", "idle", "turnover", "costs", "warm_up", "floors", "periods"}
 EQUAL = 1e-9
@@ -137,7 +137,7 @@ def test_windows_that_grow_until_they_fit_prove_the_optimum(
 @given(small())
 def test_a_bound_without_limits_of_change_is_a_bound(problem: AllocationProblem) -> None:
     known = steps(problem)
-    prices = seams.unlimited_prices(known)
+    prices = window_joins.unlimited_prices(known)
     best = allocate(problem, solver="highs").value.net
     assert bound(known, prices) >= best - EQUAL * size_of(problem, best)
 
@@ -145,7 +145,7 @@ def test_a_bound_without_limits_of_change_is_a_bound(problem: AllocationProblem)
 def test_without_limits_the_prices_without_limits_prove_the_optimum() -> None:
     problem = trace(300, 4, 0.5, limit=Limits())
     known = steps(problem)
-    assert bound(known, seams.unlimited_prices(known)) == pytest.approx(hindsight(problem).net, rel=1e-12)
+    assert bound(known, window_joins.unlimited_prices(known)) == pytest.approx(hindsight(problem).net, rel=1e-12)
 
 
 def test_the_optimum_falls_with_cost() -> None:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import Spy, rates, table
 
 from reallot import InvalidInput, Limits, Observation, Setting, Target, Values, backtest
-from reallot.backtest.account import account
+from reallot.backtest.accounting import account
+from reallot.backtest.simulate import Course, walk
 from reallot.backtest.table import FloatArray, RateTable
-from reallot.backtest.walk import Course, walk
 from reallot.policy.hysteresis import Threshold
 from reallot.policy.registry import MAKERS, SLOW, policy
+from tests.backtest.made import Spy, rates, table
 
 BLIND = [name for name in MAKERS if not hasattr(policy(name), "foresee")]
 """The shipped policies that see only the past."""

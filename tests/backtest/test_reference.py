@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import traces
-from reallot.backtest.account import account
-from reallot.backtest.setting import Setting
+from reallot.backtest.accounting import account
+from reallot.backtest.settings import Setting
+from reallot.backtest.simulate import Course, walk
 from reallot.backtest.table import RateTable, read_table
-from reallot.backtest.walk import Course, walk
 from reallot.policy.registry import policy
 
 pytestmark = [

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made import rates, table
 
 from reallot import Group, InvalidInput, Limits, Observation, Setting, Target, Values, backtest
-from reallot.backtest.account import account
-from reallot.backtest.walk import Course, walk
+from reallot.backtest.accounting import account
+from reallot.backtest.simulate import Course, walk
 from reallot.policy.base import FloatArray
+from tests.backtest.made import rates, table
 
 ROWS = np.array([[1.0, 3.0], [1.0, 3.0], [5.0, 1.0], [1.0, 3.0]])
 

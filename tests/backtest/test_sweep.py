@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from made import rates, table, times
 
 from reallot import InvalidInput, Observation, Setting, backtest, sweep
+from tests.backtest.made import rates, table, times
 
 TABLES = {"one": table(rates(1, 48, 3)), "two": table(rates(2, 48, 3))}
 VARY = {"cost_days": [0.01, 0.1], "max_turnover": [0.2, 0.5]}

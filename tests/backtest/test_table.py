@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made import times
 
 from reallot import InvalidInput
 from reallot.backtest.table import read_table
+from tests.backtest.made import times
 
 FRAME = pd.DataFrame({"relay": [2.0, 2.1, 2.2, 2.0], "compute": [1.0, 1.5, 3.0, 1.0]}, index=times(4))
 QUOTES = FRAME * 2.0

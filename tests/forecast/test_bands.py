@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from reallot import AllocationProblem, CVaR, InvalidInput, ProtocolSpec, allocate
 from reallot.forecast.bands import MEMBERS, BandForecaster, calibrated, rows_needed
+from reallot.forecast.base import Forecast, Forecaster
 from reallot.forecast.conformal import GAMMA_FAR, GAMMA_NEAR, LEVELS, adapted, gammas, ranks_outside, replay
-from reallot.forecast.history import history, typical_sizes
-from reallot.forecast.members import Past, pooled_ridge, seasonal_naive, smoothing
-from reallot.forecast.port import Forecast, Forecaster
+from reallot.forecast.rate_table import history, typical_sizes
+from reallot.forecast.simple_forecasts import Past, pooled_ridge, seasonal_naive, smoothing
 from reallot.problem.arrays import FloatArray
 
 STEPS = 4

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from reallot import InvalidInput
+from reallot.forecast.base import Forecast, Forecaster
 from reallot.forecast.boosted import BoostedForecaster, boosted
-from reallot.forecast.members import Past
-from reallot.forecast.port import Forecast, Forecaster
+from reallot.forecast.simple_forecasts import Past
 
 
 def values(rows: int = 260) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reallot import AllocationProblem, EarningsCurve, InvalidInput, Limits, ProtocolSpec, allocate
 from reallot.forecast.curves import BEND, BEND_SPREAD, HALF_LIFE, KNOTS, CurveLearner, _pooled
 from reallot.forecast.robust_curves import robust_curves
-from strategies import budget
+from tests.strategies import budget
 
 Floats = NDArray[np.float64]
 NAMES = ("relay", "compute", "storage")

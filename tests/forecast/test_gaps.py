@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reallot.forecast.features import FloatArray
 from reallot.forecast.ridge import PooledRidge
 from reallot.policy.base import Observation, Terms
-from reallot.policy.seen import LastSeen
+from reallot.policy.last_reading import LastSeen
 from tests.forecast.plain import plain_forecasts
 
 SEEDS = st.integers(0, 2**32 - 1)

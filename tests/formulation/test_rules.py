@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_snapshots import PROBLEMS
 
-from known import IMPOSSIBLE, KNOWN
 from reallot import AllocationProblem, Group, Limits, LinearProgram, LockIn, ProtocolSpec, Status, formulate, solve
+from reallot.allocation.relax import relax
 from reallot.formulation import Rule, rules
 from reallot.program import Columns, Rows
-from reallot.relax import relax
+from tests.formulation.test_snapshots import PROBLEMS
+from tests.known import IMPOSSIBLE, KNOWN
 
 EVERY = {f"snapshot {name}": problem for name, problem in PROBLEMS.items()}
 EVERY |= {case.name: case.problem for case in (*KNOWN, *IMPOSSIBLE)}

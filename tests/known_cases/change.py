@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from known_cases import Known
 from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
+from tests.known_cases import Known
 
 THREE = AllocationProblem({"a": 3.0, "b": 2.0, "c": 1.0}, {"a": 0.3, "b": 0.3, "c": 0.4})
 TWO = AllocationProblem({"a": 2.0, "b": 1.0}, {"a": 0.3, "b": 0.7})

@@ -1,7 +1,7 @@
 """Item 5: proportional costs, fees, warm-up; staying is always possible and priced on the same footing."""
 
-from known_cases import Known
 from reallot import AllocationProblem, EarningsCurve, ProtocolSpec
+from tests.known_cases import Known
 
 
 def two(move_cost: float) -> AllocationProblem:

@@ -1,7 +1,7 @@
 """Item 1: flat rates, concave curves, demand that is met, curves that are not concave."""
 
-from known_cases import Known
 from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
+from tests.known_cases import Known
 
 STORAGE = EarningsCurve.through([(0, 0), (0.3, 0.9), (0.6, 1.2)])
 STAKING = EarningsCurve.through([(0, 0), (0.4, 0.2), (0.6, 1.6)])

@@ -1,7 +1,7 @@
 """Item 4: held now, held until a period, lock-ins with an end, decrease floors."""
 
-from known_cases import Known
 from reallot import AllocationProblem, Limits, LockIn, ProtocolSpec
+from tests.known_cases import Known
 
 CASES = (
     # relay keeps 0.4; b gives all of its 0.3 to a: 0.3 * (3 - 2) = 0.3. Releasing relay gives to a: 3 - 1.

@@ -1,7 +1,7 @@
 """Problems that no split meets, with the amount by which they fail."""
 
-from known_cases import Impossible
 from reallot import AllocationProblem, Group, Limits, ProtocolSpec
+from tests.known_cases import Impossible
 
 CASES = (
     # 0.4 + 0.4 are held, 0.6 is there: 0.2 too little.

@@ -1,7 +1,7 @@
 """Item 8: several periods planned together, with rates, costs, holds and limits per period."""
 
-from known_cases import Known
 from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
+from tests.known_cases import Known
 
 
 def turning(move_cost: float) -> AllocationProblem:

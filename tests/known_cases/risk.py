@@ -1,7 +1,7 @@
 """Item 9: expected earnings over scenarios, CVaR, a budget of uncertainty."""
 
-from known_cases import Known
 from reallot import AllocationProblem, CVaR, EarningsCurve, RateUncertainty, Scenarios
+from tests.known_cases import Known
 
 HALVES = {"a": 0.5, "b": 0.5}
 

@@ -1,7 +1,7 @@
 """Item 2: bounds of shares, idle capacity, the reserve, starts outside the bounds."""
 
-from known_cases import Known
 from reallot import AllocationProblem, ProtocolSpec
+from tests.known_cases import Known
 
 CASES = (
     # a (3) to its ceiling 0.4, c (1) to its floor 0.2, b (2) the rest: 1.2 + 0.8 + 0.2 = 2.2; today 0.6 + 0.6 + 0.5.

@@ -1,7 +1,7 @@
 """Item 7: several shared resources, caps on a group, at most one of a group."""
 
-from known_cases import Known
 from reallot import AllocationProblem, Group, Limits, ProtocolSpec
+from tests.known_cases import Known
 
 CASES = (
     # Maximise 3 a + 2 b with cpu 2 a + b <= 1 and memory a + b <= 0.8: the corner a = 0.2, b = 0.6 earns 1.8; a = 0.5

@@ -1,7 +1,7 @@
 """Item 6: none-or-at-least, indivisible units, one unit past max change."""
 
-from known_cases import Known
 from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
+from tests.known_cases import Known
 
 
 def gpus(**limits: object) -> AllocationProblem:

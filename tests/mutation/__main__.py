@@ -19,23 +19,23 @@ HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src" / "reallot"
 ENOUGH = 0.9
 PURE = (
-    "tests/orchestration/test_machine.py",
-    "tests/orchestration/test_machine_details.py",
-    "tests/orchestration/test_guards.py",
+    "tests/engine/execution/test_state_machine.py",
+    "tests/engine/execution/test_state_machine_details.py",
+    "tests/engine/execution/test_guards.py",
 )
 KEPT = (
-    "tests/ledger/test_journal_details.py",
-    "tests/orchestration/test_books.py",
-    "tests/ledger/test_recorded.py",
-    "tests/ledger/test_ledger.py",
-    "tests/orchestration/test_engine.py",
+    "tests/engine/ledger/test_journal_details.py",
+    "tests/engine/execution/test_journal_thread.py",
+    "tests/engine/ledger/test_recorded.py",
+    "tests/engine/ledger/test_ledger.py",
+    "tests/engine/execution/test_reallocation_engine.py",
 )
 TARGETS = (
-    Target("reallot.orchestration.machine", PURE),
-    Target("reallot.orchestration.guards", PURE),
-    Target("reallot.orchestration.books", KEPT),
-    Target("reallot.ledger.stamp", KEPT),
-    Target("reallot.ledger.sqlite_journal", KEPT),
+    Target("reallot.engine.execution.state_machine", PURE),
+    Target("reallot.engine.execution.guards", PURE),
+    Target("reallot.engine.execution.journal_thread", KEPT),
+    Target("reallot.engine.ledger.timestamps", KEPT),
+    Target("reallot.engine.ledger.sqlite_journal", KEPT),
 )
 
 

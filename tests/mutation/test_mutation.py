@@ -35,7 +35,7 @@ def test_every_reason_is_one_of_a_mutant_that_exists():
 @pytest.mark.slow
 def test_a_sample_of_mutants_of_the_machine_and_the_guards_is_killed():
     found = subprocess.run(
-        [sys.executable, "-m", "tests.mutation", "machine.", "guards.", "--every", "25"],
+        [sys.executable, "-m", "tests.mutation", "state_machine.", "guards.", "--every", "25"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from reallot.orchestration.records import AggregatedMetrics, ProtocolStatus
+from reallot.engine.contracts.records import AggregatedMetrics, ProtocolStatus
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

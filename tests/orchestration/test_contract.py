@@ -135,13 +135,13 @@ def test_a_method_is_called_as_the_contract_says(line):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_configuration_has_the_defaults_of_the_contract(name):
-    config = getattr(importlib.import_module("reallot.orchestration.records"), name)()
+    config = getattr(importlib.import_module("reallot.engine.contracts.records"), name)()
     assert {key: getattr(config, key) for key in CONFIGS[name]} == CONFIGS[name]
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_record_has_every_field_of_the_contract(name):
-    record = getattr(importlib.import_module("reallot.orchestration.records"), name)
+    record = getattr(importlib.import_module("reallot.engine.contracts.records"), name)
     assert set(FIELDS[name].split()) <= set(record.model_fields)
 
 

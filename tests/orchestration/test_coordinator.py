@@ -13,13 +13,13 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from reallot.adapters.base import Capabilities
 from reallot.adapters.simulated import SimulatedAdapter
+from reallot.engine.contracts.adapter import Capabilities
+from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
+from reallot.engine.contracts.secrets import Secret
 from reallot.errors import ConfigurationError, CoordinationError, ErrorKind, ProtocolError
-from reallot.orchestration.clock import ManualClock
 from reallot.orchestration.coordinator import ProtocolCoordinator
-from reallot.orchestration.records import ProtocolStatus, ResourceUtilization, SeriesKind
-from reallot.orchestration.redaction import Secret
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SHORT = Capabilities(timeout=timedelta(milliseconds=20))

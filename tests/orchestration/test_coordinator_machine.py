@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from reallot.adapters.base import Capabilities
+from reallot.engine.contracts.adapter import Capabilities
+from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.records import AggregatedMetrics, ProtocolStatus
 from reallot.errors import ErrorKind, ProtocolError
-from reallot.orchestration.clock import ManualClock
 from reallot.orchestration.coordinator import ProtocolCoordinator
-from reallot.orchestration.records import AggregatedMetrics, ProtocolStatus
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("disk", "miner", "relay")

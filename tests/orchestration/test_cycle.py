@@ -13,15 +13,15 @@ import pytest
 from benchmarks.cycle import deciding, everything
 from reallot import Group, Limits, Status
 from reallot.adapters.simulated import SimulatedAdapter
+from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.records import Alert, MonitorConfig
+from reallot.engine.ledger.folder import open_ledger
 from reallot.errors import CoordinationError, ProtocolError, ReallocationError
-from reallot.ledger.store import open_ledger
-from reallot.orchestration.clock import ManualClock
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from reallot.orchestration.cycle import cycles, run_cycle
 from reallot.orchestration.monitor import RealtimeMonitor
 from reallot.orchestration.optimizer import EarningsOptimizer
 from reallot.orchestration.reallocation import ReallocationEngine
-from reallot.orchestration.records import Alert, MonitorConfig
 from tests.orchestration.polls import START
 from tests.test_certificates import answering
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.records import Alert, AllocationChange, ChangeKind, MonitorConfig
 from reallot.errors import ConfigurationError, MonitoringError, ReallocationError
-from reallot.orchestration.clock import ManualClock
 from reallot.orchestration.monitor import RealtimeMonitor
 from reallot.orchestration.optimizer import EarningsOptimizer
-from reallot.orchestration.records import Alert, AllocationChange, ChangeKind, MonitorConfig
 from tests.orchestration.polls import START, poll, status
 
 HALVES = {"relay": 0.5, "compute": 0.5}

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from reallot import EarningsCurve, Group, InvalidInput, Limits, ProtocolSpec
+from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.records import AllocationPlan, OptimizerConfig
 from reallot.errors import DataError, OptimizationError
-from reallot.orchestration.clock import ManualClock
 from reallot.orchestration.optimizer import EarningsOptimizer
-from reallot.orchestration.records import AllocationPlan, OptimizerConfig
 from tests.orchestration.polls import START, poll, status
 
 HALVES = {"relay": 0.5, "compute": 0.5}

@@ -10,9 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reallot import EarningsCurve, Group, Limits, ProtocolSpec, allocate
+from reallot.engine.contracts.records import AllocationPlan, OptimizerConfig
+from reallot.engine.planning.problem_builder import question
 from reallot.orchestration.optimizer import EarningsOptimizer
-from reallot.orchestration.question import question
-from reallot.orchestration.records import AllocationPlan, OptimizerConfig
 from tests.orchestration.polls import poll, status
 from tests.strategies import NAMES, budget
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec, allocate
-from reallot.adapters.base import Capabilities
 from reallot.adapters.reading import Reader
 from reallot.adapters.series import Series, Unit
-from reallot.orchestration.config import config_from_text
-from reallot.orchestration.factory import build
-from reallot.orchestration.running import Runner
+from reallot.engine.contracts.adapter import Capabilities
+from reallot.runtime.build import build
+from reallot.runtime.config import config_from_text
+from reallot.runtime.runner import Runner
 
 pytestmark = pytest.mark.slow
 HEAD = """

@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from reallot.engine.contracts.records import AllocationPlan
 from reallot.errors import ErrorKind, ProtocolError
-from reallot.orchestration.records import AllocationPlan
 
 T = TypeVar("T")
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -11,19 +11,12 @@ from hypothesis import strategies as st
 
 from reallot import InvalidInput, Limits
 from reallot.policy.base import FloatArray, Observation, Terms, Values
-from reallot.policy.confidence import (
-    HALF_LIFE_STEPS,
-    LEAST_ERRORS,
-    LEAST_OWN,
-    LEAST_SHADOWS,
-    Confidence,
-    judged_over,
-)
-from reallot.policy.logistic import FIRST, RIDGE, Logistic, fit
+from reallot.policy.confidence import HALF_LIFE_STEPS, LEAST_ERRORS, LEAST_OWN, LEAST_SHADOWS, Confidence, judged_over
+from reallot.policy.follow_the_leading_expert import Replay
+from reallot.policy.platt_calibration import FIRST, RIDGE, Logistic, fit
 from reallot.policy.registry import policy
 from reallot.policy.reliability import reliability
-from reallot.policy.replay import Replay
-from reallot.policy.value import ValueLP
+from reallot.policy.value_policy import ValueLP
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -9,7 +9,7 @@ import pytest
 from reallot import Setting, backtest
 from reallot.forecast.ridge import PooledRidge
 from reallot.policy.base import Observation, Target, Terms
-from reallot.policy.horizon import Learned, MultiPeriod
+from reallot.policy.multi_period import Learned, MultiPeriod
 
 
 def waves(hours: int = 24 * 12) -> pd.DataFrame:

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot import InvalidInput, Limits, Setting
+from reallot.backtest.simulate import Course, walk
 from reallot.backtest.table import RateTable, read_table
-from reallot.backtest.walk import Course, walk
 from reallot.policy.base import Decision, FloatArray, Observation, Terms, Values
-from reallot.policy.classic import Never
-from reallot.policy.explore import BUDGET, FLOOR, expected_improvement, exploration_floors
+from reallot.policy.baselines import Never
+from reallot.policy.exploration import BUDGET, FLOOR, expected_improvement, exploration_floors
 from reallot.policy.probing import Probing
+from reallot.policy.reading_age import Staleness
 from reallot.policy.registry import policy
-from reallot.policy.staleness import Staleness
 
 SEEDS = st.integers(0, 2**32 - 1)
 BLIND = Setting(cost_usd=0.001, feedback="bandit", explore="none", limits=Limits(max_turnover=0.2))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reallot import AllocationProblem, Limits, ProtocolSpec, Target, Values, allocate
 from reallot.policy.base import FloatArray
-from reallot.policy.step import Room, plan, room_of, toward, with_rates
+from reallot.policy.decision_step import Room, plan, room_of, toward, with_rates
 
 SAME = 1e-9
 COUNT = 4

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny import corner, knapsack, pair
 
 from reallot import LinearProgram, certify, solve
 from reallot.program import Columns, Rows, cells
 from reallot.program.certificate import dual_bound, gain_scale
+from tests.program.tiny import corner, knapsack, pair
 
 BEST, PRICES = np.array([0.2, 0.6]), np.array([1.0, 1.0])
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import corner, knapsack, pair
 
 from reallot import LinearProgram, Status, solve
 from reallot.program import Columns, Rows, cells
 from reallot.program.elastic import Loosening, elastic, side
+from tests.program.tiny import corner, knapsack, pair
 
 
 def least(program, loosenings, most=10.0):

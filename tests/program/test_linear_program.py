@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny import blocks, corner, knapsack
 
 from reallot import InvalidInput, LinearProgram
 from reallot.program import Columns, Rows, cells, diagonal
+from tests.program.tiny import blocks, corner, knapsack
 
 
 def one(name="x", size=1):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from tiny import blocks, knapsack
 
 from reallot import LinearProgram
 from reallot.program import Columns, Rows, cells
+from tests.program.tiny import blocks, knapsack
 
 
 def test_a_program_is_shown_as_a_table_of_blocks():

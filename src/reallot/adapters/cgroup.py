@@ -9,11 +9,11 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from ..engine.contracts.adapter import Capabilities
+from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.records import ProtocolStatus, ResourceUtilization
+from ..engine.contracts.validation import share as share_of
 from ..errors import ConfigurationError, ErrorKind, ProtocolError
-from ..orchestration.clock import Clock, SystemClock
-from ..orchestration.intake import share as share_of
-from ..orchestration.records import ProtocolStatus, ResourceUtilization
-from .base import Capabilities
 
 PERIOD = 100_000
 """Microseconds in which a quota of CPU time is given."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from ..engine.contracts.adapter import Capabilities, ProtocolAdapter, capabilities_of
+from ..engine.contracts.records import ProtocolStatus
 from ..errors import ProtocolError
-from ..orchestration.records import ProtocolStatus
-from .base import Capabilities, ProtocolAdapter, capabilities_of
 from .reading import both
 
 

@@ -10,12 +10,12 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from ..engine.contracts.adapter import Capabilities
+from ..engine.contracts.clock import Clock
+from ..engine.contracts.records import ProtocolStatus
+from ..engine.contracts.secrets import Secret, redact
+from ..engine.contracts.validation import share as share_of
 from ..errors import ConfigurationError, ErrorKind, ProtocolError
-from ..orchestration.clock import Clock
-from ..orchestration.intake import share as share_of
-from ..orchestration.records import ProtocolStatus
-from ..orchestration.redaction import Secret, redact
-from .base import Capabilities
 from .http import parsed
 from .reading import Reader, look_up, moment_of, path_of
 from .series import Series, Unit, exact

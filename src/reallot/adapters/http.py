@@ -17,8 +17,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
+from ..engine.contracts.secrets import Secret, redact, remember
 from ..errors import ConfigurationError, ErrorKind, ProtocolError
-from ..orchestration.redaction import Secret, redact, remember
 
 if TYPE_CHECKING:
     import httpx2

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from ..engine.contracts.adapter import Capabilities
+from ..engine.contracts.clock import Clock
+from ..engine.contracts.records import ProtocolStatus, SeriesKind
+from ..engine.contracts.secrets import Secret, remember
 from ..errors import ErrorKind, ProtocolError
-from ..orchestration.clock import Clock
-from ..orchestration.records import ProtocolStatus, SeriesKind
-from ..orchestration.redaction import Secret, remember
-from .base import Capabilities
 from .http import Http
 from .reading import Detail, Reader, look_up
 from .series import Series, Unit, exact

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..engine.contracts.adapter import Capabilities
+from ..engine.contracts.clock import Clock
+from ..engine.contracts.records import ProtocolStatus
+from ..engine.contracts.secrets import redact
+from ..engine.contracts.validation import share as share_of
 from ..errors import ErrorKind, ProtocolError
-from ..orchestration.clock import Clock
-from ..orchestration.intake import share as share_of
-from ..orchestration.records import ProtocolStatus
-from ..orchestration.redaction import redact
-from .base import Capabilities
 from .http import Http
 from .reading import Reader, look_up, moment_of
 from .series import Series, Unit, exact

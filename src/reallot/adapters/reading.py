@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from ..engine.contracts.adapter import Capabilities
+from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.records import ProtocolStatus, ResourceUtilization
+from ..engine.contracts.validation import EARLIEST_YEAR, amount
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
-from ..orchestration.clock import Clock, SystemClock
-from ..orchestration.intake import EARLIEST_YEAR, amount
-from ..orchestration.records import ProtocolStatus, ResourceUtilization
-from .base import Capabilities
 from .series import Meter, Series, Unit, exact
 
 Detail = str | float | int | bool | None

@@ -12,11 +12,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ..engine.contracts.adapter import Capabilities
+from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.records import ProtocolStatus
+from ..engine.contracts.validation import amount
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
-from ..orchestration.clock import Clock, SystemClock
-from ..orchestration.intake import amount
-from ..orchestration.records import ProtocolStatus
-from .base import Capabilities
 
 
 class ReplayAdapter:
@@ -29,7 +29,7 @@ class ReplayAdapter:
     hold   how long the last rate stands where no next one follows; by default twice the usual distance
 
     >>> import asyncio
-    >>> from reallot.orchestration.clock import ManualClock
+    >>> from reallot.engine.contracts.clock import ManualClock
     >>> clock = ManualClock(datetime(2026, 1, 1, 1, 30, tzinfo=UTC))
     >>> rates = {"2026-01-01T00:00:00Z": 2.0, "2026-01-01T01:00:00Z": 3.0}
     >>> asyncio.run(ReplayAdapter("relay", rates, share=0.5, clock=clock).get_status()).earnings_per_hour

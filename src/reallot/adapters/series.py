@@ -15,9 +15,9 @@ from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Any
 
+from ..engine.contracts.records import SeriesKind
+from ..engine.contracts.secrets import redact
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
-from ..orchestration.records import SeriesKind
-from ..orchestration.redaction import redact
 
 _EXACT = Context(prec=80)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)

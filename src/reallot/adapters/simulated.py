@@ -7,11 +7,10 @@ import random
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from ..engine.contracts.adapter import Capabilities, EarningsCurve
+from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.records import ProtocolStatus, ResourceUtilization
 from ..errors import ConfigurationError, ErrorKind, InvalidInput, ProtocolError
-from ..orchestration.clock import Clock, SystemClock
-from ..orchestration.records import ProtocolStatus, ResourceUtilization
-from ..problem.curve import EarningsCurve
-from .base import Capabilities
 
 _BUSY, _IDLE = ResourceUtilization(cpu=1.0), ResourceUtilization(cpu=0.0)
 Earn = Callable[[float, datetime], float]

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from ..engine.contracts.adapter import Capabilities
+from ..engine.contracts.clock import Clock
+from ..engine.contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
+from ..engine.contracts.secrets import redact
 from ..errors import ErrorKind, ProtocolError
-from ..orchestration.clock import Clock
-from ..orchestration.records import ProtocolStatus, ResourceUtilization, SeriesKind
-from ..orchestration.redaction import redact
-from .base import Capabilities
 from .http import Http
 from .reading import Detail, Reader, both, look_up, moment_of
 from .series import Resets, Series, Unit, exact

@@ -11,13 +11,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from ..engine.contracts.adapter import Capabilities
+from ..engine.contracts.clock import Clock
+from ..engine.contracts.records import ProtocolStatus, ResourceUtilization
+from ..engine.contracts.secrets import redact
+from ..engine.contracts.validation import amount
+from ..engine.contracts.validation import share as share_of
 from ..errors import ConfigurationError, ErrorKind, ProtocolError
-from ..orchestration.clock import Clock
-from ..orchestration.intake import amount
-from ..orchestration.intake import share as share_of
-from ..orchestration.records import ProtocolStatus, ResourceUtilization
-from ..orchestration.redaction import redact
-from .base import Capabilities
 from .http import Http
 from .reading import Detail, Reader, look_up
 from .series import Series, Unit, exact

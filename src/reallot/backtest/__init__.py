@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from ..policy.base import Policy
     from .result import Backtest
-    from .setting import Setting
+    from .settings import Setting
 
 
 def backtest(

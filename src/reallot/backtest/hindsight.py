@@ -7,21 +7,21 @@ from time import perf_counter
 
 import numpy as np
 
-from ..allocate import allocate
-from ..answering import EQUAL, infeasible
+from ..allocation.allocate import allocate
+from ..allocation.answering import EQUAL, infeasible
 from ..errors import Infeasible, InvalidInput, SolverFailed
 from ..formulation import formulate
-from ..formulation.direct import ByArrays, worst_residual
+from ..formulation.evaluate_arrays import ByArrays, worst_residual
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
-from ..problem.check import number
-from ..problem.check import whole as whole_number
-from ..problem.value import turnover, value
-from ..solvers.answer import Unmet
-from ..solvers.compiled import available
-from ..solvers.horizon import declines
-from ..solvers.horizon.steps import Steps, bound, steps
-from ..solvers.horizon.windows import Joined, plan
+from ..problem.objective import turnover, value
+from ..problem.validation import number
+from ..problem.validation import whole as whole_number
+from ..solvers.interface.result import Unmet
+from ..solvers.multi_period import declines
+from ..solvers.multi_period.arrays import Steps, bound, steps
+from ..solvers.multi_period.windows import Joined, plan
+from ..solvers.numba.dispatch import available
 
 AT_ONCE = 50_000
 """Periods times protocols that are planned as one."""

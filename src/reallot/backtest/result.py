@@ -13,9 +13,9 @@ import numpy as np
 from ..errors import InvalidInput, near_miss
 from ..policy.base import Terms
 from ..policy.reliability import Reliability, reliability
-from .account import Account
-from .said import Said, gains
-from .setting import Setting
+from .accounting import Account
+from .plan_confidence import Said, gains
+from .settings import Setting
 from .table import FloatArray, RateTable
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from ..errors import InvalidInput
 from ..policy.base import Policy
 from ..policy.registry import DEFAULT, policies_of, policy
 from ..problem import Limits
-from .account import account
-from .exploring import explored, explorer
+from .accounting import account
+from .exploration import explored, explorer
 from .hindsight import hindsight
+from .plan_confidence import Said
 from .result import Backtest, Optimum, Run
-from .said import Said
-from .setting import Setting
+from .settings import Setting
+from .simulate import Course, walk
 from .table import read_table
-from .walk import Course, walk
 
 
 def run_all(

@@ -12,13 +12,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput, near_miss
-from ..lengths import said
 from ..policy.base import Policy
 from ..policy.registry import DEFAULT, policies_of
 from ..problem import Limits
-from ..problem.check import by_name, known_names, several
+from ..problem.validation import by_name, known_names, several
+from ..text.durations import said
 from .run import run_all
-from .setting import Setting
+from .settings import Setting
 from .table import RateTable, read_table
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput, near_miss
-from ..problem.check import LARGEST, number
+from ..problem.validation import LARGEST, number
 
 if TYPE_CHECKING:
     import pandas as pd

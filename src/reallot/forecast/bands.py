@@ -16,10 +16,10 @@ import numpy as np
 from ..errors import InvalidInput
 from ..problem import Scenarios
 from ..problem.arrays import BoolArray, FloatArray
-from ..problem.check import number
+from ..problem.validation import number
 from .conformal import LEVELS, Replay, gammas, replay
-from .history import History, history, typical_sizes, whole
-from .members import Member, Past, middle, pooled_ridge, seasonal_naive, smoothing
+from .rate_table import History, history, typical_sizes, whole
+from .simple_forecasts import Member, Past, middle, pooled_ridge, seasonal_naive, smoothing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ import numpy as np
 from ..errors import InvalidInput
 from ..problem.arrays import FloatArray, IntArray
 from .bands import MEMBERS, BandForecast, calibrated
-from .history import history
-from .members import Features, Past
+from .rate_table import history
+from .simple_forecasts import Features, Past
 
 if TYPE_CHECKING:
     import pandas as pd

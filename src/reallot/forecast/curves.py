@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..problem.curve import EarningsCurve
-from .pairs import checked, checked_half_life, checked_names, checked_top, nothing_seen
+from .share_earnings_pairs import checked, checked_half_life, checked_names, checked_top, nothing_seen
 
 FloatArray = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from ..problem.curve import EarningsCurve
 from ..program import Columns, LinearProgram, Rows, Status, cells, diagonal
 from ..solvers import solve
 from .curves import BEND, HALF_LIFE, NOISE, NOISE_COUNTS, OWN_NOISE_AFTER, curve_at, knots_to
-from .pairs import checked, checked_half_life, checked_names, checked_top, nothing_seen
+from .share_earnings_pairs import checked, checked_half_life, checked_names, checked_top, nothing_seen
 
 FloatArray = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem import AllocationProblem, CVaR
-from ..problem.pieces import Curved
+from ..problem.segments import Curved
 from ..program import Columns, Rows, cells, diagonal
 from .moves import labels
 

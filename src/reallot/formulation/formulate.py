@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..problem import AllocationProblem
 from ..program import LinearProgram
-from .choices import choice_columns
 from .earnings import curve_columns
+from .integer_rules import choice_columns
 from .moves import budget, move_choices, movement, share_columns, turnover
 from .resources import group_rows, resource_rows
 from .risk import expected_weight, risk_columns

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from ..adapters.base import ProtocolAdapter
+from ..engine.contracts.adapter import ProtocolAdapter
+from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.compact import slim
+from ..engine.contracts.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
+from ..engine.planning.reachable_shares import steps_and_floors
+from ..engine.polling.source import Source, ask
 from ..errors import ConfigurationError, CoordinationError, near_miss
-from .clock import Clock, SystemClock
-from .reach import steps_and_floors
-from .records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
-from .slim import slim
-from .source import Source, ask
 
 logging.getLogger("reallot").addHandler(logging.NullHandler())
 _METHODS = ("get_status", "get_allocation", "apply_allocation")

@@ -8,12 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from ..errors import ReallocationError, ReallotError
-from .clock import Clock, SystemClock
-from .coordinator import ProtocolCoordinator
-from .monitor import RealtimeMonitor
-from .optimizer import EarningsOptimizer
-from .records import (
+from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.records import (
     AggregatedMetrics,
     Alert,
     AllocationPlan,
@@ -22,7 +18,11 @@ from .records import (
     OptimizationOpportunity,
     Record,
 )
-from .redaction import redact
+from ..engine.contracts.secrets import redact
+from ..errors import ReallocationError, ReallotError
+from .coordinator import ProtocolCoordinator
+from .monitor import RealtimeMonitor
+from .optimizer import EarningsOptimizer
 
 FAILED = "cycle:"
 """Keys of alerts about steps that failed begin so."""

@@ -9,13 +9,8 @@ from datetime import UTC, datetime, timedelta
 from statistics import median as median_of
 from typing import Any
 
-from ..errors import ConfigurationError, MonitoringError, ReallocationError
-from ..ledger.history import Hour
-from .alerts import AlertBook
-from .clock import Clock
-from .conditions import Finding, Seen, findings, observe
-from .hours import WHOLE, by_hour, together
-from .records import (
+from ..engine.contracts.clock import Clock
+from ..engine.contracts.records import (
     AggregatedMetrics,
     Alert,
     AllocationChange,
@@ -25,7 +20,12 @@ from .records import (
     OptimizationOpportunity,
     PerformanceReport,
 )
-from .report import HOUR, Integral, Snapshot, count, integral, reviews
+from ..engine.ledger.history import Hour
+from ..engine.monitoring.alert_conditions import Finding, Seen, findings, observe
+from ..engine.monitoring.alerts import AlertBook
+from ..engine.monitoring.hourly import WHOLE, by_hour, together
+from ..engine.monitoring.report import HOUR, Integral, Snapshot, count, integral, reviews
+from ..errors import ConfigurationError, MonitoringError, ReallocationError
 
 RECENT, MOST_RECENT = timedelta(hours=24), 20
 """Changes on a dashboard are of this time, at most so many."""

@@ -6,17 +6,17 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from ..engine.contracts.clock import Clock
+from ..engine.contracts.records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity, OptimizerConfig
+from ..engine.planning.exploration import LEAST_SHARE
+from ..engine.planning.learned_curves import LearnedCurves, shapes_at
+from ..engine.planning.opportunities import opportunities
+from ..engine.planning.plan import Answer
+from ..engine.planning.policy_values import Outlook
+from ..engine.planning.problem_builder import Question, question
+from ..engine.planning.rate_estimation import RateEstimate, RateRules, Track, estimates, learn
 from ..errors import CalculationError, InvalidInput, OptimizationError, SolverFailed, near_miss
 from ..problem import EarningsCurve, Limits, ProtocolSpec
-from .answer import Answer
-from .clock import Clock
-from .learned import LearnedCurves, shapes_at
-from .looking import LEAST_SHARE
-from .opportunities import opportunities
-from .outlook import Outlook
-from .question import Question, question
-from .rates import RateEstimate, RateRules, Track, estimates, learn
-from .records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity, OptimizerConfig
 
 ROUNDING = 1e-9
 """A threshold counts as reached within this, relatively."""

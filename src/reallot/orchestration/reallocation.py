@@ -6,22 +6,22 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from ..adapters.base import ProtocolAdapter, capabilities_of
+from ..engine.contracts.adapter import ProtocolAdapter, capabilities_of
+from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, ChangeKind, Mode, ReallocationConfig
+from ..engine.execution.adapter_calls import Reading
+from ..engine.execution.driver import Driver, Report
+from ..engine.execution.executor import Carrier
+from ..engine.execution.guards import Blocked, Change, Rules, changes_of, held, mode_blocks
+from ..engine.execution.journal_thread import Books
+from ..engine.execution.orphaned import KEY, recovered, with_removed
+from ..engine.execution.preconditions import examine, identity, now_blocked
+from ..engine.execution.state_machine import Phase, Proposed, Started, State
+from ..engine.ledger.folder import Ledger
+from ..engine.ledger.journal import OPEN, Journal, Operation, OperationState
+from ..engine.ledger.memory import MemoryJournal
+from ..engine.ledger.operator_requests import CONFIRM, RESUME, ROLLBACK, Requests
 from ..errors import ReallocationError
-from ..ledger.journal import OPEN, Journal, Operation, OperationState
-from ..ledger.memory import MemoryJournal
-from ..ledger.requests import CONFIRM, RESUME, ROLLBACK, Requests
-from ..ledger.store import Ledger
-from .books import Books
-from .calls import Reading
-from .carrying import Carrier
-from .clock import Clock, SystemClock
-from .driving import Driver, Report
-from .guards import Blocked, Change, Rules, changes_of, held, mode_blocks
-from .machine import Phase, Proposed, Started, State
-from .proposing import examine, identity, now_blocked
-from .records import Alert, AllocationChange, AllocationPlan, ChangeKind, Mode, ReallocationConfig
-from .removed import KEY, recovered, with_removed
 
 Adapters = Mapping[str, ProtocolAdapter]
 WELL = ("committed", "nothing to do")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidInput
-from ..problem.check import number
+from ..problem.validation import number
 from .paper import INK, PALE, paper, table_of, tidy
 
 if TYPE_CHECKING:

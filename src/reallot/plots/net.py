@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidInput
-from ..wording import usd
+from ..text.numbers import usd
 from .paper import INK, PALE, beside, dates, line_look, paper, plain, stride, tidy, time_axis
 from .shares import draw_shares
 

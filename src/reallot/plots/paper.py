@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput
-from ..wording import shown
+from ..text.numbers import shown
 
 if TYPE_CHECKING:
     import pandas as pd

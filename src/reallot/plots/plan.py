@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..wording import usd
+from ..text.numbers import usd
 from .paper import INK, PALE, paper, plain, tidy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..allocation import Allocation
+    from ..allocation.result import Allocation
 
 MOST_BARS = 24
 LETTERS = 104

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidInput
-from ..problem.check import known_names
+from ..problem.validation import known_names
 from .paper import INK, PALE, dates, paper, plain, tidy, time_axis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..allocation import Price
+    from ..allocation.result import Price
 
 MOST_ROWS = 6
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput
-from ..problem.check import by_name, known_names
+from ..problem.validation import by_name, known_names
 from .paper import INK, OTHERS, area_look, beside, dates, paper, plain, stride, table_of, tidy, time_axis
 
 if TYPE_CHECKING:

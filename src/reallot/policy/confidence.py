@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInput
-from .bank import COVER
 from .base import FloatArray, Terms
-from .logistic import MOST, Logistic
-from .work import full_cost
+from .experts import COVER
+from .platt_calibration import MOST, Logistic
+from .work_function import full_cost
 
 Places = NDArray[np.intp]
 

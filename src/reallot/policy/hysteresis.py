@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..problem.check import number
+from ..problem.validation import number
 from .base import Decision, FloatArray, Observation
-from .seen import LastSeen, all_in, best_of, looked_at
-from .step import Room
+from .decision_step import Room
+from .last_reading import LastSeen, all_in, best_of, looked_at
 
 
 class ProfitSwitching:

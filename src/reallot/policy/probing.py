@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..problem.check import number, whole
+from ..problem.validation import number, whole
 from .base import Decision, FloatArray, Observation, Policy, Target, Terms, Values, decided
-from .explore import expected_improvement
-from .seen import known
-from .shadows import exchange
-from .staleness import Staleness
-from .step import SAME, Room
+from .decision_step import SAME, Room
+from .exploration import expected_improvement
+from .last_reading import known
+from .reading_age import Staleness
+from .shadow_portfolios import exchange
 
 PROBE = 0.01
 """Share of a probe, where none is given."""

@@ -7,12 +7,12 @@ from typing import Any
 
 from ..errors import InvalidInput, near_miss
 from .base import Policy
-from .classic import BestFixed, FollowTheLeader, Greedy, Never
-from .horizon import MultiPeriod
+from .baselines import BestFixed, FollowTheLeader, Greedy, Never
+from .follow_the_leading_expert import Replay
 from .hysteresis import Ema, ProfitSwitching, Threshold
-from .replay import Replay
-from .value import ValueLP
-from .work import WorkFunction, WorkFunctionSplit
+from .multi_period import MultiPeriod
+from .value_policy import ValueLP
+from .work_function import WorkFunction, WorkFunctionSplit
 
 CAUTIOUS = 0.6
 """A policy of that name takes no step that is known to be less sure."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .curve import EarningsCurve
-from .pieces import BoolArray, Curved, FloatArray, IntArray, Pieces, pieces
+from .segments import BoolArray, Curved, FloatArray, IntArray, Pieces, pieces
 
 if TYPE_CHECKING:
     from .problem import AllocationProblem

@@ -13,7 +13,7 @@ from operator import ge, lt, sub, truediv
 from typing import Any
 
 from ..errors import InvalidInput
-from .check import LARGEST, number, several
+from .validation import LARGEST, number, several
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InvalidInput
-from .check import by_name, number, several, whole
+from .validation import by_name, number, several, whole
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ import numpy as np
 
 from ..errors import InvalidInput, near_miss
 from .arrays import ProblemArrays, arrays
-from .check import by_name, known_names, number, numbers, several, whole
 from .limits import Limits
-from .pieces import FloatArray
 from .protocol import NUMBERS, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
-from .steps import Steps, steps
+from .segments import FloatArray
+from .trade_segments import Steps, steps
+from .validation import by_name, known_names, number, numbers, several, whole
 
 SPECIAL = NUMBERS - 1
 """Row of `AllocationProblem.numbers` that says where a protocol's record has more than numbers."""

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import cast
 
 from ..errors import InvalidInput
-from .check import LARGEST, by_name, number, whole
 from .curve import EarningsCurve
+from .validation import LARGEST, by_name, number, whole
 
 NUMBERS = 11
 """How many numbers a protocol's record has on its own (`ProtocolSpec.packed`)."""

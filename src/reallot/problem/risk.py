@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InvalidInput
-from .check import by_name, number, several
+from .validation import by_name, number, several
 
 Path = tuple[float, ...]
 """One value per period, or a single value that holds in all of them."""

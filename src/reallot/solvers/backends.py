@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ..errors import InvalidInput, near_miss
 from ..problem import AllocationProblem
 from ..program import LinearProgram, Solution
-from . import exact
-from .answer import PathAnswer, Unmet
+from .interface.result import PathAnswer, Unmet
+from .single_period import concave_curves
 
 Declines = Callable[[AllocationProblem], str | None]
 Path = Callable[[AllocationProblem, float | None], PathAnswer | Unmet]
@@ -36,27 +36,27 @@ class Backend:
 
 
 def _fees_declines(problem: AllocationProblem) -> str | None:
-    from . import fees
+    from .single_period import fees
 
     return fees.declines(problem)
 
 
 def _fees(problem: AllocationProblem, time_limit_seconds: float | None) -> PathAnswer | Unmet:
-    from . import fees
+    from .single_period import fees
 
     return fees.solve(problem, time_limit_seconds=time_limit_seconds)
 
 
 def _horizon_declines(problem: AllocationProblem) -> str | None:
-    from . import horizon
+    from . import multi_period
 
-    return horizon.declines(problem)
+    return multi_period.declines(problem)
 
 
 def _horizon(problem: AllocationProblem, time_limit_seconds: float | None) -> PathAnswer | Unmet:
-    from . import horizon
+    from . import multi_period
 
-    return horizon.solve(problem)
+    return multi_period.solve(problem)
 
 
 BACKENDS = {
@@ -66,7 +66,7 @@ BACKENDS = {
         True,
         "one period, one capacity: marginal gains matched by sorting; NumPy only",
         why="one period, one shared capacity, concave earnings: sorting marginal gains is exact",
-        declines=exact.declines,
+        declines=concave_curves.declines,
     ),
     "fees": Backend(
         "fees",
@@ -110,18 +110,18 @@ def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
 
 
 def _with_speed(problem: AllocationProblem, reason: str) -> str:
-    return f"{reason}; compiled by Numba" if exact.is_compiled(problem) else reason
+    return f"{reason}; compiled by Numba" if concave_curves.is_compiled(problem) else reason
 
 
 def _cheapest(problem: AllocationProblem) -> tuple[Backend, str]:
-    why_not = exact.declines(problem)
+    why_not = concave_curves.declines(problem)
     if why_not is None:
         return BACKENDS["exact"], _with_speed(problem, BACKENDS["exact"].why)
     if _fees_declines(problem) is None:
         return BACKENDS["fees"], BACKENDS["fees"].why
-    horizon = BACKENDS["horizon"]
+    multi_period = BACKENDS["horizon"]
     if problem.periods * len(problem.names) >= WORTH_A_PATH and _horizon_declines(problem) is None:
-        return horizon, horizon.why
+        return multi_period, multi_period.why
     return BACKENDS["highs"], f"the exact path declines: {why_not}"
 
 
@@ -129,17 +129,17 @@ def runner(solver: str, time_limit_seconds: float | None) -> Callable[[LinearPro
     """A function that solves any LinearProgram with the backend `solver` ("highs", "scipy", "pulp", "pulp:NAME")."""
     name, _, detail = solver.partition(":")
     if name == "scipy":
-        from . import scipy_highs
+        from .programs import scipy_highs
 
         return lambda program: scipy_highs.solve(program, time_limit_seconds=time_limit_seconds)
     if name == "pulp":
-        from . import pulp_cbc
+        from .programs import pulp_cbc
 
         chosen = detail or "PULP_CBC_CMD"
         return lambda program: pulp_cbc.solve(program, solver=chosen, time_limit_seconds=time_limit_seconds)
     if name not in ("highs", "auto"):
         raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['highs', 'scipy', 'pulp', 'pulp:NAME'])}")
-    from . import highs
+    from .programs import highs
 
     return lambda program: highs.solve(program, time_limit_seconds=time_limit_seconds)
 

@@ -1,0 +1,127 @@
+"""What a solver of linear programs answers to a problem: read back as shares, whole numbers polished, ties settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import Infeasible, InvalidInput, SolverFailed
+from ..formulation import complete, formulate, given_choices, schedule_of
+from ..problem import AllocationProblem
+from ..problem.arrays import FloatArray
+from ..program import LinearProgram, Solution, Status, certify
+from ..program.certificate import gain_scale
+from ..program.tie_breaking import as_good_as, optimal_face
+from ..solvers.backends import Backend
+
+EQUAL = 1e-10
+"""Plans whose worth differs by less than this part of the money at stake are worth the same."""
+
+Solve = Callable[[LinearProgram], Solution]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A backend's answer read back as a schedule, with what is needed to certify it.
+
+    schedule    (periods, protocols)
+    row_prices  (rows,) of a linear program; None with choices
+    bound       what a search claims nothing is worth more than
+    """
+
+    schedule: FloatArray
+    row_prices: FloatArray | None
+    bound: float | None
+    status: Status
+
+
+def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve) -> Answer:
+    """`program` solved, polished where it has choices, ties settled; raises Infeasible or SolverFailed."""
+    if (program.lower > program.upper).any():
+        raise infeasible(problem, program)
+    solution = solve(program)
+    if solution.status is Status.INFEASIBLE:
+        raise infeasible(problem, program)
+    if solution.values is None:
+        raise SolverFailed(
+            f"{backend.name} gave no plan ({solution.status.value}: {solution.detail}); "
+            "try another solver, or a longer time limit"
+        )
+    near = 0.1 * backend.tolerance
+    status, bound = solution.status, solution.bound
+    schedule = schedule_of(problem, program, solution.values, near)
+    if program.is_mixed_integer and backend.keeps_ties and status is Status.OPTIMAL and _moves_freely(problem):
+        schedule = _settle_choices(problem, program, schedule, solve)
+    continuous = program
+    if program.is_mixed_integer:
+        # the choices are made: one more linear program takes the solver's integer tolerance out of the shares
+        continuous = given_choices(program, complete(problem, program, schedule))
+        polished = solve(continuous)
+        if polished.status is Status.OPTIMAL and polished.values is not None:
+            solution, schedule = polished, schedule_of(problem, program, polished.values, near)
+    if backend.keeps_ties and status is Status.OPTIMAL and solution.row_prices is not None:
+        schedule = _settle_ties(problem, continuous, solution, schedule, solve)
+    return Answer(schedule, None if program.is_mixed_integer else solution.row_prices, bound, status)
+
+
+def _moves_freely(problem: AllocationProblem) -> bool:
+    """True where two protocols can move at no cost, so that a move may be worth nothing and yet be made."""
+    data = problem.arrays
+    free = (data.cost_in + data.cost_out + data.fee + data.warm_up == 0.0) & ~data.held.all(axis=0)
+    return int(free.sum()) > 1
+
+
+def _preference(problem: AllocationProblem) -> dict[str, FloatArray]:
+    """What decides among equals, by column block: least movement, then earlier names first."""
+    data = problem.arrays
+    first = 0.5 * (1.0 - np.tile(data.rank, data.periods) / max(data.size, 1))
+    movement = np.full(first.size, -1.0)
+    return {"share": first, "increase": movement, "decrease": movement}
+
+
+def _settle_choices(
+    problem: AllocationProblem, program: LinearProgram, schedule: FloatArray, solve: Solve
+) -> FloatArray:
+    """Of all equally good mixed-integer plans the one with the least movement; the schedule where that fails."""
+    best = program.objective(complete(problem, program, schedule))
+    slack = EQUAL * gain_scale(program)
+    settled = solve(as_good_as(program, best - slack, _preference(problem)))
+    if settled.status is not Status.OPTIMAL or settled.values is None:
+        return schedule
+    candidate = schedule_of(problem, program, settled.values)
+    point = complete(problem, program, candidate)
+    good = certify(program, point).is_feasible and program.objective(point) >= best - slack
+    return candidate if good else schedule
+
+
+def _settle_ties(
+    problem: AllocationProblem, program: LinearProgram, solution: Solution, schedule: FloatArray, solve: Solve
+) -> FloatArray:
+    """Of all optima the one with the least movement, earlier names first; the schedule as it is where that fails."""
+    assert solution.values is not None and solution.row_prices is not None
+    face = optimal_face(program, solution.values, solution.row_prices, _preference(problem))
+    if face is None:
+        return schedule
+    settled = solve(face)
+    if settled.status is not Status.OPTIMAL or settled.values is None:
+        return schedule
+    candidate = schedule_of(problem, program, settled.values)
+    before = program.objective(complete(problem, program, schedule))
+    after = program.objective(complete(problem, program, candidate))
+    return candidate if after >= before - EQUAL * gain_scale(program) else schedule
+
+
+def infeasible(problem: AllocationProblem, program: LinearProgram) -> Infeasible:
+    """The error to raise for a problem that no split meets: the rules in conflict, the amount, what would help."""
+    from .infeasibility import find_conflict
+
+    try:
+        # limits get loosened in there: rows that only switch columns on must not stand in the way
+        conflict = find_conflict(problem, formulate(problem, wide=True) if program.is_mixed_integer else program)
+    except InvalidInput:
+        return Infeasible(
+            "no split meets all rules, though by no more than rounding; loosen the tightest of them by 1e-8"
+        )
+    return Infeasible(conflict.message, conflict)

@@ -1,0 +1,122 @@
+"""allocate_many: many independent problems given as arrays and answered as arrays; one of them as a plan on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InvalidInput
+from ..problem import AllocationProblem, Limits, ProtocolSpec
+from ..solvers.single_period.batch import Answers, Inputs, solve
+from .allocate import allocate
+from .result import Allocation
+
+
+@dataclass(frozen=True)
+class BatchResult(Answers):
+    """Answers to many problems; money is USD over each problem's horizon.
+
+    shares          (problems, protocols); the present shares where a problem is infeasible
+    net_benefit     (problems,) worth of the plan less the worth of staying; NaN where infeasible
+    earnings_per_hour
+                    (problems,) of the plan, USD/h; NaN where infeasible
+    cost            (problems,) of the moves, USD; NaN where infeasible
+    capacity_price  (problems, 2) USD/h for one more unit of capacity, and for the last one; infinite where it cannot
+                    move that way, NaN where infeasible
+    status          (problems,) of BatchStatus
+    gap             (problems,) (bound from prices - objective) / money at stake; NaN where infeasible
+    residual        (problems,) worst violation of a bound, of capacity, max change or turnover, in shares
+    solver, solver_reason
+                    "numpy" or "numba" (compiled, the same answers), and why
+    """
+
+    inputs: Inputs = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def problem(self, k: int, names: Sequence[str] | None = None) -> AllocationProblem:
+        """Problem `k` as a record of its own; `names` of all columns, else "p0", "p1", ... with equally many digits.
+
+        Columns that are masked are left out. Equals go by name there, by column here: keep names in order.
+        """
+        count, size = self.shares.shape
+        if not -count <= k < count:
+            raise InvalidInput(f"there is no problem {k}; the batch has {count}")
+        if names is not None and len(names) != size:
+            raise InvalidInput(f"names has {len(names)} entries; the batch has {size} protocols")
+        row = self.inputs.row(k % count)
+        named = names or [f"p{i:0{len(str(size - 1))}d}" for i in range(size)]
+        there = [(i, name) for i, name in enumerate(named) if row["mask"][i]]
+        specs = [
+            ProtocolSpec(
+                name,
+                float(row["rates"][i]),
+                min_share=float(row["lower"][i]),
+                max_share=float(row["upper"][i]) if np.isfinite(row["upper"][i]) else None,
+                move_cost=float(row["move_cost"][i]),
+            )
+            for i, name in there
+        ]
+        change, turnover = row["max_change"], float(row["max_turnover"])
+        limits = Limits(
+            max_change={name: float(change[i]) for i, name in there if np.isfinite(change[i])} or None,
+            max_turnover=turnover if np.isfinite(turnover) else None,
+            held=[name for i, name in there if row["held"][i]],
+        )
+        current = {name: float(row["current"][i]) for i, name in there}
+        return AllocationProblem(specs, current, horizon_hours=float(row["horizon_hours"]), limits=limits)
+
+    def allocation(self, k: int, names: Sequence[str] | None = None) -> Allocation:
+        """The plan for problem `k` in full: decided again on its own, certified, with prices and reasons.
+
+        Raises Infeasible, with the rules in conflict, where its status is INFEASIBLE.
+
+        >>> many = allocate_many([[2.0, 1.0], [1.0, 1.0]], [[0.3, 0.7]], max_change=0.2)
+        >>> many.allocation(0, ["relay", "compute"]).shares.round(9).to_dict()
+        {'relay': 0.5, 'compute': 0.5}
+        """
+        return allocate(self.problem(k, names))
+
+
+def allocate_many(
+    rates: ArrayLike,
+    current: ArrayLike,
+    *,
+    lower: ArrayLike = 0.0,
+    upper: ArrayLike = 1.0,
+    max_change: ArrayLike | None = None,
+    held: ArrayLike | None = None,
+    move_cost: ArrayLike = 0.0,
+    max_turnover: ArrayLike | None = None,
+    horizon_hours: ArrayLike = 1.0,
+    mask: ArrayLike | None = None,
+    solver: str = "auto",
+) -> BatchResult:
+    """The optimal split of many independent problems: a BatchResult of arrays.
+
+    Every argument broadcasts to (problems, protocols), or to (problems,) for max_turnover and horizon_hours (one
+    number does for all). Shares of each problem sum to 1.
+
+    rates           USD/h for the whole capacity
+    current         shares now
+    lower, upper    bounds of the shares
+    max_change      largest |change|; held: True where the share may not change
+    move_cost       USD per unit of |change|
+    max_turnover    half of the sum of absolute changes (increases and decreases each stay below it)
+    mask            False where a problem has fewer protocols: that place holds nothing and counts for nothing
+    solver          "numpy", "numba" (extra `fast`), or "auto": Numba where it is installed and the batch is large
+                    enough to pay for loading it
+
+    Ties go to the present share, then to the earlier column. A problem without any split is marked INFEASIBLE and
+    disturbs no other. Raises InvalidInput for shapes that do not broadcast, NaN, negative costs or shares.
+
+    >>> many = allocate_many([[2.0, 1.0], [1.0, 1.0]], [[0.3, 0.7]], max_change=0.2)
+    >>> many.shares.round(9).tolist(), many.net_benefit.round(9).tolist()
+    ([[0.5, 0.5], [0.3, 0.7]], [0.2, 0.0])
+    """
+    inputs = Inputs.of(rates, current, lower, upper, max_change, held, move_cost, max_turnover, horizon_hours, mask)
+    return BatchResult(**vars(solve(inputs, solver)), inputs=inputs)

@@ -1,0 +1,218 @@
+"""Why it moved, why it stayed, and what each limit costs: an Allocation in words and numbers that add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..problem.objective import value
+from ..text.numbers import amount, usd
+from .result import Allocation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .limit_costs import LimitCost
+    from .no_trade_rates import Threshold
+
+
+@dataclass(frozen=True)
+class MoveReason:
+    """Why one protocol changed. Money is USD over the horizon.
+
+    gain - cost = own contribution to the plan's net benefit; these add up to it over all moves
+    charges        what the shared rules take for the move: amount of the rule used times its price (a credit where the
+                   move gives some back)
+    net_benefit    gain - cost - sum of charges: what is left for the move itself; never negative, but for a fee or
+                   unit, which the prices given these choices cannot see
+    """
+
+    protocol: str
+    change: float
+    gain: float
+    cost: float
+    charges: Mapping[str, float]
+
+    @property
+    def net_benefit(self) -> float:
+        """gain - cost - sum of charges, USD over the horizon."""
+        return self.gain - self.cost - sum(self.charges.values())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the three answers: shares by name and net earnings per hour (costs spread over the horizon), USD/h."""
+
+    shares: Mapping[str, float]
+    net_per_hour: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The plan explained.
+
+    moves      why each protocol changed, in the protocols' order
+    stays      for each protocol that did not, the rate at which it would
+    limits     what each limit costs, USD/h, dearest first
+    answers    three: "today", "within limits", "limits widened" (no change, turnover, move or hold limits)
+    """
+
+    plan: Allocation
+    moves: tuple[MoveReason, ...]
+    stays: tuple[Threshold, ...]
+    limits: tuple[LimitCost, ...]
+    answers: Mapping[str, Answer]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per move: change, gain, cost, each charge, net_benefit."""
+        import pandas as pd
+
+        rows = [
+            {
+                "change": move.change,
+                "gain": move.gain,
+                "cost": move.cost,
+                **move.charges,
+                "net_benefit": move.net_benefit,
+            }
+            for move in self.moves
+        ]
+        return pd.DataFrame(rows, index=pd.Index([move.protocol for move in self.moves], name="protocol")).fillna(0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as plain values."""
+        return {
+            "moves": [
+                {
+                    "protocol": move.protocol,
+                    "change": move.change,
+                    "gain": move.gain,
+                    "cost": move.cost,
+                    "charges": dict(move.charges),
+                    "net_benefit": move.net_benefit,
+                }
+                for move in self.moves
+            ],
+            "stays": [vars(stay) for stay in self.stays],
+            "limits": [vars(limit) for limit in self.limits],
+            "answers": {name: vars(answer) for name, answer in self.answers.items()},
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [*_answer_lines(self), *_move_lines(self), *_stay_lines(self), *_limit_lines(self), *_note_lines(self)]
+        )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<div>{self.to_frame().to_html()}<pre>{escape(str(self))}</pre></div>"
+
+
+def explain(plan: Allocation) -> Explanation:
+    """Why `plan` is what it is: per move, per protocol that stayed, per limit; re-solves the problem where needed.
+
+    >>> from reallot import AllocationProblem, Limits, allocate
+    >>> problem = AllocationProblem(
+    ...     {"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}, limits=Limits(max_change=0.2))
+    >>> why = explain(allocate(problem))
+    >>> [(move.protocol, round(move.net_benefit, 9)) for move in why.moves], round(why.limits[0].usd_per_hour, 9)
+    ([('relay', 0.2), ('compute', 0.0)], 0.5)
+    """
+    from .limit_costs import limit_costs, widened
+    from .no_trade_rates import thresholds
+
+    problem = plan.problem
+    free = widened(problem)
+    best = plan if free == problem else _allocate(free)
+    answers = {
+        "today": Answer(dict(problem.current), plan.stay_value.net / problem.horizon_hours),
+        "within limits": _answer(plan),
+        "limits widened": _answer(best),
+    }
+    return Explanation(plan, move_reasons(plan), thresholds(plan), limit_costs(plan), answers)
+
+
+def move_reasons(plan: Allocation) -> tuple[MoveReason, ...]:
+    """Gain, cost and charges of every protocol that changes in any period, in the protocols' order."""
+    from .charges import charges
+
+    by_rule = charges(plan)
+    moved = (plan.schedule != plan.problem.arrays.current).any(axis=0)
+    gain = ((plan.value.earnings - plan.stay_value.earnings) * plan.value.hours).sum(axis=0)
+    cost = plan.value.costs.sum(axis=0)
+    change = plan.schedule[0] - plan.problem.arrays.current
+    result = []
+    for i in np.flatnonzero(moved):
+        own = {rule: float(charge[i]) for rule, charge in by_rule.items() if charge[i] != 0.0}
+        result.append(MoveReason(plan.problem.names[i], float(change[i]), float(gain[i]), float(cost[i]), own))
+    return tuple(result)
+
+
+def _allocate(problem: Any) -> Allocation:
+    from .allocate import allocate
+
+    return allocate(problem)
+
+
+def _answer(plan: Allocation) -> Answer:
+    net = value(plan.problem, plan.schedule).net / plan.problem.horizon_hours
+    shares = {name: float(share) for name, share in zip(plan.problem.names, plan.schedule[0], strict=True)}
+    return Answer(shares, net)
+
+
+def _answer_lines(why: Explanation) -> list[str]:
+    lines = ["three answers (USD/h after costs)"]
+    for name, answer in why.answers.items():
+        largest = sorted(answer.shares.items(), key=lambda item: -item[1])[:6]
+        split = ", ".join(f"{protocol} {amount(share)}" for protocol, share in largest if share > 0.0)
+        lines.append(f"  {name:<15} {answer.net_per_hour:>10.4g}   {split}")
+    return lines
+
+
+def _move_lines(why: Explanation) -> list[str]:
+    if not why.moves:
+        return ["", "no moves"]
+    lines = ["", "why it moved (USD over the horizon), with what shared rules charge for the move or credit it with"]
+    for move in why.moves:
+        parts = "".join(_charge(rule, charge) for rule, charge in move.charges.items())
+        sum_of = f"{usd(move.gain)} gain - {usd(move.cost)} cost{parts} = {usd(move.net_benefit)}"
+        lines.append(f"  {move.protocol} {move.change:+.4g}: {sum_of}")
+    total = sum(move.gain - move.cost for move in why.moves)
+    lines.append(f"  gains less costs add up to the plan's net benefit: {usd(total)}")
+    return lines
+
+
+def _charge(rule: str, charge: float) -> str:
+    """What a shared rule takes for a move, or credits it with: " - 4.08 for capacity", " + 4.08 from capacity"."""
+    return f" - {usd(charge)} for {rule}" if charge >= 0.0 else f" + {usd(-charge)} from {rule}"
+
+
+def _stay_lines(why: Explanation) -> list[str]:
+    if not why.stays:
+        return []
+    lines = ["", "why the others stayed"]
+    lines += [f"  {stay}" for stay in why.stays[:30]]
+    return lines + ([f"  and {len(why.stays) - 30} more"] if len(why.stays) > 30 else [])
+
+
+def _limit_lines(why: Explanation) -> list[str]:
+    costly = [limit for limit in why.limits if limit.usd_per_hour > 0.0]
+    if not why.limits:
+        return []
+    if not costly:
+        return ["", "no limit costs anything now"]
+    lines = ["", "what each limit costs (USD/h, that limit alone taken away)"]
+    lines += [f"  {limit.name:<24} {limit.usd_per_hour:.4g}" for limit in costly[:20]]
+    free = len(why.limits) - len(costly)
+    return lines + ([f"  {free} other limits cost nothing"] if free else [])
+
+
+def _note_lines(why: Explanation) -> list[str]:
+    return ["", *why.plan.notes] if why.plan.notes else []
+
+
+__all__ = ["Answer", "Explanation", "MoveReason", "explain", "move_reasons"]

@@ -1,0 +1,93 @@
+"""Gain against turnover: what every turnover limit would earn, from one solve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import Infeasible
+from ..problem import AllocationProblem, ProtocolSpec
+from ..problem.arrays import FloatArray
+from ..problem.objective import value
+from ..solvers.interface.result import Unmet
+from ..solvers.single_period.concave_curves import Matching, match
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def frontier(problem: AllocationProblem) -> pd.DataFrame:
+    """The whole frontier of net benefit against the turnover limit: a DataFrame, one row per corner.
+
+    Columns: turnover (the limit), net_benefit (USD over the horizon, of the best plan within it), price (USD/h for a
+    little more turnover; 0 at the end). Between rows the net benefit is a straight line; below the first row no plan
+    meets the other rules, beyond the last one more turnover is worth nothing. The problem's own max_turnover is not
+    looked at. Raises InvalidInput where the exact path declines, Infeasible where no turnover is enough.
+
+    >>> from reallot import AllocationProblem
+    >>> frontier(AllocationProblem({"a": 1.0, "b": 3.0, "c": 2.0}, {"a": 0.5, "b": 0.0, "c": 0.5})).values.tolist()
+    [[0.0, 0.0, 2.0], [0.5, 1.0, 1.0], [1.0, 1.5, 0.0]]
+    """
+    import pandas as pd
+
+    free = _with_idle(replace(problem, limits=replace(problem.limits, max_turnover=None)))
+    matching = match(free)
+    if isinstance(matching, Unmet):
+        from .infeasibility import find_conflict
+
+        conflict = find_conflict(free)
+        raise Infeasible(conflict.message, conflict)
+    bought = _corners(matching)
+    sold = np.maximum(bought - matching.to_fill, 0.0)
+    gain = _area(matching.buys.ends, matching.buys.slope, bought)
+    loss = _area(matching.sells.ends, matching.sells.slope, sold)
+    forced = matching.m - matching.current
+    taken, given = float(np.maximum(forced, 0.0).sum()), float(np.maximum(-forced, 0.0).sum())
+    start = value(free, matching.m[None, :]).net - value(free, matching.current[None, :]).net
+    next_gain = matching.buys.after(bought, matching.dust, -np.inf)
+    next_loss = matching.sells.after(sold, matching.dust, np.inf)
+    price = np.where(bought < matching.bought - matching.dust, next_gain - next_loss, 0.0)
+    return pd.DataFrame(
+        {
+            "turnover": np.maximum(taken + bought, given + sold),
+            "net_benefit": start + gain - loss,
+            "price": np.maximum(price, 0.0) / problem.horizon_hours,
+        }
+    )
+
+
+def _with_idle(problem: AllocationProblem) -> AllocationProblem:
+    """Idle capacity as one more protocol that earns nothing, so that shares sum to the capacity."""
+    if not problem.allow_idle or problem.available is None:
+        return problem
+    name = "idle"
+    while name in problem.names:
+        name += " "
+    unused = max(0.0, problem.available - sum(problem.current.values()))
+    idle = ProtocolSpec(name, 0.0)
+    own_limits = dict(zip(problem.names, problem.arrays.max_change[0].tolist(), strict=True))
+    limits = replace(problem.limits, max_change={key: limit for key, limit in own_limits.items() if limit < np.inf})
+    current = {**problem.current, name: unused}
+    return replace(problem, protocols=(*problem.specs, idle), current=current, limits=limits, allow_idle=False)
+
+
+def _corners(matching: Matching) -> FloatArray:
+    """Totals bought at which a slope changes, from the least that must be bought to the best."""
+    least = max(0.0, matching.to_fill)
+    ends = np.concatenate([matching.buys.ends, matching.sells.ends + matching.to_fill])
+    inner = np.sort(ends[(ends > least + matching.dust) & (ends < matching.bought - matching.dust)])
+    corners = np.concatenate([[least], inner, [max(matching.bought, least)]])
+    keep = np.concatenate([[True], np.diff(corners) > matching.dust])
+    return np.asarray(corners[keep])
+
+
+def _area(
+    ends: FloatArray,
+    slope: FloatArray,
+    amount: FloatArray,
+) -> FloatArray:
+    """Sum of slope * width over the first `amount` of the pieces."""
+    at, whole = np.concatenate([[0.0], ends]), np.concatenate([[0.0], np.cumsum(slope * np.diff(ends, prepend=0.0))])
+    return np.asarray(np.interp(amount, at, whole))

@@ -1,0 +1,80 @@
+"""What each limit costs: the same problem solved with that limit alone taken away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..errors import Infeasible
+from ..formulation import complete
+from ..problem import AllocationProblem, Limits
+from .result import Allocation
+
+
+@dataclass(frozen=True)
+class LimitCost:
+    """`usd_per_hour` more would be earned (costs taken off) without the limit `name`, all others kept."""
+
+    name: str
+    usd_per_hour: float
+
+
+def widened(problem: AllocationProblem) -> AllocationProblem:
+    """`problem` with nothing that limits change: no max change, turnover, count or size of moves, no holds."""
+    limits = problem.limits
+    return replace(problem, limits=Limits(groups=limits.groups, allow_one_unit=limits.allow_one_unit))
+
+
+def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
+    """The problem once for every limit that is set, with that one taken away."""
+    limits, result = problem.limits, {}
+
+    def changed(**change: object) -> AllocationProblem:
+        return replace(problem, limits=replace(limits, **change))  # type: ignore[arg-type]
+
+    if limits.max_change is not None:
+        result["max_change"] = changed(max_change=None)
+    if limits.max_turnover is not None:
+        result["turnover"] = changed(max_turnover=None)
+    if limits.max_moves is not None:
+        result["max_moves"] = changed(max_moves=None)
+    if limits.min_move > 0.0:
+        result["min_move"] = changed(min_move=0.0)
+    if limits.min_gain > 0.0:
+        result["min_gain"] = changed(min_gain=0.0)
+    held = limits.held
+    for name in problem.names:
+        if limits.held_until(name, problem.periods):
+            rest = {k: v for k, v in held.items() if k != name} if isinstance(held, dict) else set(held) - {name}
+            result[f"held {name}"] = changed(held=rest)
+    for group in limits.groups:
+        result[f"group {group.name}"] = changed(groups=tuple(g for g in limits.groups if g is not group))
+    if problem.reserve > 0.0:
+        result["reserve"] = replace(problem, reserve=0.0)
+    if problem.capacity is not None:
+        for key in problem.resources:
+            specs = [replace(s, uses={k: v for k, v in s.uses.items() if k != key}) for s in problem.specs]
+            rest_resources = {k: v for k, v in problem.resources.items() if k != key}
+            result[f"resource {key}"] = replace(problem, protocols=specs, resources=rest_resources)
+    return result
+
+
+def limit_costs(plan: Allocation) -> tuple[LimitCost, ...]:
+    """Cost of every limit that is set, dearest first, then by name; measured in the plan's own objective."""
+    from .allocate import allocate
+
+    here = objective(plan)
+    costs = []
+    for name, problem in without_each(plan.problem).items():
+        try:
+            freed = objective(allocate(problem))
+        except Infeasible:
+            continue  # without the reserve, capacity that may not be idle would have to be filled
+        gain = (freed - here) / plan.problem.horizon_hours
+        costs.append(LimitCost(name, gain if gain > 1e-9 * abs(here) / plan.problem.horizon_hours else 0.0))
+    return tuple(sorted(costs, key=lambda cost: (-cost.usd_per_hour, cost.name)))
+
+
+def objective(plan: Allocation) -> float:
+    """The plan's objective (USD over the horizon), risk terms included."""
+    program = plan.program
+    return program.objective(complete(plan.problem, program, plan.schedule))

@@ -1,0 +1,107 @@
+"""One rule of a problem loosened by an amount: the problem a conflict's way out leads to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..errors import InvalidInput
+from ..problem import AllocationProblem, ProtocolSpec
+
+
+def relax(problem: AllocationProblem, rule: str, amount: float) -> AllocationProblem:
+    """`problem` with the rule of that name (see Conflict.relaxations) loosened by `amount`; a held one is released."""
+    kind, _, subject = rule.partition(" ")
+    if kind not in _RELAX:
+        raise InvalidInput(f"no rule {rule!r} to relax; rules are {', '.join(_RELAX)}")
+    return _RELAX[kind](problem, subject, amount)
+
+
+def _limits(problem: AllocationProblem, **changes: object) -> AllocationProblem:
+    return replace(problem, limits=replace(problem.limits, **changes))  # type: ignore[arg-type]
+
+
+def _relax_capacity(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+    if subject == "lower":
+        return replace(problem, capacity=(problem.capacity or 0.0) - amount)
+    return replace(problem, capacity=(problem.capacity or 0.0) + amount)
+
+
+def _relax_turnover(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+    limit = problem.limits.max_turnover
+    more = tuple(value + amount for value in limit) if isinstance(limit, tuple) else limit + amount  # type: ignore[operator]
+    return _limits(problem, max_turnover=more)
+
+
+def _relax_max_change(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+    limit = problem.limits.max_change
+    if isinstance(limit, dict):
+        return _limits(problem, max_change=limit | {subject: limit[subject] + amount})
+    if isinstance(limit, tuple):
+        if subject:
+            raise InvalidInput(f"max_change is per period, for all protocols: it cannot be raised for {subject} alone")
+        return _limits(problem, max_change=tuple(value + amount for value in limit))
+    if not subject:
+        return _limits(problem, max_change=limit + amount)  # type: ignore[operator]
+    table = {name: limit + amount * (name == subject) for name in problem.names}  # type: ignore[operator]
+    return _limits(problem, max_change=table)
+
+
+def _relax_held(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+    held = problem.limits.held
+    if isinstance(held, dict):
+        return _limits(problem, held={name: until for name, until in held.items() if name != subject})
+    return _limits(problem, held=frozenset(held) - {subject})
+
+
+def _relax_group(key: str) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
+    def change(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+        groups = tuple(
+            replace(group, **{key: type(getattr(group, key))(getattr(group, key) + amount)})
+            if group.name == subject
+            else group
+            for group in problem.limits.groups
+        )
+        return _limits(problem, groups=groups)
+
+    return change
+
+
+def _relax_spec(key: str, sign: float) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
+    def relaxed(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+        def eased(value: float) -> float:
+            return max(0.0, value + sign * amount)
+
+        specs: list[ProtocolSpec] = []
+        for spec in problem.specs:
+            if spec.name == subject and key == "lock_in":
+                assert spec.lock_in is not None
+                spec = replace(spec, lock_in=replace(spec.lock_in, share=eased(spec.lock_in.share)))
+            elif spec.name == subject and key == "decrease_floor":
+                in_force = min(problem.current[subject], spec.decrease_floor)
+                spec = replace(spec, decrease_floor=eased(in_force))
+            elif spec.name == subject:
+                change: dict[str, Any] = {key: eased(getattr(spec, key))}
+                spec = replace(spec, **change)
+            specs.append(spec)
+        return replace(problem, protocols=tuple(specs))
+
+    return relaxed
+
+
+_RELAX: dict[str, Callable[[AllocationProblem, str, float], AllocationProblem]] = {
+    "capacity": _relax_capacity,
+    "turnover": _relax_turnover,
+    "max_moves": lambda p, s, a: _limits(p, max_moves=(p.limits.max_moves or 0) + math.ceil(a)),
+    "resource": lambda p, s, a: replace(p, resources={**p.resources, s: p.resources[s] + a}),
+    "group": _relax_group("max_share"),
+    "active": _relax_group("max_active"),
+    "held": _relax_held,
+    "max_change": _relax_max_change,
+    "max_share": _relax_spec("max_share", 1.0),
+    "min_share": _relax_spec("min_share", -1.0),
+    "lock_in": _relax_spec("lock_in", -1.0),
+    "decrease_floor": _relax_spec("decrease_floor", -1.0),
+}

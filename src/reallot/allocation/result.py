@@ -1,0 +1,255 @@
+"""The answer in domain words: shares, moves, money, prices, certificate and reasons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..problem import AllocationProblem
+from ..problem.arrays import FloatArray, IntArray
+from ..problem.objective import Value, turnover, value
+from ..program import Certificate, LinearProgram
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..solvers.interface.result import Unmet
+    from ..solvers.single_period.concave_curves import Matching
+
+
+class Price(NamedTuple):
+    """Earnings per hour (USD/h) for one unit of a limit: `low` for one more, `high` for the last one.
+
+    The two differ at a kink. Infinite where the limit cannot move that way: low -inf, high inf.
+    """
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Move:
+    """One protocol's change in the first period.
+
+    gain is the change of its earnings over the horizon (USD), cost what the change itself costs (USD).
+    """
+
+    protocol: str
+    before: float
+    after: float
+    gain: float
+    cost: float
+
+    @property
+    def change(self) -> float:
+        """after - before, as a share of capacity."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """A certified plan. Shares are fractions of capacity, earnings USD/h, costs and benefits USD over the horizon.
+
+    problem        the question
+    schedule       shares (periods, protocols); the first row is the plan, later rows are what it looks ahead to
+    status         "optimal", or "stopped" where a time limit ended the search with a feasible plan
+    solver, solver_reason
+                   who answered, and why that one
+    certificate    residuals and gap, computed without trusting the solver
+    can_stay       True where the present shares meet every rule
+    notes          what else is worth knowing: unreachable protocols, jumps past max change, a plan set aside
+    timings        seconds spent: formulate, solve, certify, total
+    """
+
+    problem: AllocationProblem
+    schedule: FloatArray
+    status: str
+    solver: str
+    solver_reason: str
+    certificate: Certificate
+    can_stay: bool
+    notes: tuple[str, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def program(self) -> LinearProgram:
+        """The linear program of the problem; made when asked for where the answer did not need it."""
+        from ..formulation import formulate
+
+        return formulate(self.problem)
+
+    @cached_property
+    def shares(self) -> pd.Series[float]:
+        """The split to apply now, a pandas Series by protocol name."""
+        import pandas as pd
+
+        return pd.Series(self.schedule[0], index=list(self.problem.names), name="share")
+
+    @cached_property
+    def value(self) -> Value:
+        """Earnings and costs of the plan, by period and protocol."""
+        return value(self.problem, self.schedule)
+
+    @cached_property
+    def stay_value(self) -> Value:
+        """Earnings of the present shares held throughout, on the same footing (no moves, so no costs)."""
+        return value(self.problem, self.problem.arrays.staying)
+
+    @property
+    def earnings_per_hour(self) -> float:
+        """Expected earnings of the plan, mean over the horizon, USD/h, costs not taken off."""
+        return self.value.earnings_per_hour
+
+    @property
+    def improvement_per_hour(self) -> float:
+        """earnings_per_hour less what staying earns, USD/h."""
+        return self.earnings_per_hour - self.stay_value.earnings_per_hour
+
+    @property
+    def cost(self) -> float:
+        """Costs of all moves over the horizon, USD: proportional, fees and warm-up."""
+        return self.value.cost
+
+    @property
+    def net_benefit(self) -> float:
+        """Worth of the plan less the worth of staying over the horizon, USD: horizon * improvement - cost."""
+        return self.value.net - self.stay_value.net
+
+    @cached_property
+    def turnover(self) -> float:
+        """Half of the sum of absolute changes now, idle capacity counted as one more place."""
+        return float(turnover(self.problem, self.schedule)[0])
+
+    @property
+    def idle(self) -> float:
+        """Capacity, less the reserve, that the plan leaves unused; 0 where there is no capacity."""
+        available = self.problem.available
+        return 0.0 if available is None else max(0.0, available - float(self.schedule[0].sum()))
+
+    @cached_property
+    def moves(self) -> tuple[Move, ...]:
+        """What changes now, in the protocols' order; empty where the plan is to stay."""
+        return self.moves_of(self.moved)
+
+    @cached_property
+    def moved(self) -> IntArray:
+        """Positions of the protocols that change now, in order."""
+        moved: IntArray = (self.schedule[0] != self.problem.arrays.current).nonzero()[0]
+        return moved
+
+    def moves_of(self, places: IntArray) -> tuple[Move, ...]:
+        """The moves of the protocols at these positions."""
+        names = self.problem.names
+        return tuple([Move(names[i], *numbers) for i, *numbers in self.changes_of(places)])
+
+    def changes_of(self, places: IntArray) -> Iterator[tuple[int, float, float, float, float]]:
+        """Position, share before and after, gain and cost (USD over the horizon) of these protocols."""
+        plan, stay = self.value, self.stay_value
+        gain = (plan.earnings[:, places] - stay.earnings[:, places]).sum(axis=0) * plan.hours
+        cost = plan.costs[:, places].sum(axis=0)
+        columns = (places, self.problem.arrays.current[places], self.schedule[0, places], gain, cost)
+        return zip(*(column.tolist() for column in columns), strict=True)
+
+    @cached_property
+    def matching(self) -> Matching | Unmet:
+        """What the exact path bought and sold, with the slopes around it; only where that path does not decline."""
+        from ..solvers.single_period.concave_curves import match
+
+        return match(self.problem)
+
+    @cached_property
+    def prices(self) -> dict[str, Price]:
+        """Price of every shared limit, and of every protocol's own limit that binds, USD/h per unit, by name.
+
+        With fees, units or other choices: the prices given these choices.
+        """
+        from .shadow_prices import prices
+
+        return prices(self)
+
+    @cached_property
+    def reasons(self) -> tuple[str, ...]:
+        """Why this plan, in a few sentences; `explain` says more."""
+        from .reasons import reasons
+
+        return reasons(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A DataFrame by protocol: today, plan, change (shares), gain and cost (USD over the horizon)."""
+        import pandas as pd
+
+        gain = ((self.value.earnings - self.stay_value.earnings) * self.value.hours).sum(axis=0)
+        current = self.problem.arrays.current
+        return pd.DataFrame(
+            {
+                "today": current,
+                "plan": self.schedule[0],
+                "change": self.schedule[0] - current,
+                "earnings_per_hour": self.value.earnings[0],
+                "gain": gain,
+                "cost": self.value.costs.sum(axis=0),
+            },
+            index=pd.Index(self.problem.names, name="protocol"),
+        )
+
+    def schedule_frame(self) -> pd.DataFrame:
+        """Shares of every period: a DataFrame (periods, protocols)."""
+        import pandas as pd
+
+        index = pd.RangeIndex(self.problem.periods, name="period")
+        return pd.DataFrame(self.schedule, index=index, columns=list(self.problem.names))
+
+    def plot(self) -> Any:
+        """A matplotlib Figure: shares today and planned, with the reasons; needs the extra `plot`."""
+        from ..plots.plan import plan_figure
+
+        return plan_figure(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain values, ready for JSON; a price without a finite end has None there."""
+        certificate = asdict(self.certificate)
+        return {
+            "status": self.status,
+            "shares": {name: float(share) for name, share in zip(self.problem.names, self.schedule[0], strict=True)},
+            "moves": [asdict(move) | {"change": move.change} for move in self.moves],
+            "earnings_per_hour": self.earnings_per_hour,
+            "improvement_per_hour": self.improvement_per_hour,
+            "cost": self.cost,
+            "net_benefit": self.net_benefit,
+            "turnover": self.turnover,
+            "idle": self.idle,
+            "prices": {name: [_finite(end) for end in price] for name, price in self.prices.items()},
+            "certificate": certificate,
+            "solver": self.solver,
+            "solver_reason": self.solver_reason,
+            "reasons": list(self.reasons),
+            "notes": list(self.notes),
+            "timings": dict(self.timings),
+        }
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """`to_dict` as JSON text."""
+        import json
+
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    def _repr_html_(self) -> str:
+        frame = self.to_frame().style.format("{:.4g}").to_html() if _has_jinja() else self.to_frame().to_html()
+        lines = "".join(f"<li>{reason}</li>" for reason in self.reasons)
+        return f"<div>{frame}<ul>{lines}</ul><small>{self.solver}: {self.certificate}</small></div>"
+
+    def __str__(self) -> str:
+        return "\n".join([self.to_frame().round(4).to_string(), "", *(f"- {reason}" for reason in self.reasons)])
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _has_jinja() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("jinja2") is not None

@@ -1,0 +1,151 @@
+"""session(problem): one problem decided again and again, its programs kept hot in HiGHS from one time to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Infeasible, InvalidInput, SolverFailed, near_miss
+from ..formulation import formulate
+from ..formulation.update_program import formulate_again
+from ..problem import AllocationProblem
+from ..problem.update import changed
+from ..program import LinearProgram, Solution
+from ..solvers.backends import Backend, choose
+from .allocate import allocate
+from .answering import Solve
+from .decide import by_program
+from .result import Allocation
+
+if TYPE_CHECKING:
+    from ..solvers.programs.highs import HighsModel
+
+SOLVERS = ("highs", "auto")
+
+
+class Session:
+    """A problem, and the HiGHS models of its last decision; made by `session`.
+
+    problem  as it stands after all changes
+    """
+
+    def __init__(self, problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> None:
+        self.problem = problem
+        self._solver = solver
+        self._time_limit_seconds = time_limit_seconds
+        self._models: list[HighsModel] = []
+        self._formulated: tuple[AllocationProblem, LinearProgram] | None = None
+        self._kept = ""
+
+    def change(self, **changes: Any) -> Session:
+        """Other values of the problem's fields from here on (rates, current, limits, capacity ...); this session.
+
+        rates (USD/h, one number or one per period), current and resources are by name, and names left out keep what
+        they had; every other field is replaced as a whole. Raises InvalidInput, naming the near miss, and then
+        nothing has changed.
+        """
+        self.problem = changed(self.problem, **changes)
+        return self
+
+    def solve(self) -> Allocation:
+        """The plan that `allocate` gives for the problem as it stands; solver_reason says what was kept.
+
+        Raises what `allocate` raises; the session can go on all the same.
+        """
+        backend, reason = choose(self.problem, self._solver)
+        if backend.name != "highs":
+            return allocate(self.problem, solver=self._solver, time_limit_seconds=self._time_limit_seconds)
+        warm = bool(self._models)
+        try:
+            return self._decide(backend, reason)
+        except (Infeasible, SolverFailed) as error:
+            if not warm or getattr(error, "conflict", None) is not None:
+                raise
+        # a basis that is kept for long is no reason to fail: once more, from scratch
+        self._models.clear()
+        return self._decide(backend, reason)
+
+    def _decide(self, backend: Backend, reason: str) -> Allocation:
+        started = perf_counter()
+        program = self._program()
+        formulated = perf_counter() - started
+        plan = by_program(self.problem, backend, reason, self._keeping(), program=program)
+        total = formulated + plan.timings["total"]
+        timings = {**plan.timings, "formulate": formulated, "total": total}
+        told = replace(plan, solver_reason=f"{reason}; {self._kept}", timings=timings)
+        vars(told)["program"] = program
+        return told
+
+    def _program(self) -> LinearProgram:
+        program = None if self._formulated is None else formulate_again(self.problem, *self._formulated)
+        program = formulate(self.problem) if program is None else program
+        self._formulated = self.problem, program
+        return program
+
+    def _keeping(self) -> Solve:
+        """What solves the programs of one decision, each in a model of its own: they come in the same order again.
+
+        The first is the problem's program; those after it polish an answer in whole numbers and settle ties.
+        """
+        from ..solvers.programs.highs import HighsModel
+
+        models, places = self._models, count()
+
+        def solve(program: LinearProgram) -> Solution:
+            place = next(places)
+            held = models[place].program if place < len(models) else None
+            new = None if held is None else models[place].change_program(program)
+            if new is None:
+                del models[place:]
+                models.append(HighsModel(program, time_limit_seconds=self._time_limit_seconds))
+            if place == 0:
+                self._kept = _in_words(held, program, new)
+            elif not (models[place].is_mixed_integer or models[place - 1].is_mixed_integer):
+                # ties are settled among the optima: the one just found is a good place to start
+                models[place].start_at_basis_of(models[place - 1])
+            return models[place].solve()
+
+        return solve
+
+
+def session(problem: AllocationProblem, *, solver: str = "highs", time_limit_seconds: float | None = None) -> Session:
+    """A Session: `problem` decided again and again as rates, shares and limits change, with HiGHS kept hot.
+
+    Each answer is the certified Allocation that `allocate(problem, solver="highs")` gives, sooner: only what differs
+    is formulated and handed over, and a linear program starts from its last optimum. A search over whole numbers
+    starts afresh. Where the shape of the program changes (a fee appears) it is built again, and solver_reason says so.
+
+    solver  "highs"; or "auto", which sorts afresh where sorting is exact (that is faster than any hot start)
+    time_limit_seconds
+            for each search, as in `allocate`
+
+    Raises InvalidInput for other solvers: only HiGHS is kept.
+
+    >>> from reallot import AllocationProblem, Limits
+    >>> problem = AllocationProblem(
+    ...     {"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}, limits=Limits(max_change=0.2))
+    >>> live = session(problem)
+    >>> live.solve().shares.round(9).to_dict()
+    {'relay': 0.5, 'compute': 0.5}
+    >>> plan = live.change(rates={"relay": 0.5}).solve()
+    >>> plan.shares.round(9).to_dict(), plan.solver_reason
+    ({'relay': 0.1, 'compute': 0.9}, 'asked for; HiGHS model kept: 1 gains changed')
+    """
+    if solver not in SOLVERS:
+        raise InvalidInput(f"solver is {solver!r}; a session keeps HiGHS: {near_miss(solver, SOLVERS)}")
+    return Session(problem, solver, time_limit_seconds)
+
+
+def _in_words(held: LinearProgram | None, program: LinearProgram, changed: Mapping[str, int] | None) -> str:
+    """What was kept of the model that held another program: `changed` counts numbers, None is another shape."""
+    if held is None:
+        return "HiGHS model built"
+    if changed is None:
+        new, old = ({*each.column_slices, *each.row_slices} for each in (program, held))
+        differs = [f"{name} is new" for name in sorted(new - old)] + [f"{name} is gone" for name in sorted(old - new)]
+        return f"HiGHS model built again: {', '.join(differs) or 'rows or columns are others'}"
+    counts = [f"{number} {what}" for what, number in changed.items() if number]
+    return f"HiGHS model kept: {', '.join(counts)} changed" if counts else "HiGHS model kept as it is"

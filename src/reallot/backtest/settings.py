@@ -1,0 +1,176 @@
+"""Setting: what a backtest charges, forbids and shows; the default is the reference problem."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Literal
+
+import numpy as np
+
+from ..errors import InvalidInput, near_miss
+from ..policy.base import Terms
+from ..problem import AllocationProblem, Limits, ProtocolSpec
+from ..problem.validation import by_name, known_names, number, whole
+from ..text.durations import length
+from .table import FloatArray, RateTable
+
+COST_DAYS = 0.1
+EXPLORE = ("floor", "probes", "none")
+SHORTEST_HOURS = 1e-9
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a backtest is run. Shares are fractions of capacity and sum to 1.
+
+    start         shares before the first step, by name, all of them; None is the equal split
+    limits        Limits of every step; by default at most 0.2 moves in one step
+    cost_days     cost of moving everything once, in days of the equal split's mean earnings over the whole table: a
+                  unit of share moved costs cost_days * 24 * (mean of all rates) USD; 0.1 where neither is given
+    cost_usd      USD for a unit of share moved, in place of cost_days
+    move_fee      USD for every alternative whose share changes in a step
+    hold          time for which a share stays after a change: a timedelta, seconds or a text such as "15m"
+    max_per_hour  most steps with a change in any hour; None is no limit
+    data_lag      steps from a reading to the first decision that knows it: with 1, step t is decided on rows before t;
+                  0 looks at the step that is decided, and so into the future
+    noise         relative standard deviation of readings (not of quotes), drawn from `seed`
+    feedback      "full", or "bandit": only what holds at least `least` share is read, the rest is NaN
+    explore       how policies see the rest under bandit feedback: "floor", a least share of min(0.5 %, 5 % / n) for
+                  every alternative that may hold any, set in the first step where the start lacks it; "probes", 1 % (or
+                  `least`) for an hour where it may pay, for shares that cannot be as small as floors; or "none".
+                  Neither never nor the optimum has floors, and policies that are told the future have no probes
+    min_share, max_share
+                  bounds of shares: one number for each alternative, or by name
+
+    Raises InvalidInput. Earnings are always counted at the rates of the table, whatever was read.
+    """
+
+    start: Mapping[str, float] | None = None
+    limits: Limits = field(default_factory=lambda: Limits(max_turnover=0.2))
+    cost_days: float | None = None
+    cost_usd: float | None = None
+    move_fee: float = 0.0
+    hold: timedelta | float | str = timedelta(0)
+    max_per_hour: int | None = None
+    data_lag: int = 1
+    noise: float = 0.0
+    seed: int = 0
+    feedback: Literal["full", "bandit"] = "full"
+    explore: Literal["floor", "probes", "none"] = "floor"
+    least: float = 1e-6
+    min_share: float | Mapping[str, float] = 0.0
+    max_share: float | Mapping[str, float] = 1.0
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        if self.cost_days is not None and self.cost_usd is not None:
+            raise InvalidInput("cost_days and cost_usd say the same thing twice; give one of them")
+        for key in ("cost_days", "cost_usd"):
+            value = getattr(self, key)
+            put(self, key, None if value is None else number(value, key, 0.0))
+        for key in ("move_fee", "noise", "least"):
+            put(self, key, number(getattr(self, key), key, 0.0))
+        put(self, "hold", length(self.hold, "hold"))
+        put(self, "data_lag", whole(self.data_lag, "data_lag (steps)", 0))
+        put(self, "seed", whole(self.seed, "seed", 0))
+        if self.max_per_hour is not None:
+            put(self, "max_per_hour", whole(self.max_per_hour, "max_per_hour", 0))
+        if self.feedback not in ("full", "bandit"):
+            raise InvalidInput(f"feedback is {self.feedback!r}; give 'full' or 'bandit'")
+        if self.explore not in EXPLORE:
+            raise InvalidInput(f"explore is {self.explore!r}; {near_miss(str(self.explore), EXPLORE)}")
+        if not isinstance(self.limits, Limits):
+            raise InvalidInput(f"limits is {self.limits!r}; give Limits(max_turnover=...)")
+        for key in ("max_turnover", "max_change"):
+            if isinstance(getattr(self.limits, key), tuple):
+                raise InvalidInput(f"{key} has one number per period; a backtest needs one for every step")
+        if isinstance(self.limits.held, dict):
+            raise InvalidInput("held is until a period; in a backtest, name what is held throughout")
+
+    def move_cost(self, table: RateTable) -> float:
+        """USD for a unit of share moved, over this table."""
+        if self.cost_usd is not None:
+            return self.cost_usd
+        days = COST_DAYS if self.cost_days is None else self.cost_days
+        cost = days * 24.0 * float(table.rates.mean())
+        if cost < 0.0:
+            raise InvalidInput(
+                f"{table.name}: the mean rate is {table.rates.mean():g} USD/h, below 0, and cannot price a move; "
+                "give cost_usd"
+            )
+        return cost
+
+    def terms(self, table: RateTable) -> Terms:
+        """What a policy is told once."""
+        low, high = _bounds(self.min_share, table, "min_share"), _bounds(self.max_share, table, "max_share")
+        return Terms(
+            table.names,
+            table.step_hours,
+            self.move_cost(table),
+            self.move_fee,
+            self.limits,
+            tuple(low),
+            tuple(high),
+            length(self.hold).total_seconds() / 3600.0,
+        )
+
+    def shares(self, table: RateTable) -> FloatArray:
+        """(n,) shares before the first step."""
+        if self.start is None:
+            return np.full(len(table.names), 1.0 / len(table.names))
+        start = by_name(self.start, "start")
+        known_names(start, table.names, "start")
+        missing = [name for name in table.names if name not in start]
+        if missing:
+            raise InvalidInput(f"start does not say where {missing[0]!r} stands; give 0 if it holds nothing")
+        shares = np.array([number(start[name], f"start {name}", 0.0, 1.0) for name in table.names])
+        if abs(shares.sum() - 1.0) > 1e-9:
+            raise InvalidInput(f"start sums to {shares.sum():.9g}; shares are fractions of capacity and sum to 1")
+        return shares
+
+    def problem(self, table: RateTable) -> AllocationProblem:
+        """One step from the start, as a problem; rates are 0 until values take their place."""
+        low, high = _bounds(self.min_share, table, "min_share"), _bounds(self.max_share, table, "max_share")
+        cost, shares = self.move_cost(table) / 2.0, self.shares(table)  # given and taken: half each
+        for name, least, share, most in zip(table.names, low, shares.tolist(), high, strict=True):
+            if not least - 1e-9 <= share <= most + 1e-9:
+                raise InvalidInput(
+                    f"{name} starts with {share:g}, outside of its bounds {least:g} to {most:g}; "
+                    "give a start within the bounds"
+                )
+        specs = [
+            ProtocolSpec(name, 0.0, min_share=least, max_share=most, move_cost=cost, move_fee=self.move_fee)
+            for name, least, most in zip(table.names, low, high, strict=True)
+        ]
+        return AllocationProblem(specs, dict(zip(table.names, shares.tolist(), strict=True)), limits=self.limits)
+
+    def whole_problem(self, table: RateTable) -> AllocationProblem:
+        """The whole table as one problem, a period for each step. Hold and budget are not in it: a step may do more."""
+        rates = {name: tuple(table.rates[:, i].tolist()) for i, name in enumerate(table.names)}
+        return replace(
+            self.problem(table), horizon_hours=table.steps * table.step_hours, periods=table.steps, rates=rates
+        )
+
+    def hold_steps(self, table: RateTable) -> int:
+        """Steps for which a share stays after a change."""
+        return math.ceil(length(self.hold).total_seconds() / 3600.0 / table.step_hours - SHORTEST_HOURS)
+
+    def readings(self, table: RateTable) -> FloatArray:
+        """(steps, n) what is read of the rates: with noise, drawn row after row, so that none hangs on what follows."""
+        if self.noise == 0.0:
+            return table.rates
+        drawn = np.random.default_rng(self.seed).standard_normal(table.rates.shape)
+        result: FloatArray = table.rates * (1.0 + self.noise * drawn)
+        return result
+
+
+def _bounds(given: float | Mapping[str, float], table: RateTable, what: str) -> list[float]:
+    if not hasattr(given, "items"):
+        return [number(given, what, 0.0, 1.0)] * len(table.names)
+    by = by_name(given, what)
+    known_names(by, table.names, what)
+    free = 0.0 if what == "min_share" else 1.0
+    return [number(by.get(name, free), f"{what} {name}", 0.0, 1.0) for name in table.names]

@@ -1,0 +1,61 @@
+"""A ledger as the commands see it from outside: read while an engine may be running, asked by its box of requests."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..engine.ledger.folder import read_journal
+from ..engine.ledger.history import History
+from ..engine.ledger.history_place import place_of
+from ..engine.ledger.history_store import HistoryStore
+from ..engine.ledger.schema import NewerSchema
+from ..engine.ledger.sqlite_journal import SqliteJournal
+from ..errors import DataError, InvalidInput
+
+
+class Books:
+    """What a ledger says, for reading only."""
+
+    def __init__(self, folder: Path, journal: SqliteJournal) -> None:
+        self.folder, self.journal = folder, journal
+        self._history: HistoryStore | None = None
+
+    @property
+    def history(self) -> HistoryStore:
+        """The readings, wherever they are; opened when asked for. Raises DataError, ConfigurationError."""
+        if self._history is None:
+            self._history = _history(self.folder)
+        return self._history
+
+    def close(self) -> None:
+        """Lets go of both."""
+        self.journal.close()
+        if self._history is not None:
+            self._history.close()
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[Books]:
+    """The ledger in this folder; raises InvalidInput where there is none, DataError where it cannot be read."""
+    if not (folder / "journal.db").is_file():
+        raise InvalidInput(f"{folder}: there is no ledger here; give its folder, as --ledger FOLDER")
+    books = Books(folder, read_journal(folder))
+    try:
+        yield books
+    finally:
+        books.close()
+
+
+def _history(folder: Path) -> HistoryStore:
+    if (place := place_of(folder)) is not None:
+        from ..engine.ledger.postgres_history import PostgresHistory
+
+        return PostgresHistory(place.variable, schema=place.schema)
+    path = folder / "history.db"
+    try:
+        return History(path, read_only=True) if path.is_file() else History()
+    except (sqlite3.Error, NewerSchema) as error:
+        raise DataError(f"{path}: {error}") from error

@@ -1,0 +1,306 @@
+"""The command line: decisions, backtests, and all that is around a running engine. One clear line an error."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError, Infeasible, InvalidInput, OrchestrationError, SolverFailed
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from ..allocation.result import Allocation
+    from ..problem import AllocationProblem
+
+PLANNED, BAD_INPUT, INFEASIBLE, FAILED = 0, 2, 3, 4
+
+EXIT_CODES = "exit codes: 0 planned, 2 bad input, 3 no plan meets all rules, 4 the solver failed"
+RUN_CODES = (
+    "exit codes: 0 ended, or stopped between two steps or after finishing one; 2 bad input; 3 nothing is possible now; "
+    "5 stopped, and the step under way was put back; 6 stopped at once by a second signal: the next start ends it"
+)
+LEDGER = Path("ledger")
+MODES = ("observe", "advise", "confirm", "automatic")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 planned, 2 bad input, 3 infeasible, 4 solver failed."""
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = _guarded(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # the reader (head, less) has gone: what is left must not be written at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PLANNED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _guarded(options: argparse.Namespace) -> int:
+    """The command's exit code; the library's errors become one line, and JSON where that was asked for."""
+    as_json = getattr(options, "json", False)
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except InvalidInput as error:
+        return _complain(error, "invalid", BAD_INPUT, as_json)
+    except Infeasible as error:
+        return _complain(error, "infeasible", INFEASIBLE, as_json)
+    except SolverFailed as error:
+        return _complain(error, "failed", FAILED, as_json)
+    except ConfigurationError as error:
+        return _complain(error, "invalid", BAD_INPUT, as_json)
+    except OrchestrationError as error:
+        return _complain(error, "impossible", INFEASIBLE, as_json)
+    except MemoryError:
+        return _complain(InvalidInput("the problem does not fit into memory"), "invalid", BAD_INPUT, as_json)
+
+
+def _complain(error: Exception, status: str, code: int, as_json: bool) -> int:
+    from .plan_text import shown
+
+    lead = "no plan meets all rules: " if isinstance(error, Infeasible) else ""
+    print(f"reallot: {lead}{' '.join(shown(line) for line in str(error).splitlines())}", file=sys.stderr)
+    if as_json:
+        answer: dict[str, Any] = {"status": status, "message": str(error)}
+        if isinstance(error, Infeasible):
+            answer["conflict"] = _plain(error.conflict)
+        print(json.dumps(answer, indent=2))
+    return code
+
+
+def _plain(value: Any) -> Any:
+    """A record as JSON can carry it; an infinite number is None."""
+    from dataclasses import asdict, is_dataclass
+
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _solve(options: argparse.Namespace) -> int:
+    problem = _read(options)
+    if options.write_lp is not None:
+        _write_program(problem, options.write_lp)
+    plan = _allocate(problem, options)
+    if options.json:
+        print(plan.to_json())
+    else:
+        from .plan_text import Screen, plan_text
+
+        print(plan_text(plan, Screen.of(sys.stdout)))
+    return PLANNED
+
+
+def _explain(options: argparse.Namespace) -> int:
+    if str(options.problem) == "LAST":
+        return _late("explain_last", "last")(options)
+    if options.ledger != LEDGER or options.plan is not None:
+        raise InvalidInput("--ledger and --plan are for decisions that were made: reallot explain LAST")
+    from ..allocation.explain import explain
+
+    why = explain(_allocate(_read(options), options))
+    print(json.dumps(_plain(why.to_dict()), indent=2) if options.json else why)
+    return PLANNED
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo import case_text, demo_text, write_plot
+
+    if options.toml:
+        print(case_text(), end="")
+    else:
+        print(demo_text(sys.stdout))
+    if options.plot is not None:
+        write_plot(options.plot)
+        print(f"wrote {options.plot}", file=sys.stderr)
+    return PLANNED
+
+
+def _late(module: str, name: str = "") -> Callable[[argparse.Namespace], int]:
+    """A command of its own file, imported when it is run."""
+
+    def command(options: argparse.Namespace) -> int:
+        from importlib import import_module
+
+        run: Callable[[argparse.Namespace], int] = getattr(import_module(f".{module}", __package__), name or module)
+        return run(options)
+
+    return command
+
+
+def _read(options: argparse.Namespace) -> AllocationProblem:
+    from ..problem.files import read_problem
+
+    return read_problem(options.problem)
+
+
+def _allocate(problem: AllocationProblem, options: argparse.Namespace) -> Allocation:
+    from ..allocation.allocate import allocate
+
+    return allocate(problem, solver=options.solver, time_limit_seconds=options.time_limit)
+
+
+def _write_program(problem: AllocationProblem, path: Path) -> None:
+    from ..formulation import formulate
+    from ..solvers.programs import pulp_cbc
+
+    program = formulate(problem)
+    try:
+        pulp_cbc.write(program, path)
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be written: {error.strerror or error}") from None
+    print(f"wrote {path}: {program.column_count} columns, {program.row_count} rows", file=sys.stderr)
+
+
+def _seconds(text: str) -> float:
+    """A time limit; argparse turns the error into its own message."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
+
+
+def _length(text: str) -> timedelta:
+    """A length of time above 0, such as 24h."""
+    from ..text.durations import RULE, length
+
+    try:
+        found = length(text)
+    except InvalidInput:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; {RULE}") from None
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time at all; {RULE}")
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .. import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="reallot",
+        description="Decides where shared capacity should earn next: certified, and explained.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"reallot {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    solve = commands.add_parser("solve", help="the best split for a problem in a file", epilog=EXIT_CODES)
+    solve.set_defaults(command=_solve)
+    _add_problem(solve)
+    solve.add_argument("--write-lp", metavar="FILE", type=Path, help="also write the program to a .lp or .mps file")
+
+    explain = commands.add_parser("explain", help="why that split: moves, stays, limits", epilog=EXIT_CODES)
+    explain.set_defaults(command=_explain)
+    _add_problem(explain, "a .toml or .json file, or LAST: the last decision of an engine, made again")
+    explain.add_argument("--plan", metavar="ID", help="with LAST: the decision on this plan instead")
+    _add_ledger(explain)
+
+    demo = commands.add_parser("demo", help="one real machine: plan, reasons and a picture")
+    demo.set_defaults(command=_demo)
+    demo.add_argument("--toml", action="store_true", help="print the machine's problem file instead, to start your own")
+    demo.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
+    _add_backtest(commands)
+    _add_running(commands)
+    return parser
+
+
+def _add_backtest(commands: Any) -> None:
+    """Policies over recorded rates."""
+    parser = commands.add_parser(
+        "backtest",
+        help="what policies would have earned over a recorded table of rates",
+        epilog="exit codes: 0 run, 2 bad input",
+    )
+    parser.set_defaults(command=_late("backtest"))
+    parser.add_argument("trace", type=Path, help="a .csv, .csv.gz or .parquet file: times, then a column of USD/h each")
+    parser.add_argument("--signal", metavar="FILE", type=Path, help="what was visible, where that is not what was paid")
+    parser.add_argument("--step-hours", metavar="H", help="hours of a step, where the first column holds numbers")
+    parser.add_argument(
+        "--cost-days", metavar="K", help="cost of moving everything, in days of the mean earnings (0.1 without it)"
+    )
+    parser.add_argument("--cost-usd", metavar="C", help="the same in USD")
+    parser.add_argument("--max-change", metavar="T", default="0.2", help="most that all may move in one step (0.2)")
+    parser.add_argument("--hold", metavar="LENGTH", default="0s", help="a share stays so long after a change: 15m, 2h")
+    parser.add_argument("--policy", metavar="NAME,...", help="which policies; all that are shipped without it")
+    parser.add_argument("--json", metavar="FILE", dest="json_file", help="also write the figures as JSON; - is stdout")
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
+
+
+def _add_running(commands: Any) -> None:
+    """The commands around a running engine."""
+    run = commands.add_parser("run", help="poll, decide, move and watch, as a config.toml says", epilog=RUN_CODES)
+    run.set_defaults(command=_late("run"))
+    run.add_argument("config", type=Path, help="a .toml file; ten.toml is shipped: ten simulated protocols")
+    run.add_argument("--once", action="store_true", help="one cycle only")
+    run.add_argument("--mode", choices=MODES, help="in place of the file's: how far it goes")
+    run.add_argument(
+        "--simulate", metavar="LENGTH", type=_length, help="simulated time, such as 24h, as fast as it goes"
+    )
+    run.add_argument("--ledger", metavar="FOLDER", type=Path, help="in place of the file's")
+    run.add_argument("--json-log", action="store_true", help="every change as a line of JSON, and nothing else")
+
+    report = commands.add_parser("report", help="what a period brought, from the ledger")
+    report.set_defaults(command=_late("report", "report"))
+    report.add_argument("--since", metavar="LENGTH", type=_length, default="24h", help="up to the newest reading (24h)")
+    report.add_argument("--json", action="store_true", help="the report as JSON")
+
+    history = commands.add_parser("history", help="every change of a share, from the ledger")
+    history.set_defaults(command=_late("report", "history"))
+    history.add_argument("--since", metavar="LENGTH", type=_length, help="up to the newest reading; all without it")
+    history.add_argument("--json", action="store_true", help="the changes as JSON")
+
+    confirm = commands.add_parser("confirm", help="say yes to the plan that waits")
+    confirm.set_defaults(command=_late("requests", "confirm"))
+    confirm.add_argument("plan", metavar="ID", help="the plan's id, as the log and history show it")
+
+    resume = commands.add_parser("resume", help="let an engine move again that halted")
+    resume.set_defaults(command=_late("requests", "resume"))
+
+    forget = commands.add_parser("forget", help="say that a protocol which is not configured any more has no share")
+    forget.set_defaults(command=_late("requests", "forget"))
+    forget.add_argument("name", metavar="NAME", help="the protocol, as the engine's alert names it")
+    for each in (report, history, confirm, resume, forget):
+        _add_ledger(each)
+
+    rollback = commands.add_parser("rollback", help="take back the last plan that was carried out")
+    rollback.set_defaults(command=_late("requests", "rollback"))
+    rollback.add_argument("config", type=Path, nargs="?", help="what runs; with it, done now where no engine runs")
+    rollback.add_argument("--ledger", metavar="FOLDER", type=Path, help="in place of the file's (or of ./ledger)")
+
+
+def _add_ledger(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ledger", metavar="FOLDER", type=Path, default=LEDGER, help="the ledger's folder (./ledger without it)"
+    )
+
+
+def _add_problem(parser: argparse.ArgumentParser, help_text: str = "a .toml or .json file") -> None:
+    parser.add_argument("problem", type=Path, help=help_text)
+    parser.add_argument(
+        "--solver", default="auto", help="auto (default), exact, highs, scipy, pulp, or pulp:NAME for one PuLP knows"
+    )
+    parser.add_argument("--json", action="store_true", help="the answer as JSON on standard output")
+    parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, help="stop a mixed-integer search then")

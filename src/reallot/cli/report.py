@@ -1,0 +1,106 @@
+"""reallot report and reallot history: what a ledger tells of the time behind."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+
+from ..engine.contracts.records import AllocationPlan, MonitorConfig
+from ..engine.ledger.history import Hour, Sample
+from ..engine.monitoring.hourly import WHOLE
+from ..errors import MonitoringError
+from ..orchestration.monitor import RealtimeMonitor
+from ..runtime.restore import polls
+from .ledger_reader import Books, reading
+from .live_table import final_table, report_text
+from .plan_text import Screen, shown, table
+
+MOST_POLLS, MOST_ALERTS, MOST_DECISIONS = 2_000_000, 1_000_000, 100_000
+LEAD = timedelta(hours=3)
+"""What came so long before a period is read too: moves are judged by the hours around them."""
+
+
+def report(options: argparse.Namespace) -> int:
+    """Prints what a period brought, up to the newest reading."""
+    with reading(options.ledger) as books:
+        end = books.history.last()
+        if end is None:
+            raise MonitoringError(f"{options.ledger}: there is no reading yet")
+        monitor = monitor_of(books, end - options.since - LEAD, end)
+        found = asyncio.run(monitor.generate_report(end - options.since, end))
+        first, last = _shares(books, end - options.since, end)
+    if options.json:
+        print(found.model_dump_json(indent=2))
+        return 0
+    screen = Screen.of(sys.stdout)
+    print(f"{final_table(found, first, last, screen)}\n\n{report_text(found)}")
+    return 0
+
+
+def monitor_of(books: Books, start: datetime, end: datetime) -> RealtimeMonitor:
+    """A monitor that knows what the ledger knows of a period."""
+    config = MonitorConfig(max_snapshots=MOST_POLLS, max_alerts=MOST_ALERTS)
+    monitor = RealtimeMonitor(config, changes=books.journal.changes)
+
+    async def fill() -> None:
+        for metrics in polls(books.history, start, end + timedelta(microseconds=1)):
+            await monitor.update_snapshot(metrics)
+
+    asyncio.run(fill())
+    monitor.remember_hours(books.history.hours(start, end))
+    for decision in reversed(books.journal.decisions(MOST_DECISIONS)):
+        if decision.verdict == "committed":
+            monitor.remember_plan(AllocationPlan.model_validate_json(decision.plan))
+    for alert in books.journal.alerts(MOST_ALERTS):
+        monitor.raise_alert(alert)
+        if alert.recovered_at is not None:
+            monitor.resolve_alert(alert.key)
+    return monitor
+
+
+def _shares(books: Books, start: datetime, end: datetime) -> tuple[dict[str, float], dict[str, float]]:
+    """Shares at the first and at the last reading of a period; the mean of an hour where that is what is left."""
+    first: dict[str, float] = {}
+    last: dict[str, float] = {}
+    raw = books.history.samples(start, end + timedelta(microseconds=1))
+    since = min((each.at for each in raw), default=end)
+    older: list[Hour | Sample] = [*books.history.hours(start, since - WHOLE)]
+    for each in [*older, *raw]:
+        if each.share is not None:
+            first.setdefault(each.protocol, each.share)
+            last[each.protocol] = each.share
+    return first, last
+
+
+def history(options: argparse.Namespace) -> int:
+    """Prints every change of a share that was asked for, newest last."""
+    with reading(options.ledger) as books:
+        since = None if options.since is None else (books.history.last() or datetime.now(UTC)) - options.since
+        changes = books.journal.changes(since)
+        alerts = [alert for alert in books.journal.alerts(20) if alert.recovered_at is None]
+        waiting = books.journal.waiting()
+    if options.json:
+        print(json.dumps([json.loads(change.model_dump_json()) for change in changes], indent=2))
+        return 0
+    rows = [["time (UTC)", "protocol", "from", "to", "kind", "outcome", "plan"]]
+    rows += [
+        [
+            f"{change.timestamp:%Y-%m-%d %H:%M:%S}",
+            shown(change.protocol),
+            f"{change.before:.3f}",
+            f"{change.after:.3f}",
+            change.kind.value,
+            change.outcome,
+            shown(change.plan_id),
+        ]
+        for change in changes
+    ]
+    print(table(rows, right=(2, 3)) if changes else "No share was ever changed.")
+    if waiting is not None:
+        print(f"Waits for a person: reallot confirm {shown(waiting.plan_id)} --ledger {options.ledger}")
+    for alert in alerts:
+        print(f"Still so: {shown(alert.message)}")
+    return 0

@@ -1,0 +1,116 @@
+"""reallot confirm, resume, rollback and forget: what a person asks of an engine, or tells one that does not run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from ..engine.contracts.clock import SystemClock
+from ..engine.execution.journal_thread import Books
+from ..engine.execution.orphaned import KEY, give_up
+from ..engine.ledger.folder import open_ledger
+from ..engine.ledger.journal import Operation
+from ..engine.ledger.lock import LedgerTaken
+from ..engine.ledger.operator_requests import CONFIRM, RESUME, ROLLBACK, Requests
+from ..errors import DataError, InvalidInput, ReallocationError, near_miss
+from ..runtime.build import build, close_quietly
+from ..runtime.config import Config, read_config
+from .ledger_reader import reading
+from .plan_text import shown
+
+
+def confirm(options: argparse.Namespace) -> int:
+    """Says yes to the plan that waits."""
+    with reading(options.ledger) as books:
+        waiting = books.journal.waiting()
+    if waiting is None or waiting.plan_id != options.plan:
+        instead = f"; {shown(waiting.plan_id)} does" if waiting is not None else "; none does"
+        raise ReallocationError(f"plan {shown(options.plan)} does not wait for a confirmation{instead}", by="confirm")
+    if not waiting.confirmed:
+        Requests(options.ledger).post(CONFIRM, waiting.plan_id)
+    print(f"Confirmed: {shown(waiting.plan_id)} is carried out in the next cycle, if it still fits the world by then.")
+    return 0
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Lets an engine move again that halted."""
+    with reading(options.ledger) as books:
+        halted, frozen = books.journal.halted(), books.journal.frozen()
+    if not halted and not frozen:
+        raise ReallocationError(f"{options.ledger}: nothing is halted", by="nothing to do")
+    Requests(options.ledger).post(RESUME)
+    names = f" ({', '.join(shown(name) for name in sorted(frozen))} frozen)" if frozen else ""
+    print(f"Moves are allowed again from the next cycle on. It had halted{names}: {shown(halted)}")
+    return 0
+
+
+def rollback(options: argparse.Namespace) -> int:
+    """Asks for the shares before the last plan; with a configuration they are put back now, where no engine runs."""
+    config = None if options.config is None else read_config(options.config)
+    folder = _folder(options, config)
+    with reading(folder) as books:
+        last, halted = books.journal.last_committed(), books.journal.halted()
+    if last is None:
+        raise ReallocationError(f"{folder}: no plan is in force that could be taken back", by="nothing to do")
+    if halted:
+        raise ReallocationError(f"{folder} is halted: {shown(halted)}; first look, then: reallot resume", by="halted")
+    if config is not None:
+        try:
+            asyncio.run(_take_back(config, folder, last.plan_id))
+        except LedgerTaken:
+            pass  # an engine runs, and hears of it
+        else:
+            print(f"Taken back: {shown(last.plan_id)}, {_moves(last)}")
+            return 0
+    Requests(folder).post(ROLLBACK, last.plan_id)
+    print(f"Asked for: {shown(last.plan_id)} is taken back at the begin of the next cycle, {_moves(last)}")
+    return 0
+
+
+def forget(options: argparse.Namespace) -> int:
+    """Takes a person's word that a protocol which is not configured any more has no share."""
+    with reading(options.ledger) as books:
+        told = [each.key for each in books.journal.alerts() if each.key.startswith(KEY) and each.recovered_at is None]
+    names = [key.removeprefix(KEY) for key in told]
+    if options.name not in names:
+        hint = f"; {near_miss(options.name, names)}" if names else ""
+        reason = f"no engine missed {shown(options.name)} here: only what is not configured any more is forgotten{hint}"
+        raise ReallocationError(reason, by="nothing to do")
+    opened = open_ledger(options.ledger)
+    try:
+        if opened.journal.observe_only:
+            raise DataError(opened.journal.observe_only)
+        most = opened.journal.most(options.name) or 0.0
+        give_up(opened.journal, options.name, Books(opened.journal, SystemClock()).stamp())
+    finally:
+        opened.close()
+    print(f"Forgotten: {shown(options.name)}; the {most:.4f} of capacity that it may have had is free from now on.")
+    return 0
+
+
+def _folder(options: argparse.Namespace, config: Config | None) -> Path:
+    """The ledger that is meant."""
+    if options.ledger is not None:
+        return Path(options.ledger)
+    if config is None:
+        return Path("ledger")
+    if config.ledger_folder is None:
+        raise InvalidInput(f"{config.source}: its ledger is in memory; give the folder, as --ledger FOLDER")
+    return config.ledger_folder
+
+
+async def _take_back(config: Config, folder: Path, plan_id: str) -> None:
+    """Acts as the engine; raises LedgerTaken where there is one."""
+    parts = build(config, ledger=folder)
+    try:
+        Requests(folder).post(ROLLBACK, plan_id)
+        await parts.engine.execute_rollback_asked(parts.coordinator.adapters)
+    finally:
+        await close_quietly(parts)
+
+
+def _moves(plan: Operation) -> str:
+    """The way back of a plan."""
+    names = sorted(name for name, share in plan.after.items() if plan.before.get(name, share) != share)
+    return ", ".join(f"{shown(name)} {plan.after[name]:.3f} -> {plan.before[name]:.3f}" for name in names)

@@ -1,0 +1,186 @@
+"""reallot run: polls, decides, moves and watches, in real time or in simulated time."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+from ..engine.contracts.records import Mode, PerformanceReport
+from ..errors import ConfigurationError, DataError, MonitoringError
+from ..runtime.build import Parts, build, close_quietly, remember
+from ..runtime.config import Config, config_from_text, read_config
+from ..runtime.events import Happening
+from ..runtime.runner import Runner
+from ..text.durations import said
+from ..text.numbers import usd
+from .live_table import Lines, display, final_table, report_text, state_table
+from .logs import logging_to, tell
+from .plan_text import Screen
+
+NOT_FINISHED = ("rolled back", "settling", "halted")
+ENDED, NOTHING, PUT_BACK, CUT_SHORT = 0, 3, 5, 6
+"""Ended well, or stopped between two steps or after finishing one; nothing answered; stopped, and the step under way
+was put back; stopped at once: the journal tells the next start what was begun."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs a configuration until its end, or until it is stopped; returns the exit code."""
+    config = _config(options.config)
+    mode = None if options.mode is None else Mode(options.mode)
+    parts = build(config, simulate=options.simulate is not None, mode=mode, ledger=options.ledger)
+    shows = Lines(sys.stdout) if options.json_log else display(sys.stdout)
+    try:
+        with logging_to(shows.line, parts.clock, as_json=options.json_log):
+            return asyncio.run(_run(parts, options, shows))
+    finally:
+        parts.engine.close()
+        parts.ledger.close()
+
+
+def _config(path: Path) -> Config:
+    """The file, or the shipped case of this name where there is no such file."""
+    case = files("reallot.cli").joinpath("cases", path.name)
+    if not path.exists() and path.parent == Path() and path.suffix == ".toml" and case.is_file():
+        text = case.read_text(encoding="utf-8")
+        if "[protocols" in text and "adapter" in text:
+            return config_from_text(text, path.name)
+        raise ConfigurationError(f"{path.name} is a problem to solve, not a configuration: reallot solve takes it")
+    return read_config(path)
+
+
+class _Stop:
+    """The first signal asks for an end between two steps, the second for one at once.
+
+    amid  True where the first one came in the middle of a cycle
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self.asked, self.at_once, self.amid = asyncio.Event(), False, False
+        self.task: asyncio.Task[None] | None = None
+        self._runner = runner
+
+    def __call__(self) -> None:
+        if not self.asked.is_set():
+            self.amid = self._runner.acting
+            self.asked.set()
+        elif self.task is not None:
+            self.at_once = True
+            self.task.cancel()
+
+
+async def _run(parts: Parts, options: argparse.Namespace, shows: Lines) -> int:
+    runner = Runner(parts, tell)
+    stopping = _Stop(runner)
+    stopping.task = asyncio.ensure_future(_loop(runner, options, shows, stopping.asked))
+    loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    heard = [each for each in signals if _hears(loop, each, stopping)]
+    try:
+        await stopping.task
+    except asyncio.CancelledError:
+        if not stopping.at_once:
+            raise
+    finally:
+        for each in heard:
+            loop.remove_signal_handler(each)
+        shows.end()
+        await close_quietly(parts)
+    return _code(runner, stopping)
+
+
+def _hears(loop: asyncio.AbstractEventLoop, each: signal.Signals, stopping: _Stop) -> bool:
+    """True where the signal asks for a stop from now on; else it ends the process as it always did, without asking.
+
+    Loops of some systems hear no signals (NotImplementedError), and no loop does outside of the main thread.
+    """
+    try:
+        loop.add_signal_handler(each, stopping)
+    except (NotImplementedError, ValueError, RuntimeError):
+        return False
+    return True
+
+
+def _code(runner: Runner, stopping: _Stop) -> int:
+    """How it ended, and the line that says so where it was stopped."""
+    at = runner.parts.clock.now()
+    if stopping.at_once:
+        lost = "" if runner.parts.ledger.folder else "; nothing was kept, since the ledger was in memory"
+        tell(Happening("stopped", at, f"stopped at once: the next start ends what was begun{lost}"))
+        return CUT_SHORT
+    if stopping.asked.is_set():
+        verdict = runner.report.verdict if runner.report is not None else ""
+        if stopping.amid and verdict in NOT_FINISHED:
+            tell(Happening("stopped", at, f"stopped; the step under way was not finished: {verdict}"))
+            return PUT_BACK
+        tell(Happening("stopped", at, "stopped; the step under way was finished" if stopping.amid else "stopped"))
+    return NOTHING if runner.polls == 0 else ENDED
+
+
+async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop: asyncio.Event) -> None:
+    parts = runner.parts
+    began, known = parts.clock.now(), 0
+    try:
+        known = await remember(parts)
+    except DataError as error:
+        tell(Happening("ledger", began, f"what was known before cannot be read: {error}", level=30))
+    _hello(parts, began, known, options)
+    until = began + options.simulate if options.simulate is not None else None
+    async for result in runner.cycles(stop, began if options.once else until):
+        shows.show(result)
+    shows.end()
+    if options.once and runner.last is not None and not options.json_log:
+        print(state_table(runner.last, Screen.of(sys.stdout)))
+    elif not options.once:
+        await _goodbye(runner, began, options.json_log)
+
+
+def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespace) -> None:
+    config, count = parts.config, len(parts.config.protocols)
+    every = said(config.coordinator.every.total_seconds())
+    text = f"{count} protocols, polled every {every}, mode {parts.mode.value}"
+    if options.simulate is not None:
+        text += f", {said(options.simulate.total_seconds())} of simulated time"
+    in_memory = "ledger in memory" if options.simulate is not None else parts.engine.loses
+    text += f"; ledger {parts.ledger.folder}" if parts.ledger.folder else f"; {in_memory}"
+    if known:
+        text += f"; {known} polls are known from before"
+    tell(Happening("start", began, text, {"protocols": count, "mode": parts.mode.value}))
+    for note in parts.notes:
+        tell(Happening("ledger", began, note, level=30))
+    if parts.engine.journal.observe_only:
+        tell(Happening("ledger", began, parts.engine.journal.observe_only, level=30))
+
+
+async def _goodbye(runner: Runner, began: datetime, as_json: bool) -> None:
+    """The whole period, at its end."""
+    parts = runner.parts
+    try:
+        report = await parts.monitor.generate_report(began, max(parts.clock.now(), began + timedelta(seconds=1)))
+    except MonitoringError:
+        return
+    if as_json:
+        fields = {"total_earnings": report.total_earnings, "polls": runner.polls, "moves": runner.moves}
+        tell(Happening("end", parts.clock.now(), f"earned {usd(report.total_earnings)} USD", dict(fields)))
+        return
+    last = runner.last.metrics.allocation_by_protocol if runner.last and runner.last.metrics else {}
+    now = {name: getattr(parts.coordinator.adapters[name], "share", share) for name, share in last.items()}
+    print()
+    print(final_table(report, runner.first, now, Screen.of(sys.stdout)))
+    print(f"\n{report_text(report)}")
+    print(summary(runner, report))
+
+
+def summary(runner: Runner, report: PerformanceReport) -> str:
+    """What moving brought, where simulated protocols know what staying would have earned."""
+    if not runner.never or not runner.moves:
+        return f"{runner.polls} polls."
+    gain = runner.earned - runner.never
+    return (
+        f"{runner.polls} polls, {runner.moves} moves. Without noise: {usd(runner.earned)} USD earned, "
+        f"{usd(runner.never)} USD by never moving: {gain:+.2f} USD ({gain / runner.never:+.1%}), "
+        f"{gain - runner.spent:+.2f} USD after the cost of moving."
+    )

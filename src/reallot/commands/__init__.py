@@ -1,1 +1,0 @@
-"""The commands that run, watch and look back; one file each, imported when asked for."""

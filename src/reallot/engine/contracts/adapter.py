@@ -1,0 +1,62 @@
+"""The port: anything with these three coroutines is an adapter, whoever wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, runtime_checkable
+
+from ...problem.curve import EarningsCurve as EarningsCurve
+from .records import ProtocolStatus
+
+
+@runtime_checkable
+class ProtocolAdapter(Protocol):
+    """One protocol as the coordinator and the engine see it.
+
+    Errors are ProtocolError with a kind. Two more methods may be there: `capabilities() -> Capabilities` and
+    `async close() -> None`.
+    """
+
+    async def get_status(self) -> ProtocolStatus:
+        """Earnings per hour now, share, health and utilisation; raises ProtocolError where there is no answer."""
+
+    async def get_allocation(self) -> float:
+        """The share really in force, read back."""
+
+    async def apply_allocation(self, share: float) -> None:
+        """Asks for a share; returns when asked for, raises ProtocolError(kind=REFUSED) where that is refused.
+
+        Asking twice for the same share is harmless.
+        """
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an adapter can do, and how often it may be asked.
+
+    acts          False where it only reads
+    step          shares come in multiples of this; 0 for any. Plans keep to it, unless the spec has its own
+    floor         smallest share that may be asked for now. Plans keep to it
+    restarts      True where a change interrupts the work
+    delay         until a change is in force, and seen in get_allocation
+    timeout       one call may take so long
+    min_interval  between two reads; the last value stands meanwhile
+    cadence       how often the source itself changes: a value may be so old without being stale
+    """
+
+    acts: bool = True
+    step: float = 0.0
+    floor: float = 0.0
+    restarts: bool = False
+    delay: timedelta = timedelta(0)
+    timeout: timedelta = timedelta(seconds=10)
+    min_interval: timedelta = timedelta(0)
+    cadence: timedelta = timedelta(0)
+
+
+def capabilities_of(adapter: object) -> Capabilities:
+    """The adapter's own capabilities, or the defaults where it does not say."""
+    ask = getattr(adapter, "capabilities", None)
+    found = ask() if callable(ask) else None
+    return found if isinstance(found, Capabilities) else Capabilities()

@@ -1,0 +1,1 @@
+"""From a plan to changed shares: state machine, guards, executor, recovery."""

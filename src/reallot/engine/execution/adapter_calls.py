@@ -1,0 +1,175 @@
+"""One call to one adapter: bounded in time, its answer checked, its outcome named."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import numbers
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from ...errors import ErrorKind, ProtocolError
+from ..contracts.adapter import ProtocolAdapter
+from ..contracts.secrets import redact
+
+T = TypeVar("T")
+SURELY_NOT = (ErrorKind.REFUSED, ErrorKind.AUTH, ErrorKind.RATE_LIMITED)
+"""Kinds that say: nothing was changed."""
+PERHAPS_LATER = (ErrorKind.UNKNOWN, ErrorKind.UNREACHABLE)
+"""Kinds that say: no answer came, and the call may still arrive."""
+
+
+class Outcome(StrEnum):
+    """What is known of a call that was to change something.
+
+    ANSWERED  it says that it was done, which reading back has to show
+    REFUSED   nothing was changed
+    FAILED    it ended with an error: changed or not, but nothing will happen later
+    LOST      no answer: it may have been done, and may still be
+    """
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A share as read, or why there is none."""
+
+    share: float | None
+    reason: str = ""
+
+
+async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
+    """What the call returns; TimeoutError after `seconds`, whatever the call does with its cancellation."""
+    task = asyncio.ensure_future(call)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+    finally:
+        _leave([task])
+    return _result(task, seconds)
+
+
+def _leave(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Those that are not done are cancelled and left alone."""
+    for task in tasks:
+        if task.done():
+            _look(task)
+        else:
+            task.add_done_callback(_look)
+            task.cancel()
+
+
+def _result(task: asyncio.Task[T], seconds: float) -> T:
+    if not task.done():
+        raise TimeoutError(f"no answer in {seconds:g} s")
+    if task.cancelled():
+        raise ProtocolError("the call cancelled itself", ErrorKind.UNKNOWN)
+    return task.result()
+
+
+def _look(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+async def read_share(adapter: ProtocolAdapter, seconds: float) -> Reading:
+    """The share in force; never raises but for its own cancellation."""
+    return (await read_shares({"": adapter}, seconds))[""]
+
+
+async def read_shares(adapters: Mapping[str, ProtocolAdapter], seconds: float) -> dict[str, Reading]:
+    """Every share, read at once; never raises but for its own cancellation."""
+    loop = asyncio.get_running_loop()
+    over, left = loop.create_future(), len(adapters)
+
+    async def allocation(adapter: ProtocolAdapter) -> object:
+        nonlocal left
+        try:
+            return await adapter.get_allocation()
+        finally:
+            left -= 1
+            if left == 0 and not over.done():
+                over.set_result(None)
+
+    tasks = [loop.create_task(allocation(adapter)) for adapter in adapters.values()]
+    try:
+        if tasks:
+            async with asyncio.timeout(seconds):
+                await over
+    except TimeoutError:
+        pass  # which calls are late is said of each
+    finally:
+        _leave(tasks)
+    return {name: _reading(task, seconds) for name, task in zip(adapters, tasks, strict=True)}
+
+
+def _reading(task: asyncio.Task[object], seconds: float) -> Reading:
+    try:
+        return checked_share(_result(task, seconds))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        return Reading(None, told(error))
+
+
+def checked_share(value: object) -> Reading:
+    """A share out of whatever an adapter returned.
+
+    >>> checked_share(0.25), checked_share(float("nan"))
+    (Reading(share=0.25, reason=''), Reading(share=None, reason='nan is not a share between 0 and 1'))
+    """
+    if type(value) is float and 0.0 <= value <= 1.0:
+        return Reading(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return Reading(None, f"a {type(value).__name__} is not a share between 0 and 1")
+    share = float(value)
+    if not (math.isfinite(share) and -1e-9 <= share <= 1.0 + 1e-9):
+        return Reading(None, f"{share:g} is not a share between 0 and 1")
+    return Reading(min(max(share, 0.0), 1.0))
+
+
+async def ask_for(adapter: ProtocolAdapter, share: float, key: str, seconds: float) -> tuple[Outcome, str]:
+    """Asks for a share; never raises but for its own cancellation.
+
+    An adapter with `takes_key = True` is called with `key=`, the same for one call and no other.
+    """
+
+    async def call() -> None:
+        if getattr(adapter, "takes_key", False):
+            await adapter.apply_allocation(share, key=key)  # type: ignore[call-arg]
+        else:
+            await adapter.apply_allocation(share)
+
+    try:
+        await within(seconds, call())
+    except asyncio.CancelledError:
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except ProtocolError as error:
+        if error.kind in SURELY_NOT:
+            return Outcome.REFUSED, told(error)
+        return (Outcome.LOST if error.kind in PERHAPS_LATER else Outcome.FAILED), told(error)
+    except OSError as error:  # TimeoutError and ConnectionError are OSErrors
+        return Outcome.LOST, told(error)
+    except BaseException as error:
+        return Outcome.FAILED, told(error)
+    return Outcome.ANSWERED, ""
+
+
+def told(error: BaseException) -> str:
+    """An error in one line, without secrets: it is kept in the journal."""
+    text = redact(_words(error))
+    return text if isinstance(error, ProtocolError) and text else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "an error that cannot be put into words"

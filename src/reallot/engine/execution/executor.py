@@ -1,0 +1,288 @@
+"""The acting half of the engine: each command of the machine carried out, its outcome handed back as an event.
+
+Everything is written down before it is done. What a call did is decided by reading back, and by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ...errors import DataError
+from ..contracts.adapter import ProtocolAdapter, capabilities_of
+from ..contracts.records import Alert, ChangeKind, ReallocationConfig
+from ..ledger.journal import Operation, OperationState, Step, StepState
+from .adapter_calls import Outcome, Reading, ask_for, read_share, read_shares
+from .guards import Change, Rules, capacity_blocks, close_to
+from .journal_thread import Books
+from .orphaned import Removed
+from .state_machine import Answered, Event, NotPutBack, NotSeen, PutBack, Refused, Seen, Unclear
+
+READ_SECONDS = 10.0
+FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1.0, 30.0, 0.01
+ROUND_PAUSE = 5.0
+
+
+class Carrier:
+    """Carries out one operation at a time on these adapters.
+
+    seen      the last share read of each protocol; what was never read counts as what the journal believes
+    readings  what was said when all were last read at once
+    removed   those among `adapters` that only stand in for one that is not there any more
+    """
+
+    def __init__(
+        self,
+        books: Books,
+        config: ReallocationConfig,
+        rules: Rules,
+        adapters: Mapping[str, ProtocolAdapter],
+        tell: Callable[[Alert], None],
+    ) -> None:
+        self.books, self.config, self.rules, self.adapters, self._tell = books, config, rules, adapters, tell
+        self.removed = {name: each for name, each in adapters.items() if isinstance(each, Removed)}
+        self.seen: dict[str, float] = {}
+        self.readings: dict[str, Reading] = {}
+        self.operation: Operation | None = None
+        self._steps: dict[str, Step] = {}
+        self._rounds = 0
+
+    def now(self) -> datetime:
+        """Wall time."""
+        return self.books.clock.now()
+
+    # reading ---------------------------------------------------------------------------------------------------------
+
+    async def read_all(self) -> dict[str, Reading]:
+        """Every share, read at once."""
+        self.readings = await read_shares(self.adapters, READ_SECONDS)
+        self.seen.update({name: each.share for name, each in self.readings.items() if each.share is not None})
+        return self.readings
+
+    async def read(self, name: str) -> Reading:
+        """One share."""
+        adapter = self.adapters.get(name)
+        if adapter is None:
+            return Reading(None, "there is no adapter of this name")
+        reading = await read_share(adapter, READ_SECONDS)
+        if reading.share is not None:
+            self.seen[name] = reading.share
+        return reading
+
+    async def possible(self) -> tuple[dict[str, float], datetime | None]:
+        """The most that each protocol may have now, and when the calls without an answer are no longer possible."""
+        most = dict(self.seen)
+        for name in self._unseen():
+            written = await self.books.ask(self.books.journal.most, name)
+            most[name] = self._before(name) if written is None else written
+        until = None
+        for each, end in await self.books.may_still_act(self.config.late_effects):
+            if each.after > most.get(each.protocol, 0.0):
+                most[each.protocol] = each.after
+                until = end if until is None else max(until, end)
+        return most, until
+
+    def _unseen(self) -> list[str]:
+        known = {*self.adapters, *(self.operation.before if self.operation else ())}
+        return sorted(known - self.seen.keys())
+
+    def _before(self, name: str) -> float:
+        return self.operation.before.get(name, 0.0) if self.operation else 0.0
+
+    # going forward ---------------------------------------------------------------------------------------------------
+
+    async def begin(
+        self,
+        plan_id: str,
+        kind: ChangeKind,
+        before: Mapping[str, float],
+        after: Mapping[str, float],
+        changes: tuple[Change, ...],
+    ) -> None:
+        """Writes the plan and its steps down."""
+        ask, journal = self.books.ask, self.books.journal
+        steps = [(each.protocol, each.before, each.after) for each in changes]
+        self.operation = await ask(journal.begin, plan_id, kind, before, after, steps, self.books.stamp())
+        self._steps = {each.protocol: each for each in await ask(journal.steps, self.operation.id)}
+
+    async def send(self, change: Change) -> Event:
+        """Asks one protocol for its share: Answered, whatever is not a clear refusal."""
+        name, journal, operation = change.protocol, self.books.journal, self._open()
+        blocked = capacity_blocks(change, *await self.possible(), self.rules)
+        if blocked is not None:
+            return Refused(self.now(), name, blocked.reason)
+        if operation.state is OperationState.PLANNED:
+            await self.advance(OperationState.APPLYING)
+        entry = self._steps[name]
+        await self.books.ask(journal.mark, entry.id, StepState.SENT, self.books.stamp(), may_act=True)
+        outcome, reason = await self._call(change, entry.key)
+        if outcome is Outcome.REFUSED:
+            await self._mark(entry, StepState.REFUSED, reason)
+            return Refused(self.now(), name, f"{name} refused: {reason}")
+        self._steps[name] = replace(entry, may_act=outcome is Outcome.LOST, detail=reason)
+        return Answered(self.now(), name)
+
+    async def read_back(self, change: Change, last: bool, until: datetime | None) -> Event:
+        """Reads one share until it is as asked; with the last one, all of them once more."""
+        entry = self._steps[change.protocol]
+        if last:
+            await self.advance(OperationState.CONFIRMING)
+        reading = await self._verified(change)
+        if not self.matches(reading, change.after):
+            detail = _found(change, reading, entry.detail)
+            await self._mark(entry, _left(reading, entry.may_act), detail, may_act=entry.may_act)
+            return NotSeen(self.now(), change.protocol, detail)
+        await self._mark(entry, StepState.CONFIRMED)
+        if last:
+            for name, each in self._steps.items():
+                if name != change.protocol and not self.matches(again := await self.read(name), each.after):
+                    detail = _found(Change(name, each.before, each.after), again, "it was there before")
+                    return NotSeen(self.now(), change.protocol, detail)
+        return Seen(self.now(), change.protocol, until)
+
+    # going back ------------------------------------------------------------------------------------------------------
+
+    async def restore(self, change: Change, round_number: int) -> Event:
+        """Writes the absolute previous share of one protocol, where it is not there already, and reads it back."""
+        if round_number > self._rounds:
+            await self.advance(OperationState.ROLLING_BACK, rounds=round_number)
+            await self.books.clock.sleep(ROUND_PAUSE * 2.0 ** (round_number - 1))
+            self._rounds = round_number
+        name, journal, operation = change.protocol, self.books.journal, self._open()
+        reading = await self.read(name)
+        if reading.share is None:
+            return Unclear(self.now(), name, f"{name} cannot be read: {reading.reason}")
+        if close_to(reading.share, change.after, self.rules.tolerance):
+            return PutBack(self.now(), name)
+        asked = Change(name, reading.share, change.after)
+        possible, free_at = await self.possible()
+        blocked = capacity_blocks(asked, possible, free_at, self.rules)
+        if blocked is not None:
+            if blocked.by == "settling" or self._unseen():
+                return Unclear(self.now(), name, blocked.reason, free_at)
+            return NotPutBack(self.now(), name, blocked.reason)
+        kind = ChangeKind.REPAIR if operation.kind is ChangeKind.REPAIR else ChangeKind.ROLLBACK
+        entry = await self.books.ask(
+            journal.add_step, operation.id, kind, name, asked.before, asked.after, self.books.stamp()
+        )
+        outcome, reason = await self._call(asked, entry.key)
+        if outcome is Outcome.REFUSED:
+            await self._mark(entry, StepState.REFUSED, reason)
+            return NotPutBack(self.now(), name, f"{name} refused: {reason}")
+        return await self._restored(asked, entry, outcome, reason)
+
+    async def _restored(self, change: Change, entry: Step, outcome: Outcome, reason: str) -> Event:
+        reading = await self._verified(change)
+        if self.matches(reading, change.after):
+            await self._mark(entry, StepState.CONFIRMED)
+            return PutBack(self.now(), change.protocol)
+        detail = _found(change, reading, reason)
+        lost = outcome is Outcome.LOST
+        await self._mark(entry, _left(reading, lost), detail, may_act=lost)
+        if reading.share is None:
+            return Unclear(self.now(), change.protocol, detail)
+        return NotPutBack(self.now(), change.protocol, detail)
+
+    # what both ways need ---------------------------------------------------------------------------------------------
+
+    async def advance(self, state: OperationState, reason: str = "", rounds: int = 0) -> None:
+        """Writes the operation's next state down."""
+        operation = self._open()
+        await self.books.ask(self.books.journal.advance, operation.id, state, self.books.stamp(), reason, rounds)
+        self.operation = replace(operation, state=state, reason=reason or operation.reason)
+
+    async def adopt_operation(self, operation: Operation) -> None:
+        """Goes on with an operation found in the journal."""
+        self.operation, self._rounds = operation, operation.rounds
+        steps = await self.books.ask(self.books.journal.steps, operation.id)
+        self._steps = {each.protocol: each for each in steps if each.kind is ChangeKind.MOVE}
+
+    async def settle(self, readings: dict[str, Reading]) -> None:
+        """Ends what was unknown, by what is read: it happened, or its time is over and it did not.
+
+        A share that may still change by itself is asked for once more where it was not read: `readings` gets it.
+        """
+        window = self.config.late_effects.total_seconds()
+        found = await self.books.ask(self.books.journal.unsettled)
+        for each in found:
+            in_time = each.may_act and self.books.age(each.at) < window
+            share = readings[each.protocol].share if each.protocol in readings else None
+            if share is None and in_time and each.protocol in readings:
+                readings[each.protocol] = await self.read(each.protocol)
+                share = readings[each.protocol].share
+            if share is None:
+                continue
+            if close_to(share, each.after, self.rules.tolerance) and each.state is not StepState.CONFIRMED:
+                # a later or an equal call may be what is seen: then this one may still be on its way
+                alone = sum(other.protocol == each.protocol for other in found) == 1
+                surely = alone and await self.books.ask(self.books.journal.last_call, each.protocol) == each.id
+                await self._mark(each, StepState.CONFIRMED, "read back later", may_act=in_time and not surely)
+            elif not in_time:
+                state = each.state if each.state is StepState.CONFIRMED else StepState.REFUSED
+                await self._mark(each, state, f"it did not happen: read back as {share:.6g}")
+
+    def matches(self, reading: Reading, share: float) -> bool:
+        """True where that share was read; what could not be read matches nothing."""
+        return reading.share is not None and close_to(reading.share, share, self.rules.tolerance)
+
+    async def alert(self, key: str, message: str, severity: float) -> None:
+        """Raises an alert, once while it lasts."""
+        alert = Alert(key=key, message=message, severity=severity, timestamp=self.now())
+        if await self.books.ask(self.books.journal.raise_alert, alert):
+            self._tell(alert)
+
+    async def freeze(self, frozen: tuple[Change, ...], reason: str) -> None:
+        """Halts, with one alert, and closes the operation."""
+        alert = Alert(key="halted", message=f"nothing is moved any more: {reason}", severity=1.0, timestamp=self.now())
+        names = {each.protocol: f"to be at {each.after:.6g}: {reason}" for each in frozen}
+        if await self.books.ask(self.books.journal.halt, alert, names):
+            self._tell(alert)
+        if self.operation is not None:
+            await self.advance(OperationState.HALTED, reason)
+
+    async def _call(self, change: Change, key: str) -> tuple[Outcome, str]:
+        seconds = self.config.apply_timeout.total_seconds()
+        # from here on the share read before says nothing: it may be either until it is read again
+        self.seen.pop(change.protocol, None)
+        return await ask_for(self.adapters[change.protocol], change.after, key, seconds)
+
+    async def _verified(self, change: Change) -> Reading:
+        """Reads until the share is as asked or the time for it is over; the last reading."""
+        clock = self.books.clock
+        delay = capabilities_of(self.adapters[change.protocol]).delay
+        deadline = clock.monotonic() + (self.config.verify_timeout + delay).total_seconds()
+        pause = FIRST_PAUSE
+        while True:
+            reading = await self.read(change.protocol)
+            left = deadline - clock.monotonic()
+            if self.matches(reading, change.after) or left <= 0.0:
+                return reading
+            await clock.sleep(max(min(pause, left), SHORTEST_PAUSE))
+            pause = min(2.0 * pause, LONGEST_PAUSE)
+
+    async def _mark(self, entry: Step, state: StepState, detail: str = "", may_act: bool = False) -> None:
+        await self.books.ask(
+            self.books.journal.mark, entry.id, state, self.books.stamp(), may_act=may_act, detail=detail
+        )
+
+    def _open(self) -> Operation:
+        if self.operation is None:
+            raise DataError("the journal has no operation to go on with")
+        return self.operation
+
+
+def _found(change: Change, reading: Reading, said: str) -> str:
+    """What was read in place of what was asked for."""
+    what = f"could not be read ({reading.reason})" if reading.share is None else f"was read as {reading.share:.6g}"
+    return f"{change.protocol} was asked for {change.after:.6g} and {what}" + (f"; {said}" if said else "")
+
+
+def _left(reading: Reading, may_act: bool) -> StepState:
+    """The state of a call that was not seen: only one that was answered, and whose share was read, is surely over."""
+    return StepState.UNKNOWN if reading.share is None or may_act else StepState.REFUSED
+
+
+def end_of_hold(at: datetime, rules: Rules) -> datetime | None:
+    """When what changes now may change again."""
+    return at + timedelta(seconds=rules.hold_seconds) if rules.hold_seconds > 0.0 else None

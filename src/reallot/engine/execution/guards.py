@@ -1,0 +1,178 @@
+"""What can forbid a move: pure functions that answer with who, until when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..contracts.records import Mode, ReallocationConfig
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A guard's answer.
+
+    by      "hold", "budget", "confirmation", "ledger", "halted", "busy", "outdated", "expired", "mode", ...
+    until   when it may be tried again; None where that is not a matter of time
+    reason  in words, with the numbers
+    """
+
+    by: str
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One protocol's share, from and to."""
+
+    protocol: str
+    before: float
+    after: float
+
+    @property
+    def releases(self) -> bool:
+        """True where it gives capacity back."""
+        return self.after < self.before
+
+    @property
+    def back(self) -> Change:
+        """The other way round."""
+        return Change(self.protocol, self.after, self.before)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the guards and the machine go by; seconds, and shares of capacity."""
+
+    hold_seconds: float = 3600.0
+    max_per_hour: int = 4
+    auto_rollback: bool = True
+    most_rollbacks: int = 3
+    tolerance: float = 1e-6
+    capacity: float = 1.0
+    mode: Mode = Mode.AUTOMATIC
+
+    @classmethod
+    def of(cls, config: ReallocationConfig, capacity: float = 1.0) -> Rules:
+        """The rules that a configuration asks for."""
+        return cls(
+            config.min_hold_duration.total_seconds(),
+            config.max_per_hour,
+            config.auto_rollback,
+            config.most_rollbacks,
+            config.share_tolerance,
+            capacity,
+            config.mode,
+        )
+
+
+def close_to(one: float, other: float, tolerance: float) -> bool:
+    """True where two shares are the same; what is not a number is near nothing.
+
+    >>> close_to(0.3, 0.3, 1e-6), close_to(float("nan"), float("nan"), 1e-6)
+    (True, False)
+    """
+    return abs(one - other) <= tolerance
+
+
+def changes_of(
+    before: Mapping[str, float], after: Mapping[str, float], names: Sequence[str], tolerance: float
+) -> tuple[Change, ...]:
+    """What has to change, releases first, then by name."""
+    found = [
+        Change(name, before[name], after[name])
+        for name in sorted(names)
+        if not close_to(before[name], after[name], tolerance)
+    ]
+    return (*(each for each in found if each.releases), *(each for each in found if not each.releases))
+
+
+def held(ages: Mapping[str, float], now: datetime, rules: Rules) -> dict[str, datetime]:
+    """Protocols that still rest, with the end; `ages` are seconds since each one's last change."""
+    return {
+        name: now + timedelta(seconds=rules.hold_seconds - age)
+        for name, age in ages.items()
+        if age < rules.hold_seconds
+    }
+
+
+def hold_blocks(changes: Sequence[Change], ages: Mapping[str, float], now: datetime, rules: Rules) -> Blocked | None:
+    """A protocol that changed less than a hold ago stays."""
+    resting = held({each.protocol: ages[each.protocol] for each in changes if each.protocol in ages}, now, rules)
+    if not resting:
+        return None
+    name = max(resting, key=lambda each: (resting[each], each))
+    reason = f"{name} changed {minutes(ages[name])} ago and rests for {minutes(rules.hold_seconds)}"
+    return Blocked("hold", resting[name], reason)
+
+
+def budget_blocks(plan_ages: Sequence[float], now: datetime, rules: Rules) -> Blocked | None:
+    """No more than `max_per_hour` plans in any hour; `plan_ages` are seconds since each plan."""
+    recent = sorted(age for age in plan_ages if age < 3600.0)
+    if len(recent) < rules.max_per_hour:
+        return None
+    if rules.max_per_hour == 0:
+        return Blocked("budget", None, "max_per_hour is 0: no plan is carried out")
+    until = now + timedelta(seconds=3600.0 - recent[rules.max_per_hour - 1])
+    return Blocked("budget", until, f"{len(recent)} plans in the last hour, of {rules.max_per_hour} allowed")
+
+
+def capacity_blocks(
+    change: Change, possible: Mapping[str, float], free_at: datetime | None, rules: Rules
+) -> Blocked | None:
+    """A share may grow only into what nobody has and nobody may still take.
+
+    possible  the most that each protocol may have at this moment: read, or asked for with the outcome unknown
+    free_at   when the unknown ones are no longer possible
+    """
+    # the most that this one may have counts as well: an older call to it may still arrive
+    taken = sum(share for name, share in possible.items() if name != change.protocol)
+    wanted = max(change.after, possible.get(change.protocol, 0.0))
+    if taken + wanted <= rules.capacity + rules.tolerance or change.after <= change.before:
+        return None
+    reason = (
+        f"{change.protocol} at {change.after:.4f} would make {taken + wanted:.4f} of capacity {rules.capacity:g}: "
+        f"the others have, or may still take, {taken:.4f}"
+    )
+    return Blocked("settling" if free_at else "capacity", free_at, reason)
+
+
+def outdated(
+    expected: Mapping[str, float], read: Mapping[str, float], tolerance: float, names: Sequence[str]
+) -> Blocked | None:
+    """The plan starts from other shares than those in force."""
+    for name in names:
+        if name in expected and not close_to(expected[name], read[name], tolerance):
+            reason = f"the plan starts from {name} at {expected[name]:.4f}, and it is at {read[name]:.4f}"
+            return Blocked("outdated", None, reason)
+    return None
+
+
+def expired(expires_at: datetime | None, now: datetime) -> Blocked | None:
+    """The plan is too old to be acted on."""
+    if expires_at is None or now < expires_at:
+        return None
+    return Blocked("expired", None, f"the plan was good until {expires_at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def mode_blocks(mode: Mode) -> Blocked | None:
+    """Only `confirm` and `automatic` move anything."""
+    if mode in (Mode.OBSERVE, Mode.ADVISE):
+        return Blocked("mode", None, f"the mode is {mode.value}: nothing is moved")
+    return None
+
+
+def minutes(seconds: float) -> str:
+    """A length of time as people say it.
+
+    >>> minutes(40), minutes(240), minutes(5400)
+    ('40 s', '4 min', '1 h 30 min')
+    """
+    if seconds < 60.0:
+        return f"{seconds:.0f} s"
+    whole = round(seconds / 60.0)
+    if whole < 60:
+        return f"{whole} min"
+    return f"{whole // 60} h" + (f" {whole % 60} min" if whole % 60 else "")

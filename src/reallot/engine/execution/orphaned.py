@@ -1,0 +1,97 @@
+"""Protocols that no adapter speaks for any more and that may still have a share: not forgotten, and not given away."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from ...errors import ErrorKind, ProtocolError
+from ..contracts.adapter import Capabilities, ProtocolAdapter
+from ..contracts.records import ChangeKind, ProtocolStatus
+from ..ledger.journal import Journal, OperationState, StepState
+from ..ledger.timestamps import Stamp
+
+KEY = "removed:"
+"""Keys of alerts begin so."""
+
+
+class Removed:
+    """Stands in for an adapter that is not there any more: nothing is read, nothing is moved.
+
+    share  the most that it may have, by the journal
+    """
+
+    def __init__(self, name: str, share: float) -> None:
+        self.name, self.share = name, share
+
+    @property
+    def text(self) -> str:
+        """What that means, in words."""
+        return (
+            f"{self.name} is not configured any more and may still have {self.share:.4f} of capacity, which stays "
+            f"taken: configure it again, or, where it has nothing, stop the engine and say: reallot forget {self.name}"
+        )
+
+    def capabilities(self) -> Capabilities:
+        """It only is."""
+        return Capabilities(acts=False)
+
+    async def get_status(self) -> ProtocolStatus:
+        """Raises ProtocolError."""
+        raise ProtocolError(self.text, ErrorKind.UNREACHABLE)
+
+    async def get_allocation(self) -> float:
+        """Raises ProtocolError."""
+        raise ProtocolError("it is not configured any more", ErrorKind.UNREACHABLE)
+
+    async def apply_allocation(self, share: float) -> None:
+        """Raises ProtocolError."""
+        raise ProtocolError("it is not configured any more", ErrorKind.REFUSED)
+
+
+def holders(journal: Journal, names: Collection[str], tolerance: float) -> dict[str, float]:
+    """The most that each protocol may have that is none of `names`, where that is anything. Raises DataError."""
+    operation = journal.open_operation()
+    known = {*journal.committed(), *(each.protocol for each in journal.unsettled())}
+    known |= {*operation.before, *operation.after} if operation is not None else set()
+    most = {name: journal.most(name) or 0.0 for name in sorted(known.difference(names))}
+    return {name: share for name, share in most.items() if share > tolerance}
+
+
+def with_removed(
+    journal: Journal, adapters: Mapping[str, ProtocolAdapter], tolerance: float
+) -> dict[str, ProtocolAdapter]:
+    """`adapters`, and one that stands in for each that is missing among them. Raises DataError."""
+    found = dict(adapters.items())
+    found.update({name: Removed(name, share) for name, share in holders(journal, found, tolerance).items()})
+    return found
+
+
+def recovered(journal: Journal, names: Iterable[str], at: datetime) -> None:
+    """Closes the alerts of those that are there again, or have nothing. Raises DataError."""
+    for name in names:
+        journal.recovered(KEY + name, at)
+
+
+def give_up(journal: Journal, name: str, at: Stamp) -> None:
+    """A person's word that a protocol has no share any more. Raises DataError, also where others are being moved.
+
+    What was begun with it is over: shares of others go back to those confirmed last. Asking again is harmless.
+    """
+    reason = f"{name} has no share any more, as a person says"
+    operation = journal.open_operation()
+    if operation is not None and name in {*operation.before, *operation.after}:
+        begun = operation.state is not OperationState.PLANNED
+        journal.advance(operation.id, OperationState.HALTED if begun else OperationState.DISCARDED, at, reason)
+    for step in journal.unsettled():
+        if step.protocol == name:
+            journal.mark(step.id, StepState.REFUSED, at, detail=reason)
+    most = journal.most(name) or 0.0
+    plan_id = f"forget-{at.wall:%Y%m%dT%H%M%S%f}"
+    said = journal.begin(plan_id, ChangeKind.REPAIR, {name: 0.0}, {name: most}, (), at, reason)
+    entry = journal.add_step(said.id, ChangeKind.REPAIR, name, most, 0.0, at)
+    journal.mark(entry.id, StepState.CONFIRMED, at, detail=reason)
+    journal.advance(said.id, OperationState.ROLLING_BACK, at)
+    journal.advance(said.id, OperationState.ROLLED_BACK, at)
+    journal.adopt({name: 0.0})
+    journal.recovered(KEY + name, at.wall)

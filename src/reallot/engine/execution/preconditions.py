@@ -1,0 +1,154 @@
+"""A plan against the world as it is read now: what would change, and which guard says no."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..contracts.adapter import capabilities_of
+from ..contracts.records import AllocationPlan
+from .adapter_calls import Reading
+from .executor import Carrier
+from .guards import Blocked, Change, Rules, budget_blocks, changes_of, expired, held, hold_blocks, mode_blocks, outdated
+from .journal_thread import Books
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A plan as the engine would carry it out.
+
+    before, after  shares of every protocol known
+    changes        in order, releases first
+    blocked        why not
+    """
+
+    plan_id: str
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    changes: tuple[Change, ...]
+    blocked: Blocked | None
+
+
+def identity(plan: AllocationPlan) -> str:
+    """The plan's own id, or one made of all that it says."""
+    return plan.id or hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:16]
+
+
+async def examine(plan: AllocationPlan, carrier: Carrier, expires_at: datetime | None) -> Proposal:
+    """The proposal, by what was just read; the first guard that says no is in it. Raises DataError."""
+    rules, readings = carrier.rules, carrier.readings
+    before = {name: each.share for name, each in readings.items() if each.share is not None}
+    for name in carrier.adapters.keys() - before.keys():
+        if (written := await carrier.books.ask(carrier.books.journal.most, name)) is not None:
+            before[name] = written
+    planned = {name: plan.allocation.get(name, 0.0) for name in {*plan.allocation, *plan.current}}
+    after = {**before, **{name: share for name, share in planned.items() if name in before}}
+    changes = changes_of(before, after, list(before), rules.tolerance)
+    blocked = (
+        _ledger_blocks(carrier.books)
+        or mode_blocks(rules.mode)
+        or expired(expires_at, carrier.now())
+        or _adapters_block(planned, plan.current, changes, carrier, readings, before)
+        or outdated(plan.current, before, rules.tolerance, [name for name in plan.current if name in before])
+    )
+    if changes and blocked is None:
+        blocked = (
+            await _frozen(carrier, changes)
+            or _too_much(after, changes, rules)
+            or await _late_calls(carrier, after, changes)
+            or await limits_block(carrier.books, carrier.now(), rules, changes)
+        )
+    return Proposal(identity(plan), before, after, changes, blocked)
+
+
+async def limits_block(books: Books, now: datetime, rules: Rules, changes: tuple[Change, ...]) -> Blocked | None:
+    """Hold and budget, by the journal."""
+    block = hold_blocks(changes, await books.ages(), now, rules)
+    return block or budget_blocks(await books.plan_ages(max(rules.max_per_hour, 1)), now, rules)
+
+
+def _adapters_block(
+    planned: Mapping[str, float],
+    current: Mapping[str, float],
+    changes: tuple[Change, ...],
+    carrier: Carrier,
+    readings: Mapping[str, Reading],
+    before: Mapping[str, float],
+) -> Blocked | None:
+    """Every share that is to change needs an adapter that answers, may act, and takes so little."""
+    for name, share in sorted(planned.items()):
+        if name not in carrier.adapters:
+            if abs(share - current.get(name, 0.0)) > carrier.rules.tolerance:
+                return Blocked("adapter", None, f"the plan moves {name}, and there is no adapter of this name")
+        elif readings[name].share is None and abs(share - before.get(name, -1.0)) > carrier.rules.tolerance:
+            return Blocked("unreadable", None, f"the plan moves {name}, which cannot be read: {readings[name].reason}")
+    unknown = sorted(name for name in carrier.adapters if name not in before)
+    if unknown and any(not each.releases for each in changes):
+        return Blocked("unreadable", None, f"nobody knows how much {', '.join(unknown)} has: nothing may grow")
+    for each in changes:
+        able = capabilities_of(carrier.adapters[each.protocol])
+        if not able.acts:
+            return Blocked("adapter", None, f"the adapter of {each.protocol} only reads")
+        if each.after < able.floor - carrier.rules.tolerance:
+            reason = f"{each.protocol} at {each.after:.4f} would be below the {able.floor:.4f} that it needs now"
+            return Blocked("floor", None, reason)
+    return None
+
+
+def _ledger_blocks(books: Books) -> Blocked | None:
+    return Blocked("ledger", None, books.journal.observe_only) if books.journal.observe_only else None
+
+
+async def now_blocked(books: Books, rules: Rules, confirmation_seconds: float) -> Blocked | None:
+    """Why no plan at all may be carried out now, by the journal alone."""
+    ask, journal, now = books.ask, books.journal, books.clock.now()
+    if blocked := _ledger_blocks(books) or mode_blocks(rules.mode):
+        return blocked
+    if halted := await ask(journal.halted):
+        return Blocked("halted", None, halted)
+    if (operation := await ask(journal.open_operation)) is not None:
+        return Blocked("busy", None, f"{operation.plan_id} is {operation.state.value}: {operation.reason}")
+    waiting = await ask(journal.waiting)
+    if waiting is not None and not waiting.confirmed and (age := books.age(waiting.at)) < confirmation_seconds:
+        until = now + timedelta(seconds=confirmation_seconds - age)
+        return Blocked("confirmation", until, f"plan {waiting.plan_id} waits for a confirmation")
+    resting = held(await books.ages(), now, rules)
+    names = await ask(journal.committed) if resting else {}
+    if names and all(name in resting for name in names):
+        name = min(resting, key=lambda each: (resting[each], each))
+        return Blocked("hold", resting[name], f"every protocol rests; {name} is the first to be free")
+    return budget_blocks(await books.plan_ages(max(rules.max_per_hour, 1)), now, rules)
+
+
+async def _frozen(carrier: Carrier, changes: tuple[Change, ...]) -> Blocked | None:
+    frozen = await carrier.books.ask(carrier.books.journal.frozen)
+    for each in changes:
+        if each.protocol in frozen:
+            return Blocked("frozen", None, f"{each.protocol} is frozen: {frozen[each.protocol]}")
+    return None
+
+
+def _too_much(after: Mapping[str, float], changes: tuple[Change, ...], rules: Rules) -> Blocked | None:
+    total = sum(after.values())
+    if total <= rules.capacity + rules.tolerance * max(1, len(after)) or all(each.releases for each in changes):
+        return None
+    return Blocked("capacity", None, f"shares would add up to {total:.6f} of capacity {rules.capacity:g}")
+
+
+async def _late_calls(carrier: Carrier, after: Mapping[str, float], changes: tuple[Change, ...]) -> Blocked | None:
+    """A call without an answer may still take what this plan gives to another, or move what it moves."""
+    late = await carrier.books.may_still_act(carrier.config.late_effects)
+    most = dict(after)
+    for each, _ in late:
+        most[each.protocol] = max(most.get(each.protocol, 0.0), each.after)
+    touched = {each.protocol for each in changes}
+    over = sum(most.values()) > carrier.rules.capacity + carrier.rules.tolerance * max(1, len(most))
+    for each, end in late:
+        if over or each.protocol in touched:
+            reason = (
+                f"a call that asked {each.protocol} for {each.after:.4f} was not answered and may still take effect"
+            )
+            return Blocked("settling", end, reason)
+    return None

@@ -1,0 +1,124 @@
+"""What a start and every cycle begin with: the world is read, what was begun is ended, what drifted is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from ..contracts.adapter import capabilities_of
+from ..contracts.records import ChangeKind
+from ..ledger.journal import Operation, OperationState, StepState
+from .adapter_calls import Reading
+from .executor import Carrier
+from .guards import Change, changes_of, close_to, held, mode_blocks
+from .state_machine import Reconciled
+
+UNSETTLED, DRIFT = "unsettled", "drift"
+"""Keys of alerts: something begun that cannot be ended yet; shares that somebody else changed."""
+
+
+async def reconcile(carrier: Carrier, repair: bool) -> Reconciled:
+    """What the journal and the world say together.
+
+    An operation that was begun is found done (every share read back as planned) or is to be put back. Without one,
+    shares that are not the confirmed ones are to be put back too, where `repair`. Raises DataError.
+    """
+    ask, journal = carrier.books.ask, carrier.books.journal
+    readings = await carrier.read_all()
+    if journal.observe_only or mode_blocks(carrier.rules.mode) is not None:
+        return await _rest(carrier)
+    await carrier.settle(readings)
+    if halted := await ask(journal.halted):
+        return Reconciled(carrier.now(), halted=halted)
+    operation = await ask(journal.open_operation)
+    if operation is None:
+        await ask(journal.recovered, UNSETTLED, carrier.now())
+        operation = await _drift(carrier, readings, repair)
+    if operation is None:
+        return await _rest(carrier)
+    await carrier.adopt_operation(operation)
+    undo = await unfinished(carrier, operation, readings)
+    if not undo:
+        return await _rest(carrier)
+    return Reconciled(carrier.now(), operation.plan_id, undo, operation.rounds)
+
+
+async def unfinished(carrier: Carrier, operation: Operation, readings: Mapping[str, Reading]) -> tuple[Change, ...]:
+    """What still has to be put back of an operation, in order; it is ended here where that is nothing."""
+    steps = await carrier.books.ask(carrier.books.journal.steps, operation.id)
+    moves = [each for each in steps if each.kind is ChangeKind.MOVE]
+    sent = [each for each in moves if each.state is not StepState.INTENT]
+    if operation.state is OperationState.PLANNED and moves and not sent:
+        await carrier.advance(OperationState.DISCARDED, "nothing had been asked for when the engine stopped")
+        return ()
+    begun = operation.state in (OperationState.APPLYING, OperationState.CONFIRMING) and len(sent) == len(moves)
+    if begun and all(carrier.matches(readings.get(each.protocol, Reading(None)), each.after) for each in moves):
+        if operation.state is OperationState.APPLYING:
+            await carrier.advance(OperationState.CONFIRMING)
+        await carrier.advance(OperationState.COMMITTED, "found in force after a restart")
+        return ()
+    if operation.state is not OperationState.ROLLING_BACK:
+        await carrier.advance(OperationState.ROLLING_BACK, "found unfinished after a restart")
+    if moves:
+        undo = tuple(Change(each.protocol, each.after, each.before) for each in reversed(sent))
+    else:
+        names = [name for name in operation.before if name in operation.after]
+        undo = changes_of(operation.after, operation.before, names, carrier.rules.tolerance)
+    undo = await _without_removed(carrier, undo)
+    if not undo:
+        await carrier.advance(OperationState.ROLLED_BACK)
+    return undo
+
+
+async def _without_removed(carrier: Carrier, undo: tuple[Change, ...]) -> tuple[Change, ...]:
+    """What can be put back: one that is not configured any more is, as drift, once it is configured again.
+
+    Until then it counts as having the most that it may have.
+    """
+    ask, journal = carrier.books.ask, carrier.books.journal
+    for each in undo:
+        if each.protocol in carrier.removed and each.before > (await ask(journal.most, each.protocol) or 0.0):
+            await ask(journal.adopt, {each.protocol: each.before})
+    return tuple(each for each in undo if each.protocol not in carrier.removed)
+
+
+async def _drift(carrier: Carrier, readings: Mapping[str, Reading], repair: bool) -> Operation | None:
+    """A repair, begun, where shares are not the confirmed ones; those never seen before are taken as they are."""
+    ask, journal = carrier.books.ask, carrier.books.journal
+    committed = await ask(journal.committed)
+    read = {name: each.share for name, each in readings.items() if each.share is not None}
+    fresh = {name: share for name, share in read.items() if name not in committed}
+    if fresh:
+        await ask(journal.adopt, fresh)
+    if not repair:
+        return None
+    tolerance = carrier.rules.tolerance
+    drifted = {n: s for n, s in read.items() if n in committed and not close_to(s, committed[n], tolerance)}
+    if not drifted:
+        await ask(journal.recovered, DRIFT, carrier.now())
+        return None
+    told = ", ".join(f"{name} is at {share:.4f}, not {committed[name]:.4f}" for name, share in sorted(drifted.items()))
+    acts = all(capabilities_of(carrier.adapters[name]).acts for name in drifted)
+    if not (carrier.config.restore_drift and acts):
+        await ask(journal.adopt, drifted)
+        await carrier.alert(DRIFT, f"shares were changed by somebody else and are taken as they are: {told}", 0.5)
+        return None
+    await carrier.alert(DRIFT, f"shares were changed by somebody else and are put back: {told}", 0.5)
+    before = {name: committed[name] for name in drifted}
+    at = carrier.books.stamp()
+    plan_id = f"repair-{at.wall:%Y%m%dT%H%M%S%f}"
+    operation = await ask(journal.begin, plan_id, ChangeKind.REPAIR, before, drifted, (), at, told)
+    await ask(journal.advance, operation.id, OperationState.ROLLING_BACK, at)
+    return await ask(journal.open_operation)
+
+
+async def _rest(carrier: Carrier) -> Reconciled:
+    """Nothing to do: how long the longest hold lasts, and which plan waits."""
+    ask, journal, now = carrier.books.ask, carrier.books.journal, carrier.now()
+    carrier.operation = None
+    resting = held(await carrier.books.ages(), now, carrier.rules)
+    waiting = await ask(journal.waiting)
+    if waiting is not None and not waiting.confirmed:
+        left = carrier.config.confirmation_lifetime.total_seconds() - carrier.books.age(waiting.at)
+        return Reconciled(now, waiting=waiting.plan_id, until=now + timedelta(seconds=left))
+    return Reconciled(now, until=max(resting.values(), default=None))

@@ -1,0 +1,143 @@
+"""One SQLite connection that writes: transactions, room kept for a full disk, errors that name the file."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...errors import DataError
+from .schema import check_version, migrate
+
+T = TypeVar("T")
+RESERVE_BYTES = 4 * 1024 * 1024
+
+
+class Database:
+    """The connection, and what every statement goes through.
+
+    path     ":memory:" or a file
+    reserve  a file of 4 MB that is given up when the disk is full, so that what has begun can be written to its end
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        migrations: Sequence[str],
+        *,
+        synchronous: str = "FULL",
+        busy_seconds: float = 5.0,
+        reserve_bytes: int = 0,
+        read_only: bool = False,
+    ) -> None:
+        self.path = str(path)
+        self.in_memory = self.path == ":memory:"
+        keeps = bool(reserve_bytes) and not self.in_memory and not read_only
+        self._reserve = reserve_of(self.path) if keeps else None
+        self._reserve_bytes = reserve_bytes
+        target = f"{Path(self.path).absolute().as_uri()}?mode=ro" if read_only else self.path
+        self.connection = sqlite3.connect(
+            target,
+            timeout=busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            uri=read_only,
+        )
+        try:
+            self.connection.execute("PRAGMA foreign_keys = ON")
+            if read_only:
+                check_version(self.connection, migrations)
+            else:
+                if not self.in_memory:
+                    check_version(self.connection, migrations)
+                    self.connection.execute("PRAGMA journal_mode = WAL")
+                    self.connection.execute(f"PRAGMA synchronous = {synchronous}")
+                migrate(self.connection, migrations)
+        except BaseException:
+            self.connection.close()
+            raise
+        self.keep_reserve()
+
+    def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query; raises DataError."""
+        try:
+            return self.connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self.error(error) from error
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `work` in one transaction, on the disk when this returns; raises DataError with nothing written."""
+        try:
+            return self._once(work)
+        except sqlite3.Error as error:
+            if not (_is_full(error) and self.give_up_reserve()):
+                raise self.error(error) from error
+        try:
+            return self._once(work)
+        except sqlite3.Error as error:
+            raise self.error(error) from error
+
+    def _once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def keep_reserve(self) -> bool:
+        """Makes the reserve file where it is missing; False where there is no room for it."""
+        if self._reserve is None or self._reserve.exists():
+            return True
+        try:
+            with self._reserve.open("xb") as file:
+                file.write(b"\0" * self._reserve_bytes)
+        except OSError as error:
+            with suppress(OSError):
+                self._reserve.unlink()
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                return False
+            raise DataError(f"{self._reserve} could not be written: {error}") from error
+        return True
+
+    def give_up_reserve(self) -> bool:
+        """Removes the reserve file; False where it is gone already."""
+        if self._reserve is None:
+            return False
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
+
+    def error(self, error: sqlite3.Error) -> DataError:
+        """What SQLite said, with the file and the way out."""
+        if _is_full(error):
+            return DataError(f"{self.path}: the disk is full; nothing is moved until something beside it is deleted")
+        if "readonly" in str(error):
+            return DataError(f"{self.path} may only be read; nothing is moved")
+        if "locked" in str(error) or "busy" in str(error):
+            return DataError(f"{self.path} is locked by another process; nothing is moved until it lets go")
+        return DataError(f"{self.path}: {error}")
+
+    def close(self) -> None:
+        """Closes the connection; again is harmless."""
+        self.connection.close()
+
+
+def reserve_of(path: str | Path) -> Path:
+    """The file that is given up when the disk is full."""
+    return Path(f"{path}.reserve")
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL

@@ -1,0 +1,247 @@
+"""The port of the journal: what is written before anything moves, and what a restart reads first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from ..contracts.records import Alert, AllocationChange, ChangeKind
+from .timestamps import Stamp
+
+
+class OperationState(StrEnum):
+    """Where one operation stands.
+
+    PLANNED -> APPLYING -> CONFIRMING -> COMMITTED | ROLLING_BACK -> ROLLED_BACK | HALTED; DISCARDED before any call.
+    """
+
+    PLANNED = "planned"
+    APPLYING = "applying"
+    CONFIRMING = "confirming"
+    COMMITTED = "committed"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    HALTED = "halted"
+    DISCARDED = "discarded"
+
+
+OPEN = (
+    OperationState.PLANNED,
+    OperationState.APPLYING,
+    OperationState.CONFIRMING,
+    OperationState.ROLLING_BACK,
+)
+"""States in which something is still to be done."""
+FOLLOWS: dict[OperationState, tuple[OperationState, ...]] = {
+    OperationState.PLANNED: (
+        OperationState.APPLYING,
+        OperationState.ROLLING_BACK,
+        OperationState.DISCARDED,
+        OperationState.HALTED,
+    ),
+    OperationState.APPLYING: (OperationState.CONFIRMING, OperationState.ROLLING_BACK, OperationState.HALTED),
+    OperationState.CONFIRMING: (OperationState.COMMITTED, OperationState.ROLLING_BACK, OperationState.HALTED),
+    OperationState.ROLLING_BACK: (OperationState.ROLLED_BACK, OperationState.HALTED),
+}
+
+
+class StepState(StrEnum):
+    """Where one call stands: INTENT -> SENT -> CONFIRMED | REFUSED | UNKNOWN; UNKNOWN ends by reading back only."""
+
+    INTENT = "intent"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call to one adapter, asked for or to be asked for.
+
+    at       when its state last changed
+    may_act  False where the call was answered: an UNKNOWN that is left is not going to happen later
+    """
+
+    id: int
+    operation: int
+    kind: ChangeKind
+    protocol: str
+    before: float
+    after: float
+    state: StepState
+    at: Stamp
+    may_act: bool = True
+    detail: str = ""
+
+    @property
+    def key(self) -> str:
+        """The same for one call and no other."""
+        return f"{self.operation}-{self.id}"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One plan, repair or way back.
+
+    before, after  shares of all protocols: a way back leads to `before`
+    at             when its state last changed
+    rounds         how many rounds of putting back failed so far
+    epoch          which holder of the ledger wrote it
+    """
+
+    id: int
+    plan_id: str
+    kind: ChangeKind
+    state: OperationState
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    at: Stamp
+    epoch: int
+    rounds: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A plan that waits for a person; `plan` is its JSON."""
+
+    plan_id: str
+    plan: str
+    at: Stamp
+    confirmed: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided on a plan and why, with its exact inputs as JSON."""
+
+    plan_id: str
+    at: datetime
+    verdict: str
+    reason: str
+    plan: str
+    inputs: str
+
+
+class Journal(Protocol):
+    """What must not be lost. One holder at a time; every write is durable when the method returns.
+
+    Every method may raise DataError, which names the file: nothing is done then.
+
+    observe_only  "" or why nothing may be moved with this journal
+    loses         "" or what is gone after a restart
+    blocking      True where calls wait for a disk, and belong on a thread
+    """
+
+    observe_only: str
+    loses: str
+    blocking: bool
+
+    def begin(
+        self,
+        plan_id: str,
+        kind: ChangeKind,
+        before: Mapping[str, float],
+        after: Mapping[str, float],
+        changes: Sequence[tuple[str, float, float]],
+        at: Stamp,
+        reason: str = "",
+    ) -> Operation:
+        """A new operation, PLANNED, with a step in INTENT for each (protocol, before, after)."""
+
+    def advance(self, operation: int, state: OperationState, at: Stamp, reason: str = "", rounds: int = 0) -> None:
+        """Its next state; an illegal one raises DataError.
+
+        COMMITTED makes `after` the committed shares; ROLLED_BACK `before`, where it is a ROLLBACK or nothing was.
+        """
+
+    def add_step(self, operation: int, kind: ChangeKind, protocol: str, before: float, after: float, at: Stamp) -> Step:
+        """One more call, SENT: written just before it is made."""
+
+    def mark(self, step: int, state: StepState, at: Stamp, *, may_act: bool = False, detail: str = "") -> None:
+        """The next state of a call."""
+
+    def open_operation(self) -> Operation | None:
+        """The one operation that is not at its end."""
+
+    def operation_of(self, plan_id: str) -> Operation | None:
+        """The first operation made of this plan."""
+
+    def last_committed(self) -> Operation | None:
+        """The last plan that is in force and was not taken back."""
+
+    def steps(self, operation: int) -> list[Step]:
+        """Its calls, in order."""
+
+    def unsettled(self) -> list[Step]:
+        """Calls of any operation that are SENT or UNKNOWN, or may still act."""
+
+    def last_call(self, protocol: str) -> int:
+        """The number of the last step that was SENT to this protocol; 0 where there is none."""
+
+    def most(self, protocol: str) -> float | None:
+        """The most that this protocol may have, going by what is written; None where nothing is."""
+
+    def committed(self) -> dict[str, float]:
+        """Shares of the last confirmed state, by protocol."""
+
+    def adopt(self, shares: Mapping[str, float]) -> None:
+        """Takes shares as the confirmed ones: at the first start, or by a person's word."""
+
+    def last_changes(self) -> dict[str, Stamp]:
+        """Each protocol's last call that moved it or put it back."""
+
+    def last_moves(self, count: int) -> list[Stamp]:
+        """The last `count` plans that were begun, newest first."""
+
+    def changes(self, since: datetime | None = None, newest: int | None = None) -> list[AllocationChange]:
+        """Every change asked for, or those of the `newest` only, oldest first."""
+
+    def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
+        """A plan that waits from now on, in place of any other."""
+
+    def waiting(self) -> Waiting | None:
+        """The plan that waits."""
+
+    def confirm(self, plan_id: str) -> bool:
+        """Marks the waiting plan as confirmed; False where another one waits, or none."""
+
+    def drop_waiting(self) -> None:
+        """Nothing waits any more."""
+
+    def decide(self, plan_id: str, at: datetime, verdict: str, reason: str, plan: str, inputs: str = "") -> None:
+        """A decision with its inputs; the same verdict on the same plan is kept once."""
+
+    def decisions(self, limit: int = 100) -> list[Decision]:
+        """The last decisions, newest first."""
+
+    def halt(self, alert: Alert, frozen: Mapping[str, str]) -> bool:
+        """No more moves until `resume`, and an alert, in one write; False where the alert was open already.
+
+        The alert's message is the reason; `frozen` says why, by protocol.
+        """
+
+    def halted(self) -> str:
+        """Why nothing moves, or ""."""
+
+    def frozen(self) -> dict[str, str]:
+        """Protocols that are not touched, with the reason."""
+
+    def resume(self) -> None:
+        """A person has looked: nothing is halted or frozen any more."""
+
+    def raise_alert(self, alert: Alert) -> bool:
+        """Keeps an alert; False where its key is open already (it is counted)."""
+
+    def recovered(self, key: str, at: datetime) -> bool:
+        """Closes the open alert of this key; False where there is none."""
+
+    def alerts(self, limit: int = 1000) -> list[Alert]:
+        """The last alerts, oldest first."""
+
+    def close(self) -> None:
+        """Lets go of the files."""

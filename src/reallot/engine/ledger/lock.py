@@ -1,0 +1,60 @@
+"""One engine per ledger: a tiny database of its own, held exclusively as long as the process lives."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ...errors import DataError
+
+
+class LedgerTaken(DataError):
+    """Another engine has this ledger; the message names its process and since when."""
+
+
+class LedgerLock:
+    """Held from `take` to `release`, or to the end of the process, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path, self._owner = folder / "lock.db", folder / "owner.json"
+        self._connection: sqlite3.Connection | None = None
+
+    def take(self, wait_seconds: float = 0.2) -> None:
+        """Takes it; raises LedgerTaken."""
+        connection = sqlite3.connect(self._path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            connection.close()
+            if "locked" not in str(error):
+                raise DataError(f"{self._path}: {error}") from error
+            raise LedgerTaken(f"{self._path.parent} is in use by {self.owner()}; one engine acts per ledger") from error
+        self._connection = connection
+        told = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat("T", "seconds")}
+        fresh = self._owner.with_suffix(".new")
+        try:
+            fresh.write_text(json.dumps(told))
+            fresh.replace(self._owner)
+        except OSError:
+            # without room for this note the lock still holds; the note only tells others who has it
+            with suppress(OSError):
+                fresh.unlink()
+
+    def owner(self) -> str:
+        """Who has it, as far as that is written down."""
+        try:
+            told = json.loads(self._owner.read_text())
+            return f"process {told['pid']} on {told['host']} since {told['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"
+
+    def release(self) -> None:
+        """Lets go; again is harmless."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,121 @@
+"""Alerts by condition: raised once while it lasts, over when it is over, muted, acknowledged, bounded."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+from ...errors import MonitoringError
+from ..contracts.records import Alert, MonitorConfig
+from .alert_conditions import Finding
+
+
+class AlertBook:
+    """The alerts of one monitor, oldest first; a timestamp is that of one alert only."""
+
+    def __init__(self, config: MonitorConfig) -> None:
+        self._config = config
+        self._alerts: dict[datetime, Alert] = {}
+        self._open: dict[str, datetime] = {}
+        self._told: dict[str, datetime] = {}
+        self._muted: dict[str, datetime] = {}
+        self._checks: dict[str, deque[bool]] = {}
+
+    def check(self, now: datetime, findings: Iterable[Finding]) -> list[Alert]:
+        """Alerts that begin at this check, and those that end (with recovered_at, and a message that says so)."""
+        found = {finding.key: finding for finding in findings}
+        told = []
+        for key in [*found, *(key for key in self._checks if key not in found)]:
+            checks = self._checks.setdefault(key, deque(maxlen=self._config.out_of))
+            checks.append(key in found)
+            if key in found and (key in self._open or sum(checks) >= self._config.needed):
+                told.append(self.raised(found[key], now))
+            elif not any(checks):
+                told.append(self.recovered(key, now))
+                del self._checks[key]
+        return [alert for alert in told if alert is not None]
+
+    def raised(self, finding: Finding, now: datetime) -> Alert | None:
+        """The new alert of a condition; None where it is open already (it is counted), muted, or back too soon."""
+        key, again = finding.key, self._open.get(finding.key)
+        if again is not None and again in self._alerts:
+            self._update(again, last_seen=now, count=self._alerts[again].count + 1)
+            return None
+        last = self._told.get(key)
+        if last in self._alerts and now - last < self._config.mute:
+            self._open[key] = last
+            self._update(last, last_seen=now, count=self._alerts[last].count + 1, recovered_at=None)
+            return None
+        if now < self._muted.get(key, now):
+            return None
+        while now in self._alerts:
+            now += timedelta(microseconds=1)
+        alert = Alert(message=finding.message, severity=finding.severity, timestamp=now, key=key, last_seen=now)
+        self._alerts[now] = alert
+        self._open[key] = self._told[key] = now
+        self._forget_surplus()
+        return alert
+
+    def recovered(self, key: str, now: datetime) -> Alert | None:
+        """Ends the open alert of a condition; None where there is none, or it is muted."""
+        began = self._open.pop(key, None)
+        if began is None or began not in self._alerts:
+            return None
+        alert = self._update(began, recovered_at=now)
+        if now < self._muted.get(key, now):
+            return None
+        lasted = _span(now - began)
+        return alert.model_copy(update={"message": f"over after {lasted}: {alert.message}"})
+
+    def mute(self, key: str, until: datetime) -> None:
+        """Nothing new is told of a condition until then."""
+        self._muted[key] = until
+
+    def acknowledge(self, moment: datetime) -> None:
+        """Marks the alert of that timestamp as seen; raises MonitoringError, naming the nearest, for none."""
+        if moment.tzinfo is None:
+            raise MonitoringError("an alert's timestamp is aware; give alert.timestamp")
+        if moment not in self._alerts:
+            nearest = min(self._alerts, key=lambda at: abs(at - moment), default=None)
+            said = "there are none" if nearest is None else f"the nearest is {nearest.isoformat()}"
+            raise MonitoringError(
+                f"no alert at {moment.isoformat()}; {said}" + (f" ({self._alerts[nearest].message})" if nearest else "")
+            )
+        self._update(moment, acknowledged=True)
+
+    def forget(self, before: datetime) -> None:
+        """Drops alerts from before that time; what is still open stays."""
+        keep = set(self._open.values())
+        self._alerts = {at: alert for at, alert in self._alerts.items() if at >= before or at in keep}
+
+    @property
+    def history(self) -> list[Alert]:
+        """All alerts kept, oldest first."""
+        return list(self._alerts.values())
+
+    @property
+    def keys(self) -> Collection[str]:
+        """Of those whose condition still holds."""
+        return self._open.keys()
+
+    @property
+    def open(self) -> list[Alert]:
+        """Those whose condition still holds, gravest first."""
+        alerts = [self._alerts[at] for at in self._open.values() if at in self._alerts]
+        return sorted(alerts, key=lambda alert: (-alert.severity, alert.timestamp))
+
+    def _update(self, at: datetime, **changes: object) -> Alert:
+        self._alerts[at] = self._alerts[at].model_copy(update=changes)
+        return self._alerts[at]
+
+    def _forget_surplus(self) -> None:
+        """Keeps to the bound: those that are over go first, oldest first."""
+        while len(self._alerts) > self._config.max_alerts:
+            still = set(self._open.values())
+            del self._alerts[next((at for at in self._alerts if at not in still), next(iter(self._alerts)))]
+
+
+def _span(span: timedelta) -> str:
+    minutes = span.total_seconds() / 60.0
+    return f"{minutes / 60.0:.3g} h" if minutes >= 60.0 else f"{minutes:.3g} min"

@@ -1,0 +1,199 @@
+"""A period as integrals of rates over time, and what each move in it brought."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+
+from ..contracts.records import AggregatedMetrics, AllocationChange, AllocationPlan, ChangeKind, MoveReview
+
+HOUR = 3600.0
+REVIEW = timedelta(hours=1)
+"""A move is judged by the time before and after it, so long each: as long as a protocol rests by default."""
+SETTLE = timedelta(minutes=5)
+"""After a move, and where another may have ended before, so long is left out."""
+USUAL_GAPS = 2.5
+"""A gap is a pause longer than so many usual ones, and than the caller's shortest gap."""
+
+
+class Row(Mapping[str, float]):
+    """Numbers by name, in a tenth of a dict's memory where the names are those of the row before.
+
+    >>> first = Row.of({"relay": 1.0, "storage": 2.0})
+    >>> dict(Row.of({"relay": 3.0, "storage": 4.0}, first)), Row.of({"relay": 3.0}, first)["relay"]
+    ({'relay': 3.0, 'storage': 4.0}, 3.0)
+    """
+
+    __slots__ = ("_numbers", "_places")
+
+    def __init__(self, places: Mapping[str, int], numbers: Iterable[float]) -> None:
+        self._places, self._numbers = places, array("d", numbers)
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, float], before: Mapping[str, float] | None = None) -> Row:
+        """From any mapping; `before` is the row before."""
+        alike = isinstance(before, Row) and before._places.keys() == numbers.keys()
+        places = before._places if alike else {name: place for place, name in enumerate(numbers)}  # type: ignore[union-attr]
+        return cls(places, [numbers[name] for name in places])
+
+    def __getitem__(self, name: str) -> float:
+        return self._numbers[self._places[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def items(self) -> ItemsView[str, float]:
+        """All at once."""
+        return dict(zip(self._places, self._numbers, strict=True)).items()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a report needs of one poll. Earnings are USD/h; `stale` are carried forward."""
+
+    at: datetime
+    total: float
+    earnings: Mapping[str, float]
+    connected: Mapping[str, bool]
+    stale: Collection[str]
+
+    @classmethod
+    def of(cls, metrics: AggregatedMetrics, before: Snapshot | None = None) -> Snapshot:
+        """From a poll; what is as in the snapshot `before` is held once."""
+        earnings = Row.of(metrics.earnings_by_protocol, before.earnings if before else None)
+        connected: Mapping[str, bool] = metrics.connection_status
+        if before is not None and before.connected == connected:
+            connected = before.connected
+        return cls(metrics.timestamp, metrics.total_earnings_per_hour, earnings, connected, frozenset(metrics.stale))
+
+
+@dataclass
+class Integral:
+    """Money and time of a period. `total`, `carried` and `by_protocol` are USD; `covered` and `up` seconds."""
+
+    total: float = 0.0
+    carried: float = 0.0
+    covered: float = 0.0
+    by_protocol: dict[str, float] = field(default_factory=dict)
+    up: dict[str, float] = field(default_factory=dict)
+    gaps: list[tuple[datetime, datetime]] = field(default_factory=list)
+
+
+def integral(
+    snapshots: Sequence[Snapshot], start: datetime, end: datetime, shortest_gap: timedelta = timedelta(minutes=5)
+) -> Integral:
+    """Earnings from `start` to `end`, rates straight between readings; `snapshots` are in order of time.
+
+    Nothing is said of the time before the first and after the last reading, nor of gaps. A protocol counts between two
+    readings that both measured it; where one was carried forward, what it would have earned is in `carried`.
+    """
+    first = max(bisect_right(snapshots, start, key=_at) - 1, 0)
+    last = bisect_left(snapshots, end, key=_at) + 1
+    used = snapshots[first:last]
+    spans = [(b.at - a.at).total_seconds() for a, b in pairwise(used)]
+    usual = median(spans) if spans else 0.0
+    most = max(shortest_gap.total_seconds(), USUAL_GAPS * usual)
+    result = Integral()
+    for (a, b), span in zip(pairwise(used), spans, strict=True):
+        low, high = max(a.at, start), min(b.at, end)
+        if high <= low:
+            continue
+        if span > most:
+            result.gaps.append((low, high))
+            continue
+        seconds = (high - low).total_seconds()
+        result.covered += seconds
+        middle = ((low - a.at).total_seconds() + (high - a.at).total_seconds()) / (2.0 * span)
+        _add(result, a, b, middle, seconds)
+    return result
+
+
+def _at(snapshot: Snapshot) -> datetime:
+    return snapshot.at
+
+
+def _add(result: Integral, a: Snapshot, b: Snapshot, middle: float, seconds: float) -> None:
+    """One stretch: the mean of a straight line is its value in the middle (0 is at a, 1 at b)."""
+    hours = seconds / HOUR
+
+    def area(x: float, y: float) -> float:
+        return (x + (y - x) * middle) * hours
+
+    earned, later = dict(a.earnings.items()), dict(b.earnings.items())
+    for name, rate in earned.items():
+        if name not in later:
+            continue
+        money = area(rate, later[name])
+        if name in a.stale or name in b.stale:
+            result.carried += money
+        else:
+            result.by_protocol[name] = result.by_protocol.get(name, 0.0) + money
+            result.total += money
+    # what the total has beside the protocols
+    result.total += area(a.total - sum(earned.values()), b.total - sum(later.values()))
+    for name in {**a.connected, **b.connected}:
+        part = (bool(a.connected.get(name)) + bool(b.connected.get(name))) / 2.0
+        result.up[name] = result.up.get(name, 0.0) + part * seconds
+
+
+def reviews(
+    snapshots: Sequence[Snapshot],
+    changes: Sequence[AllocationChange],
+    plans: Mapping[str, AllocationPlan],
+    within: Callable[[datetime], bool],
+) -> list[MoveReview]:
+    """What each plan carried out `within` a period was to bring, and what its protocols earned more afterwards.
+
+    measured is the mean rate (USD/h) of the protocols that changed, in the hour after the move once it has settled,
+    less that in the hour before: what markets did meanwhile is in it. None where either is not mostly covered by
+    readings, or another move touched the same protocols.
+    """
+    result = []
+    for plan_id, moved in _by_plan(changes).items():
+        at, plan = max(change.timestamp for change in moved), plans.get(plan_id)
+        if plan is None or not within(at):
+            continue
+        names = {change.protocol for change in moved}
+        others = [
+            change
+            for change in changes
+            if change.plan_id != plan_id and change.protocol in names and at - REVIEW < change.timestamp < at + REVIEW
+        ]
+        began = min(change.timestamp for change in moved)
+        before = _mean(snapshots, names, began - REVIEW + SETTLE, began)
+        after = _mean(snapshots, names, at + SETTLE, at + REVIEW)
+        measured = None if others or before is None or after is None else after - before
+        cost, predicted = plan.estimated_cost, plan.estimated_improvement
+        result.append(MoveReview(plan_id=plan_id, timestamp=at, predicted=predicted, measured=measured, cost=cost))
+    return result
+
+
+def _by_plan(changes: Sequence[AllocationChange]) -> dict[str, list[AllocationChange]]:
+    """The confirmed moves by plan, in order."""
+    found: dict[str, list[AllocationChange]] = {}
+    for change in changes:
+        if change.kind is ChangeKind.MOVE and change.outcome == "confirmed":
+            found.setdefault(change.plan_id or change.timestamp.isoformat(), []).append(change)
+    return found
+
+
+def count(changes: Sequence[AllocationChange]) -> tuple[int, int]:
+    """How many plans were carried out, and how many put back."""
+    back = {change.plan_id or change.timestamp for change in changes if change.kind is ChangeKind.ROLLBACK}
+    return len(_by_plan(changes)), len(back)
+
+
+def _mean(snapshots: Sequence[Snapshot], names: Collection[str], start: datetime, end: datetime) -> float | None:
+    """Mean rate of these protocols together, USD/h; None where less than half of the time is covered."""
+    found = integral(snapshots, start, end)
+    if found.covered < 0.5 * (end - start).total_seconds() or not all(name in found.by_protocol for name in names):
+        return None
+    return sum(found.by_protocol[name] for name in names) / (found.covered / HOUR)

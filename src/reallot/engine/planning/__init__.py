@@ -1,0 +1,1 @@
+"""From readings to a problem, and from its answer to a plan."""

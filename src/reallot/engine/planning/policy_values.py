@@ -1,0 +1,141 @@
+"""What the optimizer's policy expects: polls on an even clock, shown to the same policy that a backtest runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from ...policy.base import Observation, Policy, Terms, Values, decided
+from ...policy.registry import policy
+from ...problem import Limits, ProtocolSpec
+from ..contracts.records import RATES, AggregatedMetrics, OptimizerConfig
+from .rate_estimation import Track
+
+HOUR = 3600.0
+BALANCED = 1e-6
+"""Changes of share that sum to 0 within this take nothing idle into use."""
+KEPT = 576
+"""Steps that are kept for a policy that has to start again, because protocols came: two days of five minutes. Showing
+them again takes a fifth of a second for ten protocols, while nothing else runs."""
+LEAST_STEPS = 24
+"""Before so many steps the policy is not asked: the rates themselves are."""
+
+
+class Step(NamedTuple):
+    """One step of the clock: what each protocol earned for a full share (USD/h), and the shares."""
+
+    rates: Mapping[str, float]
+    shares: Mapping[str, float]
+
+
+class Outlook:
+    """A policy that watches the polls, and what it makes of them.
+
+    Readings are averaged over steps of `config.decision_step`; one that is missing in a step is missing for the
+    policy too. When protocols come the policy starts again and is shown the steps that are kept.
+
+    No policy is asked where moving is free, as there is nothing to weigh; nor where earnings bend: a policy's values
+    are for a unit of share, whatever the share, and only differences between them count. There what is earned now
+    decides. Where curves are learned it is shown the polls all the same: the optimizer leaves out what it says while
+    one of them bends.
+    """
+
+    def __init__(self, config: OptimizerConfig, specs: Mapping[str, ProtocolSpec], limits: Limits) -> None:
+        self._config, self._specs, self._limits = config, specs, limits
+        self._policy: Policy | None = None
+        self._terms: Terms | None = None
+        self._steps: deque[Step] = deque(maxlen=KEPT)
+        self._seen: dict[str, list[float]] = {}
+        self._number: int | None = None
+        self._count = 0
+        self._worth: dict[str, float] = {}
+        flat = all(spec.curves[0].is_flat for spec in specs.values())
+        costs = [(config.move_cost, config.move_fee)]
+        costs += [(spec.cost_in + spec.cost_out, spec.move_fee) for spec in specs.values()]
+        self._asks = config.policy != RATES and flat and any(cost > 0.0 or fee > 0.0 for cost, fee in costs)
+
+    @property
+    def worth(self) -> Mapping[str, float]:
+        """USD/h, by protocol, that one unit of share is taken to bring over the horizon; empty where nothing is said.
+
+        Only differences are the policy's: their level is what is earned now.
+        """
+        return self._worth
+
+    def confidence(self, changes: Mapping[str, float]) -> float | None:
+        """P(net benefit > 0) of these changes of share, by the policy; None where it says nothing about them."""
+        sure = getattr(self._policy, "confidence", None)
+        if sure is None or self._terms is None or not changes.keys() <= set(self._terms.names):
+            return None
+        change = np.array([changes.get(name, 0.0) for name in self._terms.names])
+        if abs(change.sum()) > BALANCED or not change.any():
+            return None  # capacity put to use or left idle, or nothing: a policy moves what is in use
+        found: float | None = sure(change - change.sum() / np.count_nonzero(change) * (change != 0.0))
+        return found
+
+    def take(self, metrics: AggregatedMetrics, tracks: Mapping[str, Track]) -> None:
+        """One poll more, with what has been learned from it."""
+        if not self._asks:
+            return
+        number = _step_of(metrics.timestamp, self._config.decision_step)
+        if self._number is not None and number != self._number and self._seen:
+            means = {name: sum(values) / len(values) for name, values in self._seen.items()}
+            self._show(Step(means, {name: track.share for name, track in tracks.items()}))
+            self._seen = {}
+        self._number = number
+        for name, track in tracks.items():
+            if track.polled == metrics.timestamp:
+                self._seen.setdefault(name, []).append(track.last)
+
+    def _show(self, step: Step) -> None:
+        self._steps.append(step)
+        names = tuple(sorted(step.shares))
+        if self._terms is None or names != self._terms.names:
+            self._policy, self._terms, self._count = policy(self._config.policy), self._made(names), 0
+            for earlier in list(self._steps)[:-1]:
+                self._ask(earlier)
+        self._ask(step)
+
+    def _ask(self, step: Step) -> None:
+        assert self._policy is not None and self._terms is not None
+        terms, names = self._terms, self._terms.names
+        self._count += 1
+        rates = np.array([step.rates.get(name, np.nan) for name in names])
+        shares = np.array([step.shares.get(name, 0.0) for name in names])
+        answer = decided(self._policy.decide(Observation(terms, self._count, shares, rates)), terms, self._policy.name)
+        self._worth = {}
+        if self._count < LEAST_STEPS or np.isnan(rates).all() or not isinstance(answer, Values):
+            return
+        hours, level = self._config.horizon_hours, float(np.nanmean(rates))
+        values = answer.values - answer.values.mean()
+        self._worth = dict(zip(names, (level + values / hours).tolist(), strict=True))
+
+    def _made(self, names: tuple[str, ...]) -> Terms:
+        config, specs = self._config, self._specs
+        costs = [_cost(specs.get(name), config.move_cost) for name in names]
+        fees = [config.move_fee if name not in specs else specs[name].move_fee or config.move_fee for name in names]
+        most, given = config.max_allocation_change, self._limits.max_change
+        change = min(most, given) if isinstance(given, float) else most
+        turnover = self._limits.max_turnover if isinstance(self._limits.max_turnover, float) else None
+        return Terms(
+            names,
+            config.decision_step.total_seconds() / HOUR,
+            sum(costs) / len(costs),
+            sum(fees) / len(fees),
+            Limits(max_change=change, max_turnover=turnover),
+        )
+
+
+def _step_of(moment: datetime, step: timedelta) -> int:
+    return int(moment.timestamp() // step.total_seconds())
+
+
+def _cost(spec: ProtocolSpec | None, otherwise: float) -> float:
+    """USD for a unit of share that goes from one protocol to another, as far as this one's part goes."""
+    if spec is None or (spec.cost_in == 0.0 and spec.cost_out == 0.0):
+        return otherwise
+    return spec.cost_in + spec.cost_out

@@ -1,0 +1,370 @@
+"""Metrics and rates as an AllocationProblem, with what is left out and why."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ...errors import DataError, OptimizationError
+from ...problem import AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec
+from ...problem.update import earning
+from ...text.numbers import amount, listed
+from ..contracts.records import AggregatedMetrics, OptimizerConfig
+from .exploration import floors_of, lacking
+from .rate_estimation import RateEstimate
+from .reachable_shares import reachable
+
+_FLAT = EarningsCurve.flat(1.0)
+SUM_TOLERANCE = 1e-6
+"""Shares that sum to the capacity within this are all of it."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a plan, and what to say about it; made by `question`.
+
+    names       protocols whose share is known, with `shares` now
+    known       what is known of their rates
+    held, full  those that keep their share, and those that are given no more
+    allow_idle  True where some of the capacity is nobody's
+    notes       what is left out, and why
+    kept        why those without a usable rate keep their share
+    steps, floors
+                what shares can be asked for, of those that may change
+    unread      of those that keep their share, those that do so only because nothing was ever read of so small a share
+    shapes      learned curves: earnings at a share in parts of what a full share earns per unit at the present one
+    least       floors of exploration by name; what holds as much keeps it
+    raised      those that are brought to their floor, in a plan that moves anyway
+    shared      what questions that differ in rates only have in common, once one of them has made it
+    """
+
+    config: OptimizerConfig
+    specs: Mapping[str, ProtocolSpec]
+    limits: Limits
+    names: tuple[str, ...]
+    shares: dict[str, float]
+    known: Mapping[str, RateEstimate]
+    held: frozenset[str]
+    full: frozenset[str]
+    capacity: float
+    allow_idle: bool
+    notes: tuple[str, ...]
+    kept: Mapping[str, str]
+    steps: Mapping[str, float] = field(default_factory=dict)
+    floors: Mapping[str, float] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+    shapes: Mapping[str, EarningsCurve] = field(default_factory=dict)
+    least: Mapping[str, float] = field(default_factory=dict)
+    raised: frozenset[str] = frozenset()
+    shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def problem(self) -> AllocationProblem:
+        """What is decided: at what the policy takes share to be worth; else what is added earns carefully little."""
+        curves, like = self._curves(careful=True), self.shared.get("problem")
+        problem = earning(like, curves) if like is not None else self._problem(curves)
+        self.shared["problem"] = problem
+        return problem
+
+    @cached_property
+    def plain(self) -> AllocationProblem:
+        """The same problem, with what would be added at the rates as they are: by these a plan brings so much."""
+        return earning(self.problem, self._curves(careful=False))
+
+    @property
+    def by_policy(self) -> bool:
+        """True where the policy says what share is worth."""
+        return any(known.worth is not None for known in self.known.values())
+
+    @cached_property
+    def earned(self) -> float:
+        """What staying earns, USD/h."""
+        return math.fsum(self._earned(name) for name in self.names)
+
+    @cached_property
+    def settled(self) -> tuple[float, float] | None:
+        """(most that one more share would earn anywhere, its cost taken off, least that the last one does): stay.
+
+        None where more may be earned than given up, or where specs, groups or learned curves have a say.
+        """
+        if self.limits.groups or self.shapes or any(name in self.specs for name in self.names):
+            return None
+        free = [(self.known[name], self.shares[name]) for name in self.names if name not in self.held]
+        given = [_here(known) for known, share in free if share > 0.0 and known.rate is not None]
+        taken = [_there(known) for known, _ in free if known.more is not None and known.protocol not in self.full]
+        cost = self.config.move_cost / self.config.horizon_hours
+        most, least = max(taken, default=-math.inf) - cost, min(given, default=math.inf)
+        if self.allow_idle:
+            most = max(most, 0.0)  # giving up costs nothing
+        if self.capacity > math.fsum(self.shares.values()):
+            least = min(least, 0.0)
+        return (most, least) if most <= least else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of all that a plan depends on: equal inputs give the same text, in any process."""
+        known = [(self.known[name], self.shares[name]) for name in self.names]
+        rates = np.array(
+            [(share, each.rate, each.more, each.worth) for each, share in known], dtype="<f8"
+        )  # None is NaN
+        if "text" not in self.shared:
+            self.shared["text"] = self._all_but_rates().encode()
+        learned = repr(sorted(self.shapes.items())).encode() if self.shapes else b""
+        return hashlib.sha256(rates.tobytes() + self.shared["text"] + learned).hexdigest()
+
+    def _all_but_rates(self) -> str:
+        config = (self.config.horizon_hours, self.config.max_allocation_change)
+        costs = (self.config.move_cost, self.config.move_fee)
+        specs = [self.specs[name] for name in self.names if name in self.specs]
+        rules = (replace(self.limits, held=()), sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
+        reach = (sorted(self.steps.items()), sorted(self.floors.items()))
+        looks = f", {sorted(self.least.items())!r}, {sorted(self.raised)!r}" if self.least else ""
+        return f"{self.names!r}, {config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}{looks}"
+
+    def gain(self, name: str, before: float, after: float) -> float:
+        """Change of earnings (USD/h) for each unit of the protocol's rate."""
+        spec, shape = self.specs.get(name), self.shapes.get(name)
+        if shape is None and spec is not None and not spec.curves[0].is_flat:
+            shape = spec.curves[0]
+        return after - before if shape is None else shape.value(after) - shape.value(before)
+
+    def _earned(self, name: str) -> float:
+        spec, rate, share = self.specs.get(name), self.known[name].rate, self.shares[name]
+        if spec is None or spec.curves[0].is_flat:
+            return share * (rate if rate is not None else 0.0 if spec is None else spec.curves[0].last_slope)
+        return (1.0 if rate is None else max(rate, 0.0)) * spec.curves[0].value(share)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is held or left out, and why; what is raised to be read."""
+        told = list(self.notes)
+        for why in dict.fromkeys(self.kept.values()):
+            same = [name for name, other in self.kept.items() if other == why and name not in self.raised]
+            if same:
+                told.append(f"{listed(same, 'and')} {'stay' if len(same) > 1 else 'stays'} as it is: {why}")
+        if self.raised:
+            names = sorted(self.raised)
+            told.append(f"{listed(names, 'and')} {'are' if len(names) > 1 else 'is'} given a share to be read by")
+        return tuple(told)
+
+    def raising(self) -> Question | None:
+        """The same with every protocol that lacks its floor of exploration brought to it; None where none does."""
+        raised = lacking(self)
+        if not raised:
+            return None
+        return replace(self, raised=raised, held=self.held - (raised & self.unread), shared={})
+
+    def differs_in_rates_only(self, other: Question) -> bool:
+        """True where both problems have the same protocols with the same shares, rules and costs."""
+        return all(getattr(self, name) == getattr(other, name) for name in _FRAME)
+
+    def _problem(self, curves: Sequence[EarningsCurve]) -> AllocationProblem:
+        return AllocationProblem(
+            [self._protocol(name, curve) for name, curve in zip(self.names, curves, strict=True)],
+            self.shares,
+            capacity=self.capacity,
+            allow_idle=self.allow_idle,
+            horizon_hours=self.config.horizon_hours,
+            limits=_limits(self.limits, self.names, self.config, self.held),
+        )
+
+    def _curves(self, *, careful: bool) -> list[EarningsCurve]:
+        curves = []
+        for name in self.names:
+            known, spec, share, full = self.known[name], self.specs.get(name), self.shares[name], name in self.full
+            rate, more = known.rate, known.more if careful else known.rate
+            if careful and known.worth is not None and rate is not None:
+                rate = more = known.worth
+            shape = self.shapes.get(name)
+            if shape is None or rate is None or rate <= 0.0:
+                curves.append(_curve(spec, share, rate, more, full))
+            else:
+                curves.append(_bent(shape, share, rate, max(_number(more), 0.0), full))
+        return curves
+
+    def _protocol(self, name: str, curve: EarningsCurve) -> ProtocolSpec:
+        share = self.shares[name]
+        spec = _protocol(name, curve, share, self.specs.get(name), name in self.full, self.config)
+        if name in self.least:
+            spec = self._floored(spec, share, self.least[name])
+        return reachable(spec, share, self.steps.get(name), self.floors.get(name))
+
+    def _floored(self, spec: ProtocolSpec, share: float, floor: float) -> ProtocolSpec:
+        """With its floor of exploration, as far as it holds it; or raised to it, and no further where it is unread."""
+        if spec.name not in self.raised:
+            return replace(spec, min_share=max(spec.min_share, min(share, floor)))
+        return replace(spec, min_share=floor, max_share=floor if spec.name in self.unread else spec.max_share)
+
+
+_FRAME = (
+    *("config", "specs", "limits", "names", "shares", "held", "full", "capacity", "allow_idle"),
+    *("steps", "floors", "least", "raised"),
+)
+
+
+def question(
+    metrics: AggregatedMetrics,
+    estimates: Mapping[str, RateEstimate],
+    config: OptimizerConfig,
+    specs: Mapping[str, ProtocolSpec],
+    limits: Limits,
+    held: Collection[str] = (),
+    before: Question | None = None,
+    shapes: Mapping[str, EarningsCurve] | None = None,
+) -> Question:
+    """The problem that `metrics` pose. Raises DataError for shares that cannot be, OptimizationError for none.
+
+    Protocols without a rate, and those whose value is carried forward, keep their share. What is not allotted may be
+    put to use, unless some protocol's share is not known: the rest may be its. `before` is the question before this
+    one, if there was one: where only rates are new, its problem need not be made from nothing. `shapes` are learned
+    curves, earnings at a share for a rate of 1 at the present one.
+    """
+    shares = metrics.allocation_by_protocol
+    total = math.fsum(shares.values())
+    if total > 1.0 + SUM_TOLERANCE:
+        each = ", ".join(f"{name} {amount(share)}" for name, share in shares.items())
+        raise DataError(
+            f"shares sum to {total:.6g} of capacity 1 ({each}); "
+            f"they are not scaled, since no split in force can be that: read them again"
+        )
+    polled = {**shares, **metrics.earnings_by_protocol, **metrics.connection_status}
+    unknown = sorted(name for name in polled if name not in shares)
+    names = sorted({*shares, *(name for name in specs if name in polled and name not in unknown)})
+    if not names:
+        raise OptimizationError("no protocol's share is known, so there is nothing to plan; poll first")
+    notes = [f"{name} is left out: its share is not known" for name in unknown]
+    notes += [f"{name} has a spec, but is not polled" for name in sorted(specs) if name not in polled]
+    known = {name: estimates.get(name) or RateEstimate(name) for name in names}
+    kept = {}
+    for name, estimate in known.items():
+        if estimate.rate is None and name not in specs:
+            kept[name] = estimate.why or "nothing is known of it"
+        elif estimate.stale:
+            kept[name] = estimate.why
+    all_there = abs(total - 1.0) <= SUM_TOLERANCE or bool(unknown)
+    now = {name: shares.get(name, 0.0) for name in names}
+    told = {name for name in names if name in held or limits.held_until(name, 1)}
+    still = told | kept.keys()
+    answers, looks = metrics.connection_status, config.explore == "floor"
+    unread = {name for name in kept if looks and name not in told and not known[name].stale and answers.get(name)}
+    may = set(names) - still | unread
+    steps, floors = ({n: of[n] for n in names if n in of and n in may} for of in (metrics.steps, metrics.floors))
+    asked = Question(
+        config=config,
+        specs=specs,
+        limits=limits,
+        names=tuple(names),
+        shares=now,
+        known=known,
+        held=frozenset(still),
+        full=frozenset(name for name in names if _is_full(metrics, name)),
+        capacity=math.fsum(now.values()) if all_there else 1.0,
+        allow_idle=not all_there or bool(steps),  # what is given up in whole steps may not be taken up in others
+        notes=tuple(notes),
+        kept=kept,
+        steps=steps,
+        floors=floors,
+        unread=frozenset(unread),
+        shapes=shapes or {},
+    )
+    asked = replace(asked, least=floors_of(asked)) if looks else asked
+    if before is None or not asked.differs_in_rates_only(before):
+        return asked
+    return replace(asked, shared=before.shared)
+
+
+def _here(known: RateEstimate) -> float:
+    """USD/h that one unit of what there is brings."""
+    return _number(known.rate if known.worth is None else known.worth)
+
+
+def _there(known: RateEstimate) -> float:
+    """USD/h that one unit more is taken to bring, before it has cost anything."""
+    return _number(known.more if known.worth is None else known.worth)
+
+
+def _is_full(metrics: AggregatedMetrics, name: str) -> bool:
+    """True where more share would earn nothing more now."""
+    status = metrics.statuses.get(name)
+    return status is not None and (status.demand_limited is True or status.healthy is False)
+
+
+def _curve(
+    spec: ProtocolSpec | None, share: float, rate: float | None, more: float | None, full: bool
+) -> EarningsCurve:
+    """What it has earns `rate`, what would be added `more`; where it is full, more earns nothing."""
+    if spec is None or spec.curves[0].is_flat:
+        own = 0.0 if spec is None else spec.curves[0].last_slope
+        return _bent(_FLAT, share, own, own, full) if rate is None else _bent(_FLAT, share, rate, _number(more), full)
+    if rate is None:
+        return _bent(spec.curves[0], share, 1.0, 1.0, full)
+    return _bent(spec.curves[0], share, max(rate, 0.0), max(_number(more), 0.0), full)
+
+
+def _protocol(
+    name: str, curve: EarningsCurve, share: float, spec: ProtocolSpec | None, full: bool, config: OptimizerConfig
+) -> ProtocolSpec:
+    """With its costs, and where it is full no more is given."""
+    if spec is None:
+        most = share if full else None
+        return ProtocolSpec(name, curve, max_share=most, move_cost_in=config.move_cost, move_fee=config.move_fee)
+    changes: dict[str, float] = {}
+    if full and (spec.max_share is None or share < spec.max_share):
+        changes["max_share"] = max(share, spec.min_share)
+    if spec.cost_in == 0.0 and spec.cost_out == 0.0:
+        changes["move_cost_in"] = config.move_cost
+    if spec.move_fee == 0.0:
+        changes["move_fee"] = config.move_fee
+    return replace(spec, curve=curve, **changes)  # type: ignore[arg-type]
+
+
+def _number(value: float | None) -> float:
+    return 0.0 if value is None else value
+
+
+def _bent(shape: EarningsCurve, share: float, rate: float, more: float, full: bool) -> EarningsCurve:
+    """`shape` times `rate` up to `share`, and times `more` beyond; where full, nothing is gained beyond."""
+    if not full and more >= rate:
+        return EarningsCurve.flat(rate) if shape is _FLAT else shape.scaled(rate)
+    if shape is _FLAT:
+        beyond = min(0.0, rate) if full else more
+        return EarningsCurve((0.0, share), (0.0, rate * share), beyond) if share > 0.0 else EarningsCurve.flat(beyond)
+    place = bisect_left(shape.shares, share)
+    before = [(x, rate * y) for x, y in zip(shape.shares[:place], shape.earnings[:place], strict=True)]
+    here = rate * shape.value(share)
+    if full:
+        return EarningsCurve(
+            (*(x for x, _ in before), share), (*(y for _, y in before), here), min(0.0, rate * shape.last_slope)
+        )
+    after = [
+        (x, here + more * (y - shape.value(share)))
+        for x, y in zip(shape.shares[place:], shape.earnings[place:], strict=True)
+        if x > share
+    ]
+    points = [*before, (share, here), *after]
+    return EarningsCurve(tuple(x for x, _ in points), tuple(y for _, y in points), more * shape.last_slope)
+
+
+def _limits(limits: Limits, names: Sequence[str], config: OptimizerConfig, held: Collection[str]) -> Limits:
+    """The caller's limits with the configuration's change, the tighter of both, and all that is held."""
+    most, given = config.max_allocation_change, limits.max_change
+    change: float | dict[str, float] = most
+    if isinstance(given, dict):
+        change = {name: min(most, given.get(name, most)) for name in names}
+    elif isinstance(given, tuple):
+        change = min(most, *given[:1]) if given else most
+    elif given is not None:
+        change = min(most, float(given))  # type: ignore[arg-type]
+    groups = tuple(replace(group, members=there) for group in limits.groups if (there := _members(group, names)))
+    return replace(limits, max_change=change, held=held, groups=groups)
+
+
+def _members(group: Group, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in group.members if name in names)

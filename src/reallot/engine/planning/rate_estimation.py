@@ -1,0 +1,380 @@
+"""What each protocol earns, learned from poll after poll: robust to spikes, quick to fall, honest about age.
+
+A reading is earnings / share, USD/h for the whole capacity (or, where a spec gives the shape of the earnings, the
+factor on that shape). Each reading costs the same few operations however long the history is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import NamedTuple
+
+from ...problem import EarningsCurve
+from ..contracts.records import AggregatedMetrics
+
+HOUR = 3600.0
+LARGEST = 1e12
+"""No protocol earns so many USD/h: such a number is not a reading."""
+
+
+@dataclass(frozen=True)
+class RateRules:
+    """How readings become a rate.
+
+    rise_hours, fall_hours
+                    half-lives of two running means; the rate is the slow one, or the quick one where that is lower by
+                    more than its noise: it rises with the slow one and falls with the quick one
+    most_weight     no single reading moves a mean by more than this part of the difference
+    band, spreads   a reading further off than `band` of the rate and than `spreads` standard deviations of the readings
+                    is an outlier: it counts as if it stood at the border
+    strikes_up, strikes_down, strike_seconds
+                    so many outliers in a row on one side, over at least so long, are believed: the rate starts again
+                    at their median
+    least_share     below this share earnings say nothing about a rate
+    settle_seconds  readings so soon after the share changed are not used: they may still be of the share before
+    caution         noise is so many standard errors, times sqrt(2 ln n) among n protocols (the best of many looks
+                    better than it is); what would be added is taken to earn so much less than what is there
+    prior, prior_readings
+                    readings are taken to spread as those of all protocols do, relatively, and by `prior` of the rate
+                    at the start, until more than so many of their own say otherwise
+    fresh_hours, age_hours
+                    what would be added to a protocol last seen longer ago than `fresh_hours` is taken to earn less:
+                    half after another `age_hours`
+    window_hours    a protocol last seen longer ago has no rate
+    blocks          the window is kept as so many means, to see how rates spread
+    least_blocks    fewer say nothing about confidence
+    """
+
+    rise_hours: float = 1.0
+    fall_hours: float = 0.25
+    most_weight: float = 0.5
+    band: float = 0.5
+    spreads: float = 6.0
+    strikes_up: int = 6
+    strikes_down: int = 4
+    strike_seconds: float = 120.0
+    least_share: float = 0.005
+    settle_seconds: float = 300.0
+    caution: float = 2.0
+    prior: float = 0.08
+    prior_readings: float = 3.0
+    fresh_hours: float = 1.0
+    age_hours: float = 12.0
+    window_hours: float = 24.0
+    blocks: int = 24
+    least_blocks: int = 6
+
+    @property
+    def block_seconds(self) -> float:
+        """Length of a block."""
+        return self.window_hours * HOUR / self.blocks
+
+
+class Block(NamedTuple):
+    """Readings of one stretch of time: its number, the sum of readings times their weight, and the weight."""
+
+    number: int
+    total: float
+    weight: float
+
+
+class Track(NamedTuple):
+    """What is known of one protocol.
+
+    quick, slow    running means of the readings; variance: of readings around the slow one
+    squares        sum of squared weights of the readings in the slow mean: variance * squares is that of the mean
+    squares_quick  the same of the quick mean
+    taken          readings since the means began; hours: the time they stand for; step: hours between the last two
+    at             when the last reading was valid; polled: when it was asked for
+    share, changed the share in force, and when it changed last
+    last           the last reading, an outlier as if it stood at the border
+    strikes, since outliers in a row, and since when
+    blocks         means of past stretches, oldest first
+    """
+
+    quick: float
+    slow: float
+    variance: float
+    squares: float
+    squares_quick: float
+    taken: int
+    hours: float
+    step: float
+    at: datetime
+    polled: datetime
+    share: float
+    changed: datetime | None = None
+    last: float = 0.0
+    strikes: tuple[float, ...] = ()
+    since: datetime | None = None
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def readings(self) -> float:
+        """How many readings of equal weight would spread as much, less one."""
+        return 1.0 / self.squares - 1.0
+
+
+class RateEstimate(NamedTuple):
+    """What one protocol earns, as far as readings say.
+
+    rate           USD/h for share 1.0 of what it has now (a factor, where a spec gives the curve); None where unknown
+    more           the same of what would be added: `rate` less the caution about noise and age
+    error          standard error of `rate`, from the spread of single readings
+    readings, age_seconds
+                   how many, and how long ago the last one was valid
+    stale          True where the value at hand is carried forward
+    why            why there is no rate, or why it is not used; "" where it is
+    worth          USD/h that the optimizer's policy takes one unit of share more to bring, over the horizon; None where
+                   it says nothing
+    past           means of past stretches
+    """
+
+    protocol: str
+    rate: float | None = None
+    more: float | None = None
+    error: float = 0.0
+    readings: int = 0
+    age_seconds: float = 0.0
+    stale: bool = False
+    why: str = ""
+    worth: float | None = None
+    past: tuple[Block, ...] = ()
+
+    @property
+    def blocks(self) -> dict[int, float]:
+        """Means of past stretches by number."""
+        return {block.number: block.total / block.weight for block in self.past}
+
+
+def rates(
+    history: Iterable[AggregatedMetrics],
+    rules: RateRules | None = None,
+    shapes: Mapping[str, EarningsCurve] | None = None,
+) -> dict[str, RateEstimate]:
+    """Estimates by name after the last of `history` (oldest first; empty gives none).
+
+    `shapes` are earnings curves that are known but for a factor.
+    """
+    rules = rules or RateRules()
+    tracks: dict[str, Track] = {}
+    last = None
+    for last in history:
+        tracks = learn(tracks, last, rules, shapes or {})
+    return {} if last is None else estimates(tracks, last, rules)
+
+
+def learn(
+    tracks: Mapping[str, Track], metrics: AggregatedMetrics, rules: RateRules, shapes: Mapping[str, EarningsCurve]
+) -> dict[str, Track]:
+    """`tracks` with one poll more; protocols without a new reading keep theirs."""
+    result = dict(tracks)
+    for name, earnings in metrics.earnings_by_protocol.items():
+        share = metrics.allocation_by_protocol.get(name)
+        if share is None or name in metrics.stale or abs(earnings) > LARGEST * rules.least_share:
+            continue
+        status = metrics.statuses.get(name)
+        valid = metrics.timestamp if status is None else status.source_time or status.observed_at
+        track = result.get(name)
+        unit = _unit(share, rules, shapes.get(name))
+        if track is None:
+            if unit > 0.0:
+                level = earnings / unit
+                blocks = _blocks((), level, 0.0, valid, rules)
+                result[name] = _first(level, share, metrics.timestamp, valid, blocks)
+            continue
+        if abs(share - track.share) > 0.01 * max(share, track.share):
+            track = result[name] = track._replace(share=share, changed=metrics.timestamp, strikes=(), since=None)
+        if unit > 0.0 and _is_new(track, metrics.timestamp, valid, rules):
+            result[name] = _with(track, earnings / unit, metrics.timestamp, valid, rules)
+    return result
+
+
+def _first(level: float, share: float, polled: datetime, valid: datetime, blocks: tuple[Block, ...]) -> Track:
+    return Track(
+        quick=level,
+        slow=level,
+        variance=0.0,
+        squares=1.0,
+        squares_quick=1.0,
+        taken=1,
+        hours=0.0,
+        step=0.0,
+        at=valid,
+        polled=polled,
+        share=share,
+        last=level,
+        blocks=blocks,
+    )
+
+
+def _unit(share: float, rules: RateRules, shape: EarningsCurve | None) -> float:
+    """What earnings are divided by; 0 where the share is too small to tell."""
+    if share < rules.least_share * (1.0 - 1e-9):
+        return 0.0
+    return share if shape is None else shape.value(share)
+
+
+def _is_new(track: Track, polled: datetime, valid: datetime, rules: RateRules) -> bool:
+    """True for a reading that is not the last one again, nor of the time before the share settled."""
+    if polled == track.polled or (valid == track.at and valid != polled):
+        return False
+    if track.changed is None or polled < track.changed:
+        return True
+    settled = (polled - track.changed).total_seconds() >= rules.settle_seconds
+    return settled and valid > track.changed
+
+
+def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: RateRules) -> Track:
+    """The track with one reading more."""
+    hours = (valid - track.at).total_seconds() / HOUR
+    if hours <= 0.0:
+        hours = track.step  # the clock went back: the order of arrival counts
+    deviation = value - track.slow
+    border = max(rules.band * abs(track.slow), rules.spreads * math.sqrt(track.variance))
+    strikes: tuple[float, ...] = ()
+    since = None
+    if abs(deviation) > border:
+        same_side = bool(track.strikes) and (track.strikes[-1] > track.slow) == (deviation > 0.0)
+        strikes = (*track.strikes, value) if same_side else (value,)
+        since = track.since if same_side and track.since is not None else polled
+        needed = rules.strikes_up if deviation > 0.0 else rules.strikes_down
+        if len(strikes) >= needed and abs((polled - since).total_seconds()) >= rules.strike_seconds:
+            return _again(track, strikes, polled, valid, hours, rules)
+        deviation = math.copysign(border, deviation)
+    clipped = track.slow + deviation
+    past = track.hours or hours  # the first reading stands for as long as the second
+    slow, quick = (_weight(hours, half, past, rules) for half in (rules.rise_hours, rules.fall_hours))
+    return Track(
+        quick=track.quick + quick * (clipped - track.quick),
+        slow=track.slow + slow * deviation,
+        variance=(1.0 - slow) * (track.variance + slow * deviation * deviation),
+        squares=(1.0 - slow) ** 2 * track.squares + slow**2,
+        squares_quick=(1.0 - quick) ** 2 * track.squares_quick + quick**2,
+        taken=track.taken + 1,
+        hours=past + hours,
+        step=hours,
+        at=valid,
+        polled=polled,
+        share=track.share,
+        changed=track.changed,
+        last=clipped,
+        strikes=strikes,
+        since=since,
+        blocks=_blocks(track.blocks, clipped, hours, valid, rules),
+    )
+
+
+def _weight(hours: float, half_life: float, past: float, rules: RateRules) -> float:
+    """Weight of a reading that stands for so many hours, after `past` hours; the first readings are averaged."""
+    if hours <= 0.0:
+        return rules.most_weight
+    return min(max(1.0 - math.exp2(-hours / half_life), hours / (past + hours)), rules.most_weight)
+
+
+def _again(
+    track: Track, strikes: tuple[float, ...], polled: datetime, valid: datetime, hours: float, rules: RateRules
+) -> Track:
+    """The track that believes its outliers."""
+    level, count = median(strikes), len(strikes)
+    return track._replace(
+        quick=level,
+        slow=level,
+        variance=sum((value - level) ** 2 for value in strikes) / count,
+        squares=1.0 / count,
+        squares_quick=1.0 / count,
+        taken=count,
+        hours=count * hours,
+        step=hours,
+        at=valid,
+        polled=polled,
+        last=level,
+        strikes=(),
+        since=None,
+        blocks=_blocks(track.blocks, level, hours, valid, rules),
+    )
+
+
+def _number(moment: datetime, rules: RateRules) -> int:
+    return int(moment.timestamp() // rules.block_seconds)
+
+
+def _blocks(
+    blocks: tuple[Block, ...], value: float, hours: float, valid: datetime, rules: RateRules
+) -> tuple[Block, ...]:
+    """With one reading more, weighted by the time since the one before, at most a block."""
+    number = _number(valid, rules)
+    weight = min(max(hours, 1e-9), rules.block_seconds / HOUR)
+    if blocks and blocks[-1].number == number:
+        last = blocks[-1]
+        return (*blocks[:-1], Block(number, last.total + value * weight, last.weight + weight))
+    kept = tuple(block for block in blocks if number - rules.blocks <= block.number < number)
+    return (*kept, Block(number, value * weight, weight))
+
+
+def estimates(tracks: Mapping[str, Track], metrics: AggregatedMetrics, rules: RateRules) -> dict[str, RateEstimate]:
+    """An estimate for every protocol that `metrics` or `tracks` name, as of the metrics' time."""
+    names = {**metrics.allocation_by_protocol, **metrics.earnings_by_protocol, **metrics.connection_status, **tracks}
+    caution = rules.caution * math.sqrt(2.0 * math.log(max(len(tracks), 2)))
+    prior = _prior(tracks, rules)
+    return {name: _estimate(name, tracks.get(name), metrics, rules, caution, prior) for name in names}
+
+
+def _prior(tracks: Mapping[str, Track], rules: RateRules) -> float:
+    """How readings spread, relatively, as far as those of all protocols say; at most by all of the rate."""
+    total, readings = rules.prior_readings * rules.prior**2, rules.prior_readings
+    for track in tracks.values():
+        if track.slow != 0.0:
+            taken = track.readings
+            total += taken * min(math.sqrt(track.variance) / abs(track.slow), 1.0) ** 2
+            readings += taken
+    return math.sqrt(total / readings)
+
+
+def _estimate(
+    name: str, track: Track | None, metrics: AggregatedMetrics, rules: RateRules, caution: float, prior: float
+) -> RateEstimate:
+    now, stale = metrics.timestamp, name in metrics.stale
+    if track is None:
+        return RateEstimate(name, stale=stale, why=_why_unknown(name, metrics, rules))
+    age = max(0.0, (now - track.at).total_seconds())
+    if age > rules.window_hours * HOUR:
+        why = f"last seen {_ago(age)} ago, before the window of {rules.window_hours:g} h"
+        return RateEstimate(name, readings=track.taken, age_seconds=age, stale=stale, why=why)
+    own, prior_readings = track.readings, rules.prior_readings
+    known = own + prior_readings
+    spread = math.sqrt((own * track.variance + prior_readings * (prior * track.slow) ** 2) / known)
+    if known > 2.0:
+        spread *= math.sqrt(known / (known - 2.0))  # a spread known from few readings: Student's t
+    noise = caution * spread
+    rate = min(track.slow, track.quick + noise * math.sqrt(track.squares_quick))
+    more, error = rate - noise * math.sqrt(track.squares), spread * math.sqrt(track.squares)
+    if track.strikes and track.strikes[-1] < more:
+        more = sum(track.strikes) / len(track.strikes)
+    past = age / HOUR - rules.fresh_hours
+    if past > 0.0:
+        more -= abs(more) * (1.0 - 0.5 ** (past / rules.age_hours))
+    why = f"its value is {_ago(metrics.stale[name])} old" if stale else ""
+    return RateEstimate(name, rate, more, error, track.taken, age, stale, why, past=track.blocks)
+
+
+def _why_unknown(name: str, metrics: AggregatedMetrics, rules: RateRules) -> str:
+    share, status = metrics.allocation_by_protocol.get(name), metrics.statuses.get(name)
+    if name in metrics.stale:
+        return f"its only value is {_ago(metrics.stale[name])} old"
+    if name not in metrics.earnings_by_protocol:
+        said = f" ({status.error})" if status is not None and status.error is not None else ""
+        return f"it has not reported any earnings{said}"
+    if share is None:
+        return "its share is not known"
+    if abs(metrics.earnings_by_protocol[name]) > LARGEST * rules.least_share:
+        return "it cannot earn what it says"
+    return f"share {share:.4g} is too small to tell a rate from (least {rules.least_share:g})"
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds / HOUR:.3g} h" if seconds >= HOUR else f"{seconds / 60.0:.3g} min"

@@ -1,0 +1,1 @@
+"""When to read a source, and what was last known of it."""

@@ -1,0 +1,327 @@
+"""One adapter as the coordinator sees it: when to ask, for how long, what was last known, and how old that is."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from ...errors import ErrorKind, ProtocolError
+from ..contracts.adapter import Capabilities, ProtocolAdapter, capabilities_of
+from ..contracts.clock import Clock
+from ..contracts.compact import slim
+from ..contracts.records import ProtocolStatus
+from ..contracts.validation import Gate, checked, failure, share
+
+GRACE_SECONDS = 0.05
+"""A call that was cancelled may take so long to end; after that it is left behind, and its adapter not asked again."""
+FIRST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 60.0}
+MOST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 3600.0}
+"""Seconds of back-off after a first failure, doubled after each further one, up to the second; 1 and 120 elsewhere."""
+MOST_RETRY_AFTER = 86_400.0
+"""Seconds; a server that asks for more is asked again after a day."""
+_SLACK_SECONDS = 1e-3
+_log = logging.getLogger("reallot.orchestration.coordinator")
+
+
+class Source:
+    """One registered adapter.
+
+    status      its last answer, or its last failure with a kind; None before the first
+    value       the last earnings it reported (USD/h), kept through failures; None before the first
+    allocation  the last share it reported
+    """
+
+    def __init__(self, name: str, adapter: ProtocolAdapter, clock: Clock) -> None:
+        self.name, self.adapter, self._clock = name, adapter, clock
+        self.status: ProtocolStatus | None = None
+        self.value: float | None = None
+        self.allocation: float | None = None
+        self._value_at = self._not_before = float("-inf")
+        self._failures, self._stopped = 0, False
+        self._gate = Gate()
+        self._left_behind: asyncio.Task[Any] | None = None
+        self._call: Call | None = None
+        self._can: Capabilities | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """True where its login was refused: it is not asked until `resume`."""
+        return self._stopped
+
+    @property
+    def waits(self) -> float:
+        """Seconds until it may be asked again; infinite where it is stopped."""
+        return float("inf") if self._stopped else max(self._not_before - self._clock.monotonic(), 0.0)
+
+    def resume(self) -> None:
+        """It may be asked at once, whatever came before."""
+        self._stopped, self._failures, self._not_before = False, 0, float("-inf")
+
+    def capabilities(self) -> Capabilities:
+        """What it says of itself; the defaults where it says nothing, raises or is wrong."""
+        try:
+            can = capabilities_of(self.adapter)
+        except Exception:
+            return Capabilities()
+        if can is self._can:
+            return can
+        times = (can.timeout, can.min_interval, can.cadence)
+        self._can = can if all(isinstance(time, timedelta) for time in times) else Capabilities()
+        return self._can
+
+    def age(self, can: Capabilities) -> float | None:
+        """Seconds since the value was reported, where it is carried forward or its source stands still; else None."""
+        if self.value is None or self.status is None:
+            return None
+        told = self._clock.monotonic() - self._value_at
+        if self.status.error is not None:
+            return max(told, 0.0)
+        if self.status.source_time is None or not can.cadence:
+            return None
+        old = (self._clock.now() - self.status.source_time).total_seconds()
+        return old if old > (can.cadence + can.min_interval).total_seconds() else None
+
+    @property
+    def call(self) -> Call | None:
+        """The call that is on its way, if there is one; a call belongs to one event loop."""
+        call = self._call
+        return None if call is None or call.over or call.loop is not asyncio.get_running_loop() else call
+
+    def begin(self, over: Callable[[], None]) -> Call | None:
+        """Asks, if it may be asked now and nobody else is asking; `over` is called when the call is over."""
+        if self._stopped or self._hangs() or self.waits > _SLACK_SECONDS:
+            return None
+        can = self.capabilities()
+        self._call = Call(self, can, self._read(can.acts), over)
+        return self._call
+
+    async def refresh(self) -> None:
+        """Asks once, if it may be asked now; ends within the adapter's timeout, and raises only where cancelled."""
+        while (call := self.call) is not None:
+            await call.wait()
+        await _ask_now([self])
+
+    async def close(self) -> None:
+        """Ends what still hangs, and closes the adapter where it can be closed."""
+        if self._left_behind is not None and self._hangs():
+            await self._end(self._left_behind)
+        close = getattr(self.adapter, "close", None)
+        if callable(close):
+            task = asyncio.ensure_future(_called(close))
+            await asyncio.wait({task}, timeout=self.capabilities().timeout.total_seconds())
+            if not task.done():
+                await self._end(task)
+            elif not task.cancelled() and (error := task.exception()) is not None:
+                _log.warning("%s could not be closed: %s", self.name, failure(error)[1])
+
+    def heard(self, call: Call) -> None:
+        """Takes what a call that is over has brought."""
+        try:
+            self._take(self._outcome(call.task, call.seconds))
+        except ProtocolError as error:
+            self._fail(error)
+        else:
+            self._not_before = call.started + call.can.min_interval.total_seconds()
+
+    def leave(self, task: asyncio.Task[Any]) -> None:
+        """Remembers a call that will not end: until it does, the adapter is not asked again."""
+        self._left_behind = task
+
+    def monotonic(self) -> float:
+        """Seconds of its clock."""
+        return self._clock.monotonic()
+
+    async def _read(self, acts: bool) -> ProtocolStatus:
+        answer = await _called(self.adapter.get_status)
+        status = checked(answer, self.name, self._clock.now(), self.status)
+        if status.allocation is None and acts:
+            try:
+                status = slim(status, self.status, allocation=share(await _called(self.adapter.get_allocation)))
+            except Exception:  # the share stays unknown; the earnings stand
+                return status
+        return status
+
+    def _outcome(self, task: asyncio.Task[ProtocolStatus], seconds: float) -> ProtocolStatus:
+        if not task.done() or (task.cancelled() and task.cancelling()):
+            raise ProtocolError(f"no answer within {seconds:g} s", ErrorKind.UNREACHABLE)
+        if task.cancelled():
+            raise ProtocolError("it cancelled its own call", ErrorKind.TRANSIENT)
+        error = task.exception()
+        if error is None:
+            status = task.result()
+            if status.earnings_per_hour is not None:
+                self._gate.admit(status.earnings_per_hour, status.allocation)
+            return status
+        if isinstance(error, ProtocolError):
+            raise error
+        kind, words, pause = failure(error)
+        raise ProtocolError(words, kind, retry_after_seconds=pause)
+
+    def _take(self, status: ProtocolStatus) -> None:
+        before = self.status
+        self.status, self._failures = status, 0
+        if status.earnings_per_hour is not None:
+            self.value, self._value_at = status.earnings_per_hour, self._clock.monotonic()
+        if status.allocation is not None:
+            self.allocation = status.allocation
+        if before is not None and not before.connected:
+            _log.info("%s answers again", self.name)
+
+    def _fail(self, error: ProtocolError) -> None:
+        kind, words, pause = failure(error)
+        before = self.status
+        answers = kind is ErrorKind.NEVER_REPORTED
+        failed = ProtocolStatus(
+            protocol=self.name,
+            connected=answers,
+            earnings_per_hour=None,
+            allocation=None,
+            observed_at=self._clock.now(),
+            error=kind,
+            message=words,
+        )
+        self.status = slim(failed, before)
+        if answers:
+            self._failures = 0
+            if before is not None and not before.connected:
+                _log.info("%s answers again; %s", self.name, words)
+            return
+        self._failures += 1
+        self._stopped = kind is ErrorKind.AUTH
+        first, most = FIRST_WAIT.get(kind, 1.0), MOST_WAIT.get(kind, 120.0)
+        wait = min(first * 2.0 ** min(self._failures - 1, 30), most)
+        self._not_before = self._clock.monotonic() + max(wait, min(pause or 0.0, MOST_RETRY_AFTER))
+        if before is None or before.connected or before.error is not kind:
+            tail = "; not asked again until resumed" if self._stopped else ""
+            _log.warning("%s gives no value (%s): %s%s", self.name, kind.value, words, tail)
+
+    def _hangs(self) -> bool:
+        task = self._left_behind
+        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
+            self._left_behind = None
+            return False
+        return True
+
+    async def _end(self, task: asyncio.Task[Any]) -> None:
+        """Cancels a call and gives it a moment; one that will not end is remembered."""
+        task.add_done_callback(_heard)
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE_SECONDS)
+        if not task.done():
+            self._left_behind = task
+
+
+class Call:
+    """One call on its way: over when it is done, or a moment after it was cancelled, whatever it does then.
+
+    started, seconds  when it began on the source's clock, and how long it may take
+    can               what the adapter said of itself
+    over              True once its outcome was taken, or it was dropped
+    """
+
+    def __init__(self, source: Source, can: Capabilities, answer: Coroutine[Any, Any, Any], over: Callable[[], None]):
+        self.source, self.can, self._over = source, can, over
+        self.started, self.seconds = source.monotonic(), max(can.timeout.total_seconds(), 0.0)
+        self.over = self._dropped = False
+        self._waiting: list[asyncio.Future[None]] = []
+        self.loop = asyncio.get_running_loop()
+        self.task = self.loop.create_task(answer)
+        self.task.add_done_callback(self._ended)
+
+    def late(self) -> None:
+        """Its time is over: it is cancelled, and what it still says within a moment counts."""
+        if not self.over:
+            self.task.cancel()
+            self.loop.call_later(GRACE_SECONDS, self._ended)
+
+    def drop(self) -> None:
+        """Nobody waits for it any more: it is cancelled, and what it says is not taken."""
+        self._dropped = True
+        self.late()
+
+    async def wait(self) -> None:
+        """Returns once it is over."""
+        if not self.over:
+            self._waiting.append(self.loop.create_future())
+            await self._waiting[-1]
+
+    def _ended(self, task: asyncio.Task[Any] | None = None) -> None:
+        if task is not None:
+            _heard(task)
+        if self.over:
+            return
+        self.over = True
+        if not self.task.done():
+            self.source.leave(self.task)
+        try:
+            if not self._dropped:
+                self.source.heard(self)
+        finally:
+            for future in self._waiting:
+                if not future.done():
+                    future.set_result(None)
+            self._over()
+
+
+async def ask(sources: Sequence[Source]) -> None:
+    """Asks all of these that may be asked now, at once: none delays another.
+
+    Ends within the longest of their timeouts, and a moment for calls that were cancelled; raises only where cancelled.
+    """
+    if any(source.call is not None for source in sources):
+        await asyncio.gather(*(source.refresh() for source in sources))
+    else:
+        await _ask_now(sources)
+
+
+async def _ask_now(sources: Sequence[Source]) -> None:
+    loop = asyncio.get_running_loop()
+    all_over, left = loop.create_future(), 0
+
+    def over() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0 and not all_over.done():
+            all_over.set_result(None)
+
+    calls = [call for source in sources if (call := source.begin(over)) is not None]
+    if not calls:
+        return
+    left = len(calls)
+    timers = [
+        loop.call_later(seconds, _late, [call for call in calls if call.seconds == seconds])
+        for seconds in {call.seconds for call in calls}
+    ]
+    try:
+        await all_over
+    except asyncio.CancelledError:
+        for call in calls:
+            call.drop()
+        for call in calls:
+            await call.wait()
+        raise
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def _late(calls: Iterable[Call]) -> None:
+    for call in calls:
+        call.late()
+
+
+async def _called(method: Any) -> Any:
+    answer = method()
+    if not inspect.isawaitable(answer):
+        raise ProtocolError(f"{getattr(method, '__name__', 'it')} is not a coroutine", ErrorKind.SHAPE)
+    return await answer
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Looks at a late exception, so that nobody complains that nobody did."""
+    if not task.cancelled():
+        task.exception()

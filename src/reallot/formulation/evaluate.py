@@ -1,0 +1,67 @@
+"""Who judges schedules: what one is worth and which rules it breaks, on the program or straight from the arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from ..problem import AllocationProblem
+from ..problem.arrays import FloatArray
+from ..program import LinearProgram
+from ..program.certificate import gain_scale, worst_residual
+from .lift import complete
+
+P = TypeVar("P")
+STAYS = 1e-9
+"""The present shares meet the rules if they break none by more than this."""
+
+
+class Judge(Protocol[P]):
+    """Judges the points of one problem.
+
+    scale  the largest gain at stake, USD over the horizon
+    stay   the point of the present shares, held throughout
+    """
+
+    scale: float
+    stay: P
+
+    def at(self, schedule: FloatArray) -> P:
+        """The point of a schedule (periods, protocols)."""
+
+    def worth(self, point: P) -> float:
+        """Objective, USD over the horizon."""
+
+    def can_stay(self) -> bool:
+        """True where the present shares meet every rule."""
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A schedule (periods, protocols) and the full point (columns,) of the program it belongs to."""
+
+    schedule: FloatArray
+    values: FloatArray
+
+
+class ByProgram:
+    """Judges on the program: every column, every row."""
+
+    def __init__(self, problem: AllocationProblem, program: LinearProgram) -> None:
+        self.problem, self.program = problem, program
+        self.scale = gain_scale(program)
+        self.stay = self.at(np.repeat(problem.arrays.current[None, :], problem.periods, axis=0))
+
+    def at(self, schedule: FloatArray) -> Vertex:
+        """The best full point with these shares."""
+        return Vertex(schedule, complete(self.problem, self.program, schedule))
+
+    def worth(self, point: Vertex) -> float:
+        """Objective, USD over the horizon."""
+        return self.program.objective(point.values)
+
+    def can_stay(self) -> bool:
+        """True where the present shares meet every row and bound."""
+        return worst_residual(self.program, self.stay.values)[0] <= STAYS

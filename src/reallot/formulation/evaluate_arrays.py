@@ -1,0 +1,164 @@
+"""The certificate of a schedule straight from the problem's arrays: what `certify` says of the whole program.
+
+For problems without risk, resources, groups and other choices than which protocols move. Everything but the shares
+follows from the shares, so only bounds, changes, sums, turnover and the number of moves can be broken; and weak
+duality needs no more than the prices of the shared rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..problem import AllocationProblem
+from ..problem.arrays import FloatArray, ProblemArrays
+from ..problem.objective import Value, value
+from ..program import Certificate
+from .evaluate import STAYS
+from .moves import change_cap, labels, periods
+
+ROW_PRICES = "row prices"
+TINIEST = float(np.finfo(float).tiny)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A schedule (periods, protocols) and what it is worth."""
+
+    schedule: FloatArray
+    value: Value
+
+
+class ByArrays:
+    """Judges schedules of one problem: worth, residual, bound, certificate."""
+
+    def __init__(self, problem: AllocationProblem) -> None:
+        self.problem = problem
+        self.scale = gain_scale(problem.arrays)
+        self.stay = self.at(problem.arrays.staying)
+
+    def at(self, schedule: FloatArray) -> Point:
+        """The point of a schedule."""
+        return Point(schedule, value(self.problem, schedule))
+
+    def worth(self, point: Point) -> float:
+        """Objective, USD over the horizon."""
+        return point.value.net
+
+    def can_stay(self) -> bool:
+        """True where the present shares meet every rule: without a change, bounds and sums only."""
+        problem, data = self.problem, self.problem.arrays
+        outside = np.maximum(data.lower - data.current, data.current - data.upper)
+        if float(outside.max()) > STAYS and (outside > STAYS * np.maximum(1.0, data.current)).any():
+            return False
+        excess = float(data.current.sum()) - float(problem.available or 0.0)
+        return (excess if problem.allow_idle else abs(excess)) <= STAYS * max(1.0, float(data.current.max()))
+
+    def certify(
+        self,
+        point: Point,
+        bound: float | None,
+        tolerance: float,
+        bound_from: str = ROW_PRICES,
+        gap_tolerance: float | None = None,
+    ) -> Certificate:
+        """The certificate of a point: with a bound from `bound_of_split` or `bound_of_schedule`, or a claimed one."""
+        objective = point.value.net
+        residual, place = worst_residual(self.problem, point.schedule)
+        scale = max(abs(objective), self.scale, TINIEST)
+        gap = None if bound is None else max(0.0, bound - objective) / scale
+        allowed = tolerance if gap_tolerance is None else gap_tolerance
+        return Certificate(objective, residual, place, 0.0, bound, bound_from, gap, scale, tolerance, allowed)
+
+    def bound_of_split(self, capacity: float, bought: float, sold: float) -> float:
+        """What no split is worth more than, USD over the horizon, by weak duality, for a problem of one period.
+
+        Any `capacity` price (>= 0 with idle capacity) and any `bought`, `sold` >= 0 give a true bound: at these prices
+        every protocol on its own would stand where its slopes cross them. O(protocols), and no solver in it.
+        """
+        problem, data, step = self.problem, self.problem.arrays, self.problem.steps
+        capacity = max(capacity, 0.0) if problem.allow_idle else capacity
+        bought, sold = (max(bought, 0.0), max(sold, 0.0)) if data.max_turnover is not None else (0.0, 0.0)
+        up = (step.buy - (capacity + bought)) * np.maximum(step.more, 0.0)
+        down = ((capacity - sold) - step.sell) * np.maximum(step.keep, 0.0)
+        best = float(np.maximum(up, 0.0).sum()) + float(np.maximum(down, 0.0).sum())
+        middle = step.middle
+        best += (self.stay if (middle == data.current).all() else self.at(middle[None, :])).value.net
+        best += capacity * (float(problem.available or 0.0) - float(middle.sum()))
+        if bought > 0.0 or sold > 0.0:
+            limit = float(data.max_turnover[0])  # type: ignore[index]
+            forced = middle - data.current
+            best += bought * (limit - float(np.maximum(forced, 0.0).sum()))
+            best += sold * (limit - float(np.maximum(-forced, 0.0).sum()))
+        return best
+
+    def bound_of_schedule(
+        self, capacity: FloatArray, bought: FloatArray, sold: FloatArray, movement: FloatArray
+    ) -> float:
+        """The same over several periods and flat rates: prices (periods,), and of movement (periods, protocols).
+
+        movement[t] is the price of share[t] - share[t-1] = increase[t] - decrease[t]; any values give a true bound.
+        """
+        problem, data = self.problem, self.problem.arrays
+        free = np.zeros_like(capacity)
+        turnover = data.max_turnover
+        capacity = np.maximum(capacity, 0.0) if problem.allow_idle else capacity
+        bought, sold = (free, free) if turnover is None else (np.maximum(bought, 0.0), np.maximum(sold, 0.0))
+        hold = data.hours * data.rate - capacity[:, None] - movement
+        hold[:-1] += movement[1:]
+        up = movement - (data.cost_in + data.warm_up * np.maximum(data.rate, 0.0)) - bought[:, None]
+        down = -movement - data.cost_out - sold[:, None]
+        cap = change_cap(data)[0]
+        best = float(np.maximum(hold * data.lower, hold * data.upper).sum())
+        best += float((np.maximum(up, 0.0) * cap).sum()) + float((np.maximum(down, 0.0) * cap).sum())
+        best += float(movement[0] @ data.current) + float(capacity.sum()) * float(problem.available or 0.0)
+        return best if turnover is None else best + float(((bought + sold) * turnover).sum())
+
+
+def gain_scale(data: ProblemArrays) -> float:
+    """The largest gain that one share, change or piece can bring within a unit of its range, USD over the horizon."""
+    most = float((np.abs(data.rate) * np.minimum(data.upper - data.lower, 1.0)).max()) * data.hours
+    take: FloatArray = np.maximum(data.cost_in, data.cost_out)
+    if data.has_warm_up:
+        take = np.maximum(take, data.cost_in + data.warm_up * np.maximum(data.rate, 0.0))
+    most = max(most, float((take * np.minimum(data.max_change, 1.0)).max()), float(data.fee.max()))
+    if data.pieces is not None:
+        fill = np.abs(data.pieces.slopes) * np.minimum(data.pieces.widths, 1.0)
+        most = max(most, float(fill.max()) * data.hours)
+    return most
+
+
+def worst_residual(problem: AllocationProblem, schedule: FloatArray) -> tuple[float, str]:
+    """The largest violation of a bound, change or sum relative to the sizes in it, and its name; as in `certify`."""
+    data = problem.arrays
+    before = data.current[None, :] if len(schedule) == 1 else np.vstack([data.current, schedule[:-1]])
+    change = schedule - before
+    checks = [("bound of share", np.maximum(data.lower - schedule, schedule - data.upper), schedule)]
+    if problem.limits.max_change is not None or problem.limits.held:
+        moved = np.abs(change)
+        checks.append(("bound of increase", moved - data.max_change, moved))
+    available = problem.available
+    if available is not None:
+        excess = schedule.sum(axis=1) - available
+        checks.append(("budget", excess if problem.allow_idle else np.abs(excess), schedule.max(axis=1)))
+    if data.max_turnover is not None:
+        for name, part in (("bought", np.maximum(change, 0.0)), ("sold", np.maximum(-change, 0.0))):
+            checks.append((name, part.sum(axis=1) - data.max_turnover, part.max(axis=1)))
+    if problem.limits.max_moves is not None:
+        moves = (change != 0.0).sum(axis=1).astype(float)
+        checks.append(("max_moves", moves - problem.limits.max_moves, moves))
+    worst, place = 0.0, "none"
+    for name, violation, size in checks:
+        if violation.max() > worst:
+            violation = violation / np.maximum(1.0, np.abs(size))
+            index = int(violation.argmax())
+            if violation.flat[index] > worst:
+                names = labels(problem) if violation.ndim > 1 else periods(problem)
+                worst, place = float(violation.flat[index]), _place(name, names[index])
+    return worst, place
+
+
+def _place(name: str, label: object) -> str:
+    text = " ".join(str(part) for part in label) if isinstance(label, tuple) else str(label)
+    return f"{name} {text}".strip()

@@ -1,0 +1,85 @@
+"""The program of a problem that is like an earlier one: other numbers on the same blocks, nothing assembled again."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+
+from ..problem import AllocationProblem, CVaR
+from ..problem.arrays import FloatArray
+from ..program import LinearProgram
+from .integer_rules import has_choices
+from .moves import budget, moved_places, movement, share_columns, turnover
+from .risk import expected_weight
+
+PLAIN = {"share", "increase", "decrease"}
+"""Column blocks of a program whose numbers follow from the problem's arrays by themselves."""
+
+
+def formulate_again(
+    problem: AllocationProblem, before: AllocationProblem, program: LinearProgram
+) -> LinearProgram | None:
+    """formulate(problem), made from `program`, which is formulate(before); None where only formulating anew will do.
+
+    Other rates take new gains, whatever the rules (but CVaR, whose rows hold rates). Where shares and their changes
+    are all columns there are, other current shares, limits, capacities and hours are new bounds and limits as well.
+    """
+    if isinstance(problem.risk, CVaR) or not _same(problem, before, "protocols", "periods", "scenarios", "risk"):
+        return None
+    if _same(problem, before, *(field.name for field in fields(problem) if field.name != "rates")):
+        return program.with_numbers(gain=_gain(problem, program))
+    if not _is_plain(problem, before, program):
+        return None
+    columns = share_columns(problem, expected_weight(problem))
+    rows = [movement(problem), *budget(problem), *turnover(problem)]
+    if not all(block.name in program.row_slices for block in rows):
+        return None
+    shared = len(problem.resources) + sum(group.max_share is not None for group in problem.limits.groups)
+    if len(rows) + shared != len(program.rows):
+        return None
+    row_lower, row_upper = program.row_lower.copy(), program.row_upper.copy()
+    for block in rows:
+        span = program.row_slices[block.name]
+        row_lower[span], row_upper[span] = block.lower, block.upper
+    for key, capacity in problem.resources.items():
+        if capacity != before.resources[key]:
+            row_upper[program.row_slices[f"resource {key}"]] = capacity
+    for group in problem.limits.groups:
+        if group.max_share is not None:
+            row_upper[program.row_slices[f"group {group.name}"]] = group.max_share
+    return program.with_numbers(
+        gain=np.concatenate([block.gain for block in columns]),
+        lower=np.concatenate([block.lower for block in columns]),
+        upper=np.concatenate([block.upper for block in columns]),
+        row_lower=row_lower,
+        row_upper=row_upper,
+    )
+
+
+def _same(problem: AllocationProblem, before: AllocationProblem, *names: str) -> bool:
+    return all(getattr(problem, name) == getattr(before, name) for name in names)
+
+
+def _gain(problem: AllocationProblem, program: LinearProgram) -> FloatArray:
+    """The program's gains (columns,) with those of shares and their changes from `problem`."""
+    gain = program.gain.copy()
+    for block in share_columns(problem, expected_weight(problem)):
+        gain[program.column_slices[block.name]] = block.gain
+    return gain
+
+
+def _is_plain(problem: AllocationProblem, before: AllocationProblem, program: LinearProgram) -> bool:
+    """True where both problems have columns for shares and changes only, and the same resources and groups."""
+    return (
+        set(program.column_slices) == PLAIN
+        and not has_choices(problem)
+        and not moved_places(problem).size
+        and problem.resources.keys() == before.resources.keys()
+        and _capped(problem) == _capped(before)
+    )
+
+
+def _capped(problem: AllocationProblem) -> list[tuple[str, tuple[str, ...]]]:
+    """Name and members of each group with a cap."""
+    return [(group.name, group.members) for group in problem.limits.groups if group.max_share is not None]

@@ -1,0 +1,185 @@
+"""Problems from files and frames, and back to plain values: TOML, JSON, pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidInput
+from . import AllocationProblem, CVaR, EarningsCurve, LockIn, ProtocolSpec, RateUncertainty, Scenarios
+from .tables import PROTOCOL_KEYS, UNBOUNDED, check_keys, keys_of, problem_from_dict, protocol_from_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["problem_from_dict", "problem_from_frame", "problem_to_dict", "read_problem"]
+
+
+def read_problem(path: str | Path) -> AllocationProblem:
+    """The problem in a .toml or .json file (UTF-8); raises InvalidInput, naming the file and the key."""
+    source = Path(path)
+    try:
+        return problem_from_dict(_parse(source, _text(source)))
+    except InvalidInput as error:
+        raise InvalidInput(f"{source}: {error}") from None
+
+
+def problem_to_dict(problem: AllocationProblem) -> dict[str, Any]:
+    """The problem as plain values, for JSON or TOML; `problem_from_dict` gives an equal problem back.
+
+    Only what differs from the records' defaults is written, and every protocol's `current`.
+    """
+    result = _differing(problem, skip=("protocols", "current"))
+    if problem.capacity is None:
+        result["capacity"] = UNBOUNDED
+    result["protocols"] = {
+        spec.name: {
+            "current": problem.current[spec.name],
+            **_plain_curve(spec),
+            **_differing(spec, skip=("name", "curve")),
+        }
+        for spec in problem.specs
+    }
+    return result
+
+
+def problem_from_frame(frame: pd.DataFrame, **others: Any) -> AllocationProblem:
+    """The problem whose protocols are a DataFrame's rows, by name; `others` are AllocationProblem's other arguments.
+
+    Columns are fields of ProtocolSpec, `rate` (USD/h) and `current` (share now, 0 without the column). A missing cell
+    means "not given" where the field has no number of its own (max_share, move_cost_in ...) or where the other one of
+    rate and curve is given; anywhere else it raises InvalidInput.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"rate": [2.1, 1.7], "current": [0.4, 0.6]}, index=["relay", "compute"])
+    >>> problem_from_frame(frame, horizon_hours=24)["relay"].curve.last_slope
+    2.1
+    """
+    if not hasattr(frame, "columns") or not hasattr(frame, "index"):
+        raise InvalidInput(
+            f"the frame is a {type(frame).__name__}; give a pandas DataFrame with protocols in its index"
+        )
+    if "name" in frame.columns:
+        raise InvalidInput("the frame has a column 'name'; names are its index: use frame.set_index('name')")
+    for what, labels in (("column", frame.columns), ("protocol", frame.index)):
+        if not labels.is_unique:
+            raise InvalidInput(f"the frame names {what} {labels[labels.duplicated()][0]!r} more than once")
+    check_keys(dict.fromkeys(frame.columns), PROTOCOL_KEYS, "the frame")
+    rows: dict[str, dict[str, Any]] = {}
+    for i, name in enumerate(frame.index):
+        if not isinstance(name, str) or not name:
+            raise InvalidInput(f"the frame's index holds {name!r}; it must hold the protocols' names")
+        cells = {key: frame[key].iloc[i] for key in frame.columns}
+        rows[name] = {key: cell for key, cell in cells.items() if not _is_left_out(key, cell, cells)}
+    specs = [protocol_from_table(name, row) for name, row in rows.items()]
+    return AllocationProblem(specs, {name: row.get("current", 0.0) for name, row in rows.items()}, **others)
+
+
+# Reading files
+
+
+def _text(source: Path) -> str:
+    try:
+        return source.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InvalidInput("there is no such file") from None
+    except IsADirectoryError:
+        raise InvalidInput("this is a directory; give a .toml or .json file") from None
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _parse(source: Path, text: str) -> Any:
+    suffix = source.suffix.lower()
+    try:
+        if suffix == ".toml":
+            import tomllib
+
+            return tomllib.loads(text)
+        if suffix == ".json":
+            import json
+
+            return json.loads(text, object_pairs_hook=_without_twins)
+    except InvalidInput:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"not valid {suffix[1:].upper()}: {error}") from None
+    raise InvalidInput(f"the name ends in {suffix!r}; give a .toml or .json file")
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys differ: the standard reader would keep the last of two and say nothing."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise InvalidInput(f"the key {twice!r} stands twice in one object")
+    return result
+
+
+# From records to plain values
+
+
+def _differing(record: Any, skip: Sequence[str]) -> dict[str, Any]:
+    """The record's fields that are not at their default, as plain values."""
+    result = {}
+    for field in fields(record):
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        value = getattr(record, field.name)
+        if field.name not in skip and value != default:
+            result[field.name] = _plain(value)
+    return result
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, text, lists and tables only; None where a field is None."""
+    if isinstance(value, EarningsCurve):
+        return _plain_points(value)
+    if isinstance(value, (CVaR, RateUncertainty, Scenarios, LockIn)):
+        return {key: _plain(getattr(value, key)) for key in keys_of(type(value)) if getattr(value, key) is not None}
+    if hasattr(type(value), "__dataclass_fields__"):
+        return _differing(value, skip=())
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def _plain_curve(spec: ProtocolSpec) -> dict[str, Any]:
+    """The curve under the key it is read from: rate where it is flat in every period."""
+    points = [_plain_points(curve) for curve in spec.curves]
+    key = "rate" if all(curve.is_flat for curve in spec.curves) else "curve"
+    return {key: points if isinstance(spec.curve, tuple) else points[0]}
+
+
+def _plain_points(curve: EarningsCurve) -> Any:
+    """A rate, a list of points, or a table where the curve goes on rising beyond its last point."""
+    if curve.is_flat:
+        return curve.last_slope
+    points = curve.points()
+    if points is not None:
+        return points
+    return {"shares": list(curve.shares), "earnings": list(curve.earnings), "last_slope": curve.last_slope}
+
+
+def _is_left_out(key: str, cell: Any, cells: Mapping[str, Any]) -> bool:
+    """True for a missing cell where that says something; a missing number elsewhere stays and is refused."""
+    if not _is_missing(cell):
+        return False
+    if key in ("rate", "curve"):
+        other = "curve" if key == "rate" else "rate"
+        return other in cells and not _is_missing(cells[other])
+    defaults = {field.name: field.default for field in fields(ProtocolSpec)}
+    return defaults.get(key, 0.0) in (None, MISSING)
+
+
+def _is_missing(cell: Any) -> bool:
+    import pandas as pd
+
+    return cell is None or (pd.api.types.is_scalar(cell) and bool(pd.isna(cell)))

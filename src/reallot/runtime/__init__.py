@@ -1,0 +1,1 @@
+"""A running engine: configuration, building, cycle after cycle, restart."""

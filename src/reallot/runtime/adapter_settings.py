@@ -1,0 +1,329 @@
+"""What a configuration file may say of each adapter, and the adapter that follows; imported when built."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from ..adapters.series import Series, Unit
+from ..engine.contracts.adapter import Capabilities, ProtocolAdapter
+from ..engine.contracts.clock import Clock
+from ..engine.contracts.records import Part, Record, Window
+from ..errors import ConfigurationError
+from ..problem import EarningsCurve, ProtocolSpec
+
+Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")]
+"""The name of an environment variable, never a secret itself."""
+Pair = Annotated[list[Variable], Field(min_length=2, max_length=2)]
+Amount = Annotated[float, Field(ge=0.0)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an adapter is built: its clock, the moment that relative times count from, the file's folder, a seed.
+
+    share  in force at the start, where something is known of it: for simulated ones
+    """
+
+    clock: Clock
+    start: datetime
+    folder: Path
+    seed: int = 0
+    share: float | None = None
+
+
+class Settings(Record):
+    """Keys of one adapter; `simulates` where it may run in simulated time."""
+
+    simulates: ClassVar[bool] = False
+
+    @abstractmethod
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """The adapter; raises ConfigurationError."""
+
+    def given(self, *without: str) -> dict[str, Any]:
+        """The keys that the file has, with their values, but for those named."""
+        return {key: getattr(self, key) for key in sorted(self.model_fields_set) if key not in without}
+
+
+class SeriesTable(Record):
+    """What kind of number it is: see `adapters/series.py`."""
+
+    kind: str = "rate"
+    resets: str = "never"
+    window: Window = timedelta(hours=1)
+    cadence: Window = timedelta(0)
+    dip: float = 0.5
+    per: Window = timedelta(hours=1)
+
+
+class Number(Settings):
+    """Keys of an adapter that reads one number of any kind."""
+
+    series: str | SeriesTable = "rate"
+    unit: str = "usd"
+    price: Amount | None = None
+    most: Amount | None = None
+    timeout: Window = timedelta(seconds=10)
+    min_interval: Window = timedelta(0)
+
+    def number(self) -> dict[str, Any]:
+        """Every argument, with the series and the unit as records."""
+        table = SeriesTable(kind=self.series) if isinstance(self.series, str) else self.series
+        series: Any = table.model_dump()
+        return {
+            **self.given("series", "unit", "price"),
+            "series": Series(**series),
+            "unit": Unit(self.unit, self.price),
+        }
+
+
+class Simulated(Settings):
+    """The public fake; it earns by the protocol's curve or rate.
+
+    daily, peak  earnings swing by this part over the day, highest so long after midnight UTC
+    changes      [[after, factor], ...]: from then on its earnings are so many times what they were at the start
+    outages      [[from, until], ...], counted from the start
+    """
+
+    simulates: ClassVar[bool] = True
+    share: Part = 0.0
+    noise: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
+    seed: int | None = None
+    daily: Part = 0.0
+    peak: Window = timedelta(hours=18)
+    changes: list[tuple[Window, Amount]] = Field(default_factory=list)
+    outages: list[tuple[Window, Window]] = Field(default_factory=list)
+    late: Window = timedelta(0)
+    latency: Window = timedelta(0)
+    refuses: bool = False
+    acts: bool = True
+    restarts: bool = False
+    timeout: Window = timedelta(seconds=10)
+    min_interval: Window = timedelta(0)
+    cadence: Window = timedelta(0)
+
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """A SimulatedAdapter whose true earnings are the spec's curve, times what the hour makes of it."""
+        from ..adapters.simulated import SimulatedAdapter
+
+        if spec is None:
+            raise ConfigurationError("a simulated protocol earns by a rate or a curve; give one of them")
+        return SimulatedAdapter(
+            name,
+            _Earnings(spec.curves[0], self, place.start),
+            share=self.share if place.share is None else place.share,
+            clock=place.clock,
+            noise=self.noise,
+            seed=place.seed if self.seed is None else self.seed,
+            outages=[(place.start + since, place.start + until) for since, until in self.outages],
+            late=self.late,
+            latency=self.latency.total_seconds(),
+            refuses=self.refuses,
+            capabilities=Capabilities(
+                acts=self.acts,
+                step=spec.step,
+                floor=spec.decrease_floor,
+                restarts=self.restarts,
+                delay=self.late,
+                timeout=self.timeout,
+                min_interval=self.min_interval,
+                cadence=self.cadence,
+            ),
+        )
+
+
+class _Earnings:
+    """USD/h of a share at a moment."""
+
+    def __init__(self, curve: EarningsCurve, settings: Simulated, start: datetime) -> None:
+        self._curve, self._daily = curve, settings.daily
+        self._peak = settings.peak.total_seconds()
+        self._changes = [(start + after, factor) for after, factor in sorted(settings.changes)]
+
+    def __call__(self, share: float, moment: datetime) -> float:
+        factor = 1.0
+        for since, now in self._changes:
+            factor = now if moment >= since else factor
+        if self._daily:
+            turns = (moment.timestamp() - self._peak) / 86_400.0
+            factor *= 1.0 + self._daily * math.cos(2.0 * math.pi * turns)
+        return factor * self._curve.value(share)
+
+
+class Replay(Settings):
+    """A recorded table: the first column holds moments, the first line names; the recording begins with the run."""
+
+    simulates: ClassVar[bool] = True
+    file: str
+    column: str | None = None
+    share: Part = 0.0
+    hold: Window | None = None
+
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """A ReplayAdapter."""
+        from ..adapters.replay import replay_adapters
+        from ..errors import near_miss
+
+        column = self.column or name
+        path, share = place.folder / self.file, self.share if place.share is None else place.share
+        found = replay_adapters(path, clock=place.clock, start=place.start, hold=self.hold)
+        if column not in found:
+            raise ConfigurationError(f"{self.file} has no column {column!r}; {near_miss(column, found)}")
+        shares = dict.fromkeys(found, 0.0) | {column: share}
+        return replay_adapters(path, shares=shares, clock=place.clock, start=place.start, hold=self.hold)[column]
+
+
+class HttpJson(Number):
+    """Any JSON endpoint."""
+
+    url: str
+    value: str
+    time: str | None = None
+    share: str | Part | None = None
+    expect: dict[str, Any] = Field(default_factory=dict)
+    dollars: bool = False
+    bearer_env: Variable | None = None
+    basic_env: Pair | None = None
+    headers_env: dict[str, Variable] = Field(default_factory=dict)
+    params_env: dict[str, Variable] = Field(default_factory=dict)
+
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """An HttpJsonAdapter."""
+        from ..adapters.http_json import HttpJsonAdapter
+
+        return HttpJsonAdapter(name, clock=place.clock, **_paired(self.number()))
+
+
+class Prometheus(Number):
+    """A PromQL expression."""
+
+    query: str
+    url: str = "http://127.0.0.1:9090"
+    share: str | Part | None = None
+    bearer_env: Variable | None = None
+    basic_env: Pair | None = None
+
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """A PrometheusAdapter."""
+        from ..adapters.prometheus import PrometheusAdapter
+
+        return PrometheusAdapter(name, clock=place.clock, **_paired(self.number()))
+
+
+class Storj(Settings):
+    """A storage node."""
+
+    url: str = "http://127.0.0.1:14002"
+    share: Part | None = None
+    most: Amount | None = 50.0
+    timeout: Window = timedelta(seconds=10)
+    min_interval: Window = timedelta(minutes=5)
+
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """A StorjAdapter."""
+        from ..adapters.storj import StorjAdapter
+
+        return StorjAdapter(name, clock=place.clock, **self.given())
+
+
+class Mysterium(Settings):
+    """A node of the network of that name."""
+
+    url: str = "http://127.0.0.1:4050"
+    price_usd: Amount | None = None
+    user_env: Variable | None = None
+    password_env: Variable | None = None
+    share: Part | None = None
+    most: Amount | None = 50.0
+    window: Window = timedelta(hours=6)
+    timeout: Window = timedelta(seconds=10)
+    min_interval: Window = timedelta(minutes=1)
+
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """A MysteriumAdapter."""
+        from ..adapters.mysterium import MysteriumAdapter
+
+        return MysteriumAdapter(name, clock=place.clock, **self.given())
+
+
+class Xmrig(Settings):
+    """A miner."""
+
+    url: str
+    usd_per_gigahash: Amount
+    threads: Annotated[int, Field(ge=1)]
+    fee: Part = 0.01
+    most_hash_rate: Amount | None = None
+    token_env: Variable | None = None
+    most: Amount | None = None
+    timeout: Window = timedelta(seconds=5)
+    min_interval: Window = timedelta(seconds=15)
+
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """An XmrigAdapter."""
+        from ..adapters.xmrig import XmrigAdapter
+
+        return XmrigAdapter(name, clock=place.clock, **self.given())
+
+
+class Command(Number):
+    """A program that reads, and one that acts."""
+
+    read: list[str]
+    value: str
+    apply: list[str] | None = None
+    share: str | Part | None = None
+    time: str | None = None
+    env: list[Variable] = Field(default_factory=list)
+    dollars: bool = False
+    delay: Window = timedelta(0)
+    step: Part = 0.0
+    floor: Part = 0.0
+    restarts: bool = False
+
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """A CommandAdapter."""
+        from ..adapters.command import CommandAdapter
+
+        return CommandAdapter(name, clock=place.clock, **self.number())
+
+
+class Cgroup(Settings):
+    """Limits of CPU time or memory of a group of processes."""
+
+    folder: str
+    cpus: float | None = None
+    memory: int | None = None
+
+    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+        """A CgroupAdapter."""
+        from ..adapters.cgroup import CgroupAdapter
+
+        return CgroupAdapter(name, clock=place.clock, **self.given())
+
+
+def _paired(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    pair = arguments.get("basic_env")
+    return {**arguments, **({"basic_env": tuple(pair)} if pair else {})}
+
+
+ADAPTERS: Mapping[str, type[Settings]] = {
+    "simulated": Simulated,
+    "replay": Replay,
+    "http_json": HttpJson,
+    "prometheus": Prometheus,
+    "storj": Storj,
+    "mysterium": Mysterium,
+    "xmrig": Xmrig,
+    "command": Command,
+    "cgroup": Cgroup,
+}
+"""Settings by what `adapter` may say."""

@@ -1,0 +1,191 @@
+"""From a configuration to the parts that run: adapters, coordinator, optimizer, engine, monitor, ledger."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ..adapters.combined import CombinedAdapter
+from ..engine.contracts.adapter import ProtocolAdapter
+from ..engine.contracts.clock import Clock, ManualClock, SystemClock
+from ..engine.contracts.records import Alert, Mode
+from ..engine.contracts.secrets import redact
+from ..engine.execution.orphaned import Removed, holders
+from ..engine.ledger.folder import Ledger, open_ledger
+from ..engine.ledger.history_place import Place as HistoryPlace
+from ..engine.ledger.history_place import keep_place
+from ..engine.ledger.history_store import HistoryStore
+from ..engine.planning.learned_curves import KEPT
+from ..errors import ConfigurationError, DataError, InvalidInput, ReallotError
+from ..orchestration.coordinator import ProtocolCoordinator
+from ..orchestration.monitor import RealtimeMonitor
+from ..orchestration.optimizer import EarningsOptimizer
+from ..orchestration.reallocation import ReallocationEngine
+from .adapter_settings import Place
+from .config import Config, ProtocolSection
+from .restore import polls
+
+
+@dataclass
+class Parts:
+    """All that a cycle needs.
+
+    alarms  alerts that the engine raised and nobody has told yet
+    notes   what somebody who starts this should know
+    """
+
+    config: Config
+    clock: Clock
+    ledger: Ledger
+    coordinator: ProtocolCoordinator
+    optimizer: EarningsOptimizer
+    engine: ReallocationEngine
+    monitor: RealtimeMonitor
+    alarms: list[Alert] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def mode(self) -> Mode:
+        """How far the engine goes."""
+        return self.engine.config.mode
+
+    async def close(self) -> None:
+        """Closes adapters, engine and ledger; again is harmless."""
+        await self.coordinator.close()
+        self.engine.close()
+        self.ledger.close()
+
+
+def build(
+    config: Config,
+    *,
+    simulate: bool = False,
+    mode: Mode | None = None,
+    ledger: str | Path | None = None,
+    clock: Clock | None = None,
+) -> Parts:
+    """The parts of a configuration. Raises ConfigurationError, and DataError where another engine has the ledger.
+
+    simulate  time is moved by hand: every adapter has to be simulated or a replay
+    mode      in place of the configured one
+    ledger    a folder in place of the configured one
+
+    What the ledger knows is learned from: holds go on, rates are known, simulated shares are as they were left. What a
+    protocol may have that is not configured any more stays taken. A server that keeps the readings may be down: they
+    wait for it, up to a bound.
+    """
+    if simulate:
+        real = [name for name, section in config.protocols.items() if not section.simulates]
+        if real:
+            raise ConfigurationError(
+                f"{config.source}: {', '.join(real)} cannot run in simulated time; only simulated and replay can"
+            )
+    opened = open_ledger(ledger if ledger is not None else config.ledger_folder, history=_history(config))
+    try:
+        return _parts(config, opened, simulate, mode, clock)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, clock: Clock | None) -> Parts:
+    notes = _note_place(config, ledger)
+    if clock is None:
+        clock = ManualClock(_begin(config, ledger, notes)) if simulate else SystemClock()
+    coordinator = ProtocolCoordinator(config.coordinator.max_history_size, clock=clock)
+    known = ledger.journal.committed() if ledger.folder is not None else {}
+    for name, section in config.protocols.items():
+        seed, share = config.simulation.seed, known.get(name)
+        coordinator.register_adapter(
+            name, _adapter(config, name, section, Place(clock, clock.now(), config.folder, seed, share))
+        )
+    if ledger.folder is not None:
+        tolerance = config.reallocation.share_tolerance
+        for name, most in holders(ledger.journal, config.protocols, tolerance).items():
+            coordinator.register_adapter(name, Removed(name, most))
+    rules = config.reallocation if mode is None else config.reallocation.model_copy(update={"mode": mode})
+    specs = {name: section.spec for name, section in config.protocols.items() if section.spec is not None}
+    optimizer = EarningsOptimizer(config.optimizer, specs=specs, limits=config.limits, clock=clock)
+    alarms: list[Alert] = []
+    engine = ReallocationEngine(rules, ledger=ledger, clock=clock, on_alert=alarms.append)
+    monitor = RealtimeMonitor(config.monitor, clock=clock, changes=engine)
+    return Parts(config, clock, ledger, coordinator, optimizer, engine, monitor, alarms, notes)
+
+
+async def remember(parts: Parts) -> int:
+    """Learns from the polls that the ledger still has of the optimizer's window; returns how many there were.
+
+    Where curves are learned, it is from as long as they are remembered.
+    """
+    now, count, asked = parts.clock.now(), 0, parts.config.optimizer
+    window = timedelta(hours=asked.analysis_window_hours)
+    since = now - (window if asked.curves == "given" else max(window, KEPT))
+    for metrics in polls(parts.ledger.history, since, now):
+        parts.optimizer.update_metrics(metrics)
+        await parts.monitor.update_snapshot(metrics)
+        count += 1
+    return count
+
+
+def _history(config: Config) -> HistoryStore | None:
+    """Where the readings go, if not into the ledger's folder."""
+    if config.ledger.history_env is None:
+        return None
+    try:
+        from ..engine.ledger.postgres_history import PostgresHistory
+
+        return PostgresHistory(config.ledger.history_env, schema=config.ledger.history_schema)
+    except ImportError as error:
+        told = f"it needs the library {error.name}: pip install 'reallot[postgres]'"
+    except ReallotError as error:
+        told = redact(str(error))
+    raise ConfigurationError(f"{config.source}: [ledger] history_env: {told}")
+
+
+def _note_place(config: Config, ledger: Ledger) -> list[str]:
+    """Notes in the ledger's folder where its readings are; returns why that could not be done, where so."""
+    if ledger.folder is None:
+        return []
+    variable, schema = config.ledger.history_env, config.ledger.history_schema
+    try:
+        keep_place(ledger.folder, None if variable is None else HistoryPlace(variable, schema))
+    except DataError as error:
+        return [f"reports will not find the readings: {error}"]
+    return []
+
+
+def _begin(config: Config, ledger: Ledger, notes: list[str]) -> datetime:
+    """Where simulated time begins: after all that the ledger knows of, or its last plan where no reading is known."""
+    plans = ledger.journal.last_moves(1)
+    last = plans[0].wall if plans else None
+    try:
+        last = ledger.history.last() or last
+    except DataError as error:
+        notes.append(f"simulated time begins after the last plan, not after readings that cannot be read: {error}")
+    begin = config.simulation.start
+    return begin if last is None else max(begin, last + config.coordinator.every)
+
+
+def _adapter(config: Config, name: str, section: ProtocolSection, place: Place) -> ProtocolAdapter:
+    where = f"[protocols.{name}]"
+    try:
+        reader = section.reader.build(name, section.spec, place)
+        if section.actor is None:
+            return reader
+        where = f"[protocols.{name}.actor]"
+        return CombinedAdapter(name, reader, section.actor.build(name, section.spec, place))
+    except (ConfigurationError, InvalidInput) as error:
+        told = redact(str(error)).removeprefix(f"{name}: ")
+    except ImportError as error:
+        told = f"its adapter needs the library {error.name}: pip install 'reallot[http]'"
+    except ReallotError as error:
+        told = redact(str(error))
+    raise ConfigurationError(f"{config.source}: {where} {told}")
+
+
+async def close_quietly(parts: Parts) -> None:
+    """Closes everything at the end of a run that has said all it has to say."""
+    with suppress(ReallotError):
+        await parts.close()

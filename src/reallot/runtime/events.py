@@ -1,0 +1,109 @@
+"""What is worth a line: changes from one cycle to the next, never states."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..engine.contracts.records import Alert, AllocationPlan, Mode
+from ..engine.execution.driver import Report
+from ..orchestration.cycle import CycleResult
+from ..text.numbers import amount, usd
+
+GRAVE = 0.6
+"""Alerts from this severity on are warnings."""
+Fields = dict[str, str | float | int | bool | None]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line: what kind of thing, when, in words, and its numbers for programs."""
+
+    kind: str
+    at: datetime
+    text: str
+    fields: Fields = field(default_factory=dict)
+    level: int = logging.INFO
+
+
+class Watcher:
+    """Compares each cycle with those before it, and says what is new."""
+
+    def __init__(self, mode: Mode) -> None:
+        self._mode = mode
+        self._blocked = self._advised = ""
+        self._operation: int | None = None
+
+    def look(self, result: CycleResult, report: Report | None, alarms: list[Alert]) -> list[Happening]:
+        """The happenings of one cycle; `report` is how the engine's last plan ended, `alarms` what it raised."""
+        at = result.started_at
+        found = [alert_line(alert, at) for alert in (*alarms, *result.alerts)]
+        plan = result.plan
+        if plan is not None and result.wanted and self._mode is not Mode.OBSERVE:
+            found = [
+                *self._decided(plan, report if report is not None and report.plan_id == plan.id else None, at),
+                *found,
+            ]
+        elif not result.wanted:
+            self._blocked = self._advised = ""
+        return found
+
+    def _decided(self, plan: AllocationPlan, report: Report | None, at: datetime) -> list[Happening]:
+        numbers = plan_fields(plan)
+        if self._mode is Mode.ADVISE:
+            moves = ", ".join(f"{name} {change:+.2f}" for name, change in plan.moves.items())
+            told, self._advised = self._advised == moves, moves
+            return [] if told else [Happening("advice", at, f"would move {plan_text(plan)}", numbers)]
+        if report is None:
+            return []
+        if report.verdict == "committed":
+            self._blocked = ""
+            return [Happening("move", at, f"moved {plan_text(plan)}", numbers)]
+        if report.verdict == "waiting":
+            told, self._blocked = self._blocked == report.plan_id, report.plan_id
+            text = f"waits for a person: {report.reason}; it would move {plan_text(plan)}"
+            return [] if told else [Happening("waiting", at, text, numbers)]
+        if report.verdict in ("nothing to do", "repeated"):
+            return []
+        if report.verdict == "blocked":
+            told, self._blocked = self._blocked == report.by, report.by
+            text = f"not now ({report.by}): {report.reason}"
+            return [] if told else [Happening("blocked", at, text, {"by": report.by, "plan_id": report.plan_id})]
+        text = f"{report.verdict}: {report.reason or plan_text(plan)}"
+        return [Happening(report.verdict.replace(" ", "_"), at, text, numbers, logging.WARNING)]
+
+
+def alert_line(alert: Alert, at: datetime) -> Happening:
+    """An alert that begins, or one that is over."""
+    over = alert.recovered_at is not None
+    level = logging.WARNING if alert.severity >= GRAVE and not over else logging.INFO
+    fields: Fields = {"key": alert.key, "severity": alert.severity}
+    text = alert.message if over else f"alert: {alert.message}"  # one that is over says so itself
+    return Happening("recovered" if over else "alert", at, text, fields, level)
+
+
+def plan_text(plan: AllocationPlan) -> str:
+    """Moves, and what they bring."""
+    moves = ", ".join(
+        f"{name} {amount(plan.current.get(name, 0.0))} -> {amount(plan.allocation.get(name, 0.0))}"
+        for name in sorted(plan.moves, key=lambda name: (plan.moves[name], name))
+    )
+    cost = f", costs {usd(plan.estimated_cost)} USD" if plan.estimated_cost else ""
+    sure = "" if plan.confidence is None else f", confidence {plan.confidence:.2f}"
+    return f"{moves}: {plan.estimated_improvement:+.3f} USD/h{cost}{sure}"
+
+
+def plan_fields(plan: AllocationPlan) -> Fields:
+    """The same for programs."""
+    changes: dict[str, Any] = {f"move.{name}": change for name, change in plan.moves.items()}
+    return {
+        "plan_id": plan.id,
+        "improvement": plan.estimated_improvement,
+        "cost": plan.estimated_cost,
+        "net_benefit": plan.net_benefit,
+        "confidence": plan.confidence,
+        "reasons": "; ".join(plan.reasons),
+        **changes,
+    }

@@ -1,0 +1,78 @@
+"""What a cycle leaves in the ledger: readings and alerts, off the event loop; old readings are summed up aside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from ..engine.contracts.records import Alert
+from ..engine.execution.journal_thread import Books
+from ..engine.ledger.history_store import HistoryStore
+from ..errors import DataError
+from ..orchestration.cycle import CycleResult
+from .restore import readings
+
+ROLL_UP = timedelta(hours=24)
+"""How often old readings are summed up."""
+
+
+class Keeper:
+    """Keeps cycle after cycle. A cycle waits until its readings are written, and never for the summing up."""
+
+    def __init__(self, history: HistoryStore, books: Books) -> None:
+        self._history, self._books = history, books
+        self._rolled: datetime | None = None
+        self._rolling: asyncio.Future[DataError | None] | None = None
+        self._told = False
+
+    async def keep(self, result: CycleResult) -> Alert | None:
+        """Keeps one cycle. Returns why that could not be done, once while it lasts: watching goes on."""
+        try:
+            if result.metrics is not None:
+                await self._off_the_loop(self._history.add, readings(result.metrics))
+            for alert in result.alerts:
+                if alert.recovered_at is None:
+                    await self._books.ask(self._books.journal.raise_alert, _kept(alert))
+                else:
+                    await self._books.ask(self._books.journal.recovered, alert.key, alert.recovered_at)
+            await self._sum_up(result.started_at)
+            self._told = False
+        except DataError as error:
+            if not self._told:
+                self._told = True
+                return Alert(key="ledger", message=str(error), severity=0.8, timestamp=result.started_at)
+        return None
+
+    async def _sum_up(self, now: datetime) -> None:
+        """Begins the summing up where it is due, and raises DataError where the last one failed."""
+        if self._rolling is not None:
+            if not self._rolling.done():
+                return
+            failed, self._rolling = self._rolling.result(), None
+            if failed is not None:
+                raise failed
+        if self._rolled is None or now - self._rolled >= ROLL_UP:
+            self._rolled = now
+            if self._history.blocking:
+                self._rolling = asyncio.ensure_future(asyncio.to_thread(_tried, self._history.roll_up, now))
+            else:
+                self._history.roll_up(now)
+
+    async def _off_the_loop(self, method: Callable[..., None], *values: object) -> None:
+        if self._history.blocking:
+            await asyncio.to_thread(method, *values)
+        else:
+            method(*values)
+
+
+def _tried(method: Callable[[datetime], None], now: datetime) -> DataError | None:
+    try:
+        method(now)
+    except DataError as error:
+        return error
+    return None
+
+
+def _kept(alert: Alert) -> Alert:
+    return alert if alert.key else alert.model_copy(update={"key": alert.message})

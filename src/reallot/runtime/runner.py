@@ -1,0 +1,213 @@
+"""The running engine: cycle after cycle, each kept in the ledger, each change told once, stopped between two steps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..adapters.simulated import SimulatedAdapter
+from ..engine.contracts.adapter import ProtocolAdapter
+from ..engine.contracts.clock import ManualClock
+from ..engine.contracts.records import Alert, AllocationPlan, Mode
+from ..engine.contracts.secrets import redact
+from ..engine.execution.driver import Report
+from ..errors import DataError, ReallocationError
+from ..orchestration.cycle import CycleResult, run_cycle
+from .build import Parts
+from .decision_replay import inputs_of
+from .events import Happening, Watcher, alert_line
+from .history_writer import Keeper
+from .loop_watchdog import KEY, LIMIT_SECONDS, LoopWatch
+
+Tell = Callable[[Happening], None]
+LONGEST = 800
+"""Characters of an alert that names files."""
+
+
+class Runner:
+    """One engine at work.
+
+    tell     gets every happening as it comes
+    first    shares at the start
+    last     the last cycle; `report` is how its plan ended, where it had one that was to act
+    acting   True in the middle of a cycle
+    never    what the shares of the start would have earned, USD; of simulated protocols only, which know it
+    earned   what was earned by the same reckoning
+    spent    USD that moves cost
+
+    In real time, what holds up the event loop for `stall_limit` seconds is named in an alert of the cycle.
+    """
+
+    def __init__(self, parts: Parts, tell: Tell, *, stall_limit: float = LIMIT_SECONDS) -> None:
+        self.parts, self._tell = parts, tell
+        self.report: Report | None = None
+        self._watcher = Watcher(parts.mode)
+        self._engine = _Recorded(parts)
+        self._keeper = Keeper(parts.ledger.history, parts.engine.books)
+        self.first: dict[str, float] = {}
+        self.never = self.earned = self.spent = 0.0
+        self.polls = self.moves = 0
+        self.last: CycleResult | None = None
+        self.acting = False
+        self._truth: tuple[datetime, float, float] | None = None
+        self._watch = LoopWatch(lambda: parts.coordinator.adapters, self._stands_still, limit=stall_limit)
+
+    async def cycle(self) -> CycleResult:
+        """One cycle, kept and told."""
+        parts = self.parts
+        self.acting = True
+        try:
+            await self._taken_back()
+            await self._confirmed()
+            before = parts.engine.last_report
+            result = await run_cycle(parts.coordinator, parts.optimizer, self._engine, parts.monitor, clock=parts.clock)
+        finally:
+            self.acting = False
+        if stalls := self._stood_still():
+            result = result.model_copy(update={"alerts": [*result.alerts, *stalls]})
+        self.last = result
+        alarms, parts.alarms[:] = list(parts.alarms), []
+        trouble = await self._keeper.keep(result)
+        if trouble is not None:
+            self._tell(alert_line(trouble, result.started_at))
+        report = self.report = None if parts.engine.last_report is before else parts.engine.last_report
+        for alarm in alarms:
+            parts.monitor.raise_alert(alarm)
+        for happening in self._watcher.look(result, report, alarms):
+            self._tell(happening)
+        self._count(result, report)
+        return result
+
+    async def cycles(self, stop: asyncio.Event, until: datetime | None = None) -> AsyncIterator[CycleResult]:
+        """Cycles until `stop` is set, which is looked at between two of them, or until the clock is there."""
+        clock, every = self.parts.clock, self.parts.config.coordinator.every.total_seconds()
+        if not isinstance(clock, ManualClock):
+            self._watch.start()
+        try:
+            while not stop.is_set():
+                began = clock.monotonic()
+                yield await self.cycle()
+                if stop.is_set() or (until is not None and clock.now() + timedelta(seconds=every) > until):
+                    break
+                await self._sleep(max(0.0, every - (clock.monotonic() - began)), stop)
+        finally:
+            self._watch.stop()
+
+    async def _sleep(self, seconds: float, stop: asyncio.Event) -> None:
+        """Waits on the clock, or until somebody stops it."""
+        if isinstance(self.parts.clock, ManualClock):
+            await self.parts.clock.sleep(seconds)
+            return
+        tasks = [asyncio.ensure_future(self.parts.clock.sleep(seconds)), asyncio.ensure_future(stop.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _stands_still(self, text: str) -> None:
+        """The loop that would tell it runs something else: this is the watching thread."""
+        self._tell(Happening("standstill", self.parts.clock.now(), text, level=logging.WARNING))
+
+    def _stood_still(self) -> list[Alert]:
+        """Alerts of what held up the loop since the cycle before, and of what does so no more."""
+        monitor, found = self.parts.monitor, {each.key: each for each in self._watch.taken()}
+        told = [
+            monitor.raise_alert(redact(each.text, LONGEST), key=key, severity=0.7 if each.name else 0.5)
+            for key, each in found.items()
+        ]
+        over = [each.key for each in monitor.open_alerts if each.key.startswith(KEY) and each.key not in found]
+        told += [monitor.resolve_alert(key) for key in over]
+        return [alert for alert in told if alert is not None]
+
+    async def _taken_back(self) -> None:
+        """Takes back what a person asked for since the last cycle."""
+        at = self.parts.clock.now()
+        try:
+            if plan := await self.parts.engine.execute_rollback_asked(self.parts.coordinator.adapters):
+                text = f"taken back, as a person asked: plan {plan}"
+                self._tell(Happening("rollback", at, text, {"plan_id": plan}))
+        except (ReallocationError, DataError) as error:
+            self._tell(Happening("blocked", at, f"the plan was not taken back: {error}", level=30))
+
+    async def _confirmed(self) -> None:
+        """Carries out what a person said yes to since the last cycle."""
+        engine, at = self.parts.engine, self.parts.clock.now()
+        if engine.journal.observe_only or not (engine.config.require_confirmation or self.parts.mode is Mode.CONFIRM):
+            return
+        try:
+            if await engine.execute_confirmed(self.parts.coordinator.adapters) and engine.last_report is not None:
+                self.moves += 1
+                plan = engine.last_report.plan_id
+                self._tell(Happening("move", at, f"moved, as a person confirmed: plan {plan}", {"plan_id": plan}))
+        except (ReallocationError, DataError) as error:
+            self._tell(Happening("blocked", at, f"the confirmed plan was not carried out: {error}"))
+
+    def _count(self, result: CycleResult, report: Report | None) -> None:
+        if result.metrics is None:
+            return
+        self.polls += 1
+        shares = result.metrics.allocation_by_protocol
+        for name, share in shares.items():
+            self.first.setdefault(name, result.plan.current.get(name, share) if result.plan else share)
+        if result.acted and report is not None and report.verdict == "committed" and result.plan is not None:
+            self.moves += 1
+            self.spent += result.plan.estimated_cost
+        self._reckon(result.metrics.timestamp, result.metrics.connection_status)
+
+    def _reckon(self, at: datetime, connected: Mapping[str, bool]) -> None:
+        """Adds what was really earned since the poll before, and what would have been without any move."""
+        known = {n: a for n, a in self.parts.coordinator.adapters.items() if isinstance(a, SimulatedAdapter)}
+        if self._truth is not None:
+            before, now, never = self._truth
+            hours = (at - before).total_seconds() / 3600.0
+            self.earned += now * hours
+            self.never += never * hours
+        there = [(name, adapter) for name, adapter in known.items() if connected.get(name)]
+        now = sum(adapter.earns(adapter.share, at) for _, adapter in there)
+        never = sum(adapter.earns(self.first.get(name, adapter.share), at) for name, adapter in there)
+        self._truth = (at, now, never)
+
+
+class _Recorded:
+    """The engine, with every plan that may act kept beside its exact inputs before it is carried out."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._held, self._fixed = parts, dict[str, datetime](), tuple[str, ...]()
+        self._advised = ""
+
+    async def recover(self, adapters: Mapping[str, ProtocolAdapter]) -> Any:
+        return await self._parts.engine.recover(adapters)
+
+    async def held_protocols(self) -> dict[str, datetime]:
+        self._held = await self._parts.engine.held_protocols()
+        return self._held
+
+    def fixed_protocols(self, adapters: Mapping[str, ProtocolAdapter]) -> tuple[str, ...]:
+        self._fixed = self._parts.engine.fixed_protocols(adapters)
+        return self._fixed
+
+    async def execute_reallocation(self, plan: AllocationPlan, adapters: Mapping[str, ProtocolAdapter]) -> None:
+        engine = self._parts.engine
+        if self._parts.mode in (Mode.OBSERVE, Mode.ADVISE):
+            moves = ", ".join(f"{name} {change:+.2f}" for name, change in plan.moves.items())
+            if self._parts.mode is Mode.ADVISE and moves != self._advised:
+                self._advised = moves
+                await self._record(plan, "advised")
+        else:
+            with suppress(ReallocationError):  # which the engine says itself, at once
+                await engine.can_reallocate()
+                await self._record(plan, "planned")
+        await engine.execute_reallocation(plan, adapters)
+
+    async def _record(self, plan: AllocationPlan, verdict: str) -> None:
+        history = await self._parts.coordinator.get_metrics_history()
+        asked = self._parts.optimizer.asked(history[-1], held=(*self._held, *self._fixed))
+        books, reason = self._parts.engine.books, "; ".join(plan.reasons)
+        text = plan.model_dump_json()
+        await books.ask(books.journal.decide, plan.id, books.clock.now(), verdict, reason, text, inputs_of(asked))

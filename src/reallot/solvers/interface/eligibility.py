@@ -1,0 +1,38 @@
+"""Why a path that takes one capacity and one kind of move cannot answer: the reasons that several paths share."""
+
+from __future__ import annotations
+
+from ...problem import AllocationProblem, CVaR, RateUncertainty
+
+
+def coupled(problem: AllocationProblem, path: str) -> str | None:
+    """What couples protocols beyond one capacity, in words; None where nothing does. `path` names the path."""
+    if problem.capacity is None:
+        return f"there is no capacity that the shares sum to; the {path} path needs one"
+    if problem.resources:
+        return f"resources ({', '.join(problem.resources)}) couple protocols; the {path} path takes one capacity only"
+    if problem.limits.groups:
+        return f"group {problem.limits.groups[0].name} couples protocols; the {path} path takes one capacity only"
+    if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
+        return "CVaR couples protocols through the scenarios"
+    if isinstance(problem.risk, RateUncertainty):
+        return "the budget of uncertainty couples protocols"
+    return None
+
+
+def chosen(problem: AllocationProblem) -> str | None:
+    """What makes it a choice which protocols move; None where nothing does."""
+    if problem.arrays.has_fee:
+        return "a fee per move makes it a choice of which protocols move"
+    if problem.limits.max_moves is not None:
+        return f"max_moves {problem.limits.max_moves} makes it a choice of which protocols move"
+    return None
+
+
+def all_or_nothing(problem: AllocationProblem) -> str | None:
+    """What makes a move or a share all or nothing; None where nothing does."""
+    if problem.limits.min_move > 0.0:
+        return f"min_move {problem.limits.min_move:g} makes each move all or nothing"
+    if problem.arrays.has_units:
+        return "entry shares or indivisible units make shares all or nothing"
+    return None

@@ -1,0 +1,180 @@
+"""One capacity over several periods as arrays: what a step may change, what it costs, and what holding is worth.
+
+Shapes are (periods, protocols) unless said otherwise; money is USD over the horizon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...problem import AllocationProblem
+from ...problem.arrays import FloatArray, IntArray
+from ..interface.result import RowPrices
+
+ROUNDING = 4.0 * float(np.finfo(float).eps)
+"""What one step of a recursion may round, as part of its largest number."""
+
+DUST = 1e-12
+"""A share this near to a bound, or to the share before, is that."""
+MISS, GAP = 1e-10, 1e-11
+"""What a finished answer may miss a shared rule by, and what its gap may be, as part of the capacity and the money."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a horizon; only some of the protocols after `of`.
+
+    gain        earnings of one unit held for the period
+    take        cost of one unit bought, warm-up included
+    give        (protocols,) cost of one unit sold
+    most        largest change, wider than any where there is no limit
+    current     (protocols,)
+    available   what the shares sum to, or at most that where `idle`
+    turnover    (periods,) most that may be bought, and most that may be sold; None without a limit
+    """
+
+    gain: FloatArray
+    take: FloatArray
+    give: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    most: FloatArray
+    current: FloatArray
+    available: float
+    idle: bool
+    turnover: FloatArray | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(periods, protocols)."""
+        return self.gain.shape[0], self.gain.shape[1]
+
+    def of(self, places: IntArray) -> Steps:
+        """The same steps of the protocols at `places` alone."""
+        return Steps(
+            self.gain[:, places],
+            self.take[:, places],
+            self.give[places],
+            self.lower[:, places],
+            self.upper[:, places],
+            self.most[:, places],
+            self.current[places],
+            self.available,
+            self.idle,
+            self.turnover,
+        )
+
+    def between(self, start: int, end: int, current: FloatArray) -> Steps:
+        """The periods from `start` up to `end` alone, beginning with the shares `current`."""
+        return Steps(
+            self.gain[start:end],
+            self.take[start:end],
+            self.give,
+            self.lower[start:end],
+            self.upper[start:end],
+            self.most[start:end],
+            current,
+            self.available,
+            self.idle,
+            None if self.turnover is None else self.turnover[start:end],
+        )
+
+
+def steps(problem: AllocationProblem) -> Steps:
+    """The steps of a problem of flat rates with a capacity."""
+    data = problem.arrays
+    lost = data.warm_up * np.maximum(data.rate, 0.0) if data.has_warm_up else np.zeros_like(data.rate)
+    widest = np.maximum(data.upper, data.current) + 1.0
+    return Steps(
+        gain=data.hours * data.rate,
+        take=data.cost_in + lost,
+        give=data.cost_out,
+        lower=data.lower,
+        upper=data.upper,
+        most=np.minimum(data.max_change, widest),
+        current=data.current,
+        available=float(problem.available),  # type: ignore[arg-type]
+        idle=problem.allow_idle,
+        turnover=data.max_turnover,
+    )
+
+
+def largest(steps: Steps) -> float:
+    """The largest gain or cost of one unit in one step: the size against which prices round."""
+    return float(max(np.abs(steps.gain).max(), steps.take.max(), steps.give.max()))
+
+
+def holding_values(steps: Steps, prices: RowPrices) -> FloatArray:
+    """What one unit more of each protocol is worth as a period begins, at the prices of capacity and of selling.
+
+    It is held as long as that pays, then sold: value[t] = max(gain[t] - capacity[t] + value[t+1], - give - sold[t]),
+    where the second is left out if nothing may be sold. Never below the true value, and above it by rounding only.
+    """
+    count, size = steps.shape
+    room = ROUNDING * largest(steps)
+    floor = np.where(steps.most > 0.0, -(steps.give + prices.sold[:, None]), -np.inf)
+    net = steps.gain - (prices.capacity[:, None] - room)
+    values = np.empty((count, size))
+    after = np.zeros(size)
+    for t in range(count - 1, -1, -1):
+        after = np.maximum(net[t] + after, floor[t], out=values[t])
+    return values
+
+
+def best_purchase(steps: Steps, values: FloatArray, prices: RowPrices) -> FloatArray:
+    """(protocols,) what the best period's purchase of one unit gains at these holding values; 0 where none does.
+
+    Source: a longest path per protocol, as in the maximum subarray problem (Bentley, 1984).
+    """
+    gain = np.where(steps.most > 0.0, values - steps.take - prices.bought[:, None], -np.inf).max(axis=0)
+    result: FloatArray = np.where(gain > 2.0 * len(values) * ROUNDING * largest(steps), gain, 0.0)
+    return result
+
+
+def tidy(steps: Steps, schedule: FloatArray) -> FloatArray:
+    """The schedule within its bounds, without the dust that solvers leave."""
+    result = np.clip(schedule, steps.lower, steps.upper)
+    before = steps.current
+    for t in range(len(result)):
+        row = np.where(result[t] - steps.lower[t] < DUST, steps.lower[t], result[t])
+        stays = (np.abs(row - before) < DUST) & (before >= steps.lower[t]) & (before <= steps.upper[t])
+        before = result[t] = np.where(stays, before, row)
+    return result
+
+
+def proves(steps: Steps, schedule: FloatArray, prices: RowPrices) -> bool:
+    """True where the schedule meets the shared rules and the prices leave no gap worth mentioning."""
+    change = np.diff(schedule, axis=0, prepend=steps.current[None, :])
+    over = schedule.sum(axis=1) - steps.available
+    misses = [over if steps.idle else np.abs(over), np.abs(change) - steps.most]
+    if steps.turnover is not None:
+        misses.append(np.maximum(change, 0.0).sum(axis=1) - steps.turnover)
+        misses.append(np.maximum(-change, 0.0).sum(axis=1) - steps.turnover)
+    worth = objective(steps, schedule)
+    gap = bound(steps, prices) - worth
+    meets = max(float(miss.max()) for miss in misses) <= MISS * max(1.0, steps.available)
+    return meets and gap <= GAP * max(abs(worth), largest(steps))
+
+
+def objective(steps: Steps, schedule: FloatArray) -> float:
+    """Earnings less costs of a schedule."""
+    change = np.diff(schedule, axis=0, prepend=steps.current[None, :])
+    costs = steps.take * np.maximum(change, 0.0) + steps.give * np.maximum(-change, 0.0)
+    return float((steps.gain * schedule - costs).sum())
+
+
+def bound(steps: Steps, prices: RowPrices) -> float:
+    """No schedule is worth more: weak duality at any prices, O(periods * protocols)."""
+    capacity = np.maximum(prices.capacity, 0.0) if steps.idle else prices.capacity
+    bought, sold = np.maximum(prices.bought, 0.0), np.maximum(prices.sold, 0.0)
+    after = np.vstack([prices.movement[1:], np.zeros((1, steps.shape[1]))])
+    held = steps.gain - prices.movement + after - capacity[:, None]
+    total = capacity.sum() * steps.available + prices.movement[0] @ steps.current
+    if steps.turnover is not None:
+        total += (bought + sold) @ steps.turnover
+    total += np.maximum(held * steps.lower, held * steps.upper).sum()
+    taken = np.maximum(prices.movement - steps.take - bought[:, None], 0.0)
+    given = np.maximum(-prices.movement - steps.give - sold[:, None], 0.0)
+    return float(total + ((taken + given) * steps.most).sum())

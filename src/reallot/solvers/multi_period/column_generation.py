@@ -1,0 +1,165 @@
+"""The exact answer of several periods and one shared capacity: active protocols, with a proof for all others.
+
+A protocol that starts empty and has no floor may stay out of the program until the program's own prices say that
+buying some of it would pay. At given prices that is one recursion per protocol (`steps.holding_values`): what
+a unit is worth as a period begins, held as long as that pays and then sold. Where no unit is worth its purchase, the
+same numbers are prices of the protocol's own rows, the prices of the small program become prices of the whole one,
+and they prove the answer; where one is, the protocol joins and the small program is solved again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from ...errors import InvalidInput, SolverFailed
+from ...problem import AllocationProblem
+from ...problem.arrays import BoolArray, FloatArray, IntArray
+from ..interface.eligibility import all_or_nothing, chosen, coupled
+from ..interface.result import PathAnswer, RowPrices, Unmet
+from ..numba.dispatch import available, is_loaded, require
+from .arrays import DUST, Steps, best_purchase, holding_values, proves, steps
+from .restricted_program import HighsInside
+
+FEW = 10
+"""So many protocols are not worth choosing from."""
+WORTH_LOADING, TOO_MANY = 30_000, 100_000
+"""From so many active protocols times periods on, the seconds saved pay for loading Numba once; beyond so many HiGHS is
+the faster one."""
+
+
+def declines(problem: AllocationProblem) -> str | None:
+    """Why this path cannot answer `problem`, in words; None where it can."""
+    data = problem.arrays
+    if problem.periods == 1:
+        return "there is one period; the horizon path plans several together"
+    why_not = coupled(problem, "horizon") or chosen(problem) or all_or_nothing(problem)
+    if why_not is not None:
+        return why_not
+    if data.curved:
+        return f"{problem.names[data.curved[0].index]} has a curve; the horizon path takes flat rates"
+    return None
+
+
+def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> PathAnswer | Unmet:
+    """The optimal schedule of a problem that this path does not decline, with prices that prove it.
+
+    compiled  True for the network simplex, which needs Numba (extra `fast`), False for HiGHS inside; None for the
+              first where it is loaded already or worth loading
+    Raises InvalidInput for a problem it declines, and for compiled code without Numba.
+    Source: pricing out of columns (Ford & Fulkerson, 1958; Gilmore & Gomory, 1961), one path a column.
+    """
+    why_not = declines(problem)
+    if why_not is not None:
+        raise InvalidInput(f"the horizon path declines: {why_not}; use solver='highs' or 'auto'")
+    return solve_steps(steps(problem), compiled)
+
+
+def solve_steps(whole: Steps, compiled: bool | None = None) -> PathAnswer | Unmet:
+    """What `solve` gives, for the steps themselves."""
+    if (whole.lower > whole.upper).any():
+        return Unmet("a protocol's floor is above its ceiling")
+    active, note = first_active(whole), ""
+    if _pays(whole, active) if compiled is None else compiled:
+        answer, reason = _compiled(whole, active)
+        if answer is not None:
+            return answer
+        note = f" as {reason}"
+    found, proven = _rounds(whole, active, HighsInside, note)
+    if not proven:
+        # a program solved warm may stray; nothing is warm where everybody takes part from the start
+        found, _ = _rounds(whole, np.ones_like(active), HighsInside, note)
+    return found
+
+
+def _pays(whole: Steps, active: BoolArray) -> bool:
+    """True where compiled code is there, loaded already or worth loading, and the faster way."""
+    size = len(whole.gain) * int(active.sum())
+    least = 0 if is_loaded("network_simplex") else WORTH_LOADING
+    return least <= size <= TOO_MANY and available()
+
+
+def _compiled(whole: Steps, active: BoolArray) -> tuple[PathAnswer | Unmet | None, str]:
+    """What the network simplex says; None, and why, where it cannot start or does not prove its answer."""
+    require()
+    from . import network
+
+    reason = network.declines(whole)
+    if reason is not None:
+        return None, reason
+    try:
+        answer, proven = _rounds(whole, active, network.NetworkInside)
+    except SolverFailed as failed:
+        return None, str(failed)
+    return (answer, "") if proven else (None, "the network simplex did not prove its answer")
+
+
+class Inside(Protocol):
+    """What answers for the active protocols: made with (whole, places), kept while others join.
+
+    `answer` gives the schedule of `places`, (periods, places), and its prices; None where there is none.
+    """
+
+    name: str
+    places: IntArray
+
+    def join(self, places: IntArray) -> None: ...
+
+    def answer(self) -> tuple[FloatArray, RowPrices] | None: ...
+
+
+def _rounds(
+    whole: Steps, active: BoolArray, inside: Callable[[Steps, IntArray], Inside], note: str = ""
+) -> tuple[PathAnswer | Unmet, bool]:
+    """The answer on the active protocols, others joining until the proof holds for all that are left out.
+
+    Also whether the prices prove the schedule of the active ones themselves.
+    """
+    active = active.copy()
+    engine, rounds, filling = inside(whole, np.flatnonzero(active)), 0, ""
+    while True:
+        rounds += 1
+        found = engine.answer()
+        if found is None and active.all():
+            return Unmet("no schedule meets the bounds, the limits of change and the capacity in every period"), True
+        if found is None:
+            active, filling = np.ones_like(active), ", as fewer cannot take the capacity"
+            engine = inside(whole, np.flatnonzero(active))
+            continue
+        schedule, inner = found
+        movement = holding_values(whole, inner)
+        gain = np.where(active, 0.0, best_purchase(whole, movement, inner))
+        if not gain.any():
+            break
+        # where many would gain, the best of them: what those take, the others will not want
+        joins = np.argsort(-gain)[: min(np.count_nonzero(gain), max(FEW, int(active.sum()) // 2))]
+        active[joins] = True
+        engine.join(joins)
+    full = np.zeros(whole.shape)
+    full[:, engine.places], movement[:, engine.places] = schedule, inner.movement
+    done = "1 round" if rounds == 1 else f"{rounds} rounds"
+    detail = f"{int(active.sum())} of {active.size} protocols active{filling}, {engine.name}{note}, {done}"
+    prices = RowPrices(inner.capacity, inner.bought, inner.sold, movement)
+    return PathAnswer(full, prices, detail=detail), proves(whole.of(engine.places), schedule, inner)
+
+
+def first_active(whole: Steps) -> BoolArray:
+    """(protocols,) True for what must be in the program, and for what will probably earn its place there.
+
+    What starts with a share or has a floor must be. The rest is a guess that the proof makes good: as many as fill the
+    capacity, best on average, and what would pay at the rates of the last ones needed if twice as many were needed.
+    """
+    count, size = whole.shape
+    active: BoolArray = (whole.current > 0.0) | (whole.lower > 0.0).any(axis=0)
+    if size <= FEW:
+        return np.ones_like(active)
+    needed = max(1, math.ceil(whole.available / max(float(np.median(whole.upper[0])), DUST)))
+    place = max(size - 1 - 2 * needed, 0)
+    last = np.partition(whole.gain, place, axis=1)[:, place]
+    active[np.argsort(whole.gain.sum(axis=0))[-needed:]] = True
+    nothing = np.zeros(count)
+    guess = RowPrices(last, nothing, nothing, whole.gain)
+    return active | (best_purchase(whole, holding_values(whole, guess), guess) > 0.0)

@@ -1,0 +1,99 @@
+"""Some protocols over several periods as a small linear program, kept inside HiGHS while others join."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...errors import SolverFailed
+from ...problem.arrays import FloatArray, IntArray
+from ...program import Columns, LinearProgram, Rows, Status, cells, diagonal
+from ..interface.result import RowPrices
+from ..programs.highs import HighsModel
+from .arrays import Steps, tidy
+
+
+class HighsInside(HighsModel):
+    """The linear program of the protocols at `places`, as `formulate` lays it out; solved warm after others joined."""
+
+    name = "HiGHS inside"
+
+    def __init__(self, whole: Steps, places: IntArray) -> None:
+        chosen = whole.of(places)
+        super().__init__(_program(chosen))
+        # these programs are small and have no slack to remove: presolve costs more than the simplex it saves
+        self._set("presolve", "off")
+        self.whole, self.places = whole, places
+        self._shares = self.program.column_slices["share"]
+        self._columns = np.arange(self._shares.start, self._shares.stop).reshape(chosen.shape)
+        movement = self.program.row_slices["movement"]
+        self._rows = np.arange(movement.start, movement.stop).reshape(chosen.shape)
+
+    def join(self, places: IntArray) -> None:
+        """The protocols at `places`, none of them in yet, join; the last basis stays feasible, as they start empty."""
+        new = self.whole.of(places)
+        block = _program(new)
+        count, width = new.gain.size, block.column_count
+        first_column, first_row = self.highs.getNumCol(), self.highs.getNumRow()
+        rows, columns, values = block.entries
+        # by column the entries of the rows that are there already, then by row those of the rows that are new
+        shared = rows >= count
+        at = rows[shared] - count + self.program.row_slices["movement"].stop
+        order = np.argsort(columns[shared], kind="stable")
+        starts = np.searchsorted(columns[shared][order], np.arange(width))
+        entries = (at.size, starts.astype(np.int32), at[order].astype(np.int32), values[shared][order])
+        self._done(self.highs.addCols(width, -block.gain / self.scale, block.lower, block.upper, *entries))
+        rows, columns, values = rows[~shared], columns[~shared] + first_column, values[~shared]
+        order = np.argsort(rows, kind="stable")
+        starts = np.searchsorted(rows[order], np.arange(count))
+        entries = (rows.size, starts.astype(np.int32), columns[order].astype(np.int32), values[order])
+        self._done(self.highs.addRows(count, block.row_lower[:count], block.row_upper[:count], *entries))
+        self.places = np.concatenate([self.places, places])
+        self._columns = np.hstack([self._columns, first_column + np.arange(count).reshape(new.shape)])
+        self._rows = np.hstack([self._rows, first_row + np.arange(count).reshape(new.shape)])
+
+    def answer(self) -> tuple[FloatArray, RowPrices] | None:
+        """The best schedule of `places`, (periods, places), and its prices; None where there is none."""
+        solution = self.solve()
+        if solution.status is Status.INFEASIBLE:
+            return None
+        if solution.status is not Status.OPTIMAL or solution.values is None or solution.row_prices is None:
+            raise SolverFailed(f"HiGHS gave no plan over the horizon ({solution.status.value}: {solution.detail})")
+        shared = {name: solution.row_prices[place] for name, place in self.program.row_slices.items()}
+        nothing = np.zeros(len(self._rows))
+        prices = RowPrices(
+            capacity=np.maximum(shared["budget"], 0.0) if self.whole.idle else shared["budget"],
+            bought=np.maximum(shared.get("bought", nothing), 0.0),
+            sold=np.maximum(shared.get("sold", nothing), 0.0),
+            movement=solution.row_prices[self._rows],
+        )
+        return tidy(self.whole.of(self.places), solution.values[self._columns]), prices
+
+
+def _program(steps: Steps) -> LinearProgram:
+    """share, increase and decrease with rows movement, budget, bought and sold."""
+    count, size = steps.shape
+    places, periods = np.arange(count * size), range(count)
+    names, nothing = range(places.size), np.zeros(places.size)
+    columns = (
+        Columns("share", names, steps.gain.ravel(), steps.lower.ravel(), steps.upper.ravel()),
+        Columns("increase", names, -steps.take.ravel(), nothing, steps.most.ravel()),
+        Columns("decrease", names, -np.tile(steps.give, count), nothing, steps.most.ravel()),
+    )
+    later = places[size:]
+    share = cells(
+        np.concatenate([places, later]),
+        np.concatenate([places, later - size]),
+        np.concatenate([np.ones(places.size), np.full(later.size, -1.0)]),
+    )
+    parts = {"share": share, "increase": diagonal(-1.0, places.size), "decrease": diagonal(1.0, places.size)}
+    start = np.concatenate([steps.current, np.zeros(later.size)])
+    total = cells(places // size, places, 1.0)
+    free, most = np.full(count, -np.inf), np.full(count, steps.available)
+    rows = [
+        Rows("movement", names, parts, start, start),
+        Rows("budget", periods, {"share": total}, free if steps.idle else most, most),
+    ]
+    if steps.turnover is not None:
+        rows.append(Rows("bought", periods, {"increase": total}, free, steps.turnover))
+        rows.append(Rows("sold", periods, {"decrease": total}, free, steps.turnover))
+    return LinearProgram(columns, tuple(rows))

@@ -1,0 +1,270 @@
+"""Many independent problems at once, one period and one capacity each: arrays in, arrays out.
+
+The same matching as in `split`, for a problem in each row: one sort of all pieces, and with a turnover limit one each
+of what may be bought and sold. Rows are worked through in chunks that stay in the processor's cache; a row's answer
+does not depend on its chunk. Where Numba is installed, a large batch goes to `compiled` instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInput, near_miss
+from ..kernels.batch_arrays import (
+    Box,
+    Given,
+    Pieces,
+    at_stake,
+    bound_of,
+    by_one_sort,
+    residual_of,
+    stay_where_equal,
+    within_turnover,
+)
+from ..numba import dispatch
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+LOADED_PAYS = 10_000
+"""Problems times protocols from which compiled code is taken if it is loaded already."""
+LOADING_PAYS = 15_000_000
+"""Problems times protocols from which it is worth the half second that loading it takes."""
+CERTIFIED = 1e-9
+"""What gap and residual of an answer stay below."""
+CHUNK_NUMBERS = 30_000
+"""Rows times protocols worked on at once: a few arrays of this size fit into a second-level cache."""
+
+
+class BatchStatus(IntEnum):
+    """What became of one problem of a batch; FAILED where an answer does not pass its certificate."""
+
+    OPTIMAL = 0
+    INFEASIBLE = 1
+    FAILED = 2
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The arrays of a batch's answers; `BatchResult` says what is in them."""
+
+    shares: FloatArray
+    net_benefit: FloatArray
+    earnings_per_hour: FloatArray
+    cost: FloatArray
+    capacity_price: FloatArray
+    status: NDArray[np.int8]
+    gap: FloatArray
+    residual: FloatArray
+    solver: str
+    solver_reason: str
+
+
+def solve(inputs: Inputs, solver: str) -> Answers:
+    """The answers to all problems; what fails its certificate is marked."""
+    name, reason = _choose(solver, inputs)
+    count, size = inputs.shape
+    answers = Answers(
+        shares=np.empty((count, size)),
+        net_benefit=np.empty(count),
+        earnings_per_hour=np.empty(count),
+        cost=np.empty(count),
+        capacity_price=np.empty((count, 2)),
+        status=np.empty(count, dtype=np.int8),
+        gap=np.empty(count),
+        residual=np.empty(count),
+        solver=name,
+        solver_reason=reason,
+    )
+    if name == "numba":
+        dispatch.fill_batch(inputs.whole(), answers)
+    else:
+        rows = max(1, CHUNK_NUMBERS // size)
+        for start in range(0, count, rows):
+            _solve_chunk(inputs, slice(start, min(start + rows, count)), answers)
+    proven = (answers.gap <= CERTIFIED) & (answers.residual <= CERTIFIED)
+    answers.status[~proven & (answers.status == BatchStatus.OPTIMAL)] = BatchStatus.FAILED
+    return answers
+
+
+def _choose(solver: str, data: Inputs) -> tuple[str, str]:
+    """ "numpy" or "numba" and why."""
+    if solver not in ("auto", "numpy", "numba"):
+        raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['auto', 'numpy', 'numba'])}")
+    if solver == "numba":
+        dispatch.require()
+    if solver != "auto":
+        return solver, "asked for"
+    numbers = data.shape[0] * data.shape[1]
+    if not dispatch.available():
+        return "numpy", "Numba is not installed (extra fast)"
+    if numbers >= LOADING_PAYS:
+        return "numba", f"{numbers} numbers are worth loading compiled code"
+    if numbers >= LOADED_PAYS and dispatch.is_loaded("batch"):
+        return "numba", "compiled code is loaded already"
+    return "numpy", f"{numbers} numbers are too few to load compiled code for"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Validated arguments, not yet broadcast: each is cut to a chunk and broadcast there."""
+
+    shape: tuple[int, int]
+    rates: FloatArray
+    current: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    max_change: FloatArray | None
+    held: BoolArray | None
+    move_cost: FloatArray
+    max_turnover: FloatArray | None
+    horizon_hours: FloatArray
+    mask: BoolArray | None
+
+    @classmethod
+    def of(cls, *values: Any) -> Inputs:
+        names = [field.name for field in fields(cls) if field.name != "shape"]
+        given = {name: _checked(name, value) for name, value in zip(names, values, strict=True)}
+        shape = _shape(given)
+        for name, array in given.items():
+            if array is not None:
+                given[name] = _broadcastable(name, array, shape)
+        return cls(shape, **given)  # type: ignore[arg-type]
+
+    def whole(self) -> dict[str, NDArray[Any]]:
+        """Every argument by name, in the order above, broadcast; what is not given limits nothing."""
+        nothing = {"max_change": np.inf, "held": False, "max_turnover": np.inf, "mask": True}
+        arrays = {}
+        for field in fields(Given):
+            array = getattr(self, field.name)
+            shape = self.shape[:1] if field.name in PER_PROBLEM else self.shape
+            arrays[field.name] = np.broadcast_to(np.asarray(nothing[field.name]) if array is None else array, shape)
+        return arrays
+
+    def row(self, k: int) -> dict[str, Any]:
+        """Every argument of problem `k` by name."""
+        return {name: array[k] for name, array in self.whole().items()}
+
+    def chunk(self, rows: slice) -> Given:
+        """The arguments of some problems, turned: (protocols or 1, problems or 1).
+
+        One problem comes twice: NumPy sums a single column in another order, and so rounds otherwise.
+        """
+        cut: dict[str, Any] = {}
+        for field in fields(Given):
+            array = getattr(self, field.name)
+            if array is not None:
+                array = array[rows] if len(array) > 1 else array
+                array = array[None, :] if field.name in PER_PROBLEM else array.T
+            cut[field.name] = array
+        whole = (self.shape[1], max(rows.stop - rows.start, 2))
+        for name in ("rates", "current"):
+            cut[name] = np.ascontiguousarray(np.broadcast_to(cut[name], whole))
+            if cut["mask"] is not None:
+                cut[name] = np.where(cut["mask"], cut[name], 0.0)
+        return Given(**cut)
+
+
+PER_PROBLEM = ("max_turnover", "horizon_hours")
+LEAST = {"current": 0.0, "lower": 0.0, "upper": 0.0, "max_change": 0.0, "move_cost": 0.0, "max_turnover": 0.0}
+
+
+def _checked(name: str, value: Any) -> NDArray[Any] | None:
+    if value is None:
+        return None
+    if name in ("held", "mask"):
+        array = np.asarray(value)
+        if array.dtype != bool:
+            raise InvalidInput(f"{name} has entries of type {array.dtype}; give True or False")
+        return array
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{name} is not an array of numbers") from None
+    open_ended = name in ("upper", "max_change", "max_turnover")
+    right = ~np.isnan(array) if open_ended else np.isfinite(array)
+    if not right.all():
+        place = tuple(int(k) for k in np.argwhere(~right)[0])
+        raise InvalidInput(f"{name}{list(place)} is {array[place]}; it must be a finite number")
+    if name in LEAST and array.size and array.min() < LEAST[name]:
+        raise InvalidInput(f"{name} has the entry {array.min():g}; it must be at least {LEAST[name]:g}")
+    if name == "horizon_hours" and (array <= 0.0).any():
+        raise InvalidInput(f"horizon_hours has the entry {array.min():g}; it must be above 0")
+    return array
+
+
+def _shape(given: dict[str, NDArray[Any] | None]) -> tuple[int, int]:
+    """(problems, protocols) that all arguments broadcast to."""
+    shapes = []
+    for name, array in given.items():
+        if array is None:
+            continue
+        if name in PER_PROBLEM:
+            if array.ndim > 1:
+                raise InvalidInput(f"{name} has shape {array.shape}; give one number, or one per problem")
+            shapes.append((*array.shape, 1))
+        else:
+            shapes.append(array.shape)
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = ", ".join(f"{name} {array.shape}" for name, array in given.items() if array is not None)
+        raise InvalidInput(f"shapes do not broadcast to (problems, protocols): {listed}") from None
+    if len(shape) > 2 or not shape:
+        raise InvalidInput(f"the arguments broadcast to {shape}; give (problems, protocols)")
+    if shape[-1] == 0:
+        raise InvalidInput("there are no protocols; give at least one column")
+    return (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
+
+
+def _broadcastable(name: str, array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """With as many dimensions as it is cut in: (problems or 1,) or (problems or 1, protocols or 1)."""
+    if name in PER_PROBLEM:
+        return array.reshape(-1)
+    return array.reshape((1,) * (2 - array.ndim) + array.shape)
+
+
+def _solve_chunk(data: Inputs, rows: slice, result: Answers) -> None:
+    given = data.chunk(rows)
+    hours, current = given.horizon_hours, given.current
+    gain = given.rates * hours
+    box = Box.of(given)
+    pieces = Pieces.of(given, box, gain)
+    answer = by_one_sort(box, pieces)
+    if given.max_turnover is not None:
+        answer = within_turnover(given, box, pieces, answer)
+    shares, feasible = answer.shares, answer.feasible & box.feasible
+    stay_where_equal(given, box, gain, shares, feasible)
+    change = shares - current
+    cost = (given.move_cost * np.abs(change)).sum(axis=0)
+    earned, stay = (gain * shares).sum(axis=0), (gain * current).sum(axis=0)
+    objective = earned - cost
+    bound = bound_of(given, box, gain, answer)
+    scale = np.maximum(at_stake(given, gain), np.abs(objective))
+    for target, values in (
+        (result.shares, shares.T),
+        (result.net_benefit, objective - stay),
+        (result.earnings_per_hour, earned / hours[0]),
+        (result.cost, cost),
+        (result.capacity_price[:, 0], answer.more / hours[0]),
+        (result.capacity_price[:, 1], answer.less / hours[0]),
+        (result.gap, np.maximum(bound - objective, 0.0) / np.maximum(scale, np.finfo(float).tiny)),
+        (result.residual, residual_of(given, box, shares)),
+        (result.status, np.where(feasible, BatchStatus.OPTIMAL, BatchStatus.INFEASIBLE)),
+    ):
+        target[rows] = values[: rows.stop - rows.start]
+    if not feasible.all():
+        unknown = np.flatnonzero(~feasible[: rows.stop - rows.start])
+        _without_answer(result, rows.start + unknown, current.T[unknown])
+
+
+def _without_answer(result: Answers, places: NDArray[np.intp], current: FloatArray) -> None:
+    result.shares[places] = current
+    for values in (result.net_benefit, result.earnings_per_hour, result.cost, result.gap, result.residual):
+        values[places] = np.nan
+    result.capacity_price[places] = np.nan

@@ -1,0 +1,1 @@
+"""Conformance suites for the adapters and backends of strangers."""

@@ -1,0 +1,1 @@
+"""How numbers, lengths of time and tables are written for people: one way each."""

@@ -1,0 +1,87 @@
+"""The benchmark of decisions: worlds come from their seeds, changes are undone, figures are what they say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks import decision, decision_tables, worlds
+from benchmarks.decision import Case, Job, Source, run
+from benchmarks.decision_changes import CHANGES, SETTINGS, settings
+from reallot.forecast import ridge
+from reallot.policy import experts, follow_the_leading_expert
+from reallot.policy.base import Observation, Terms
+from reallot.policy.registry import policy
+
+SHORT = Source("world", "mixed", 1000, steps=120)
+CASE = Case(SHORT, 0.1, "replay", "", 120, 4, net=15.0, never=10.0, optimum=20.0, milliseconds=0.5)
+
+
+@pytest.mark.parametrize("family", decision.FAMILIES)
+def test_a_world_is_its_seed(family: str) -> None:
+    step_hours, rates = worlds.world(family, 3)
+    again, other = worlds.world(family, 3)[1], worlds.world(family, 4)[1]
+    assert (step_hours, len(rates)) in worlds.CLOCKS and rates.shape[1] in worlds.SIZES
+    assert np.array_equal(rates, again) and not np.array_equal(rates, other)
+    assert np.isfinite(rates).all() and 0.09 < rates.mean() < 101.0
+
+
+def test_seeds_that_served_to_choose_are_not_measured() -> None:
+    chosen = {*range(32), *range(100, 108), *range(200, 210), *range(300, 350), *range(400, 416)}
+    assert not chosen & set(decision.SEEDS) and set(decision.CHANGED_SEEDS) <= set(decision.SEEDS)
+    assert {name for _, _, names in SETTINGS for name in names} == {name for _, name, _, _ in settings()}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_undone(change: str) -> None:
+    before = [dict(vars(place)) for place in (ridge, experts, follow_the_leading_expert)]
+    fit = ridge.PooledRidge._fit
+    with pytest.raises(ZeroDivisionError), CHANGES[change]():
+        raise ZeroDivisionError
+    assert [dict(vars(place)) for place in (ridge, experts, follow_the_leading_expert)] == before
+    assert ridge.PooledRidge._fit is fit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [change for change in CHANGES if change])
+def test_a_change_changes_what_is_decided(change: str) -> None:
+    source = Source("world", "heavy", 1004, steps=1300)
+    unchanged = next(case for case in run(Job(source, 0.1)) if case.policy == decision.DEFAULT)
+    (changed,) = run(Job(source, 0.1, change))
+    assert changed.change == change and math.isnan(changed.optimum)
+    assert changed.net != unchanged.net
+
+
+def test_with_the_work_function_first_it_leads() -> None:
+    terms = Terms(("relay", "compute"), 1.0, move_cost=1.0)
+    seen = Observation(terms, 1, np.array([0.5, 0.5]), np.array([1.0, 2.0]))
+    for change, leader in (("", "value"), ("work function leads first", "work function")):
+        with CHANGES[change]():
+            rule = policy("replay")
+            rule.decide(seen)
+            assert isinstance(rule, follow_the_leading_expert.Replay) and rule.leader.startswith(leader)
+
+
+def test_the_share_of_the_gain_lies_between_never_and_the_optimum() -> None:
+    assert CASE.gain == 0.5 and not CASE.below
+    assert replace(CASE, net=9.0).below and replace(CASE, net=9.0).gain == pytest.approx(-0.1)
+    assert math.isnan(replace(CASE, optimum=10.0).gain)
+
+
+def test_a_trace_of_quotes_counts_with_them_only() -> None:
+    with_signal, without = (Source("trace", decision.QUOTED, signal=signal) for signal in (True, False))
+    assert with_signal.counted and not without.counted
+    cases = [replace(CASE, source=source) for source in (with_signal, without)]
+    assert decision_tables.counted(cases) == cases[:1]
+
+
+def test_differences_are_taken_source_by_source() -> None:
+    one, other = SHORT, replace(SHORT, seed=1001)
+    nets = {(one, "replay"): 15.0, (one, "ema"): 12.0, (other, "replay"): 18.0, (other, "ema"): 19.0}
+    cases = [replace(CASE, source=source, policy=name, net=net) for (source, name), net in nets.items()]
+    by_policy = decision_tables.by_policy
+    apart = decision_tables.paired(cases, 0.1, by_policy("replay"), by_policy("ema"))
+    assert apart == pytest.approx([0.3, -0.1])

@@ -1,0 +1,126 @@
+"""Records in less memory: equal in every way that can be asked for, and a third of the size by the thousand."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reallot import SimulatedAdapter
+from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.compact import slim
+from reallot.engine.contracts.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
+from reallot.engine.monitoring.report import Row, Snapshot
+from reallot.errors import ErrorKind
+from reallot.orchestration.coordinator import ProtocolCoordinator
+from tests.strategies import budget
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+number = st.sampled_from([None, 0.0, 1.0, 0.25])
+plain = st.one_of(st.none(), st.booleans(), st.sampled_from([0, 1, 0.0, 1.0, "", "a"]))
+statuses = st.builds(
+    ProtocolStatus,
+    protocol=st.sampled_from(["relay", "storage"]),
+    connected=st.booleans(),
+    earnings_per_hour=number,
+    allocation=number,
+    utilization=st.builds(ResourceUtilization, cpu=number),
+    observed_at=st.sampled_from([AT, AT + timedelta(hours=1)]),
+    error=st.sampled_from([None, ErrorKind.AUTH]),
+    details=st.dictionaries(st.sampled_from("ab"), plain, max_size=2),
+)
+
+
+@budget(1.0)
+@given(statuses, st.one_of(st.none(), statuses))
+def test_it_is_equal_in_every_way_that_can_be_asked_for(status: ProtocolStatus, before: ProtocolStatus | None):
+    before = before if before is None else slim(before)
+    found = slim(status, before)
+    assert found == status and type(found) is ProtocolStatus
+    for way in ({}, {"exclude_unset": True}, {"exclude_defaults": True}):
+        assert repr(found.model_dump(**way)) == repr(status.model_dump(**way))
+    assert found.model_dump_json() == status.model_dump_json()
+    assert ProtocolStatus.model_validate_json(found.model_dump_json()) == status
+    again = found.model_copy(update={"connected": not status.connected})
+    assert again.connected is not found.connected and found == status
+    with pytest.raises(ValueError, match="frozen"):
+        found.connected = True
+
+
+def test_what_did_not_change_is_held_once():
+    def polled(minute: int, share: float) -> AggregatedMetrics:
+        return AggregatedMetrics(
+            timestamp=AT + timedelta(minutes=minute),
+            total_earnings_per_hour=1.0,
+            earnings_by_protocol={"relay": float(minute)},
+            allocation_by_protocol={"relay": share},
+            connection_status={"relay": True},
+        )
+
+    first = slim(polled(0, 0.5))
+    second = slim(polled(1, 0.5), first)
+    third = slim(polled(2, 0.6), second)
+    assert second.allocation_by_protocol is first.allocation_by_protocol
+    assert third.connection_status is first.connection_status
+    assert (third.allocation_by_protocol, third.earnings_by_protocol) == ({"relay": 0.6}, {"relay": 2.0})
+
+
+@budget(0.5)
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), st.floats(allow_nan=False), max_size=3), min_size=1, max_size=4)
+)
+def test_a_row_of_numbers_is_the_dictionary_that_it_was_made_from(given_rows):
+    before = None
+    for numbers in given_rows:
+        row = Row.of(numbers, before)
+        assert row == numbers and dict(row) == numbers and dict(row.items()) == numbers and len(row) == len(numbers)
+        assert "z" not in row and row.get("z") is None
+        before = row
+
+
+def test_snapshots_hold_once_what_did_not_change():
+    def polled(minute: int) -> AggregatedMetrics:
+        return AggregatedMetrics(
+            timestamp=AT + timedelta(minutes=minute),
+            total_earnings_per_hour=1.0,
+            earnings_by_protocol={"relay": float(minute)},
+            allocation_by_protocol={},
+            connection_status={"relay": True},
+        )
+
+    first = Snapshot.of(polled(0))
+    second = Snapshot.of(polled(1), first)
+    assert second.connected is first.connected and second.earnings._places is first.earnings._places
+    assert second == Snapshot.of(polled(1)) and second.earnings == {"relay": 1.0}
+
+
+@pytest.mark.slow
+def test_the_full_history_of_a_hundred_protocols_takes_less_than_a_hundred_megabytes():
+    clock = ManualClock(AT)
+    coordinator = ProtocolCoordinator(clock=clock)
+    for number in range(100):
+        name = f"protocol-{number:03d}"
+        adapter = SimulatedAdapter(name, 1.0, share=0.01, clock=clock, noise=0.1, seed=number)
+        coordinator.register_adapter(name, adapter)
+
+    async def polls(count: int) -> None:
+        for _ in range(count):
+            await coordinator.poll_all()
+            await clock.sleep(60.0)
+
+    asyncio.run(polls(3))
+    tracemalloc.start(1)
+    try:
+        gc.collect()
+        before, _ = tracemalloc.get_traced_memory()
+        asyncio.run(polls(50))
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (after - before) / 50 * 1000 < 100e6

@@ -1,0 +1,234 @@
+"""The state machine alone: events in, commands out, no clock."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import reallot.engine.execution.state_machine as machine
+from reallot.engine.execution.guards import (
+    Blocked,
+    Change,
+    Rules,
+    budget_blocks,
+    capacity_blocks,
+    changes_of,
+    close_to,
+    expired,
+    hold_blocks,
+    outdated,
+)
+from reallot.engine.execution.state_machine import (
+    Answered,
+    Ask,
+    Begin,
+    Commit,
+    Confirmed,
+    Discard,
+    FinishBack,
+    Freeze,
+    InvalidTransition,
+    NotPutBack,
+    NotSeen,
+    Phase,
+    Proposed,
+    PutBack,
+    ReadBack,
+    ReadWorld,
+    Reconciled,
+    Refused,
+    Restore,
+    Resumed,
+    Seen,
+    Send,
+    StartBack,
+    Started,
+    State,
+    Tick,
+    Unclear,
+    Wait,
+    step,
+)
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RULES = Rules()
+DOWN, UP = Change("relay", 0.5, 0.3), Change("storage", 0.5, 0.7)
+PLAN = Proposed(AT, "p1", (DOWN, UP))
+
+
+IDLE = State(Phase.IDLE)
+
+
+def after(*events, state=IDLE, rules=RULES):
+    commands = []
+    for event in events:
+        state, commands = step(state, event, rules)
+    return state, commands
+
+
+def test_a_plan_goes_through_step_by_step():
+    state, commands = after(PLAN)
+    assert state.phase is Phase.APPLYING and commands == [Begin(), Send(DOWN)]
+    state, commands = after(Answered(AT, "relay"), state=state)
+    assert state.phase is Phase.VERIFYING and commands == [ReadBack(DOWN)]
+    state, commands = after(Seen(AT, "relay"), state=state)
+    assert state.phase is Phase.APPLYING and commands == [Send(UP)]
+    state, commands = after(Answered(AT, "storage"), Seen(AT, "storage", AT + timedelta(hours=1)), state=state)
+    assert state.phase is Phase.HOLDING and commands == [Commit()]
+    assert after(Tick(AT + timedelta(minutes=59)), state=state)[0].phase is Phase.HOLDING
+    assert after(Tick(AT + timedelta(hours=1)), state=state)[0].phase is Phase.IDLE
+
+
+def test_a_start_trusts_nothing_that_is_remembered():
+    for phase in Phase:
+        state, commands = after(Started(AT), state=State(phase, "p1", (DOWN,)))
+        assert state.phase is Phase.RECONCILING and commands == [ReadWorld()] and not state.changes
+
+
+def test_what_the_journal_says_decides_where_it_goes_on():
+    fresh = State()
+    assert after(Reconciled(AT), state=fresh)[0].phase is Phase.IDLE
+    assert after(Reconciled(AT, until=AT), state=fresh)[0].phase is Phase.HOLDING
+    assert after(Reconciled(AT, waiting="p1"), state=fresh)[0].phase is Phase.CONFIRMING
+    assert after(Reconciled(AT, halted="why"), state=fresh)[0].phase is Phase.HALTED
+    state, commands = after(Reconciled(AT, "p1", (UP.back, DOWN.back), 1), state=fresh)
+    assert state.phase is Phase.ROLLING_BACK and commands == [Restore(UP.back, 1)]
+
+
+@pytest.mark.parametrize("event", [Refused(AT, "storage", "no"), NotSeen(AT, "storage", "no")])
+def test_a_failure_puts_back_what_was_touched_the_last_first(event):
+    begun, _ = after(PLAN, Answered(AT, "relay"), Seen(AT, "relay"))
+    if isinstance(event, NotSeen):
+        begun, _ = after(Answered(AT, "storage"), state=begun)
+    state, commands = after(event, state=begun)
+    assert state.phase is Phase.ROLLING_BACK and commands == [StartBack("no"), Restore(UP.back, 0)]
+    state, commands = after(PutBack(AT, "storage"), state=state)
+    assert commands == [Restore(DOWN.back, 0)]
+    state, commands = after(PutBack(AT, "relay"), state=state)
+    assert state.phase is Phase.IDLE and commands == [FinishBack()]
+
+
+def failing(rounds):
+    state, _ = after(PLAN, Refused(AT, "relay", "no"))
+    commands = []
+    for _ in range(rounds):
+        state, commands = after(NotPutBack(AT, "relay", "still no"), state=state)
+    return state, commands
+
+
+def test_rounds_are_counted_and_the_last_one_halts():
+    state, commands = failing(2)
+    assert state.phase is Phase.ROLLING_BACK and commands == [Restore(DOWN.back, 2)]
+    state, commands = failing(3)
+    assert state.phase is Phase.HALTED
+    assert commands == [Freeze((DOWN.back,), state.reason)] and "still no" in state.reason
+    assert after(Tick(AT + timedelta(days=9)), state=state)[0].phase is Phase.HALTED
+    blocked = after(PLAN, state=state)[1][0]
+    assert isinstance(blocked, Discard) and blocked.blocked.by == "halted"
+    assert after(Resumed(AT), state=state)[1] == [ReadWorld()]
+
+
+def test_what_is_unclear_is_no_failure_and_waits():
+    state, _ = after(PLAN, Refused(AT, "relay", "no"))
+    state, commands = after(Unclear(AT, "relay", "no answer", AT + timedelta(minutes=5)), state=state)
+    assert state.phase is Phase.ROLLING_BACK and commands == [Wait("no answer")]
+    assert state.rounds == 0 and state.left == (DOWN.back,) and state.until == AT + timedelta(minutes=5)
+    assert after(PLAN, state=state)[1][0].blocked.by == "busy"
+
+
+def test_without_auto_rollback_a_failure_halts():
+    state, commands = after(PLAN, Refused(AT, "relay", "no"), rules=replace(RULES, auto_rollback=False))
+    assert state.phase is Phase.HALTED and isinstance(commands[0], Freeze)
+
+
+def test_a_plan_that_asks_waits_and_is_confirmed_or_expires():
+    until = AT + timedelta(hours=1)
+    state, commands = after(replace(PLAN, ask_until=until))
+    assert state.phase is Phase.CONFIRMING and commands == [Ask(until)]
+    assert after(Proposed(AT, "p2", (DOWN,)), state=state)[1][0].blocked.by == "confirmation"
+    assert after(Confirmed(AT, "p1"), state=state)[0].phase is Phase.IDLE
+    assert after(Tick(until), state=state)[0].phase is Phase.IDLE
+    with pytest.raises(InvalidTransition):
+        after(Confirmed(AT, "p2"), state=state)
+
+
+def test_blocked_and_empty_plans_are_discarded_with_the_reason():
+    blocked = Blocked("hold", AT, "rests")
+    assert after(replace(PLAN, blocked=blocked))[1] == [Discard(blocked)]
+    assert after(Proposed(AT, "p1", ()))[1][0].blocked.by == "nothing to do"
+
+
+def test_an_event_that_cannot_happen_raises_with_the_story():
+    state, _ = after(PLAN, Answered(AT, "relay"))
+    with pytest.raises(InvalidTransition) as caught:
+        step(state, Answered(AT, "storage"), RULES)
+    text = str(caught.value)
+    assert text.startswith("Answered while verifying. Story: Proposed p1 12:00:00, Answered relay 12:00:00")
+    for event in (Seen(AT, "relay"), PutBack(AT, "relay"), Confirmed(AT, "p1"), Resumed(AT), Reconciled(AT)):
+        with pytest.raises(InvalidTransition):
+            step(State(Phase.IDLE), event, RULES)
+
+
+def test_the_story_does_not_grow_for_ever():
+    state, _ = after(*[Tick(AT)] * 1000)
+    assert len(state.story) == machine.LONGEST_STORY
+
+
+def test_the_machine_knows_no_clock_no_loop_and_no_log():
+    for name in ("state_machine.py", "guards.py"):
+        tree = ast.parse((Path(machine.__file__).parent / name).read_text())
+        used = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        used |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert used <= {
+            "__future__",
+            "collections.abc",
+            "dataclasses",
+            "datetime",
+            "enum",
+            "errors",
+            "guards",
+            "contracts.records",
+        }
+        assert not any(isinstance(node, (ast.AsyncFunctionDef, ast.Await)) for node in ast.walk(tree))
+        assert "now()" not in (Path(machine.__file__).parent / name).read_text()
+
+
+def test_what_is_not_a_number_is_near_nothing():
+    nan = float("nan")
+    assert not close_to(nan, 0.5, 1.0) and not close_to(0.5, nan, 1.0)
+    assert changes_of({"a": 0.5}, {"a": nan}, ["a"], 1e-6)
+    assert outdated({"a": nan}, {"a": 0.5}, 1e-6, ["a"]) is not None
+
+
+def test_releases_come_first():
+    before, to = {"a": 0.1, "b": 0.5, "c": 0.4}, {"a": 0.3, "b": 0.4, "c": 0.3}
+    assert [each.protocol for each in changes_of(before, to, list(before), 1e-6)] == ["b", "c", "a"]
+
+
+def test_hold_and_budget_end_when_they_say():
+    blocked = hold_blocks((DOWN,), {"relay": 240.0}, AT, RULES)
+    assert blocked == Blocked("hold", AT + timedelta(seconds=3360), "relay changed 4 min ago and rests for 1 h")
+    assert hold_blocks((DOWN,), {"relay": 3600.0, "storage": 1.0}, AT, RULES) is None
+    ages = [10.0, 600.0, 1200.0, 3000.0]
+    assert budget_blocks(ages, AT, RULES).until == AT + timedelta(seconds=600)
+    assert budget_blocks([*ages[:3], 3600.0], AT, RULES) is None
+    assert budget_blocks([], AT, replace(RULES, max_per_hour=0)).until is None
+
+
+def test_a_share_grows_only_into_what_nobody_may_take():
+    assert capacity_blocks(UP, {"relay": 0.3, "storage": 0.5}, None, RULES) is None
+    assert capacity_blocks(UP, {"relay": 0.5, "storage": 0.5}, None, RULES).by == "capacity"
+    assert capacity_blocks(UP, {"relay": 0.3, "storage": 0.8}, AT, RULES).by == "settling"
+    assert capacity_blocks(DOWN, {"relay": 0.9, "storage": 0.9}, None, RULES) is None
+
+
+def test_an_expiry_is_the_moment_itself():
+    assert (
+        expired(AT, AT) is not None
+        and expired(AT + timedelta(microseconds=1), AT) is None
+        and expired(None, AT) is None
+    )

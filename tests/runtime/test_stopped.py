@@ -1,0 +1,145 @@
+"""R36: SIGTERM in each phase of the machine, to a real `reallot run` whose protocols are files and programs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reallot.engine.ledger.folder import read_journal
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+BEFORE, AFTER = {"relay": 0.6, "compute": 0.4}, {"relay": 0.4, "compute": 0.6}
+RATES = {"relay": 1.0, "compute": 3.0}
+APPLY = """
+[ -e "$1.refuses" ] && exit 64
+[ -e "$1.ignores" ] && exit 0
+echo "$3" | awk -v rate="$2" '{printf "{\\"usd\\": %.6f, \\"share\\": %s}", rate * $1, $1}' > "$1.new"
+mv "$1.new" "$1.json"
+"""
+CONFIG = """
+[coordinator]
+every = "2m"
+[optimizer]
+min_improvement_threshold = 0.01
+[reallocation]
+late_effects = "0s"
+verify_timeout = "1s"
+auto_rollback = {auto_rollback}
+[monitor]
+low_earnings_threshold = 0.01
+optimization_threshold = 100.0
+"""
+PROTOCOL = """
+[protocols.{name}]
+adapter = "command"
+read = ["/bin/cat", "{folder}/{name}.json"]
+apply = ["/bin/sh", "{folder}/apply", "{folder}/{name}", "{rate}", "{{share}}"]
+value = "usd"
+share = "share"
+"""
+FINISHED, PUT_BACK, AT_ONCE = 0, 5, 6
+
+
+class Place:
+    """A folder with a world of files, its configuration and its ledger."""
+
+    def __init__(self, folder: Path, trouble: str, auto_rollback: bool) -> None:
+        self.folder = folder
+        (folder / "apply").write_text(APPLY)
+        text = CONFIG.format(auto_rollback=str(auto_rollback).lower())
+        for name, rate in RATES.items():
+            share = BEFORE[name]
+            (folder / f"{name}.json").write_text(json.dumps({"usd": rate * share, "share": share}))
+            text += PROTOCOL.format(name=name, folder=folder, rate=rate)
+        (folder / "config.toml").write_text(text)
+        if trouble:
+            (folder / f"compute.{trouble}").touch()
+
+    def shares(self) -> dict[str, float]:
+        return {name: json.loads((self.folder / f"{name}.json").read_text())["share"] for name in RATES}
+
+    def said(self) -> str:
+        return (self.folder / "said").read_text()
+
+    def journal(self):
+        connection = sqlite3.connect(self.folder / "ledger" / "journal.db")
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        connection.close()
+        return read_journal(self.folder / "ledger")
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Runs `reallot run` in a process of its own; its exit code."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.runtime.stopped"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as forker:
+
+        def run(place, *more, phase="", times=1):
+            arguments = [f"{place.folder}/config.toml", "--ledger", f"{place.folder}/ledger", *more]
+            job = {"folder": str(place.folder), "arguments": arguments, "phase": phase, "times": times}
+            forker.stdin.write(json.dumps(job) + "\n")
+            forker.stdin.flush()
+            return int(forker.stdout.readline())
+
+        yield run
+        forker.stdin.close()
+
+
+PHASES = {
+    # phase: what goes wrong, whether that is put back, more arguments; exit code, what is said, shares at the end
+    "reconciling": ("", True, (), FINISHED, "the step under way was finished", AFTER),
+    "idle": ("", True, (), FINISHED, "the step under way was finished", AFTER),
+    "confirming": ("", True, ("--mode", "confirm"), FINISHED, "the step under way was finished", BEFORE),
+    "applying": ("", True, (), FINISHED, "the step under way was finished", AFTER),
+    "verifying": ("", True, (), FINISHED, "the step under way was finished", AFTER),
+    "verifying in vain": ("ignores", True, (), PUT_BACK, "was not finished: rolled back", BEFORE),
+    "holding": ("", True, (), FINISHED, "the step under way was finished", AFTER),
+    "rolling back": ("refuses", True, (), PUT_BACK, "was not finished: rolled back", BEFORE),
+    "halted": ("refuses", False, (), PUT_BACK, "was not finished: halted", {"relay": 0.4, "compute": 0.4}),
+}
+
+
+@pytest.mark.parametrize("case", PHASES)
+def test_stopped_in_any_phase_it_ends_whole_and_its_exit_code_says_how(case, start, tmp_path):
+    trouble, auto_rollback, more, code, said, shares = PHASES[case]
+    place = Place(tmp_path, trouble, auto_rollback)
+    assert start(place, *more, phase=case.removesuffix(" in vain")) == code, place.said()
+    assert said in place.said()
+    assert place.shares() == pytest.approx(shares)
+    journal = place.journal()
+    assert journal.open_operation() is None and not journal.unsettled()
+    assert bool(journal.halted()) is (case == "halted")
+    if case != "halted":
+        assert journal.committed() == pytest.approx(shares)
+    journal.close()
+
+
+@pytest.mark.parametrize("case", PHASES)
+def test_told_twice_it_ends_at_once_and_the_next_start_ends_what_was_begun(case, start, tmp_path):
+    trouble, auto_rollback, more, *_ = PHASES[case]
+    place = Place(tmp_path, trouble, auto_rollback)
+    assert start(place, *more, phase=case.removesuffix(" in vain"), times=2) == AT_ONCE, place.said()
+    assert "stopped at once: the next start ends what was begun" in place.said()
+    place.journal().close()
+    assert sum(place.shares().values()) <= 1.0 + 1e-9
+    for name in ("compute.refuses", "compute.ignores"):
+        (tmp_path / name).unlink(missing_ok=True)
+    assert start(place, "--once") == 0, place.said()
+    journal = place.journal()
+    if not journal.halted():
+        assert journal.open_operation() is None and not journal.unsettled()
+        assert place.shares() == pytest.approx(journal.committed()) and sum(place.shares().values()) <= 1.0 + 1e-9
+    # a second signal as it halts may come before the halt is written: then the next start ends what was begun
+    assert not journal.halted() or case == "halted"
+    journal.close()
