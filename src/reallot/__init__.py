@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from .allocation.allocate import allocate
 from .allocation.explain import Explanation, explain
 from .allocation.frontier import frontier
-from .allocation.result import Allocation, Move, Price
+from .allocation.moves import Move
+from .allocation.result import Allocation
 from .allocation.session import Session, session
+from .allocation.shadow_prices import Price
 from .backtest import backtest  # not late: importing the room would put the room in place of its function
 from .errors import (
     CalculationError,

@@ -1,11 +1,27 @@
-"""allocate(problem): the cheapest exact way to the answer."""
+"""allocate(problem): the cheapest exact way to the answer, compared with staying and certified."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Generic, NamedTuple
+
+from ..errors import SolverFailed
+from ..formulation import formulate
+from ..formulation.evaluate import ByProgram, Judge, P
+from ..formulation.evaluate_arrays import ROW_PRICES, ByArrays
 from ..problem import AllocationProblem
-from ..solvers.backends import choose, runner
-from .decide import by_matching, by_path, by_program
+from ..problem.arrays import FloatArray
+from ..program import Certificate, LinearProgram, Status, certify
+from ..solvers.backends import Backend, choose, runner
+from ..solvers.interface.result import Unmet
+from ..solvers.single_period import concave_curves
+from .program_answer import EQUAL, Solve, answer_of, infeasible
+from .reasons import notes_on
 from .result import Allocation
+
+CLAIMED = 10.0
+"""A bound that is a search's claim may be off by so many tolerances: it used up those of several rows at once."""
 
 
 def allocate(
@@ -36,3 +52,167 @@ def allocate(
         return by_path(problem, backend, reason, time_limit_seconds)
     solve, name = runner(solver, time_limit_seconds), solver if solver.startswith("pulp:") else backend.name
     return by_program(problem, backend, reason, solve, solver=name)
+
+
+def by_matching(problem: AllocationProblem, backend: Backend, reason: str) -> Allocation:
+    """By marginal gains, proved from the arrays: no program is made. Raises Infeasible or SolverFailed."""
+    started = perf_counter()
+    found = concave_curves.matched(problem) if problem.steps.bent else concave_curves.solve(problem)
+    if isinstance(found, Unmet):
+        raise infeasible(problem, formulate(problem))
+    split = found.split() if isinstance(found, concave_curves.Matching) else found
+    solved = perf_counter()
+    judge = ByArrays(problem)
+    chosen = _stay_unless_better(problem, judge, split.shares[None, :])
+    point = chosen.point
+    certificate = judge.certify(point, judge.bound_of_split(*split[1:]), backend.tolerance)
+    worked_out: dict[str, Any] = {"value": point.value, "stay_value": judge.stay.value}
+    if found is not split:
+        worked_out["matching"] = found
+    answered = Answered(point.schedule, Status.OPTIMAL, certificate, chosen)
+    return _allocation(problem, backend, reason, answered, (started, started, solved), worked_out)
+
+
+def by_path(
+    problem: AllocationProblem, backend: Backend, reason: str, time_limit_seconds: float | None = None
+) -> Allocation:
+    """By another exact path of our own, proved from the arrays. Raises Infeasible or SolverFailed."""
+    assert backend.path is not None
+    started = perf_counter()
+    found = backend.path(problem, time_limit_seconds)
+    if isinstance(found, Unmet):
+        raise infeasible(problem, formulate(problem))
+    solved = perf_counter()
+    judge = ByArrays(problem)
+    chosen = _stay_unless_better(problem, judge, found.schedule)
+    point = chosen.point
+    bound, bound_from, gap_tolerance = found.bound, backend.name, CLAIMED * backend.tolerance
+    if (prices := found.prices) is not None:
+        bound = judge.bound_of_schedule(prices.capacity, prices.bought, prices.sold, prices.movement)
+        bound_from, gap_tolerance = ROW_PRICES, backend.tolerance
+    certificate = judge.certify(point, bound, backend.tolerance, bound_from, gap_tolerance)
+    reason = f"{reason}; {found.detail}" if found.detail else reason
+    worked_out = {"value": point.value, "stay_value": judge.stay.value}
+    answered = Answered(point.schedule, found.status, certificate, chosen)
+    return _allocation(problem, backend, reason, answered, (started, started, solved), worked_out)
+
+
+def by_program(
+    problem: AllocationProblem,
+    backend: Backend,
+    reason: str,
+    solve: Solve,
+    *,
+    program: LinearProgram | None = None,
+    solver: str = "",
+) -> Allocation:
+    """By a solver of linear programs, proved on the program. Raises Infeasible or SolverFailed.
+
+    `program` is the problem's where there is one already; `solver` names the backend more closely than it does itself.
+    """
+    started = perf_counter()
+    program = formulate(problem) if program is None else program
+    formulated = perf_counter()
+    answer = answer_of(problem, program, backend, solve)
+    solved = perf_counter()
+    judge = ByProgram(problem, program)
+    chosen = _stay_unless_better(problem, judge, answer.schedule)
+    point = chosen.point
+    certificate = certify(
+        program,
+        point.values,
+        answer.row_prices,
+        claimed_bound=answer.bound,
+        claimed_by=backend.name,
+        tolerance=backend.tolerance,
+        gap_tolerance=backend.tolerance * (CLAIMED if program.is_mixed_integer else 1.0),
+    )
+    answered = Answered(point.schedule, answer.status, certificate, chosen)
+    moments = (started, formulated, solved)
+    return _allocation(problem, backend, reason, answered, moments, {"program": program}, solver)
+
+
+@dataclass(frozen=True)
+class _Chosen(Generic[P]):
+    """The plan or staying, whichever is to be done.
+
+    note       why a better plan is set aside, "" where none is
+    can_stay   True where the present shares meet every rule
+    set_aside  the better plan's shares (periods, protocols)
+    """
+
+    point: P
+    can_stay: bool
+    note: str = ""
+    set_aside: FloatArray | None = None
+
+
+class Answered(NamedTuple):
+    """What was chosen, with its certificate."""
+
+    schedule: FloatArray
+    status: Status
+    certificate: Certificate
+    chosen: _Chosen[Any]
+
+
+def _allocation(
+    problem: AllocationProblem,
+    backend: Backend,
+    reason: str,
+    answered: Answered,
+    moments: tuple[float, float, float],
+    worked_out: dict[str, Any],
+    solver: str = "",
+) -> Allocation:
+    """The plan, if its certificate holds; `worked_out` is what it would otherwise work out when asked."""
+    schedule, status, certificate, chosen = answered
+    _require(certificate, status, backend, allowance=problem.limits.min_gain if chosen.can_stay else 0.0)
+    (started, formulated, solved), done = moments, perf_counter()
+    plan = Allocation(
+        problem=problem,
+        schedule=schedule,
+        status="optimal" if status is Status.OPTIMAL else "stopped",
+        solver=solver or backend.name,
+        solver_reason=reason,
+        certificate=certificate,
+        can_stay=chosen.can_stay,
+        notes=((chosen.note,) if chosen.note else ()) + notes_on(problem, schedule),
+        timings={
+            "formulate": formulated - started,
+            "solve": solved - formulated,
+            "certify": done - solved,
+            "total": done - started,
+        },
+        set_aside=chosen.set_aside,
+    )
+    vars(plan).update(worked_out)
+    return plan
+
+
+def _stay_unless_better(problem: AllocationProblem, judge: Judge[P], schedule: FloatArray) -> _Chosen[P]:
+    """The schedule, or staying where the schedule is worth no more (or less than min_gain more)."""
+    stay, plan = judge.stay, judge.at(schedule)
+    if not judge.can_stay():
+        return _Chosen(plan, can_stay=False)
+    worth = judge.worth(stay)
+    gain = judge.worth(plan) - worth
+    if gain <= EQUAL * max(abs(worth), judge.scale):
+        return _Chosen(stay, can_stay=True)
+    if gain < problem.limits.min_gain:
+        note = (
+            f"the best plan is worth {gain:.4g} USD more than staying, less than min_gain {problem.limits.min_gain:g}"
+        )
+        return _Chosen(stay, True, note, schedule)
+    return _Chosen(plan, can_stay=True)
+
+
+def _require(certificate: Certificate, status: Status, backend: Backend, allowance: float) -> None:
+    """An answer that fails its certificate is an error, never a plan."""
+    gap_allowed = certificate.gap_tolerance + allowance / certificate.scale
+    optimal = certificate.gap is not None and certificate.gap <= gap_allowed
+    if certificate.is_feasible and (optimal or status is not Status.OPTIMAL):
+        return
+    raise SolverFailed(
+        f"{backend.name}'s answer fails its certificate: {certificate} at {certificate.worst_place}; try another solver"
+    )

@@ -2,71 +2,119 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from ..problem import AllocationProblem
+from ..problem.arrays import FloatArray
+from ..problem.objective import Value
 from ..text.numbers import amount, percent, usd
-
-if TYPE_CHECKING:
-    from .result import Allocation
+from .moves import changes, moved
 
 MOST_REASONS = 12
 SAME = 1e-9
 """Shares closer than this are one."""
 
 
-def reasons(plan: Allocation) -> tuple[str, ...]:
-    """A few sentences on `plan`, largest moves first, with no further solving."""
-    hours = plan.problem.horizon_hours
+def reasons(
+    problem: AllocationProblem, schedule: FloatArray, plan: Value, stay: Value, can_stay: bool, notes: tuple[str, ...]
+) -> tuple[str, ...]:
+    """A few sentences on a plan, largest moves first, with no further solving.
+
+    schedule    shares (periods, protocols)
+    plan, stay  what the plan and staying earn and cost
+    can_stay    True where the present shares meet every rule
+    notes       what else is worth knowing; they come last
+    """
+    hours, names = problem.horizon_hours, problem.names
     lines = []
-    change = np.abs(plan.schedule[0] - plan.problem.arrays.current)[plan.moved]
-    largest = plan.moved[(-change).argsort(kind="stable")[:MOST_REASONS]]
-    names = plan.problem.names
-    for i, before, after, gain, cost in plan.changes_of(largest):
+    places = moved(problem, schedule)
+    size = np.abs(schedule[0] - problem.arrays.current)[places]
+    largest = places[(-size).argsort(kind="stable")[:MOST_REASONS]]
+    for i, before, after, gain, cost in changes(problem, schedule, plan, stay, largest):
         verb = "takes" if after > before else "gives"
         paid = f" for {usd(cost)} USD" if cost else ""
-        stop = stopped_by(plan, i)
+        stop = stopped_by(problem, schedule[0], i)
         lines.append(
             f"{names[i]} {verb} {percent(abs(after - before))} ({amount(before)} -> {amount(after)}): "
             f"{gain / hours:+.4g} USD/h{paid}{', ' + stop if stop else ''}"
         )
-    if plan.moved.size > MOST_REASONS:
-        lines.append(f"and {plan.moved.size - MOST_REASONS} smaller moves")
-    if plan.moved.size:
+    if places.size > MOST_REASONS:
+        lines.append(f"and {places.size - MOST_REASONS} smaller moves")
+    if places.size:
+        more = plan.earnings_per_hour - stay.earnings_per_hour
         lines.append(
-            f"net benefit {usd(plan.net_benefit)} USD over {hours:g} h: {plan.improvement_per_hour:+.4g} USD/h "
+            f"net benefit {usd(plan.net - stay.net)} USD over {hours:g} h: {more:+.4g} USD/h "
             f"x {hours:g} h - cost {usd(plan.cost)} USD"
         )
-    elif not plan.notes or "best plan" not in plan.notes[0]:
+    elif not notes or "best plan" not in notes[0]:
         lines.append("stay: no move that the limits allow is worth more than it costs")
-    if not plan.can_stay:
+    if not can_stay:
         lines.append("staying is not possible: the present shares break a rule")
-    if plan.problem.limits.held:
-        held = [name for name in plan.problem.names if plan.problem.limits.held_until(name, plan.problem.periods)]
+    if problem.limits.held:
+        held = [name for name in problem.names if problem.limits.held_until(name, problem.periods)]
         if held:
             lines.append(f"held: {', '.join(held[:MOST_REASONS])}" + (" ..." if len(held) > MOST_REASONS else ""))
-    return (*lines, *plan.notes)
+    return (*lines, *notes)
 
 
-def stopped_by(plan: Allocation, i: int) -> str:
-    """Which of its own limits ended the move of protocol i, "" where none did."""
-    data = plan.problem.arrays
-    share, now, most = plan.schedule.item(0, i), data.current.item(i), data.max_change.item(0, i)
+def stopped_by(problem: AllocationProblem, shares: FloatArray, i: int) -> str:
+    """Which of its own limits ended the move of protocol i to its share of `shares`, "" where none did."""
+    data = problem.arrays
+    share, now, most = shares.item(i), data.current.item(i), data.max_change.item(0, i)
     if abs(abs(share - now) - most) < SAME:
         return f"at max_change {amount(most)}"
     if share > now and share >= data.upper.item(0, i) - SAME:
         return f"full: max_share {amount(data.upper.item(0, i))}"
     if share < now and 0.0 < share <= data.lower.item(0, i) + SAME:
-        return floor_of(plan, i)
+        return floor_of(problem, i)
     return ""
 
 
-def floor_of(plan: Allocation, i: int) -> str:
+def floor_of(problem: AllocationProblem, i: int) -> str:
     """The rule that keeps the share of protocol i from falling further."""
-    spec, floor = plan.problem.specs[i], float(plan.problem.arrays.lower[0, i])
+    spec, floor = problem.specs[i], float(problem.arrays.lower[0, i])
     if spec.lock_in is not None and spec.lock_in.share == floor:
         return f"locked in at {amount(floor)}"
     if floor == spec.min_share:
         return f"at min_share {amount(floor)}"
     return f"at decrease_floor {amount(floor)}"
+
+
+def notes_on(problem: AllocationProblem, schedule: FloatArray) -> tuple[str, ...]:
+    """Sentences about units and entry shares that max change or turnover keep out, and about moves past max change."""
+    data, limits = problem.arrays, problem.limits
+    if not (data.has_units or limits.min_move > 0.0):
+        return ()
+    result = []
+    turnover = np.inf if data.max_turnover is None else float(data.max_turnover[0])
+    for i, name in enumerate(problem.names):
+        if data.held[0, i]:
+            continue
+        change, now = float(data.max_change[0, i]), float(data.current[i])
+        for what, size in (("unit", float(data.step[i])), ("entry", _entry_gap(_entry(problem, i), now))):
+            if size <= 0.0:
+                continue
+            moved = abs(float(schedule[0, i]) - now)
+            if data.one_unit[i] and moved > change + 1e-12:
+                allowed = f"one {what} past the limit {percent(change)} is allowed"
+                result.append(f"{name} moves by {percent(moved)}: {allowed}, confirm it")
+                break
+            for rule, limit in (("limit", change), ("turnover", turnover)):
+                if size > limit + 1e-12 and not (rule == "limit" and data.one_unit[i]):
+                    result.append(f"{name} unreachable: {what} {percent(size)} > {rule} {percent(limit)}")
+        if limits.min_move > change + 1e-12:
+            result.append(f"{name} unreachable: smallest move {percent(limits.min_move)} > limit {percent(change)}")
+    return tuple(result)
+
+
+def _entry(problem: AllocationProblem, i: int) -> float:
+    """The least share protocol i can enter with: entry_share, in whole units where it comes in units."""
+    entry, step = float(problem.arrays.entry[i]), float(problem.arrays.step[i])
+    return entry if step == 0.0 else float(np.ceil(entry / step - 1e-9)) * step
+
+
+def _entry_gap(entry: float, now: float) -> float:
+    """How far a jump across the entry share is: into it from 0, or out of it from at most the entry share."""
+    if entry <= 0.0 or now > entry:
+        return 0.0
+    return float(entry) if now == 0.0 else now

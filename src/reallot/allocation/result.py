@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.objective import Value, turnover, value
 from ..program import Certificate, LinearProgram
+from .moves import Move, changes, moved
+from .reasons import reasons
+from .shadow_prices import Price, prices
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..solvers.interface.result import Unmet
     from ..solvers.single_period.concave_curves import Matching
-
-
-class Price(NamedTuple):
-    """Earnings per hour (USD/h) for one unit of a limit: `low` for one more, `high` for the last one.
-
-    The two differ at a kink. Infinite where the limit cannot move that way: low -inf, high inf.
-    """
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Move:
-    """One protocol's change in the first period.
-
-    gain is the change of its earnings over the horizon (USD), cost what the change itself costs (USD).
-    """
-
-    protocol: str
-    before: float
-    after: float
-    gain: float
-    cost: float
-
-    @property
-    def change(self) -> float:
-        """after - before, as a share of capacity."""
-        return self.after - self.before
 
 
 @dataclass(frozen=True)
@@ -61,6 +35,7 @@ class Allocation:
     certificate    residuals and gap, computed without trusting the solver
     can_stay       True where the present shares meet every rule
     notes          what else is worth knowing: unreachable protocols, jumps past max change, a plan set aside
+    set_aside      the best plan's shares (periods, protocols) where it is worth less than min_gain; None elsewhere
     timings        seconds spent: formulate, solve, certify, total
     """
 
@@ -73,6 +48,7 @@ class Allocation:
     can_stay: bool
     notes: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    set_aside: FloatArray | None = None
 
     @cached_property
     def program(self) -> LinearProgram:
@@ -132,26 +108,14 @@ class Allocation:
     @cached_property
     def moves(self) -> tuple[Move, ...]:
         """What changes now, in the protocols' order; empty where the plan is to stay."""
-        return self.moves_of(self.moved)
+        names = self.problem.names
+        found = changes(self.problem, self.schedule, self.value, self.stay_value, self.moved)
+        return tuple([Move(names[i], *numbers) for i, *numbers in found])
 
     @cached_property
     def moved(self) -> IntArray:
         """Positions of the protocols that change now, in order."""
-        moved: IntArray = (self.schedule[0] != self.problem.arrays.current).nonzero()[0]
-        return moved
-
-    def moves_of(self, places: IntArray) -> tuple[Move, ...]:
-        """The moves of the protocols at these positions."""
-        names = self.problem.names
-        return tuple([Move(names[i], *numbers) for i, *numbers in self.changes_of(places)])
-
-    def changes_of(self, places: IntArray) -> Iterator[tuple[int, float, float, float, float]]:
-        """Position, share before and after, gain and cost (USD over the horizon) of these protocols."""
-        plan, stay = self.value, self.stay_value
-        gain = (plan.earnings[:, places] - stay.earnings[:, places]).sum(axis=0) * plan.hours
-        cost = plan.costs[:, places].sum(axis=0)
-        columns = (places, self.problem.arrays.current[places], self.schedule[0, places], gain, cost)
-        return zip(*(column.tolist() for column in columns), strict=True)
+        return moved(self.problem, self.schedule)
 
     @cached_property
     def matching(self) -> Matching | Unmet:
@@ -164,18 +128,21 @@ class Allocation:
     def prices(self) -> dict[str, Price]:
         """Price of every shared limit, and of every protocol's own limit that binds, USD/h per unit, by name.
 
-        With fees, units or other choices: the prices given these choices.
+        With fees, units or other choices: the prices given these choices. Where min_gain keeps the plan from moving,
+        the prices are those of the plan that is set aside.
         """
-        from .shadow_prices import prices
-
-        return prices(self)
+        return prices(
+            self.problem,
+            self.schedule if self.set_aside is None else self.set_aside,
+            matching=(lambda: self.matching) if self.solver == "exact" else None,
+            program=lambda: self.program,
+            tolerance=self.certificate.tolerance,
+        )
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """Why this plan, in a few sentences; `explain` says more."""
-        from .reasons import reasons
-
-        return reasons(self)
+        return reasons(self.problem, self.schedule, self.value, self.stay_value, self.can_stay, self.notes)
 
     def to_frame(self) -> pd.DataFrame:
         """A DataFrame by protocol: today, plan, change (shares), gain and cost (USD over the horizon)."""

@@ -15,9 +15,8 @@ from ..problem import AllocationProblem
 from ..problem.update import changed
 from ..program import LinearProgram, Solution
 from ..solvers.backends import Backend, choose
-from .allocate import allocate
-from .answering import Solve
-from .decide import by_program
+from .allocate import allocate, by_program
+from .program_answer import Solve
 from .result import Allocation
 
 if TYPE_CHECKING:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..formulation import complete, given_choices, rules
 from ..formulation.rules import Rule, floor_kind
+from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..program import LinearProgram
 from ..solvers.single_period.sensitivity import ExactSlopes, slopes
-from .result import Allocation, Price
+
+if TYPE_CHECKING:
+    from ..solvers.interface.result import Unmet
+    from ..solvers.programs.tangent_program import Tangent
+    from ..solvers.single_period.concave_curves import Matching
 
 SAME = 1e-11
 """Shares closer than this are one: two ways to sum them round differently."""
@@ -19,48 +25,61 @@ NOT_PRICED = ("max_moves", "active")
 """Limits on whole numbers: given the choices made, one more of them has no slope."""
 
 
-def prices(plan: Allocation) -> dict[str, Price]:
-    """Price of every shared limit, and of each protocol's own limit that binds (USD/h per unit).
+class Price(NamedTuple):
+    """Earnings per hour (USD/h) for one unit of a limit: `low` for one more, `high` for the last one.
 
-    Where min_gain keeps the plan from moving, the prices are those of the plan that it sets aside.
+    The two differ at a kink. Infinite where the limit cannot move that way: low -inf, high inf.
     """
-    problem = plan.problem
-    if problem.limits.min_gain > 0.0 and not plan.moves:
-        from .allocate import allocate
 
-        solver = plan.solver if plan.solver != "pulp" else "highs"
-        freed = replace(problem, limits=replace(problem.limits, min_gain=0.0))
-        return allocate(freed, solver=solver).prices
-    if plan.solver == "exact":
-        found = slopes(problem, plan.matching)
-        if isinstance(found, ExactSlopes) and float(np.abs(found.shares - plan.schedule[0]).max()) <= SAME:
-            return _from_matching(plan, found)
-    program = plan.program
-    point = complete(problem, program, plan.schedule)
-    if program.is_mixed_integer:
-        program = given_choices(program, point)
-    return _from_tangent(plan, program, point)
+    low: float
+    high: float
 
 
-def _from_matching(plan: Allocation, found: ExactSlopes) -> dict[str, Price]:
-    hours, names = plan.problem.horizon_hours, plan.problem.names
+def prices(
+    problem: AllocationProblem,
+    schedule: FloatArray,
+    *,
+    program: Callable[[], LinearProgram],
+    matching: Callable[[], Matching | Unmet] | None,
+    tolerance: float,
+) -> dict[str, Price]:
+    """Price of every shared limit, and of each protocol's own limit that binds (USD/h per unit), at an optimum.
+
+    schedule   shares (periods, protocols) of the optimum
+    program    makes the problem's program; asked where the slopes of the exact path do not serve
+    matching   what the exact path bought and sold; None where another path answered
+    tolerance  a backend that hands over few digits stands near its limits only within it
+    """
+    if matching is not None:
+        found = slopes(problem, matching())
+        if isinstance(found, ExactSlopes) and float(np.abs(found.shares - schedule[0]).max()) <= SAME:
+            return _from_matching(problem, found)
+    made = program()
+    point = complete(problem, made, schedule)
+    if made.is_mixed_integer:
+        made = given_choices(made, point)
+    return _from_tangent(problem, made, point, tolerance)
+
+
+def _from_matching(problem: AllocationProblem, found: ExactSlopes) -> dict[str, Price]:
+    hours, names = problem.horizon_hours, problem.names
     result = {"capacity": _per_hour(*found.capacity, hours)}
     if found.turnover is not None:
         result["turnover"] = _per_hour(*found.turnover, hours)
     for (limit, index), interval in found.limits.items():
-        kind = floor_kind(plan.problem, index) if limit == "min_share" else limit
+        kind = floor_kind(problem, index) if limit == "min_share" else limit
         result[f"{kind} {names[index]}"] = _per_hour(*interval, hours)
     return result
 
 
-def _from_tangent(plan: Allocation, program: LinearProgram, point: FloatArray) -> dict[str, Price]:
+def _from_tangent(
+    problem: AllocationProblem, program: LinearProgram, point: FloatArray, tolerance: float
+) -> dict[str, Price]:
     from ..solvers.programs.tangent_program import ACTIVE, Tangent
 
-    # a backend that hands over few digits stands near its limits only within its own tolerance
-    tangent = Tangent(program, point, active=max(ACTIVE, plan.certificate.tolerance))
-    hours = plan.problem.horizon_hours
+    tangent = Tangent(program, point, active=max(ACTIVE, tolerance))
     result = {}
-    for rule in rules(plan.problem, program):
+    for rule in rules(problem, program):
         if rule.kind in NOT_PRICED:
             continue
         shared = rule.kind in ("capacity", "turnover", "resource", "group")
@@ -68,14 +87,11 @@ def _from_tangent(plan: Allocation, program: LinearProgram, point: FloatArray) -
             continue
         more = tangent.slope(rule.loosening)
         last = more if rule.kind == "held" else -tangent.slope(rule.loosening, -1.0)
-        result[rule.name] = _per_hour(more, last, hours)
+        result[rule.name] = _per_hour(more, last, problem.horizon_hours)
     return result
 
 
-def _binds(rule: Rule, tangent: object) -> bool:
-    from ..solvers.programs.tangent_program import Tangent
-
-    assert isinstance(tangent, Tangent)
+def _binds(rule: Rule, tangent: Tangent) -> bool:
     limits = rule.loosening
     if rule.kind == "held":
         return True

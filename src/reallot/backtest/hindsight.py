@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from ..allocation.allocate import allocate
-from ..allocation.answering import EQUAL, infeasible
+from ..allocation.program_answer import EQUAL, infeasible
 from ..errors import Infeasible, InvalidInput, SolverFailed
 from ..formulation import formulate
 from ..formulation.evaluate_arrays import ByArrays, worst_residual

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..allocation.reasons import floor_of, stopped_by
-from ..allocation.result import Allocation, Price
+from ..allocation.result import Allocation
+from ..allocation.shadow_prices import Price
 from ..text.numbers import amount, usd
 from ..text.numbers import shown as shown  # whoever prints to a terminal finds it here
 
@@ -86,7 +87,7 @@ def why(plan: Allocation, i: int) -> str:
         parts = [f"adds {gain:.3g} USD/h {each}" if gain > 0.0 else f"gives up {-gain:.3g} USD/h {each}"]
     if cost := float(plan.value.costs[0, i]):
         parts.append(f"costs {cost:.3g} USD")
-    if stop := stopped_by(plan, i):
+    if stop := stopped_by(plan.problem, plan.schedule[0], i):
         parts.append(stop)
     return "; ".join(parts)
 
@@ -105,7 +106,7 @@ def _why_stays(plan: Allocation, i: int, share: float) -> str:
     if share >= data.upper[0, i] - SAME:
         return f"full: max_share {amount(float(data.upper[0, i]))}"
     if 0.0 < share <= data.lower[0, i] + SAME:
-        return floor_of(plan, i)
+        return floor_of(plan.problem, i)
     return "no change pays"
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidInput
 from ..text.numbers import usd
+from .drawn import DrawnBacktest
 from .paper import INK, PALE, beside, dates, line_look, paper, plain, stride, tidy, time_axis
 from .shares import draw_shares
 
-if TYPE_CHECKING:
-    from ..backtest.result import Backtest
 
-
-def net_figure(result: Backtest, policies: Iterable[str] | None = None) -> Any:
+def net_figure(result: DrawnBacktest, policies: Iterable[str] | None = None) -> Any:
     """A matplotlib Figure: net earnings so far less those of never moving, USD, of the optimum and the policies.
 
     `policies` names those that are drawn, else all. The legend says for each how far ahead it ends, and its share of
@@ -28,7 +26,7 @@ def net_figure(result: Backtest, policies: Iterable[str] | None = None) -> Any:
     return figure
 
 
-def backtest_figure(result: Backtest, policy: str | None = None) -> Any:
+def backtest_figure(result: DrawnBacktest, policy: str | None = None) -> Any:
     """A matplotlib Figure: `net_figure` above, and below the shares over time of one policy.
 
     `policy` is the one whose shares are drawn: by default the best of those that were not told the future. Raises
@@ -47,7 +45,7 @@ def backtest_figure(result: Backtest, policy: str | None = None) -> Any:
     return figure
 
 
-def draw_net(axes: Any, result: Backtest, policies: Iterable[str] | None) -> None:
+def draw_net(axes: Any, result: DrawnBacktest, policies: Iterable[str] | None) -> None:
     """The lines of `net_figure` on axes, the best first in the legend."""
     if isinstance(policies, str):
         raise InvalidInput(f"policies are names in a list: [{policies!r}]")
@@ -80,7 +78,7 @@ def _usd(amount: float, sign: str = "") -> str:
     return f"{amount:{sign},.0f}" if abs(amount) >= 1000.0 else f"{amount:{sign}.4g}"
 
 
-def _label(result: Backtest, name: str) -> str:
+def _label(result: DrawnBacktest, name: str) -> str:
     """A line's name, where it ends and its share of the gain."""
     run, part = result[name], result.figures(name)["share_of_gain"]
     ahead = run.net - result.never.net

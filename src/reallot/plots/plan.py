@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..text.numbers import usd
+from .drawn import DrawnPlan
 from .paper import INK, PALE, paper, plain, tidy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from ..allocation.result import Allocation
 
 MOST_BARS = 24
 LETTERS = 104
 """In a line of reasons."""
 
 
-def plan_figure(plan: Allocation) -> Any:
+def plan_figure(plan: DrawnPlan) -> Any:
     """A matplotlib Figure: each protocol's share today and planned (fractions of capacity), and the plan's reasons.
 
     Protocols beyond 24 are left out and counted: those with the largest changes and shares stay.
@@ -44,7 +43,7 @@ def _chosen(today: NDArray[Any], planned: NDArray[Any]) -> NDArray[Any]:
     return np.sort(np.argsort(-weight, kind="stable")[:MOST_BARS])
 
 
-def _draw(axes: Any, plan: Allocation, places: NDArray[Any]) -> None:
+def _draw(axes: Any, plan: DrawnPlan, places: NDArray[Any]) -> None:
     today, planned = np.asarray(plan.problem.arrays.current)[places], plan.schedule[0][places]
     row = np.arange(len(places))
     axes.barh(row - 0.2, today, height=0.38, facecolor="white", edgecolor=PALE, hatch="////", lw=0.8, label="today")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .drawn import DrawnReliability
 from .paper import INK, PALE, paper, tidy
-
-if TYPE_CHECKING:
-    from ..policy.reliability import Reliability
 
 Z = 1.96
 """Of the 95 % intervals."""
 
 
-def reliability_figure(seen: Reliability, *, title: str = "") -> Any:
+def reliability_figure(seen: DrawnReliability, *, title: str = "") -> Any:
     """A matplotlib Figure, a reliability diagram: how often plans with a stated probability came true.
 
     Below stands how many plans each point rests on; bins without any are left out. Bars are 95 % intervals of Wilson,

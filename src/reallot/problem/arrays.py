@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from .curve import EarningsCurve
+from .limits import Limits
+from .protocol import ProtocolSpec
+from .risk import Scenarios
 from .segments import BoolArray, Curved, FloatArray, IntArray, Pieces, pieces
 
-if TYPE_CHECKING:
-    from .problem import AllocationProblem
 RATE = 9
 """Row of `AllocationProblem.numbers` that has the rates."""
 __all__ = [
@@ -26,6 +28,35 @@ __all__ = [
     "scenario_factors",
     "scenario_rates",
 ]
+
+
+class Statement(Protocol):
+    """What arrays are laid out from: the fields of a checked AllocationProblem."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def specs(self) -> tuple[ProtocolSpec, ...]: ...
+    @property
+    def numbers(self) -> FloatArray: ...
+    @property
+    def current_shares(self) -> FloatArray: ...
+    @property
+    def capacity(self) -> float | None: ...
+    @property
+    def available(self) -> float | None: ...
+    @property
+    def horizon_hours(self) -> float: ...
+    @property
+    def periods(self) -> int: ...
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def resources(self) -> Mapping[str, float]: ...
+    @property
+    def rates(self) -> Mapping[str, Sequence[float]] | None: ...
+    @property
+    def scenarios(self) -> Scenarios | None: ...
 
 
 @dataclass(frozen=True)
@@ -106,7 +137,7 @@ class ProblemArrays:
         return () if self.pieces is None else self.pieces.one_by_one()
 
 
-def arrays(problem: AllocationProblem) -> ProblemArrays:
+def arrays(problem: Statement) -> ProblemArrays:
     """The arrays of a validated problem."""
     specs, periods, limits = problem.specs, problem.periods, problem.limits
     hours = problem.horizon_hours / periods
@@ -157,7 +188,7 @@ def arrays(problem: AllocationProblem) -> ProblemArrays:
     )
 
 
-def earning_else(problem: AllocationProblem, data: ProblemArrays) -> ProblemArrays:
+def earning_else(problem: Statement, data: ProblemArrays) -> ProblemArrays:
     """The arrays of `problem`, which differs from the one of `data` in what its protocols earn, and in nothing else."""
     most, rate = problem.numbers[1], problem.numbers[RATE]
     ceiling = np.where(most == most, most, _ceiling(problem))
@@ -180,7 +211,7 @@ def _in_units(share: FloatArray, step: FloatArray) -> FloatArray:
     return result
 
 
-def _ceiling(problem: AllocationProblem) -> FloatArray | float:
+def _ceiling(problem: Statement) -> FloatArray | float:
     """The largest share that capacity, or else a protocol's resources, leave where it has no bound of its own."""
     if problem.capacity is not None:
         return problem.capacity
@@ -190,7 +221,7 @@ def _ceiling(problem: AllocationProblem) -> FloatArray | float:
     ])  # fmt: skip
 
 
-def _max_change(problem: AllocationProblem) -> FloatArray:
+def _max_change(problem: Statement) -> FloatArray:
     limit, shape = problem.limits.max_change, (problem.periods, len(problem.specs))
     if limit is None:
         return np.full(shape, np.inf)
@@ -201,7 +232,7 @@ def _max_change(problem: AllocationProblem) -> FloatArray:
     return np.full(shape, float(limit))  # type: ignore[arg-type]
 
 
-def _earnings(problem: AllocationProblem, rate: FloatArray, reach: FloatArray) -> tuple[FloatArray, Pieces | None]:
+def _earnings(problem: Statement, rate: FloatArray, reach: FloatArray) -> tuple[FloatArray, Pieces | None]:
     """Expected flat rates (periods, protocols), and the pieces of the protocols with curves.
 
     `rate` has the rate of each protocol with one flat curve for all periods, NaN for the others.
@@ -233,7 +264,7 @@ def _earnings(problem: AllocationProblem, rate: FloatArray, reach: FloatArray) -
     return rates, pieces(index, curves, factors, reach[index])
 
 
-def scenario_rates(problem: AllocationProblem, i: int) -> FloatArray:
+def scenario_rates(problem: Statement, i: int) -> FloatArray:
     """Rates (USD/h) of a flat protocol, shape (scenarios, periods); one row without scenarios."""
     spec = problem.specs[i]
     if problem.scenarios is not None and spec.name in problem.scenarios.rates:
@@ -247,7 +278,7 @@ def scenario_rates(problem: AllocationProblem, i: int) -> FloatArray:
     return result
 
 
-def scenario_factors(problem: AllocationProblem, i: int) -> FloatArray:
+def scenario_factors(problem: Statement, i: int) -> FloatArray:
     """Factors on a protocol's curve, shape (scenarios, periods); ones where none are given."""
     scenarios = problem.scenarios
     if scenarios is None:
@@ -256,7 +287,7 @@ def scenario_factors(problem: AllocationProblem, i: int) -> FloatArray:
     return np.ones((scenarios.count, problem.periods)) if table is None else _paths(table, problem.periods)
 
 
-def expected(paths: FloatArray, problem: AllocationProblem) -> FloatArray:
+def expected(paths: FloatArray, problem: Statement) -> FloatArray:
     """Mean of (scenarios, periods) paths over the scenarios: shape (periods,)."""
     if problem.scenarios is None or len(paths) == 1:
         return np.asarray(paths[0], dtype=float)

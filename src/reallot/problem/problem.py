@@ -205,7 +205,7 @@ class AllocationProblem:
     @cached_property
     def steps(self) -> Steps:
         """One period as pieces to buy and to sell, USD over the horizon per unit of share; for problems of one."""
-        return steps(self)
+        return steps(self.arrays)
 
     def __getitem__(self, name: str) -> ProtocolSpec:
         for spec in self.specs:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .arrays import FloatArray, IntArray, ProblemArrays
-
-if TYPE_CHECKING:
-    from .problem import AllocationProblem
 
 
 @dataclass(frozen=True)
@@ -36,9 +32,8 @@ class Steps:
     bent: bool
 
 
-def steps(problem: AllocationProblem) -> Steps:
+def steps(data: ProblemArrays) -> Steps:
     """The steps of a problem of one period; widths may be negative, where a piece lies outside the box."""
-    data = problem.arrays
     current, limit = data.current, data.max_change[0]
     low, high = np.maximum(data.lower[0], current - limit), np.minimum(data.upper[0], current + limit)
     middle = np.minimum(np.maximum(current, low), high)

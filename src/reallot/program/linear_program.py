@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput
 from .blocks import Columns, FloatArray, IntArray, Rows
+from .show import show
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -173,9 +174,7 @@ class LinearProgram:
 
     def show(self) -> str:
         """The program as a table of blocks, for people."""
-        from .show import show
-
-        return show(self)
+        return show(self.columns, self.rows, self.offset)
 
 
 def sums(places: IntArray, values: FloatArray, size: int) -> FloatArray:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from .blocks import Cells, FloatArray
-from .linear_program import LinearProgram
+from .blocks import Cells, Columns, FloatArray, Rows
 
 
-def show(program: LinearProgram) -> str:
+def show(columns: tuple[Columns, ...], rows: tuple[Rows, ...], offset: float) -> str:
     """A text table: one line per row block, one column per column block, entries summarised.
 
     A single value that fills a diagonal is shown as `1 I`; a block of several values as its range.
     """
-    header = ["", *(block.name for block in program.columns), "lower", "upper"]
+    header = ["", *(block.name for block in columns), "lower", "upper"]
     lines = [header]
-    for block in program.rows:
-        parts = [_cells(block.cells.get(column.name)) for column in program.columns]
+    for block in rows:
+        parts = [_cells(block.cells.get(column.name)) for column in columns]
         lines.append([f"{block.name} [{len(block.labels)}]", *parts, _span(block.lower), _span(block.upper)])
-    lines.append(["gain", *(_span(block.gain) for block in program.columns), "", f"+ {program.offset:.6g}"])
-    lines.append(["lower", *(_span(block.lower) for block in program.columns), "", ""])
-    lines.append(["upper", *(_span(block.upper) for block in program.columns), "", ""])
-    kinds = [f"{'whole' if block.integer else 'real'} [{len(block.labels)}]" for block in program.columns]
+    lines.append(["gain", *(_span(block.gain) for block in columns), "", f"+ {offset:.6g}"])
+    lines.append(["lower", *(_span(block.lower) for block in columns), "", ""])
+    lines.append(["upper", *(_span(block.upper) for block in columns), "", ""])
+    kinds = [f"{'whole' if block.integer else 'real'} [{len(block.labels)}]" for block in columns]
     lines.append(["kind", *kinds, "", ""])
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

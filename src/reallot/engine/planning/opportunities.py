@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...allocation.result import Allocation, Move
+from ...allocation.moves import Move
+from ...allocation.result import Allocation
 from ..contracts.records import OptimizationOpportunity
 
 IDLE = "idle"

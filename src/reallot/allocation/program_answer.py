@@ -23,7 +23,7 @@ Solve = Callable[[LinearProgram], Solution]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProgramAnswer:
     """A backend's answer read back as a schedule, with what is needed to certify it.
 
     schedule    (periods, protocols)
@@ -37,7 +37,7 @@ class Answer:
     status: Status
 
 
-def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve) -> Answer:
+def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve) -> ProgramAnswer:
     """`program` solved, polished where it has choices, ties settled; raises Infeasible or SolverFailed."""
     if (program.lower > program.upper).any():
         raise infeasible(problem, program)
@@ -63,7 +63,7 @@ def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backe
             solution, schedule = polished, schedule_of(problem, program, polished.values, near)
     if backend.keeps_ties and status is Status.OPTIMAL and solution.row_prices is not None:
         schedule = _settle_ties(problem, continuous, solution, schedule, solve)
-    return Answer(schedule, None if program.is_mixed_integer else solution.row_prices, bound, status)
+    return ProgramAnswer(schedule, None if program.is_mixed_integer else solution.row_prices, bound, status)
 
 
 def _moves_freely(problem: AllocationProblem) -> bool:
