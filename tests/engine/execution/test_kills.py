@@ -22,7 +22,7 @@ from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.engine.ledger.journal import FOLLOWS, OperationState
 from tests.engine.execution.killed import AFTER, BEFORE, FENCED, PAUSED, TAKEN, THIRD, shares
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MOMENTS = ("before a write", "after a write", "before an effect", "after an effect")
 KILLED = -signal.SIGKILL
 KILLS = int(os.environ.get("REALLOT_KILLS", "20"))

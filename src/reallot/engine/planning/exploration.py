@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from typing import Protocol
 
 import numpy as np
 
 from ...policy.exploration import exploration_floors
-
-if TYPE_CHECKING:
-    from .problem_builder import Question
+from ...problem import ProtocolSpec
 
 LEAST_SHARE = 0.001
 """What an optimizer that explores reads a rate from, where nobody says otherwise: floors of fifty protocols."""
@@ -17,7 +16,30 @@ SET = 0.5
 """A share of so much of its floor is as good as it: nothing is raised for the rest."""
 
 
-def floors_of(asked: Question) -> dict[str, float]:
+class Explored(Protocol):
+    """What floors are worked out from: `Question` has all of it, by protocol name. Shares are parts of capacity."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def specs(self) -> Mapping[str, ProtocolSpec]: ...
+    @property
+    def shares(self) -> Mapping[str, float]: ...
+    @property
+    def held(self) -> Collection[str]: ...
+    @property
+    def full(self) -> Collection[str]: ...
+    @property
+    def unread(self) -> Collection[str]: ...
+    @property
+    def steps(self) -> Mapping[str, float]: ...
+    @property
+    def floors(self) -> Mapping[str, float]: ...
+    @property
+    def least(self) -> Mapping[str, float]: ...
+
+
+def floors_of(asked: Explored) -> dict[str, float]:
     """The floors of `policy/exploration.py` by name, for all that may hold such a share, whether they do or not.
 
     Left out are protocols that keep their share, that can use no more, and those whose adapter or spec has no share so
@@ -38,12 +60,12 @@ def floors_of(asked: Question) -> dict[str, float]:
     }
 
 
-def lacking(asked: Question) -> frozenset[str]:
+def lacking(asked: Explored) -> frozenset[str]:
     """Protocols that have a floor and hold less than it."""
     return frozenset(name for name, floor in asked.least.items() if asked.shares[name] < SET * floor)
 
 
-def _smallest(asked: Question, name: str) -> float:
+def _smallest(asked: Explored, name: str) -> float:
     """The smallest share above 0 that it can be asked for."""
     spec = asked.specs.get(name)
     own = (0.0, 0.0) if spec is None else (spec.entry_share, spec.step or 0.0)
