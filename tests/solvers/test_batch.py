@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +17,6 @@ from reallot import (
     allocate,
     allocate_many,
 )
-from reallot.solvers.kernels import batch_arrays
 from reallot.solvers.numba import dispatch
 from reallot.solvers.single_period import batch
 from tests.strategies import budget
@@ -144,26 +141,6 @@ def test_the_size_of_a_chunk_changes_nothing(given: dict[str, np.ndarray], numbe
         pieces = allocate_many(**given, solver="numpy")
     for field in ("shares", "net_benefit", "capacity_price", "status", "gap"):
         np.testing.assert_array_equal(getattr(whole, field), getattr(pieces, field))
-
-
-@pytest.mark.parametrize("size", range(1, 11))
-def test_the_exchanges_sort(size: int) -> None:
-    # what sorts every row of zeros and ones sorts everything
-    rows = np.array(list(product([0, 1], repeat=size)))
-    for i, k in batch_arrays.exchanges(size):
-        rows[:, i], rows[:, k] = np.minimum(rows[:, i], rows[:, k]), np.maximum(rows[:, i], rows[:, k])
-    assert (np.diff(rows, axis=1) >= 0).all()
-
-
-@budget(1.0)
-@given(given=rows())
-def test_how_pieces_are_sorted_changes_nothing(given: dict[str, np.ndarray]) -> None:
-    by_exchanges = allocate_many(**given, solver="numpy")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch_arrays, "NETWORK", 0)
-        by_argsort = allocate_many(**given, solver="numpy")
-    for field in ("shares", "net_benefit", "status"):
-        np.testing.assert_allclose(getattr(by_exchanges, field), getattr(by_argsort, field), rtol=1e-12, atol=1e-12)
 
 
 def test_many_protocols_with_one_rate_go_by_column() -> None:

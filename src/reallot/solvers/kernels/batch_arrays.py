@@ -6,7 +6,6 @@ Pieces are stacked as in `exact`: what may be kept (below the share without any 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -16,14 +15,11 @@ from .split import DUST, SLACK, TIE
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 EQUAL = 1e-10
 """A plan must beat staying by more than this part of the money at stake."""
 LOWEST = -1e308
-"""Stands below every slope, and is finite: a piece's number can be written into its last bits."""
-NETWORK = 32
-"""Up to so many pieces are sorted by a network of exchanges, each of all problems at once."""
+"""Stands below every slope, and is finite."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +186,7 @@ def steepest(pieces: Pieces, amount: FloatArray) -> tuple[FloatArray, FloatArray
     """
     slope, width, tie = pieces.slope, pieces.width, pieces.tie
     size, count = slope.shape
-    order = falling_order(slope)
+    order = np.argsort(-np.ascontiguousarray(slope.T), axis=1).T * count + np.arange(count)  # the steepest first
     ends = width.take(order, mode="clip")
     for above, below in pairwise(ends):
         below += above
@@ -216,48 +212,6 @@ def steepest(pieces: Pieces, amount: FloatArray) -> tuple[FloatArray, FloatArray
         left -= filled
     taken += part
     return taken, after, last, total
-
-
-def falling_order(slope: FloatArray) -> IntArray:
-    """Where in the flattened table each problem's pieces stand, the steepest first: (pieces, problems).
-
-    Each slope carries its row in its last bits, which changes it by far less than a tie.
-    """
-    size, count = slope.shape
-    column = np.arange(count)
-    if size > NETWORK:
-        order = np.argsort(-np.ascontiguousarray(slope.T), axis=1).T
-        return np.asarray(order * count + column)
-    last_bits = (1 << max(size - 1, 1).bit_length()) - 1
-    keys = slope.view(np.int64) & ~last_bits
-    keys |= np.arange(size)[:, None]
-    rows, spare = list(keys.view(np.float64)), np.empty(count)
-    for i, k in exchanges(size):
-        np.minimum(rows[i], rows[k], out=spare)
-        np.maximum(rows[i], rows[k], out=rows[i])
-        rows[k], spare = spare, rows[k]
-    order = np.stack(rows).view(np.int64)
-    order &= last_bits
-    order *= count
-    order += column
-    return order
-
-
-@cache
-def exchanges(size: int) -> tuple[tuple[int, int], ...]:
-    """Pairs (i, k), i < k, that sort `size` values when each pair is put in order in turn.
-
-    Source: Batcher's odd-even merge exchange (Knuth, The Art of Computer Programming, 5.2.2, algorithm M).
-    """
-    pairs = []
-    first = p = 1 << max(size - 1, 0).bit_length() >> 1
-    while p > 0:
-        q, r, d = first, 0, p
-        while d > 0:
-            pairs += [(i, i + d) for i in range(size - d) if i & p == r]
-            d, q, r = q - p, q >> 1, p
-        p >>= 1
-    return tuple(pairs)
 
 
 def _tidy(box: Box, shares: FloatArray) -> FloatArray:

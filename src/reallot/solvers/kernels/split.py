@@ -3,8 +3,8 @@
 Per protocol the box low <= share <= high has the share without any trade, m = clip(current, low, high), in it. Below m
 a unit is worth `sell` (earnings and the cost saved), above it `buy` (earnings less the cost). A price of capacity then
 says everything: buy above it means high, sell above it means m, else low. The price is a weighted quantile of these
-slopes, found on plain lists for a few protocols, by sorting for many, and by sampling and sorting what is left for
-very many. A turnover limit that binds splits the question in two: the steepest to buy, the cheapest to sell.
+slopes, found by sorting them; from 100,000 protocols on a sample says which of them need no sorting. A turnover limit
+that binds splits the question in two: the steepest to buy, the cheapest to sell.
 
 Source: fractional knapsack by sorting (Dantzig, 1957); weighted medians instead of sorting (Balas and Zemel, 1980).
 """
@@ -12,7 +12,6 @@ Source: fractional knapsack by sorting (Dantzig, 1957); weighted medians instead
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -26,12 +25,10 @@ DUST = 1e-12
 """Widths below this part of capacity do not exist."""
 SLACK = 1e-10
 """What the sums of bounds may miss capacity by, as part of it, and still count as meeting it."""
-FEW = 50
-"""Up to so many protocols plain lists are faster than arrays."""
-MANY = 600
-"""Beyond so many protocols sampling is faster than sorting everything."""
-SAMPLES = (256, 16_384)
-"""Fewest and most slopes of each kind that are sampled; in between one in 64."""
+MANY = 100_000
+"""From so many protocols on a sample is worth its code: sorting takes twice as long, or longer."""
+SAMPLE = 8_192
+"""Slopes of each kind that are sampled, at least."""
 
 NO_SHARE = Unmet("a protocol's bounds leave no share within its max change")
 NO_SUM = Unmet("the shares that bounds, holds and limits leave do not sum to the capacity")
@@ -98,8 +95,6 @@ def split(
     """
     dust, slack = DUST * max(1.0, capacity), SLACK * max(1.0, capacity)
     limited = max_bought < np.inf or max_sold < np.inf
-    if buy.size <= FEW and not limited:
-        return _by_lists(buy, sell, current, low, high, capacity, rank, idle, dust, slack)
     if (low > high + slack).any():
         return NO_SHARE
     high = np.maximum(low, high)
@@ -222,7 +217,7 @@ def _price(parts: tuple[Part, ...], need: float, dust: float) -> tuple[float, fl
     The latter is the next piece's where the first is used up. Pieces no wider than `dust` do not exist; zeros where
     there are none.
     """
-    if parts[0][0].size > MANY:
+    if parts[0][0].size >= MANY:
         parts, need = _bracketed(parts, need, dust)
     slope, width = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     real = width > dust
@@ -241,15 +236,14 @@ def _price(parts: tuple[Part, ...], need: float, dust: float) -> tuple[float, fl
 def _bracketed(parts: tuple[Part, ...], need: float, dust: float) -> tuple[tuple[Part, ...], float]:
     """The pieces among which the price is, and what they have to reach: all others are full or empty for sure.
 
-    A sample guesses the bracket and one pass checks it. A wrong guess only costs time: everything is sorted then.
+    Every so many protocols are a sample, which guesses the bracket; one pass over all checks it. A wrong guess only
+    costs time: everything is sorted then. Twice as fast as sorting 100,000 protocols, and three times at a million.
     """
-    size = parts[0][0].size
-    sample = min(max(size // 64, SAMPLES[0]), SAMPLES[1])
-    places = (_fractions()[:sample] * size).astype(np.intp)
-    slope = np.concatenate([part[places] for part, _ in parts])
-    width = np.concatenate([widths[places] for _, widths in parts])
+    step = parts[0][0].size // SAMPLE
+    slope = np.concatenate([part[::step] for part, _ in parts])
+    width = np.concatenate([widths[::step] for _, widths in parts])
     order = slope.argsort()[::-1]
-    ends = width[order].cumsum() * (size / sample)
+    ends = width[order].cumsum() * step
     place, margin = int(ends.searchsorted(need)), 3 * round(slope.size**0.5)
     top = np.inf if place < margin else slope.item(order[place - margin])
     bottom = -np.inf if place + margin >= order.size else slope.item(order[place + margin])
@@ -264,96 +258,6 @@ def _bracketed(parts: tuple[Part, ...], need: float, dust: float) -> tuple[tuple
     return (tuple(inside), need - above) if above < need - dust and need <= above + within else (parts, need)
 
 
-@cache
-def _fractions() -> FloatArray:
-    """Where samples are taken: the same in every run."""
-    return np.random.default_rng(0).random(SAMPLES[1])
-
-
 def _total(values: FloatArray) -> float:
     """Sum of the values above 0."""
     return float(np.maximum(values, 0.0).sum())
-
-
-def _by_lists(
-    buy: FloatArray,
-    sell: FloatArray,
-    current: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    capacity: float,
-    rank: Rank,
-    idle: bool,
-    dust: float,
-    slack: float,
-) -> Split | Unmet:
-    """The same as `_unlimited` on plain lists, whose few steps cost less than the calls of array operations."""
-    gains, losses, lows, highs = buy.tolist(), sell.tolist(), low.tolist(), high.tolist()
-    middles = []
-    for i, now in enumerate(current.tolist()):
-        least, most = lows[i], highs[i]
-        if least > most:
-            if least > most + slack:
-                return NO_SHARE
-            highs[i] = most = least
-        middles.append(least if now < least else most if now > most else now)
-    slopes = losses + gains
-    tie = TIE * max(max(slopes), -min(slopes))
-    shares, price, following = [], 0.0, 0.0
-    if idle:
-        shares = [
-            most if gain > tie else middle if loss >= -tie else least
-            for gain, loss, least, middle, most in zip(gains, losses, lows, middles, highs, strict=True)
-        ]
-    if not idle or sum(shares) > capacity + dust:
-        need = capacity - sum(lows)
-        if need < -slack or (not idle and capacity - sum(highs) > slack):
-            return NO_SUM
-        bottoms, tops = lows + middles, middles + highs
-        reached, used_up = 0.0, False
-        for k in sorted(range(len(slopes)), key=slopes.__getitem__, reverse=True):
-            width = tops[k] - bottoms[k]
-            if width <= dust:
-                continue
-            if used_up:
-                following = slopes[k]
-                break
-            price = following = slopes[k]
-            reached += width
-            if reached >= need - dust:
-                if need <= dust or reached > need + dust:
-                    break
-                used_up = True
-        above = price + tie
-        shares = [
-            most if gain > above else middle if loss > above else least
-            for gain, loss, least, middle, most in zip(gains, losses, lows, middles, highs, strict=True)
-        ]
-        left = capacity - sum(shares)
-        if left > 0.0:
-            _share_out_lists(shares, slopes, bottoms, tops, (price - tie, above), left, rank, dust)
-    return Split(np.array(shares), max(following, 0.0) if idle else following)
-
-
-def _share_out_lists(
-    shares: list[float],
-    slopes: list[float],
-    bottoms: list[float],
-    tops: list[float],
-    even: tuple[float, float],
-    left: float,
-    rank: Rank,
-    dust: float,
-) -> None:
-    """`left` given to the pieces whose slopes are `even`: what is kept before what is bought, then by rank."""
-    count, (least, most) = len(shares), even
-    tied = [k for k, slope in enumerate(slopes) if least <= slope <= most and tops[k] - bottoms[k] > dust]
-    if len(tied) > 1 and rank is not None:
-        places = rank().tolist()
-        tied.sort(key=lambda k: (k >= count, places[k % count]))
-    for k in tied:
-        part = min(left, tops[k] - bottoms[k])
-        shares[k % count] += part
-        left -= part
-        if left <= 0.0:
-            return

