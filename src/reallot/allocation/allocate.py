@@ -12,6 +12,7 @@ from ..formulation.evaluate import ByProgram, Judge, P
 from ..formulation.evaluate_arrays import ROW_PRICES, ByArrays
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
+from ..problem.effective import moves_at_cut_costs
 from ..program import Certificate, LinearProgram, Status, certify
 from ..solvers.backends import Backend, choose, runner
 from ..solvers.interface.result import Unmet
@@ -61,6 +62,8 @@ def by_matching(problem: AllocationProblem, backend: Backend, reason: str) -> Al
     if isinstance(found, Unmet):
         raise infeasible(problem, formulate(problem))
     split = found.split() if isinstance(found, concave_curves.Matching) else found
+    if moves_at_cut_costs(problem.arrays, split.shares[None, :]):
+        return by_matching(problem.at_full_costs(), backend, reason)
     solved = perf_counter()
     judge = ByArrays(problem)
     chosen = _stay_unless_better(problem, judge, split.shares[None, :])
@@ -82,6 +85,8 @@ def by_path(
     found = backend.path(problem, time_limit_seconds)
     if isinstance(found, Unmet):
         raise infeasible(problem, formulate(problem))
+    if moves_at_cut_costs(problem.arrays, found.schedule):
+        return by_path(problem.at_full_costs(), backend, reason, time_limit_seconds)
     solved = perf_counter()
     judge = ByArrays(problem)
     chosen = _stay_unless_better(problem, judge, found.schedule)
@@ -114,6 +119,8 @@ def by_program(
     program = formulate(problem) if program is None else program
     formulated = perf_counter()
     answer = answer_of(problem, program, backend, solve)
+    if moves_at_cut_costs(problem.arrays, answer.schedule):
+        return by_program(problem.at_full_costs(), backend, reason, solve, solver=solver)
     solved = perf_counter()
     judge = ByProgram(problem, program)
     chosen = _stay_unless_better(problem, judge, answer.schedule)

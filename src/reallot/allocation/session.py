@@ -75,7 +75,7 @@ class Session:
         total = formulated + plan.timings["total"]
         timings = {**plan.timings, "formulate": formulated, "total": total}
         told = replace(plan, solver_reason=f"{reason}; {self._kept}", timings=timings)
-        vars(told)["program"] = program
+        vars(told)["program"] = plan.program
         return told
 
     def _program(self) -> LinearProgram:

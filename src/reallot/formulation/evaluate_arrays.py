@@ -15,7 +15,6 @@ from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, ProblemArrays
 from ..problem.objective import Value, value
 from ..program import Certificate
-from .evaluate import STAYS
 from .moves import change_cap, labels, periods
 
 ROW_PRICES = "row prices"
@@ -49,11 +48,10 @@ class ByArrays:
     def can_stay(self) -> bool:
         """True where the present shares meet every rule: without a change, bounds and sums only."""
         problem, data = self.problem, self.problem.arrays
-        outside = np.maximum(data.lower - data.current, data.current - data.upper)
-        if float(outside.max()) > STAYS and (outside > STAYS * np.maximum(1.0, data.current)).any():
+        if (data.lower > data.current).any() or (data.current > data.upper).any():
             return False
-        excess = float(data.current.sum()) - float(problem.available or 0.0)
-        return (excess if problem.allow_idle else abs(excess)) <= STAYS * max(1.0, float(data.current.max()))
+        excess = float(data.current.sum()) - float(data.total or 0.0)
+        return excess <= 0.0 if problem.allow_idle else excess == 0.0
 
     def certify(
         self,
@@ -85,7 +83,7 @@ class ByArrays:
         best = float(np.maximum(up, 0.0).sum()) + float(np.maximum(down, 0.0).sum())
         middle = step.middle
         best += (self.stay if (middle == data.current).all() else self.at(middle[None, :])).value.net
-        best += capacity * (float(problem.available or 0.0) - float(middle.sum()))
+        best += capacity * (float(data.total or 0.0) - float(middle.sum()))
         if bought > 0.0 or sold > 0.0:
             limit = float(data.max_turnover[0])  # type: ignore[index]
             forced = middle - data.current
@@ -112,7 +110,7 @@ class ByArrays:
         cap = change_cap(data)[0]
         best = float(np.maximum(hold * data.lower, hold * data.upper).sum())
         best += float((np.maximum(up, 0.0) * cap).sum()) + float((np.maximum(down, 0.0) * cap).sum())
-        best += float(movement[0] @ data.current) + float(capacity.sum()) * float(problem.available or 0.0)
+        best += float(movement[0] @ data.current) + float(capacity.sum()) * float(data.total or 0.0)
         return best if turnover is None else best + float(((bought + sold) * turnover).sum())
 
 
@@ -138,7 +136,7 @@ def worst_residual(problem: AllocationProblem, schedule: FloatArray) -> tuple[fl
     if problem.limits.max_change is not None or problem.limits.held:
         moved = np.abs(change)
         checks.append(("bound of increase", moved - data.max_change, moved))
-    available = problem.available
+    available = data.total
     if available is not None:
         excess = schedule.sum(axis=1) - available
         checks.append(("budget", excess if problem.allow_idle else np.abs(excess), schedule.max(axis=1)))

@@ -104,7 +104,7 @@ def per_period(data: ProblemArrays, value: float = 1.0) -> tuple[IntArray, IntAr
 
 def budget(problem: AllocationProblem) -> list[Rows]:
     """sum of shares = capacity - reserve, or at most that where idle is allowed; one row a period."""
-    available = problem.available
+    available = problem.arrays.total
     if available is None:
         return []
     low = -np.inf if problem.allow_idle else available

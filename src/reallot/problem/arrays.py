@@ -73,6 +73,8 @@ class ProblemArrays:
     max_change  largest |change|; inf where there is none, 0 where held
     entry       smallest share that is held at all, in whole units where there are units
     one_unit    (protocols,) True where exactly one unit, or entry to entry_share, may pass max_change
+    total       what the shares sum to, or at most that where capacity may be idle; None without a capacity
+    given       the limits and costs as they were given, where `effective` put others in their place
     """
 
     hours: float
@@ -93,6 +95,13 @@ class ProblemArrays:
     entry: FloatArray
     step: FloatArray
     one_unit: BoolArray
+    total: float | None
+    given: ProblemArrays | None = None
+
+    @property
+    def as_given(self) -> ProblemArrays:
+        """The arrays before `effective`."""
+        return self if self.given is None else self.given
 
     @property
     def periods(self) -> int:
@@ -185,6 +194,7 @@ def arrays(problem: Statement) -> ProblemArrays:
         entry=entry,
         step=step,
         one_unit=one_unit,
+        total=available,
     )
 
 

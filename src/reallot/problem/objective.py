@@ -53,6 +53,7 @@ class Value:
 def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
     """What `schedule`, shape (periods, protocols), earns and costs from the current shares on."""
     data = problem.arrays
+    charged = data.as_given
     before = data.current[None, :] if len(schedule) == 1 else np.vstack([data.current, schedule[:-1]])
     change = schedule - before
     taken = np.maximum(change, 0.0)
@@ -71,8 +72,8 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
             lost[:, bent.index] = data.warm_up[bent.index] * worth
     return Value(
         earnings=earnings,
-        move_cost=data.cost_in * taken + data.cost_out * given,
-        move_fee=np.where(change != 0.0, data.fee, 0.0) if data.has_fee else nothing,
+        move_cost=charged.cost_in * taken + charged.cost_out * given,
+        move_fee=np.where(change != 0.0, charged.fee, 0.0) if data.has_fee else nothing,
         warm_up=lost,
         hours=data.hours,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import is_
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InvalidInput, near_miss
 from .arrays import ProblemArrays, arrays
+from .effective import effective
 from .limits import Limits
 from .protocol import NUMBERS, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
@@ -200,7 +201,13 @@ class AllocationProblem:
     @cached_property
     def arrays(self) -> ProblemArrays:
         """The same problem as arrays, shape (periods, protocols) or (protocols,)."""
-        return arrays(self)
+        return effective(arrays(self))
+
+    def at_full_costs(self) -> AllocationProblem:
+        """The same problem, its arrays with all costs as they were given, however large (see `effective`)."""
+        result = replace(self)
+        vars(result)["arrays"] = effective(arrays(self), cut_costs=False)
+        return result
 
     @cached_property
     def steps(self) -> Steps:

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InvalidInput, near_miss
 from .arrays import RATE, FloatArray, ProblemArrays, earning_else
 from .curve import EarningsCurve
+from .effective import effective
 from .problem import AllocationProblem
 from .validation import LARGEST, by_name, known_names
 
@@ -65,7 +66,7 @@ def earning(problem: AllocationProblem, curves: Sequence[EarningsCurve]) -> Allo
     numbers[RATE] = [curve.last_slope if curve.is_flat else math.nan for curve in curves]
     result = object.__new__(AllocationProblem)
     vars(result).update({name: getattr(problem, name) for name in KEPT}, protocols=specs, numbers=numbers)
-    vars(result)["arrays"] = earning_else(result, problem.arrays)
+    vars(result)["arrays"] = effective(earning_else(result, problem.arrays.as_given))
     return result
 
 
@@ -104,7 +105,7 @@ def _numbers(problem: AllocationProblem, what: str, table: Mapping[str, Any]) ->
 
 def _laid_out(problem: AllocationProblem, tables: Mapping[str, Table | None]) -> ProblemArrays | None:
     """The problem's arrays with these numbers in place; None where they reach further than rates and shares."""
-    data = problem.arrays
+    data = problem.arrays.as_given
     rate, current = data.rate, data.current
     for name, table in tables.items():
         if table is None:
@@ -121,7 +122,7 @@ def _laid_out(problem: AllocationProblem, tables: Mapping[str, Table | None]) ->
                 return None
             current = data.current.copy()
             current[places] = values
-    return replace(data, rate=rate, current=current)
+    return effective(replace(data, rate=rate, current=current))
 
 
 def _like(problem: AllocationProblem, tables: Mapping[str, Table | None], data: ProblemArrays) -> AllocationProblem:

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ...problem.effective import PRESENT
 from .split import DUST, SLACK, TIE
 
 FloatArray = NDArray[np.float64]
@@ -43,11 +44,15 @@ class Given:
 
 @dataclass(frozen=True)
 class Box:
-    """What bounds, holds and max change leave: low <= share <= high, and `middle`, the share without any trade."""
+    """What bounds, holds and max change leave: low <= share <= high, and `middle`, the share without any trade.
+
+    total  (problems,) what the shares sum to: 1, or what the present shares do where that is 1 but for rounding
+    """
 
     low: FloatArray
     high: FloatArray
     middle: FloatArray
+    total: FloatArray
     feasible: BoolArray
 
     @classmethod
@@ -69,11 +74,17 @@ class Box:
             gone = np.broadcast_to(~given.mask, current.shape)
             low[gone] = 0.0
             high[gone] = 0.0
+        for edge in (low, high):
+            apart = edge - current
+            np.abs(apart, out=apart)
+            np.copyto(edge, current, where=apart <= PRESENT)
         feasible = (high - low).min(axis=0) >= -SLACK
         np.maximum(high, low, out=high)
         middle = np.maximum(current, low)
         np.minimum(middle, high, out=middle)
-        return cls(low, high, middle, feasible)
+        present = current.sum(axis=0)
+        total = np.where(np.abs(present - 1.0) <= PRESENT, present, 1.0)
+        return cls(low, high, middle, total, feasible)
 
 
 @dataclass(frozen=True)
@@ -135,7 +146,7 @@ class Answer:
 
 def by_one_sort(box: Box, pieces: Pieces) -> Answer:
     """Pieces filled from the steepest down to the capacity."""
-    need = 1.0 - box.low.sum(axis=0)
+    need = box.total - box.low.sum(axis=0)
     taken, more, less, total = steepest(pieces, need)
     feasible = (need >= -SLACK) & (need <= total + SLACK)
     shares = taken[: pieces.size]
@@ -157,7 +168,7 @@ def within_turnover(given: Given, box: Box, pieces: Pieces, free: Answer) -> Ans
     sell_cap = limit + np.minimum(forced, 0.0).sum(axis=0)
     feasible = free.feasible & (buy_cap >= -SLACK) & (sell_cap >= -SLACK)
     buy_cap, sell_cap = np.maximum(buy_cap, 0.0), np.maximum(sell_cap, 0.0)
-    to_fill = 1.0 - box.middle.sum(axis=0)
+    to_fill = box.total - box.middle.sum(axis=0)
     least, most = np.maximum(to_fill, 0.0), np.minimum(buy_cap, sell_cap + to_fill)
     feasible &= least <= most + SLACK
     wanted = np.maximum(free.shares - box.middle, 0.0).sum(axis=0)
@@ -237,7 +248,7 @@ def stay_where_equal(given: Given, box: Box, gain: FloatArray, shares: FloatArra
     change *= given.move_cost
     worth -= change
     stays = worth.sum(axis=0) <= EQUAL * at_stake(given, gain)
-    stays &= feasible & (np.abs(current.sum(axis=0) - 1.0) <= SLACK) & (box.middle == current).all(axis=0)
+    stays &= feasible & (current.sum(axis=0) == box.total) & (box.middle == current).all(axis=0)
     if stays.any():
         np.copyto(shares, current, where=stays)
 
@@ -261,7 +272,7 @@ def bound_of(given: Given, box: Box, gain: FloatArray, answer: Answer) -> FloatA
     np.minimum(net, 0.0, out=net)
     net *= box.middle - box.low
     best -= net
-    bound = answer.price + best.sum(axis=0)
+    bound = answer.price * box.total + best.sum(axis=0)
     if given.max_turnover is not None:
         bound += (answer.on_buying + answer.on_selling) * np.where(
             np.isfinite(given.max_turnover[0]), given.max_turnover[0], 0.0
@@ -271,7 +282,7 @@ def bound_of(given: Given, box: Box, gain: FloatArray, answer: Answer) -> FloatA
 
 def residual_of(given: Given, box: Box, shares: FloatArray) -> FloatArray:
     """The worst violation of any rule, in shares, (problems,)."""
-    worst = np.abs(shares.sum(axis=0) - 1.0)
+    worst = np.abs(shares.sum(axis=0) - box.total)
     np.maximum(worst, (box.low - shares).max(axis=0), out=worst)
     np.maximum(worst, (shares - box.high).max(axis=0), out=worst)
     if given.max_turnover is not None:

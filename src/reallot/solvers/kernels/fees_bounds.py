@@ -64,13 +64,13 @@ def sides(problem: AllocationProblem) -> Sides | Unmet:
     sell: widths are as small as that makes them, since a fee is spread over them.
     """
     data, step = problem.arrays, problem.steps
-    capacity, limit = float(problem.available or 0.0), problem.limits.max_moves
+    capacity, limit = float(data.total or 0.0), problem.limits.max_moves
     scale = max(1.0, capacity)
-    dust, slack = DUST * scale, SLACK * scale
+    dust, slack = DUST * scale, SLACK * max(1.0, float(data.current.max()))
     if (step.low > step.high + slack).any():
         return NO_SHARE
     u, v = step.high - step.middle, step.middle - step.low
-    u, v = np.where(u > dust, u, 0.0), np.where(v > dust, v, 0.0)
+    u, v = np.where(u > slack, u, 0.0), np.where(v > slack, v, 0.0)
     forced = np.abs(step.middle - data.current) > dust
     count = int(np.count_nonzero(forced))
     most = data.size if limit is None else limit - count

@@ -17,14 +17,15 @@ from typing import NamedTuple
 import numpy as np
 
 from ...problem.arrays import FloatArray, IntArray
+from ...problem.effective import PRESENT
 from ..interface.result import Unmet
 
 TIE = 1e-12
 """Slopes closer than this part of the largest are one slope: rounding must not cause a move."""
 DUST = 1e-12
 """Widths below this part of capacity do not exist."""
-SLACK = 1e-10
-"""What the sums of bounds may miss capacity by, as part of it, and still count as meeting it."""
+SLACK = PRESENT
+"""What the sums of bounds may miss capacity by, as part of a share above 1, and still count as meeting it."""
 MANY = 100_000
 """From so many protocols on a sample is worth its code: sorting takes twice as long, or longer."""
 SAMPLE = 8_192
@@ -93,7 +94,7 @@ def split(
     >>> split(rates, rates, now, now - 0.25, now + 0.25, 1.0)
     Split(shares=array([0.5, 0.5]), capacity=1.0, bought=0.0, sold=0.0)
     """
-    dust, slack = DUST * max(1.0, capacity), SLACK * max(1.0, capacity)
+    dust, slack = DUST * max(1.0, capacity), SLACK * max(1.0, float(current.max()))
     limited = max_bought < np.inf or max_sold < np.inf
     if (low > high + slack).any():
         return NO_SHARE

@@ -95,7 +95,7 @@ def steps(problem: AllocationProblem) -> Steps:
         upper=data.upper,
         most=np.minimum(data.max_change, widest),
         current=data.current,
-        available=float(problem.available),  # type: ignore[arg-type]
+        available=float(data.total or 0.0),
         idle=problem.allow_idle,
         turnover=data.max_turnover,
     )

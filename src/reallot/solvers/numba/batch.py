@@ -8,6 +8,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ...problem.effective import PRESENT
 from ..kernels.batch_arrays import EQUAL
 from ..kernels.split import DUST, SLACK
 from .split import FEW, NO_SHARE, OPTIMAL, match, summing
@@ -22,12 +23,12 @@ _outputs = (_table, _column, _column, _column, _table, _status, _column, _column
 
 
 @summing
-def value(gain, cost, now, low, high, shares, limit, price, on_buying, on_selling, buys_full, sells_full):
+def value(gain, cost, now, low, high, shares, total, limit, price, on_buying, on_selling, buys_full, sells_full):
     """Earned, earned by staying, paid; what no split is worth more than; slopes of one more unit and of the last one.
 
     Then the sum of shares, the sums of increases and of decreases, and the worst violation of a bound.
     """
-    best = price + ((on_buying + on_selling) * limit if limit < np.inf else 0.0)
+    best = price * total + ((on_buying + on_selling) * limit if limit < np.inf else 0.0)
     earned = stay = paid = filled = up = down = worst = 0.0
     gain_next = loss_last = -np.inf
     gain_last = loss_next = np.inf
@@ -95,17 +96,34 @@ def many(
             if not mask[row, i]:
                 x, g, c, a, b = 0.0, 0.0, 0.0, 0.0, 0.0
             now[i], gain[i], cost[i] = x, g, c
+            a, b = x if abs(a - x) <= PRESENT else a, x if abs(b - x) <= PRESENT else b
             closed |= a > b + SLACK
             low[i], high[i] = a, max(a, b)
             buy[i], sell[i] = g - c, g + c
             present += x
             largest = max(largest, abs(g), c)
             inside &= a <= x <= high[i]
+        total = present if abs(present - 1.0) <= PRESENT else 1.0
         status, price, on_buying, on_selling = NO_SHARE, 0.0, 0.0, 0.0
         buys_full = sells_full = False
         if not closed:
             status, price, on_buying, on_selling, buys_full, sells_full = match(
-                buy, sell, now, low, high, 1.0, no_rank, False, False, limit, limit, shares, slope, width, reach, chosen
+                buy,
+                sell,
+                now,
+                low,
+                high,
+                total,
+                no_rank,
+                False,
+                False,
+                limit,
+                limit,
+                shares,
+                slope,
+                width,
+                reach,
+                chosen,
             )
         if status != OPTIMAL:
             status_of[row] = 1
@@ -115,9 +133,9 @@ def many(
             continue
         shares_of[row] = shares
         earned, stay, paid, best, more, less, filled, up, down, worst = value(
-            gain, cost, now, low, high, shares, limit, price, on_buying, on_selling, buys_full, sells_full
+            gain, cost, now, low, high, shares, total, limit, price, on_buying, on_selling, buys_full, sells_full
         )
-        if inside and abs(present - 1.0) <= SLACK and earned - paid - stay <= EQUAL * largest:
+        if inside and present == total and earned - paid - stay <= EQUAL * largest:
             shares_of[row] = now
             earned, paid, filled, up, down, worst = stay, 0.0, present, 0.0, 0.0, 0.0
         objective = earned - paid
@@ -125,4 +143,4 @@ def many(
         net_benefit[row], earnings[row], cost_of[row] = objective - stay, earned / hours, paid
         capacity_price[row, 0], capacity_price[row, 1] = more / hours, less / hours
         gap[row] = max(best - objective, 0.0) / max(max(largest, abs(objective)), 1e-300)
-        residual[row] = max(max(worst, abs(filled - 1.0)), max(up, down) - limit)
+        residual[row] = max(max(worst, abs(filled - total)), max(up, down) - limit)

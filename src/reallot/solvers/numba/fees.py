@@ -90,13 +90,13 @@ def _sides(
     is_limited: bool,
 ) -> Any:
     """What fees_sides.sides gives: whether it fits; p, u, q, v, fee; who is open; to_fill, most, near and dust."""
-    size, dust, slack = buy.size, DUST * max(1.0, capacity), SLACK * max(1.0, capacity)
+    size, dust, slack = buy.size, DUST * max(1.0, capacity), SLACK * max(1.0, current.max())
     u, v, fee, is_open = np.empty(size), np.empty(size), np.empty(size), np.empty(size, np.bool_)
     fits, most, to_fill = True, limit, capacity
     for i in range(size):
         fits &= low[i] <= high[i] + slack
         up, down = high[i] - middle[i], middle[i] - low[i]
-        u[i], v[i] = up if up > dust else 0.0, down if down > dust else 0.0
+        u[i], v[i] = up if up > slack else 0.0, down if down > slack else 0.0
         to_fill -= middle[i]
         is_forced = abs(middle[i] - current[i]) > dust
         most -= is_forced and is_limited
@@ -230,7 +230,7 @@ def task(problem: AllocationProblem) -> Task | None:
         step.middle,
         step.high,
         data.fee,
-        float(problem.available or 0.0),
+        float(problem.arrays.total or 0.0),
         problem.allow_idle,
         data.size if limit is None else limit,
         limit is not None,

@@ -298,7 +298,7 @@ def match(
     Fills `shares`. Scratch: `slope` and `width` take two numbers a protocol, `chosen` one; it starts with everyone.
     """
     size, unit = buy.size, max(1.0, capacity)
-    dust, slack = DUST * unit, SLACK * unit
+    dust, slack = DUST * unit, SLACK * max(1.0, current.max())
     filled, room_up, room_down, up, down, top, is_open = totals(buy, sell, current, low, high, slack)
     if not is_open:
         return NO_SHARE, 0.0, 0.0, 0.0, False, False

@@ -7,7 +7,7 @@ does not depend on its chunk. Where Numba is installed, a large batch goes to `c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInput, near_miss
+from ...problem.effective import NEVER_PAYS, cut_to_what_counts
 from ..kernels.batch_arrays import (
     Box,
     Given,
@@ -66,8 +67,24 @@ class Answers:
 
 
 def solve(inputs: Inputs, solver: str) -> Answers:
-    """The answers to all problems; what fails its certificate is marked."""
+    """The answers to all problems; what fails its certificate is marked.
+
+    A move whose cost was cut (see `problem/effective.py`) and that is made all the same is weighed again in full.
+    """
     name, reason = _choose(solver, inputs)
+    reduced = inputs.with_costs_cut()
+    answers = _solve(reduced, name, reason)
+    if reduced is not inputs:
+        again = reduced.moving_at_cut_costs(inputs, answers.shares)
+        if again.size:
+            in_full = _solve(inputs.rows(again), name, reason)
+            for field in fields(Answers):
+                if isinstance(values := getattr(answers, field.name), np.ndarray):
+                    values[again] = getattr(in_full, field.name)
+    return answers
+
+
+def _solve(inputs: Inputs, name: str, reason: str) -> Answers:
     count, size = inputs.shape
     answers = Answers(
         shares=np.empty((count, size)),
@@ -145,6 +162,25 @@ class Inputs:
             shape = self.shape[:1] if field.name in PER_PROBLEM else self.shape
             arrays[field.name] = np.broadcast_to(np.asarray(nothing[field.name]) if array is None else array, shape)
         return arrays
+
+    def with_costs_cut(self) -> Inputs:
+        """The same with costs cut that never pay, as in a single problem; itself where there are none."""
+        rates = self.rates if self.mask is None else np.where(self.mask, self.rates, 0.0)
+        best = np.maximum(rates.max(axis=1), 0.0) - np.minimum(rates.min(axis=1), 0.0)
+        unit = (best * self.horizon_hours)[:, None]
+        if self.move_cost.max() <= NEVER_PAYS * unit.min():
+            return self
+        return replace(self, move_cost=cut_to_what_counts(self.move_cost, unit))
+
+    def moving_at_cut_costs(self, full: Inputs, shares: FloatArray) -> NDArray[np.intp]:
+        """Which problems make a move whose cost is another here than in `full`, (some of the problems,)."""
+        moved = (shares != self.current) & (self.move_cost != full.move_cost)
+        places: NDArray[np.intp] = moved.any(axis=1).nonzero()[0]
+        return places
+
+    def rows(self, places: NDArray[np.intp]) -> Inputs:
+        """The problems at `places` alone."""
+        return Inputs((places.size, self.shape[1]), **{name: array[places] for name, array in self.whole().items()})
 
     def row(self, k: int) -> dict[str, Any]:
         """Every argument of problem `k` by name."""

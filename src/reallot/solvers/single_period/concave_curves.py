@@ -58,7 +58,7 @@ def solve(problem: AllocationProblem) -> Split | Unmet:
         data.current,
         step.low,
         step.high,
-        float(problem.available),  # type: ignore[arg-type]
+        float(data.total or 0.0),
         rank=lambda: data.rank,
         idle=problem.allow_idle,
         max_bought=limit,
@@ -135,7 +135,7 @@ class Matching:
     def __init__(self, problem: AllocationProblem) -> None:
         data = problem.arrays
         self.problem, self.data = problem, data
-        self.capacity = float(problem.available)  # type: ignore[arg-type]
+        self.capacity = float(data.total or 0.0)
         self.current, self.lower, self.upper = data.current, data.lower[0], data.upper[0]
         self.steps = problem.steps
         self.a, self.m, self.b = self.steps.low, self.steps.middle, self.steps.high
@@ -144,7 +144,7 @@ class Matching:
 
     def run(self) -> Unmet | None:
         """Buys and sells until their slopes cross; says why where no split exists."""
-        slack = SLACK * max(1.0, self.capacity)
+        slack = SLACK * max(1.0, float(self.current.max()))
         if (self.a > self.b + slack).any():
             return Unmet("a protocol's bounds leave no share within its max change")
         self.b = np.maximum(self.a, self.b)

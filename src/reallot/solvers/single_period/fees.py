@@ -211,7 +211,7 @@ def _schedule(problem: AllocationProblem, moves: BoolArray) -> FloatArray:
         problem.arrays.current,
         np.where(moves, step.low, step.middle),
         np.where(moves, step.high, step.middle),
-        float(problem.available or 0.0),
+        float(problem.arrays.total or 0.0),
         rank=lambda: problem.arrays.rank,
         idle=problem.allow_idle,
     )

@@ -1,0 +1,107 @@
+"""What is decided on in place of what was given: limits that stand at the present shares, costs that never pay.
+
+Both are settled here, once, so that every path to an answer reads the same numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arrays import FloatArray, ProblemArrays
+
+PRESENT = 1e-9
+"""The present shares meet a limit that they miss by no more than this, in shares, or as a part of a share above 1.
+
+Such a limit is taken to stand where they stand. A change no larger than this is none.
+"""
+NEVER_PAYS, CUT_TO = 64.0, 16.0
+"""A cost above so many times the most that a move can earn is cut to so many times that; it still never pays."""
+
+
+def effective(data: ProblemArrays, *, cut_costs: bool = True) -> ProblemArrays:
+    """The arrays with limits within rounding of the present shares at them, and with costs that never pay cut.
+
+    Without a cut of costs where `cut_costs` is False: for a plan that has to make such a move after all.
+    """
+    changes = _limits(data)
+    if cut_costs:
+        changes |= _costs(data)
+    if not changes:
+        return data
+    result = object.__new__(ProblemArrays)
+    vars(result).update(vars(data), **changes, given=data)
+    return result
+
+
+def at_present(limit: FloatArray, present: FloatArray) -> FloatArray:
+    """`limit` where it is more than rounding away from `present`, else `present`; any shapes that broadcast."""
+    near = PRESENT * np.maximum(1.0, np.abs(present))
+    result: FloatArray = np.where(np.abs(limit - present) <= near, present, limit)
+    return result
+
+
+def _limits(data: ProblemArrays) -> dict[str, Any]:
+    """Bounds, total, max change and turnover that are others than those given, by field."""
+    current = data.current
+    changes: dict[str, Any] = {}
+    for name in ("lower", "upper"):
+        limit = getattr(data, name)
+        apart = np.abs(limit - current)
+        # a share above 1 has more room; looking closer costs time, and is done only where something is near
+        if ((apart > 0.0) & (apart <= PRESENT * max(1.0, float(current.max())))).any():
+            changes[name] = at_present(limit, current)
+    if data.total is not None:
+        present = float(current.sum())
+        if present != data.total and abs(present - data.total) <= PRESENT * max(1.0, float(current.max())):
+            changes["total"] = present
+    for name in ("max_change", "max_turnover"):
+        limit = getattr(data, name)
+        if limit is not None and ((limit > 0.0) & (limit <= PRESENT)).any():
+            changes[name] = np.where(limit <= PRESENT, 0.0, limit)
+    return changes
+
+
+def _costs(data: ProblemArrays) -> dict[str, Any]:
+    """Costs and fees that are cut, by field.
+
+    One unit moved earns no more than the best rate less the worst one, summed over the periods. What costs many times
+    as much does not move unless it must; how much more it costs then only drowns all other numbers.
+    """
+    unit = _best_move(data)
+    if unit <= 0.0:
+        return {}
+    amount = float(data.reach.max(axis=0).sum()) if data.total is None else data.total
+    changes = {}
+    for name, most in (("cost_in", unit), ("cost_out", unit), ("fee", unit * max(amount, 1.0))):
+        cost = getattr(data, name)
+        if cost.max() > NEVER_PAYS * most:
+            changes[name] = cut_to_what_counts(cost, most)
+    return changes
+
+
+def cut_to_what_counts(cost: FloatArray, most: FloatArray | float) -> FloatArray:
+    """`cost`, cut where it is far above `most`, what its move can earn at most; as given where that is nothing."""
+    result: FloatArray = np.where((cost > NEVER_PAYS * most) & (most > 0.0), CUT_TO * most, cost)
+    return result
+
+
+def _best_move(data: ProblemArrays) -> float:
+    """The most that one unit of share can earn more elsewhere, idle included, USD over the horizon."""
+    highest, lowest = data.rate.max(axis=1), data.rate.min(axis=1)
+    if data.pieces is not None:
+        slopes = data.pieces.slopes
+        highest, lowest = np.maximum(highest, slopes.max(axis=1)), np.minimum(lowest, slopes.min(axis=1))
+    return data.hours * float((np.maximum(highest, 0.0) - np.minimum(lowest, 0.0)).sum())
+
+
+def moves_at_cut_costs(data: ProblemArrays, schedule: FloatArray) -> bool:
+    """True where `schedule` (periods, protocols) has a move whose cost was cut: it has to be weighed in full."""
+    given = data.as_given
+    if given.cost_in is data.cost_in and given.cost_out is data.cost_out and given.fee is data.fee:
+        return False
+    change = np.diff(schedule, axis=0, prepend=data.current[None, :])
+    up, down = given.cost_in > data.cost_in, given.cost_out > data.cost_out
+    moved = (change > 0.0) & up | (change < 0.0) & down | (change != 0.0) & (given.fee > data.fee)
+    return bool(moved.any())

@@ -1,0 +1,121 @@
+"""Limits and sums that the present shares miss by rounding: one tolerance, the same on every path."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reallot import AllocationProblem, Infeasible, Limits, ProtocolSpec, allocate, allocate_many
+from reallot.problem.effective import PRESENT
+from reallot.solvers.single_period.batch import BatchStatus
+
+NAMES = ("a", "b", "c")
+OFF = [sign * 0.5 * 10.0**-k for k in range(6, 13) for sign in (1.0, -1.0)]
+PATHS = ("exact", "highs", "scipy", "fees", "horizon")
+
+
+def shares_off_by(off: float, held: tuple[str, ...] = (), periods: int = 1, **spec: float) -> AllocationProblem:
+    """Three protocols whose present shares sum to 1 + `off`."""
+    specs = [ProtocolSpec(name, rate, **spec) for name, rate in zip(NAMES, (1.0, 3.0, 2.0), strict=True)]
+    current = {"a": 0.5, "b": 0.3, "c": 0.2 + off}
+    return AllocationProblem(specs, current, limits=Limits(held=held), periods=periods)
+
+
+def outcome(problem: AllocationProblem, path: str) -> list[float] | None:
+    """The plan's shares by `path`, with what the path needs to take the problem; None where it is infeasible."""
+    if path == "fees":
+        specs = [ProtocolSpec(spec.name, spec.curve, move_fee=1e-9) for spec in problem.specs]
+        problem = AllocationProblem(specs, problem.current, limits=problem.limits)
+    if path == "horizon":
+        problem = AllocationProblem(problem.specs, problem.current, limits=problem.limits, periods=2)
+    try:
+        return [float(share) for share in allocate(problem, solver=path).schedule[0]]
+    except Infeasible:
+        return None
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("off", OFF)
+def test_present_shares_that_are_all_held_meet_the_sum_within_the_tolerance_on_every_path(
+    path: str, off: float
+) -> None:
+    problem = shares_off_by(off, held=NAMES)
+    expected = list(problem.current.values()) if abs(off) <= PRESENT else None
+    assert outcome(problem, path) == expected
+
+
+@pytest.mark.parametrize("solver", ["numpy", "numba"])
+@pytest.mark.parametrize("off", OFF)
+def test_a_batch_says_of_each_problem_what_it_says_alone(solver: str, off: float) -> None:
+    if solver == "numba":
+        pytest.importorskip("numba")
+    current = [[0.5, 0.3, 0.2 + off]]
+    many = allocate_many([[1.0, 3.0, 2.0]], current, held=[[True] * 3], solver=solver)
+    if abs(off) <= PRESENT:
+        assert many.status[0] == BatchStatus.OPTIMAL
+        assert many.shares[0].tolist() == many.allocation(0).schedule[0].tolist() == current[0]
+    else:
+        assert many.status[0] == BatchStatus.INFEASIBLE
+        with pytest.raises(Infeasible):
+            many.allocation(0)
+
+
+@pytest.mark.slow
+@given(
+    off=st.sampled_from([0.0, *OFF]),
+    held=st.sets(st.sampled_from(NAMES), max_size=2),
+    max_share=st.sampled_from([0.2, 0.3, 0.5]),
+    bound_off=st.sampled_from([0.0, *OFF]),
+)
+def test_all_paths_agree_where_sums_and_bounds_are_off_by_little(
+    off: float, held: set[str], max_share: float, bound_off: float
+) -> None:
+    problem = shares_off_by(off, held=tuple(sorted(held)), max_share=max_share + bound_off)
+    plans = {path: outcome(problem, path) for path in PATHS if path != "fees"}
+    first = plans["exact"]
+    for path, shares in plans.items():
+        assert (shares is None) == (first is None), (path, plans)
+        if shares is not None and first is not None:
+            assert np.allclose(shares, first, atol=4.0 * PRESENT, rtol=0.0), (path, plans)
+
+
+def test_the_fee_path_does_not_count_rounding_as_a_move() -> None:
+    specs = [ProtocolSpec("a", 1.0, max_share=0.3), ProtocolSpec("b", 3.0), ProtocolSpec("c", 0.0)]
+    problem = AllocationProblem(specs, {"a": 0.1 + 0.2, "b": 0.3, "c": 0.4}, limits=Limits(max_moves=2))
+    plan = allocate(problem)
+    assert plan.solver == "fees" and plan.net_benefit == pytest.approx(1.2)
+
+
+def test_the_fee_path_pays_no_fee_for_rounding() -> None:
+    specs = [
+        ProtocolSpec("a", 1.0, max_share=0.3, move_fee=0.1),
+        ProtocolSpec("b", 1.5, max_share=0.7, move_fee=0.1),
+        ProtocolSpec("c", 0.0),
+    ]
+    plan = allocate(AllocationProblem(specs, {"a": 0.1 + 0.2, "b": 0.3, "c": 0.4}))
+    assert plan.net_benefit == pytest.approx(0.5) and plan.value.move_fee.sum() == 0.1
+    # by hand: b takes the 0.4 of c at 1.5 USD/h, which is 0.6, and pays 0.1 once
+
+
+@pytest.mark.slow
+@given(
+    sign=st.sampled_from([1.0, -1.0]),
+    apart=st.floats(1e-8, 3e-7),
+    fee=st.sampled_from([0.0, 0.01, 0.1]),
+    periods=st.integers(1, 2),
+    path=st.sampled_from(["highs", "scipy"]),
+)
+def test_fees_and_bounds_next_to_the_share_leave_a_plan(
+    sign: float, apart: float, fee: float, periods: int, path: str
+) -> None:
+    specs = [
+        ProtocolSpec("a", 1.0, max_share=0.3 + sign * apart, move_fee=fee),
+        ProtocolSpec("b", 1.5, max_share=0.7, move_fee=0.1),
+        ProtocolSpec("c", 0.0),
+    ]
+    problem = AllocationProblem(specs, {"a": 0.3, "b": 0.3, "c": 0.4}, periods=periods)
+    plan = allocate(problem, solver=path)
+    forced = fee if sign < 0.0 else 0.0
+    assert plan.certificate.objective == pytest.approx(0.3 + 1.05 - 0.1 - forced, abs=1e-6)
