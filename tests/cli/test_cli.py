@@ -28,7 +28,9 @@ from reallot import (
 )
 from reallot import __version__ as version
 from reallot.cli.main import main
-from reallot.cli.plan_text import Screen, cells, picture, plan_table, plan_text, price_text, prices_text, table
+from reallot.cli.plan_text import picture, plan_table, plan_text, price_text, prices_text
+from reallot.cli.screen import Screen
+from reallot.text.tables import cells, table
 from tests.problem.test_files import EXAMPLE
 
 INFEASIBLE = """

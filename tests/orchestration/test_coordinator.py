@@ -146,7 +146,7 @@ def test_r1_a_hanging_adapter_costs_the_others_nothing_and_leaves_no_task():
     assert metrics.earnings_by_protocol == {"relay": 3.0, "storage": 1.0}
     assert metrics.connection_status == {"hung": False, "relay": True, "storage": True}
     assert metrics.statuses["hung"].error is ErrorKind.UNREACHABLE
-    assert "0.02 s" in metrics.statuses["hung"].message
+    assert "0.02s" in metrics.statuses["hung"].message
     assert seconds < 0.02 + 0.1 + 0.1
     assert tasks == 1
 

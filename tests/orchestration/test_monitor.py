@@ -42,7 +42,7 @@ def test_a_condition_is_told_once_and_once_more_when_it_is_over():
     told = checked(monitor, even(4.0, 0), even(3.0, 1), even(4.9, 2), even(5.6, 3), even(6.0, 4))
     assert [len(alerts) for alerts in told] == [1, 0, 0, 1, 0]
     assert told[0][0].message == "earnings are 4 USD/h, below 5"
-    assert told[3][0].message.startswith("over after 3 min: earnings are 4 USD/h")
+    assert told[3][0].message.startswith("over after 3m: earnings are 4 USD/h")
     [kept] = run(monitor.get_alert_history())
     assert (kept.key, kept.count, kept.recovered_at, kept.last_seen) == ("low_earnings", 3, at(3), at(2))
 

@@ -15,6 +15,7 @@ import pytest
 import reallot as ra
 from reallot.plots.paper import MOST_POINTS, dates, paper, plain, time_axis
 from reallot.plots.reliability import wilson
+from reallot.text.numbers import usd
 
 pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
 
@@ -248,7 +249,7 @@ def test_leads_end_where_the_figures_say_and_the_best_stands_first() -> None:
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     order = sorted(["ema", "greedy", "best-fixed"], key=lambda name: -found[name].net)
     names = [label.split("  ")[0].rstrip("*") for label in labels]
-    assert names == ["optimum", *order, f"never moving ({found.never.net:.4g} in all)"]
+    assert names == ["optimum", *order, f"never moving ({usd(found.never.net)} in all)"]
     for line, name in zip(axes.lines, ["optimum", *order], strict=False):
         assert line.get_ydata()[0] == 0.0
         assert line.get_ydata()[-1] == pytest.approx(found[name].net - found.never.net)

@@ -13,11 +13,10 @@ from reallot.adapters.prometheus import PrometheusAdapter
 from reallot.adapters.replay import ReplayAdapter
 from reallot.adapters.simulated import SimulatedAdapter
 from reallot.engine.contracts.records import Mode, MonitorConfig, OptimizerConfig, ReallocationConfig
-from reallot.errors import ConfigurationError, InvalidInput
+from reallot.errors import ConfigurationError
 from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text, read_config
-from reallot.text.durations import length, said
 
 ONE = '[protocols.relay]\nadapter = "simulated"\nrate = 2.0\n'
 CANARY = "canary-4711-secret"
@@ -299,20 +298,3 @@ def test_a_recording_begins_with_the_run(tmp_path: Path):
     assert parts.coordinator.adapters["relay"].first == parts.clock.now()
     with pytest.raises(ConfigurationError, match="did you mean 'relay'"):
         build(config_from_text(text.replace("[protocols.relay]", "[protocols.relai]"), folder=tmp_path), simulate=True)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("5m", 300), ("5 min", 300), ("1h30m", 5400), ("7d", 604_800), (45, 45)]
-)
-def test_lengths_of_time_read_as_people_write_them(text: object, seconds: float):
-    assert length(text) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("text", ["", "5", "h", "-1h", "1e9d", "99999999d", True, None, -1, float("nan"), [1], "5m x"])
-def test_what_is_no_length_is_refused(text: object):
-    with pytest.raises(InvalidInput, match="give a number with its unit"):
-        length(text)
-
-
-def test_lengths_are_said_shortly():
-    assert [said(seconds) for seconds in (0, 59, 60, 3661, 90_000)] == ["0s", "59s", "1m", "1h1m", "1d1h"]

@@ -17,6 +17,7 @@ from ..program import Certificate, LinearProgram, Status, certify
 from ..solvers.backends import Backend, choose, runner
 from ..solvers.interface.result import Unmet
 from ..solvers.single_period import concave_curves
+from ..text.numbers import usd
 from .program_answer import EQUAL, Solve, answer_of, infeasible
 from .reasons import notes_on
 from .result import Allocation
@@ -208,7 +209,7 @@ def _stay_unless_better(problem: AllocationProblem, judge: Judge[P], schedule: F
         return _Chosen(stay, can_stay=True)
     if gain < problem.limits.min_gain:
         note = (
-            f"the best plan is worth {gain:.4g} USD more than staying, less than min_gain {problem.limits.min_gain:g}"
+            f"the best plan is worth {usd(gain)} USD more than staying, less than min_gain {problem.limits.min_gain:g}"
         )
         return _Chosen(stay, True, note, schedule)
     return _Chosen(plan, can_stay=True)

@@ -206,7 +206,7 @@ def _limit_lines(why: Explanation) -> list[str]:
     if not costly:
         return ["", "no limit costs anything now"]
     lines = ["", "what each limit costs (USD/h, that limit alone taken away)"]
-    lines += [f"  {limit.name:<24} {limit.usd_per_hour:.4g}" for limit in costly[:20]]
+    lines += [f"  {limit.name:<24} {usd(limit.usd_per_hour)}" for limit in costly[:20]]
     free = len(why.limits) - len(costly)
     return lines + ([f"  {free} other limits cost nothing"] if free else [])
 

@@ -11,7 +11,7 @@ from ..errors import Infeasible, SolverFailed
 from ..problem import AllocationProblem, EarningsCurve, ProtocolSpec, Scenarios
 from ..solvers.single_period import concave_curves
 from ..solvers.single_period.sensitivity import ExactSlopes, marginals, slopes
-from ..text.numbers import amount
+from ..text.numbers import amount, usd
 from .limit_costs import objective
 from .result import Allocation
 
@@ -44,12 +44,12 @@ class Threshold:
             return f"{self.protocol} stays at {amount(self.share)}: {self.because}"
         parts = []
         if self.takes_at is not None:
-            parts.append(f"takes more above {self.takes_at:.4g} USD/h")
+            parts.append(f"takes more above {usd(self.takes_at)} USD/h")
         if self.gives_at is not None:
-            parts.append(f"gives below {self.gives_at:.4g} USD/h")
+            parts.append(f"gives below {usd(self.gives_at)} USD/h")
         extra = f" ({self.because})" if self.because else ""
         how = ", ".join(parts) or "no rate would move it within the limits"
-        return f"{self.protocol} stays at {amount(self.share)}: earns {self.rate:.4g} USD/h, {how}{extra}"
+        return f"{self.protocol} stays at {amount(self.share)}: earns {usd(self.rate)} USD/h, {how}{extra}"
 
 
 def thresholds(plan: Allocation, *, search: bool | None = None) -> tuple[Threshold, ...]:

@@ -36,14 +36,14 @@ def reasons(
         stop = stopped_by(problem, schedule[0], i)
         lines.append(
             f"{names[i]} {verb} {percent(abs(after - before))} ({amount(before)} -> {amount(after)}): "
-            f"{gain / hours:+.4g} USD/h{paid}{', ' + stop if stop else ''}"
+            f"{usd(gain / hours, sign=True)} USD/h{paid}{', ' + stop if stop else ''}"
         )
     if places.size > MOST_REASONS:
         lines.append(f"and {places.size - MOST_REASONS} smaller moves")
     if places.size:
         more = plan.earnings_per_hour - stay.earnings_per_hour
         lines.append(
-            f"net benefit {usd(plan.net - stay.net)} USD over {hours:g} h: {more:+.4g} USD/h "
+            f"net benefit {usd(plan.net - stay.net)} USD over {hours:g} h: {usd(more, sign=True)} USD/h "
             f"x {hours:g} h - cost {usd(plan.cost)} USD"
         )
     elif not notes or "best plan" not in notes[0]:

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InvalidInput, near_miss
 from ..policy.base import Terms
 from ..policy.reliability import Reliability, reliability
+from ..text.numbers import usd
 from .accounting import Account
 from .plan_confidence import Said, gains
 from .settings import Setting
@@ -215,7 +216,7 @@ class Backtest:
     def _repr_html_(self) -> str:
         steps, count = self.table.rates.shape
         said = f"{self.table.name}: {steps} steps of {self.table.step_hours:g} h, {count} alternatives"
-        cost = f"moving everything costs {self.terms.move_cost:.6g} USD"
+        cost = f"moving everything costs {usd(self.terms.move_cost)} USD"
         return f"<div>{_readable(self.to_frame()).to_html()}<small>{said}; {cost}; USD</small></div>"
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from ..errors import InvalidInput, near_miss
 from ..policy.base import Terms
 from ..problem import AllocationProblem, Limits, ProtocolSpec
 from ..problem.validation import by_name, known_names, number, whole
-from ..text.durations import length
+from ..text.durations import parse_duration
 from .table import FloatArray, RateTable
 
 COST_DAYS = 0.1
@@ -73,7 +73,7 @@ class Setting:
             put(self, key, None if value is None else number(value, key, 0.0))
         for key in ("move_fee", "noise", "least"):
             put(self, key, number(getattr(self, key), key, 0.0))
-        put(self, "hold", length(self.hold, "hold"))
+        put(self, "hold", parse_duration(self.hold, "hold"))
         put(self, "data_lag", whole(self.data_lag, "data_lag (steps)", 0))
         put(self, "seed", whole(self.seed, "seed", 0))
         if self.max_per_hour is not None:
@@ -114,7 +114,7 @@ class Setting:
             self.limits,
             tuple(low),
             tuple(high),
-            length(self.hold).total_seconds() / 3600.0,
+            parse_duration(self.hold).total_seconds() / 3600.0,
         )
 
     def shares(self, table: RateTable) -> FloatArray:
@@ -156,7 +156,7 @@ class Setting:
 
     def hold_steps(self, table: RateTable) -> int:
         """Steps for which a share stays after a change."""
-        return math.ceil(length(self.hold).total_seconds() / 3600.0 / table.step_hours - SHORTEST_HOURS)
+        return math.ceil(parse_duration(self.hold).total_seconds() / 3600.0 / table.step_hours - SHORTEST_HOURS)
 
     def readings(self, table: RateTable) -> FloatArray:
         """(steps, n) what is read of the rates: with noise, drawn row after row, so that none hangs on what follows."""

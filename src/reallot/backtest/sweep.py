@@ -16,7 +16,7 @@ from ..policy.base import Policy
 from ..policy.registry import DEFAULT, policies_of
 from ..problem import Limits
 from ..problem.validation import by_name, known_names, several
-from ..text.durations import said
+from ..text.durations import format_duration
 from .run import run_all
 from .settings import Setting
 from .table import RateTable, read_table
@@ -184,7 +184,7 @@ class Bar:
         if not sys.stderr.isatty():
             return
         spent = monotonic() - self._begun
-        left = f"{said(spent / done * (of - done))} left" if done < of else said(spent)
+        left = f"{format_duration(spent / done * (of - done))} left" if done < of else format_duration(spent)
         full, end = WIDTH * done // of, "" if done < of else "\n"
         sys.stderr.write(f"\r{'#' * full}{'-' * (WIDTH - full)} {done}/{of} backtests, {left:<12}{end}")
         sys.stderr.flush()

@@ -14,8 +14,8 @@ from ..errors import InvalidInput
 from ..policy.registry import policies_of
 from ..problem import Limits
 from ..problem.validation import number
-from ..text.numbers import usd
-from .plan_text import BOLD, Screen, folded, shown, table
+from ..text.numbers import shown, usd
+from .screen import Screen
 
 STDOUT = "-"
 HEAD = ["", "net", "cost", "moved", "plans", "of optimum", "of gain", "seconds"]
@@ -63,12 +63,11 @@ def result_text(result: Backtest, screen: Screen) -> str:
     names = sorted(result.runs, key=lambda name: -result.runs[name].net)
     rows = [HEAD, _row(result, "optimum"), _row(result, "never")]
     rows += [_row(result, name) for name in names if name != "never"]
-    first, *rest = table(rows, right=range(1, len(HEAD)), width=None).split("\n")
-    parts = [folded(head, screen), "", screen.paint(first, BOLD), *rest, ""]
+    parts = [screen.folded(head), "", screen.table(rows, range(1, len(HEAD))), ""]
     if any(run.sees_future for run in result.runs.values()):
         parts.append("* is told the whole table before it begins")
-    limit = f"{result.optimum.bound:.2f} USD"
-    parts.append(folded(f"In hindsight no way within the limits earns more than {limit}.", screen))
+    limit = f"{usd(result.optimum.bound)} USD"
+    parts.append(screen.folded(f"In hindsight no way within the limits earns more than {limit}."))
     return "\n".join(parts)
 
 

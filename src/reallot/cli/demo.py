@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..allocation.allocate import allocate
 from ..problem.tables import problem_from_dict
-from ..text.numbers import usd
-from .plan_text import Screen, folded, money_text, picture, plan_table, prices_text, proof_text, shown, table
+from ..text.numbers import percent, shown, usd
+from ..text.tables import table
+from .plan_text import money_text, picture, plan_table, prices_text, proof_text
+from .screen import Screen
 
 if TYPE_CHECKING:
     from ..allocation.result import Allocation
@@ -69,19 +71,18 @@ def limits_text(plan: Allocation) -> str:
     free = [shown(limit.name) for limit in limits if limit.usd_per_hour == 0.0]
     if free:
         rows.append([f"  {', '.join(free)}", "nothing now"])
-    return f"What each limit costs (USD/h, that one alone taken away):\n{table(rows, right=())}" if rows else ""
+    return f"What each limit costs (USD/h, that one alone taken away):\n{table(rows)}" if rows else ""
 
 
 def bound_text(plan: Allocation, screen: Screen) -> str:
     """What whole units, fees and counts cost: the plan against the exact optimum without them."""
     relaxed = allocate(without_choices(plan.problem), solver="exact")
     milliseconds, gap = relaxed.timings["solve"] * 1e3, relaxed.certificate.gap or 0.0
-    return folded(
+    return screen.folded(
         "Without whole cards, fees, counts and shared resources, sorting alone finds the best plan "
         f"({milliseconds:.1f} ms, proved by prices to {max(gap, 1e-16):.0e}): net {usd(relaxed.net_benefit)} USD. "
         "Nothing under all rules can beat that; "
-        f"the plan above keeps {plan.net_benefit / relaxed.net_benefit:.0%} of it.",
-        screen,
+        f"the plan above keeps {percent(plan.net_benefit / relaxed.net_benefit)} of it."
     )
 
 

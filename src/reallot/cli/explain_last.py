@@ -10,8 +10,10 @@ from ..allocation.explain import explain
 from ..engine.ledger.journal import Decision
 from ..errors import ReallocationError
 from ..runtime.decision_replay import Replay, replay
+from ..text.numbers import shown
 from .ledger_reader import reading
-from .plan_text import Screen, plan_text, shown
+from .plan_text import plan_text
+from .screen import Screen
 
 SAME, OTHER = 0, 4
 MOST = 100_000

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TextIO
 
 from ..engine.contracts.records import PerformanceReport
 from ..orchestration.cycle import CycleResult
-from ..text.numbers import usd
-from .plan_text import Screen, shown, table
+from ..text.durations import format_duration
+from ..text.numbers import count, percent, share, shown, usd
+from .screen import BOLD, Screen, has_rich
 
 EVERY_SECONDS = 0.1
 """A table is drawn again at most so often."""
@@ -33,48 +34,40 @@ class Lines:
 
 
 class Live(Lines):
-    """Keeps a table at the bottom of a terminal, and writes lines above it."""
+    """Keeps a table at the bottom of a terminal, and writes lines above it (extra `cli`)."""
 
     def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live as Region
+
         super().__init__(stream)
-        self._drawn, self._at, self._text = 0, float("-inf"), ""
+        console = Console(file=stream, force_terminal=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._region, self._at = Region(console=console, auto_refresh=False, transient=True), float("-inf")
 
     def line(self, text: str) -> None:
         """One change, above the table."""
-        self._wipe()
-        super().line(text)
-        self._draw()
+        self._region.console.print(text)
 
     def show(self, result: CycleResult) -> None:
         """The table of this cycle, if the last one stood long enough."""
+        from rich.text import Text
+
         now = time.monotonic()
         if now - self._at < EVERY_SECONDS:
             return
-        self._at, self._text = now, state_table(result, Screen.of(self._stream))
-        self._wipe()
-        self._draw()
+        self._at = now
+        self._region.start()
+        self._region.update(Text.from_ansi(state_table(result, Screen.of(self._stream))), refresh=True)
 
     def end(self) -> None:
         """Takes the table away."""
-        self._wipe()
-        self._stream.flush()
-
-    def _wipe(self) -> None:
-        if self._drawn:
-            self._stream.write(f"\x1b[{self._drawn}F\x1b[J")
-            self._drawn = 0
-
-    def _draw(self) -> None:
-        if self._text:
-            self._stream.write(f"{self._text}\n")
-            self._stream.flush()
-            self._drawn = self._text.count("\n") + 1
+        self._region.stop()
 
 
 def display(stream: TextIO) -> Lines:
-    """A live table where `stream` is a terminal that can redraw."""
+    """A live table where `stream` is a terminal that can redraw, and rich is there to do so."""
     is_terminal = bool(getattr(stream, "isatty", lambda: False)())
-    return Live(stream) if is_terminal and Screen.of(stream).color else Lines(stream)
+    return Live(stream) if is_terminal and Screen.of(stream).color and has_rich() else Lines(stream)
 
 
 def state_table(result: CycleResult, screen: Screen) -> str:
@@ -86,19 +79,19 @@ def state_table(result: CycleResult, screen: Screen) -> str:
     optimal = result.plan.allocation if result.plan is not None else {}
     rows = [["", "share", "plan", "USD/h", ""]]
     for name in sorted({*metrics.connection_status, *metrics.allocation_by_protocol}):
-        share, earned = metrics.allocation_by_protocol.get(name), metrics.earnings_by_protocol.get(name)
+        held, earned = metrics.allocation_by_protocol.get(name), metrics.earnings_by_protocol.get(name)
         status = metrics.statuses.get(name)
         note = ""
         if not metrics.connection_status.get(name, False):
             note = f"no answer: {status.error.value if status is not None and status.error is not None else 'unknown'}"
         elif name in metrics.stale:
-            note = f"value {metrics.stale[name] / 60.0:.0f} min old"
-        rows.append([shown(name), _share(share), _share(optimal.get(name)), _money(earned), note])
+            note = f"value {format_duration(metrics.stale[name])} old"
+        rows.append([shown(name), share(held), share(optimal.get(name)), _money(earned), note])
     rows.append(
-        ["total", _share(sum(metrics.allocation_by_protocol.values())), "", _money(metrics.total_earnings_per_hour), ""]
+        ["total", share(sum(metrics.allocation_by_protocol.values())), "", _money(metrics.total_earnings_per_hour), ""]
     )
     open_alerts = [] if result.dashboard is None else result.dashboard.alerts
-    lines = [screen.paint(head, "1"), table(rows, right=range(1, 4))]
+    lines = [screen.paint(head, BOLD), screen.table(rows, range(1, 4))]
     lines += [f"! {shown(alert.message)}"[: screen.width - 1] for alert in open_alerts[:5]]
     return "\n".join(lines)
 
@@ -108,46 +101,31 @@ def final_table(report: PerformanceReport, first: Mapping[str, float], now: Mapp
     rows = [["", "began", "ends", "earned USD", "answered"]]
     for name in sorted({*report.earnings_by_protocol, *first, *now}):
         earned, up = report.earnings_by_protocol.get(name), report.uptime.get(name)
-        rows.append([shown(name), _share(first.get(name)), _share(now.get(name)), _money(earned), _part(up)])
-    rows.append(["total", _share(sum(first.values())), _share(sum(now.values())), _money(report.total_earnings), ""])
-    text = table(rows, right=range(1, 5))
-    head, *rest = text.split("\n")
-    return "\n".join([screen.paint(head, "1"), *rest])
+        rows.append([shown(name), share(first.get(name)), share(now.get(name)), _money(earned), percent(up)])
+    rows.append(["total", share(sum(first.values())), share(sum(now.values())), _money(report.total_earnings), ""])
+    return screen.table(rows, range(1, 5))
 
 
 def report_text(report: PerformanceReport) -> str:
     """The sums of a period in sentences."""
     lines = [
         f"{report.period_start:%Y-%m-%d %H:%M} to {report.period_end:%Y-%m-%d %H:%M} UTC, "
-        f"{report.covered:.1%} covered.",
+        f"{percent(report.covered)} covered.",
         f"Earned {usd(report.total_earnings)} USD, moves cost {usd(report.total_cost)} USD, "
         f"net {usd(report.net_earnings)} USD; {usd(report.average_earnings_per_hour)} USD/h on average.",
-        f"{_count(report.reallocations, 'move')}, {_count(report.rollbacks, 'taken back', plain=True)}, "
-        f"{_count(report.alerts, 'alert')}.",
+        f"{count(report.reallocations, 'move')}, {report.rollbacks} taken back, {count(report.alerts, 'alert')}.",
     ]
     judged = [move for move in report.moves if move.measured is not None]
     if judged:
         predicted = sum(move.predicted for move in judged)
         measured = sum(move.measured or 0.0 for move in judged)
         lines.append(
-            f"{_count(len(judged), 'move')} could be judged: {predicted:+.3f} USD/h predicted, "
-            f"{measured:+.3f} measured."
+            f"{count(len(judged), 'move')} could be judged: {usd(predicted, sign=True)} USD/h predicted, "
+            f"{usd(measured, sign=True)} measured."
         )
     lines += [f"Note: {shown(note)}." for note in report.notes]
     return "\n".join(lines)
 
 
-def _count(number: int, word: str, *, plain: bool = False) -> str:
-    return f"{number} {word}{'' if number == 1 or plain else 's'}"
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
 def _money(value: float | None) -> str:
     return "?" if value is None else f"{value:.3f}"
-
-
-def _part(value: Any) -> str:
-    return "" if value is None else f"{value:.1%}"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from ..engine.contracts.clock import Clock
 from ..engine.contracts.secrets import redact
 from ..runtime.events import Happening
-from .plan_text import shown
+from ..text.numbers import shown
 
 LOGGER = "reallot.run"
 MOST = 2000

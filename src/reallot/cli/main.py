@@ -72,7 +72,7 @@ def _guarded(options: argparse.Namespace) -> int:
 
 
 def _complain(error: Exception, status: str, code: int, as_json: bool) -> int:
-    from .plan_text import shown
+    from ..text.numbers import shown
 
     lead = "no plan meets all rules: " if isinstance(error, Infeasible) else ""
     print(f"reallot: {lead}{' '.join(shown(line) for line in str(error).splitlines())}", file=sys.stderr)
@@ -105,7 +105,8 @@ def _solve(options: argparse.Namespace) -> int:
     if options.json:
         print(plan.to_json())
     else:
-        from .plan_text import Screen, plan_text
+        from .plan_text import plan_text
+        from .screen import Screen
 
         print(plan_text(plan, Screen.of(sys.stdout)))
     return PLANNED
@@ -185,10 +186,10 @@ def _seconds(text: str) -> float:
 
 def _length(text: str) -> timedelta:
     """A length of time above 0, such as 24h."""
-    from ..text.durations import RULE, length
+    from ..text.durations import RULE, parse_duration
 
     try:
-        found = length(text)
+        found = parse_duration(text)
     except InvalidInput:
         raise argparse.ArgumentTypeError(f"{text!r} is no length of time; {RULE}") from None
     if not found:
@@ -253,7 +254,7 @@ def _add_running(commands: Any) -> None:
     """The commands around a running engine."""
     run = commands.add_parser("run", help="poll, decide, move and watch, as a config.toml says", epilog=RUN_CODES)
     run.set_defaults(command=_late("run"))
-    run.add_argument("config", type=Path, help="a .toml file; ten.toml is shipped: ten simulated protocols")
+    run.add_argument("config", type=Path, help="a .toml file; ten_protocols.toml is shipped: ten simulated ones")
     run.add_argument("--once", action="store_true", help="one cycle only")
     run.add_argument("--mode", choices=MODES, help="in place of the file's: how far it goes")
     run.add_argument(

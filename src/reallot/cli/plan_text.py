@@ -3,50 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from ..allocation.reasons import floor_of, stopped_by
 from ..allocation.result import Allocation
 from ..allocation.shadow_prices import Price
-from ..text.numbers import amount, usd
-from ..text.numbers import shown as shown  # whoever prints to a terminal finds it here
+from ..text.numbers import SAME, amount, change, share, shown, usd
+from ..text.tables import cells, table
+from .screen import GREEN, RED, Screen
 
-SAME = 1e-9
-"""Shares, and ends of a price, closer than this are shown as one."""
 MOST_PERIODS = 8
 """Periods shown of a longer schedule."""
-
-
-@dataclass(frozen=True)
-class Screen:
-    """What a stream can show: `unicode` blocks and arrows, `color`, and how many columns of text."""
-
-    unicode: bool = False
-    color: bool = False
-    width: int = 80
-
-    @classmethod
-    def of(cls, stream: Any) -> Screen:
-        """Colour only on a terminal and with NO_COLOR unset; blocks only where the stream's encoding carries them."""
-        try:
-            "█░▓→".encode(stream.encoding or "ascii")
-            unicode = True
-        except (UnicodeEncodeError, LookupError, AttributeError):
-            unicode = False
-        is_terminal = bool(getattr(stream, "isatty", lambda: False)())
-        color = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return cls(unicode, color, _columns(stream) if is_terminal else 110)
-
-    def paint(self, text: str, code: str) -> str:
-        """`text` in a colour (an ANSI code), where there is colour."""
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
-
-
-GREEN, RED, DIM, BOLD = "32", "31", "2", "1"
 
 
 def plan_text(plan: Allocation, screen: Screen) -> str:
@@ -63,49 +30,49 @@ def plan_table(plan: Allocation, screen: Screen) -> str:
     money = _same_digits([*earnings, float(earnings.sum())])
     rows = [["", "today", "plan", "change", "USD/h", "why"]]
     for i, name in enumerate(problem.names):
-        change = _change(float(then[i] - now[i]))
-        rows.append([shown(name), _share(now[i]), _share(then[i]), change, money(earnings[i]), why(plan, i)])
+        rows.append(
+            [shown(name), share(now[i]), share(then[i]), change(then[i] - now[i]), money(earnings[i]), why(plan, i)]
+        )
     before = max(0.0, (problem.available or 0.0) - float(now.sum()))
     if max(plan.idle, before) > SAME:
-        rows.append(["(idle)", _share(before), _share(plan.idle), _change(plan.idle - before), "", ""])
-    sums = ("", "") if problem.available is None else (_share(now.sum() + before), _share(then.sum() + plan.idle))
+        rows.append(["(idle)", share(before), share(plan.idle), change(plan.idle - before), "", ""])
+    sums = ("", "") if problem.available is None else (share(now.sum() + before), share(then.sum() + plan.idle))
     rows.append(["total", *sums, "", money(float(earnings.sum())), ""])
-    text = table(rows, right=range(1, 5), width=screen.width)
-    return _painted(text, screen)
+    return screen.table(rows, range(1, 5), fold=True)
 
 
 def why(plan: Allocation, i: int) -> str:
     """In a few words: what the change of protocol i brings, costs and stops at, or what keeps it where it is."""
-    share, now = float(plan.schedule[0, i]), float(plan.problem.arrays.current[i])
-    if share == now:
-        return _why_stays(plan, i, share)
+    then, now = float(plan.schedule[0, i]), float(plan.problem.arrays.current[i])
+    if then == now:
+        return _why_stays(plan, i, then)
     gain = float(plan.value.earnings[0, i] - plan.stay_value.earnings[0, i])
-    each = f"({gain / (share - now):.3g} per unit)"
+    each = f"({usd(gain / (then - now))} per unit)"
     if abs(gain) < SAME:
-        parts = ["earned nothing there" if share < now else "earns nothing more"]
+        parts = ["earned nothing there" if then < now else "earns nothing more"]
     else:
-        parts = [f"adds {gain:.3g} USD/h {each}" if gain > 0.0 else f"gives up {-gain:.3g} USD/h {each}"]
+        parts = [f"adds {usd(gain)} USD/h {each}" if gain > 0.0 else f"gives up {usd(-gain)} USD/h {each}"]
     if cost := float(plan.value.costs[0, i]):
-        parts.append(f"costs {cost:.3g} USD")
+        parts.append(f"costs {usd(cost)} USD")
     if stop := stopped_by(plan.problem, plan.schedule[0], i):
         parts.append(stop)
     return "; ".join(parts)
 
 
-def _why_stays(plan: Allocation, i: int, share: float) -> str:
+def _why_stays(plan: Allocation, i: int, now: float) -> str:
     data, limits, name = plan.problem.arrays, plan.problem.limits, plan.problem.names[i]
     until = limits.held_until(name, plan.problem.periods)
     if until:
         return "held" if until >= plan.problem.periods else f"held until period {until}"
-    if share == 0.0 and (group := _full_group(plan, name)):
+    if now == 0.0 and (group := _full_group(plan, name)):
         return group
     if limits.max_moves is not None and len(plan.moves) >= limits.max_moves:
         return f"not among the best {limits.max_moves} moves"
-    if share == 0.0:
+    if now == 0.0:
         return "not worth starting"
-    if share >= data.upper[0, i] - SAME:
+    if now >= data.upper[0, i] - SAME:
         return f"full: max_share {amount(float(data.upper[0, i]))}"
-    if 0.0 < share <= data.lower[0, i] + SAME:
+    if 0.0 < now <= data.lower[0, i] + SAME:
         return floor_of(plan.problem, i)
     return "no change pays"
 
@@ -126,9 +93,9 @@ def money_text(plan: Allocation) -> str:
     if not plan.moves and abs(plan.net_benefit) < SAME:
         return f"Stay: earns {usd(today)} USD/h, and no move that the rules allow is worth more than it costs."
     lines = [
-        f"Earns {usd(plan.earnings_per_hour)} USD/h, today {usd(today)}: {_signed(more)} USD/h.",
-        f"Over {hours:g} h: {_signed(more * hours)} USD earned, {usd(plan.cost)} USD spent on moves, "
-        f"net {_signed(plan.net_benefit)} USD.",
+        f"Earns {usd(plan.earnings_per_hour)} USD/h, today {usd(today)}: {usd(more, sign=True)} USD/h.",
+        f"Over {hours:g} h: {usd(more * hours, sign=True)} USD earned, {usd(plan.cost)} USD spent on moves, "
+        f"net {usd(plan.net_benefit, sign=True)} USD.",
     ]
     back = f"Paid back after {plan.cost / more:.2g} h. " if plan.cost > 0.0 and more > 0.0 else ""
     lines.append(f"{back}Turnover {amount(plan.turnover)}.")
@@ -145,12 +112,12 @@ def schedule_table(plan: Allocation, screen: Screen) -> str:
     shown_periods = range(min(periods, MOST_PERIODS))
     rows = [["period", *(str(t) for t in shown_periods)]]
     rows += [
-        [shown(name), *(_share(float(plan.schedule[t, i])) for t in shown_periods)]
+        [shown(name), *(share(float(plan.schedule[t, i])) for t in shown_periods)]
         for i, name in enumerate(plan.problem.names)
     ]
     more = f" (the first {MOST_PERIODS} of {periods})" if periods > MOST_PERIODS else ""
     head = f"Looking ahead{more}, {usd(plan.problem.arrays.hours)} h each; only period 0 is meant to be applied:"
-    return f"{head}\n{table(rows, right=range(1, len(rows[0])))}"
+    return f"{head}\n{screen.table(rows, range(1, len(rows[0])))}"
 
 
 def prices_text(plan: Allocation, screen: Screen) -> str:
@@ -161,9 +128,9 @@ def prices_text(plan: Allocation, screen: Screen) -> str:
             free.append(_loosened(name))
         else:
             lines.append([f"  {_loosened(name)}", price_text(price)])
-    text = table(lines, right=()) if lines else ""
+    text = table(lines) if lines else ""
     if free:
-        text += ("\n" if text else "") + folded(f"  nothing for {', '.join(free)}", screen)
+        text += ("\n" if text else "") + screen.folded(f"  nothing for {', '.join(free)}")
     if not text:
         return ""
     given = ", given these choices" if plan.program is not None and plan.program.is_mixed_integer else ""
@@ -216,7 +183,7 @@ def proof_text(plan: Allocation, screen: Screen) -> str:
     stopped = " Stopped by the time limit." if plan.status != "optimal" else ""
     milliseconds = plan.timings.get("total", 0.0) * 1e3
     solver = f"Solver {plan.solver} ({plan.solver_reason}), {milliseconds:.0f} ms.{stopped}"
-    return f"{folded(f'Checked: every rule holds {rules}; {best}.', screen)}\n{folded(solver, screen)}"
+    return f"{screen.folded(f'Checked: every rule holds {rules}; {best}.')}\n{screen.folded(solver)}"
 
 
 def picture(plan: Allocation, screen: Screen) -> str:
@@ -234,77 +201,17 @@ def picture(plan: Allocation, screen: Screen) -> str:
         length, solid = round(high * unit), round(low * unit)
         if high > low and length == solid:
             length += 1
-        change = screen.paint(taken * (length - solid), GREEN) if then[i] > now[i] else ""
-        change = screen.paint(given * (length - solid), RED) if then[i] < now[i] else change
-        moved = f" {arrow} {_share(then[i])}" if then[i] != now[i] else ""
+        part = screen.paint(taken * (length - solid), GREEN) if then[i] > now[i] else ""
+        part = screen.paint(given * (length - solid), RED) if then[i] < now[i] else part
+        moved = f" {arrow} {share(then[i])}" if then[i] != now[i] else ""
         blank = " " * (room + 1 - length)
-        lines.append(f"{name}{' ' * (label - cells(name))}  {kept * solid}{change}{blank} {_share(now[i])}{moved}")
+        lines.append(f"{name}{' ' * (label - cells(name))}  {kept * solid}{part}{blank} {share(now[i])}{moved}")
     legend = f"{kept} kept   {screen.paint(taken, GREEN)} taken on   {screen.paint(given, RED)} given up"
     return "\n".join([*lines, f"{' ' * label}  {legend}"])
 
 
-def table(rows: Sequence[Sequence[str]], right: Sequence[int], width: int | None = None) -> str:
-    """Rows of text in aligned columns; those in `right` end where their column ends, the last is folded at `width`."""
-    widths = [max(cells(row[j]) for row in rows) for j in range(len(rows[0]))]
-    indent = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    lines = []
-    for row in rows:
-        parts = [
-            " " * (widths[j] - cells(text)) + text if j in right else text + " " * (widths[j] - cells(text))
-            for j, text in enumerate(row)
-        ]
-        if width is not None:
-            parts[-1] = f"\n{' ' * indent}".join(_lines(row[-1], max(width - indent, 24)))
-        lines.append("  ".join(parts).rstrip())
-    return "\n".join(lines)
-
-
-def folded(text: str, screen: Screen) -> str:
-    """A sentence over as many lines as the screen's width asks for."""
-    return "\n    ".join(_lines(text, screen.width - 4))
-
-
-def _lines(text: str, width: int) -> list[str]:
-    """`text` cut between words into lines of at most `width`, longer only where a word is."""
-    import textwrap
-
-    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
-
-
-def cells(text: str) -> int:
-    """Columns that `text` takes: two for wide characters, none for marks that sit on the one before."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _painted(text: str, screen: Screen) -> str:
-    head, *rows = text.split("\n")
-    return "\n".join([screen.paint(head, BOLD), *rows])
-
-
-def _share(share: float) -> str:
-    return f"{share + 0.0:.3f}" if share == 0.0 or abs(share) >= 5e-4 else f"{share:.1e}"
-
-
-def _change(change: float) -> str:
-    if abs(change) < SAME:
-        return ""
-    return f"{change:+.3f}" if abs(change) >= 5e-4 else f"{change:+.0e}"
-
-
-def _signed(money: float) -> str:
-    text = usd(money)
-    return text if text.startswith("-") or text == "0" else f"+{text}"
-
-
-def _same_digits(values: Sequence[float]) -> Any:
+def _same_digits(values: Sequence[float]) -> Callable[[float], str]:
     """A function that writes money with as many decimals as the largest of `values` needs for four digits."""
     largest = max((abs(float(value)) for value in values), default=0.0)
     digits = 2 if largest == 0.0 else min(12, max(2, 3 - math.floor(math.log10(largest))))
     return lambda value: f"{float(value) + 0.0:.{digits}f}"
-
-
-def _columns(stream: Any) -> int:
-    try:
-        return max(40, os.get_terminal_size(stream.fileno()).columns)
-    except (OSError, ValueError, AttributeError):
-        return 80

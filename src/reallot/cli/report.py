@@ -14,9 +14,10 @@ from ..engine.monitoring.hourly import WHOLE
 from ..errors import MonitoringError
 from ..orchestration.monitor import RealtimeMonitor
 from ..runtime.restore import polls
+from ..text.numbers import share, shown
 from .ledger_reader import Books, reading
 from .live_table import final_table, report_text
-from .plan_text import Screen, shown, table
+from .screen import Screen
 
 MOST_POLLS, MOST_ALERTS, MOST_DECISIONS = 2_000_000, 1_000_000, 100_000
 LEAD = timedelta(hours=3)
@@ -90,15 +91,15 @@ def history(options: argparse.Namespace) -> int:
         [
             f"{change.timestamp:%Y-%m-%d %H:%M:%S}",
             shown(change.protocol),
-            f"{change.before:.3f}",
-            f"{change.after:.3f}",
+            share(change.before),
+            share(change.after),
             change.kind.value,
             change.outcome,
             shown(change.plan_id),
         ]
         for change in changes
     ]
-    print(table(rows, right=(2, 3)) if changes else "No share was ever changed.")
+    print(Screen.of(sys.stdout).table(rows, (2, 3)) if changes else "No share was ever changed.")
     if waiting is not None:
         print(f"Waits for a person: reallot confirm {shown(waiting.plan_id)} --ledger {options.ledger}")
     for alert in alerts:

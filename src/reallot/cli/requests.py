@@ -16,8 +16,8 @@ from ..engine.ledger.operator_requests import CONFIRM, RESUME, ROLLBACK, Request
 from ..errors import DataError, InvalidInput, ReallocationError, near_miss
 from ..runtime.build import build, close_quietly
 from ..runtime.config import Config, read_config
+from ..text.numbers import amount, shown
 from .ledger_reader import reading
-from .plan_text import shown
 
 
 def confirm(options: argparse.Namespace) -> int:
@@ -85,7 +85,7 @@ def forget(options: argparse.Namespace) -> int:
         give_up(opened.journal, options.name, Books(opened.journal, SystemClock()).stamp())
     finally:
         opened.close()
-    print(f"Forgotten: {shown(options.name)}; the {most:.4f} of capacity that it may have had is free from now on.")
+    print(f"Forgotten: {shown(options.name)}; the {amount(most)} of capacity that it may have had is free from now on.")
     return 0
 
 
@@ -113,4 +113,4 @@ async def _take_back(config: Config, folder: Path, plan_id: str) -> None:
 def _moves(plan: Operation) -> str:
     """The way back of a plan."""
     names = sorted(name for name, share in plan.after.items() if plan.before.get(name, share) != share)
-    return ", ".join(f"{shown(name)} {plan.after[name]:.3f} -> {plan.before[name]:.3f}" for name in names)
+    return ", ".join(f"{shown(name)} {amount(plan.after[name])} -> {amount(plan.before[name])}" for name in names)

@@ -16,12 +16,14 @@ from ..runtime.build import Parts, build, close_quietly, remember
 from ..runtime.config import Config, config_from_text, read_config
 from ..runtime.events import Happening
 from ..runtime.runner import Runner
-from ..text.durations import said
-from ..text.numbers import usd
+from ..text.durations import format_duration
+from ..text.numbers import percent, usd
 from .live_table import Lines, display, final_table, report_text, state_table
 from .logs import logging_to, tell
-from .plan_text import Screen
+from .screen import Screen
 
+SHORT_NAMES = {"ten.toml": "ten_protocols.toml"}
+"""Names of shipped cases that stand for another."""
 NOT_FINISHED = ("rolled back", "settling", "halted")
 ENDED, NOTHING, PUT_BACK, CUT_SHORT = 0, 3, 5, 6
 """Ended well, or stopped between two steps or after finishing one; nothing answered; stopped, and the step under way
@@ -44,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _config(path: Path) -> Config:
     """The file, or the shipped case of this name where there is no such file."""
-    case = files("reallot.cli").joinpath("cases", path.name)
+    case = files("reallot.cli").joinpath("cases", SHORT_NAMES.get(path.name, path.name))
     if not path.exists() and path.parent == Path() and path.suffix == ".toml" and case.is_file():
         text = case.read_text(encoding="utf-8")
         if "[protocols" in text and "adapter" in text:
@@ -140,10 +142,10 @@ async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop:
 
 def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespace) -> None:
     config, count = parts.config, len(parts.config.protocols)
-    every = said(config.coordinator.every.total_seconds())
+    every = format_duration(config.coordinator.every)
     text = f"{count} protocols, polled every {every}, mode {parts.mode.value}"
     if options.simulate is not None:
-        text += f", {said(options.simulate.total_seconds())} of simulated time"
+        text += f", {format_duration(options.simulate)} of simulated time"
     in_memory = "ledger in memory" if options.simulate is not None else parts.engine.loses
     text += f"; ledger {parts.ledger.folder}" if parts.ledger.folder else f"; {in_memory}"
     if known:
@@ -181,6 +183,6 @@ def summary(runner: Runner, report: PerformanceReport) -> str:
     gain = runner.earned - runner.never
     return (
         f"{runner.polls} polls, {runner.moves} moves. Without noise: {usd(runner.earned)} USD earned, "
-        f"{usd(runner.never)} USD by never moving: {gain:+.2f} USD ({gain / runner.never:+.1%}), "
-        f"{gain - runner.spent:+.2f} USD after the cost of moving."
+        f"{usd(runner.never)} USD by never moving: {usd(gain, sign=True)} USD ({percent(gain / runner.never)}), "
+        f"{usd(gain - runner.spent, sign=True)} USD after the cost of moving."
     )

@@ -26,6 +26,7 @@ from ..engine.monitoring.alerts import AlertBook
 from ..engine.monitoring.hourly import WHOLE, by_hour, together
 from ..engine.monitoring.report import HOUR, Integral, Snapshot, count, integral, reviews
 from ..errors import ConfigurationError, MonitoringError, ReallocationError
+from ..text.numbers import usd
 
 RECENT, MOST_RECENT = timedelta(hours=24), 20
 """Changes on a dashboard are of this time, at most so many."""
@@ -135,7 +136,7 @@ class RealtimeMonitor:
         notes = [by_the_hour] if older.covered else []
         notes += [f"no readings from {low.isoformat()} to {high.isoformat()}: not counted" for low, high in found.gaps]
         if found.carried:
-            notes.append(f"values carried forward would add {found.carried:.4g} USD: not measured, so not counted")
+            notes.append(f"values carried forward would add {usd(found.carried)} USD: not measured, so not counted")
         if plans > len(moves):
             notes.append(f"of {plans - len(moves)} moves the plan is not known here, nor what it cost")
         return PerformanceReport(

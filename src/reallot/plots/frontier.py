@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InvalidInput
 from ..problem.validation import number
+from ..text.numbers import usd
 from .paper import INK, PALE, paper, table_of, tidy
 
 if TYPE_CHECKING:
@@ -47,5 +48,5 @@ def _mark(axes: Any, limit: float, turnover: Any, net: Any) -> None:
     earns = float(np.interp(limit, turnover, net))
     axes.axvline(limit, color=PALE, lw=1.4, ls="--")
     axes.plot([limit], [earns], "D", color=INK, ms=8, mfc="white", mew=1.6)
-    text = f"limit {limit:g}: {earns:.4g} USD\n{net[-1] - earns:.4g} USD less than without"
+    text = f"limit {limit:g}: {usd(earns)} USD\n{usd(net[-1] - earns)} USD less than without"
     axes.annotate(text, (limit, earns), (10, -6), textcoords="offset points", va="top", fontsize=9)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInput
-from ..text.numbers import usd
+from ..text.numbers import percent, usd
 from .drawn import DrawnBacktest
 from .paper import INK, PALE, beside, dates, line_look, paper, plain, stride, tidy, time_axis
 from .shares import draw_shares
@@ -60,7 +60,7 @@ def draw_net(axes: Any, result: DrawnBacktest, policies: Iterable[str] | None) -
     handles = [axes.plot(at, lead, **look)[0] for lead, look in zip(leads.values(), looks, strict=True)]
     labels = [_label(result, name) for name in leads]
     handles.append(axes.axhline(0.0, color=PALE, lw=2.4, zorder=1))
-    labels.append(f"never moving ({_usd(result.never.net)} in all)")
+    labels.append(f"never moving ({usd(result.never.net)} in all)")
     best, lowest = float(leads["optimum"].max()), min(float(leads[name].min()) for name in leads)
     if best > 0.0:
         axes.set_ylim(max(lowest, -best) * 1.06 - 0.02 * best, best * 1.06)
@@ -73,15 +73,10 @@ def draw_net(axes: Any, result: DrawnBacktest, policies: Iterable[str] | None) -
     axes.get_legend().set_title(f"USD ahead at the end, share of the gain{told}", prop={"size": 9})
 
 
-def _usd(amount: float, sign: str = "") -> str:
-    """An amount on a label: 48,397 or 1.234, with its sign where that is "+"."""
-    return f"{amount:{sign},.0f}" if abs(amount) >= 1000.0 else f"{amount:{sign}.4g}"
-
-
 def _label(result: DrawnBacktest, name: str) -> str:
     """A line's name, where it ends and its share of the gain."""
     run, part = result[name], result.figures(name)["share_of_gain"]
     ahead = run.net - result.never.net
-    told = "in hindsight" if name == "optimum" else "" if math.isnan(part) else f"{part:.0%}"
+    told = "in hindsight" if name == "optimum" else "" if math.isnan(part) else percent(part)
     mark = "*" if run.sees_future and name != "optimum" else ""
-    return f"{plain(name)}{mark}  {_usd(ahead, '+')}{', ' if told else ''}{told}"
+    return f"{plain(name)}{mark}  {usd(ahead, sign=True)}{', ' if told else ''}{told}"

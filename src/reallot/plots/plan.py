@@ -59,7 +59,7 @@ def _draw(axes: Any, plan: DrawnPlan, places: NDArray[Any]) -> None:
     axes.set_xlim(0.0, 1.12 * max(float(np.maximum(today, planned).max(initial=0.0)), 1e-9))
     left_out = len(plan.problem.names) - len(places)
     title = (
-        f"{plan.earnings_per_hour:.4g} USD/h planned, {plan.stay_value.earnings_per_hour:.4g} today; "
+        f"{usd(plan.earnings_per_hour)} USD/h planned, {usd(plan.stay_value.earnings_per_hour)} today; "
         f"net benefit {usd(plan.net_benefit)} USD in {plan.problem.horizon_hours:g} h"
     )
     tidy(axes, x="share of capacity", y=f"protocol ({left_out} not shown)" if left_out else "protocol", title=title)

@@ -18,7 +18,7 @@ from ..engine.contracts.secrets import redact
 from ..errors import ConfigurationError, InvalidInput, near_miss
 from ..problem import Limits, ProtocolSpec
 from ..problem.tables import PROTOCOL_KEYS, limits_from_table, protocol_from_table
-from ..text.durations import length
+from ..text.durations import parse_duration
 from .adapter_settings import ADAPTERS, Settings, Variable
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -288,9 +288,9 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
 def _lengths(value: Any, where: str) -> Any:
     """Lengths of time, wherever in (nested) lists they stand; numbers beside a length stay, as in [[after, factor]]."""
     if not isinstance(value, list):
-        return length(value, where)
+        return parse_duration(value, where)
     return [
-        [length(each[0], where), *(length(e, where) if isinstance(e, str) else e for e in each[1:])]
+        [parse_duration(each[0], where), *(parse_duration(e, where) if isinstance(e, str) else e for e in each[1:])]
         if isinstance(each, list) and each
         else each
         for each in value

@@ -92,7 +92,7 @@ def plan_text(plan: AllocationPlan) -> str:
     )
     cost = f", costs {usd(plan.estimated_cost)} USD" if plan.estimated_cost else ""
     sure = "" if plan.confidence is None else f", confidence {plan.confidence:.2f}"
-    return f"{moves}: {plan.estimated_improvement:+.3f} USD/h{cost}{sure}"
+    return f"{moves}: {usd(plan.estimated_improvement, sign=True)} USD/h{cost}{sure}"
 
 
 def plan_fields(plan: AllocationPlan) -> Fields:

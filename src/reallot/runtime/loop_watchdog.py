@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
 
+from ..text.durations import format_duration
+
 LIMIT_SECONDS = 2.0
 """A loop that stands still for so long is told of: longer than any decision takes, a fifth of the usual timeout."""
 STILL_SECONDS = 10.0
@@ -43,7 +45,7 @@ class Stall:
     @property
     def text(self) -> str:
         """In words."""
-        return f"the event loop stood still for {self.seconds:.1f} s {self.where}"
+        return f"the event loop stood still for {format_duration(self.seconds)} {self.where}"
 
 
 class LoopWatch:
@@ -119,7 +121,7 @@ class LoopWatch:
             self._seen = (beat, *_named(frame, self._adapters()))
         if late >= self._still and not self._told and beat == self._beats:
             self._told = True
-            self._tell(f"the event loop stands still, for {late:.0f} s so far, {self._seen[2]}")
+            self._tell(f"the event loop stands still, for {format_duration(late)} so far, {self._seen[2]}")
 
     def taken(self) -> list[Stall]:
         """What was found since this was last asked."""

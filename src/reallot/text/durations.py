@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: 90s, 5m, 1h30m, 24h, 7d."""
+"""Durations as people write them: 90s, 5m, 1h30m, 24h, 7d. What `format_duration` writes, `parse_duration` reads."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0, "ms": 1e
 _PART = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(d|h|min|ms|m|s)", re.ASCII)
 
 
-def length(value: object, what: str = "the length of time") -> timedelta:
+def parse_duration(value: object, what: str = "the duration") -> timedelta:
     """A text such as "1h30m", or a number of seconds, 0 or more; raises InvalidInput.
 
-    >>> length("1h30m")
+    >>> parse_duration("1h30m")
     datetime.timedelta(seconds=5400)
     """
     if isinstance(value, timedelta) and value >= timedelta(0):
@@ -35,16 +35,18 @@ def length(value: object, what: str = "the length of time") -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def said(seconds: float) -> str:
-    """The way back, as short as it stays true: 1h30m.
+def format_duration(length: timedelta | float) -> str:
+    """A duration of 0 or more (a number is seconds), to the minute from an hour on, to the second from a minute on.
 
-    >>> said(5400.0), said(45.0), said(86_400.0)
-    ('1h30m', '45s', '1d')
+    >>> format_duration(5400), format_duration(45), format_duration(86_400), format_duration(0.25)
+    ('1h30m', '45s', '1d', '0.25s')
     """
-    parts, left = [], round(seconds)
-    for unit in ("d", "h", "m"):
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds < 59.95:
+        return f"{round(seconds, 3):.3g}s"
+    smallest = 1 if seconds < 3600.0 else 60
+    parts, left = [], round(seconds / smallest) * smallest
+    for unit in ("d", "h", "m", "s"):
         count, left = divmod(left, round(_UNITS[unit]))
         parts += [f"{count}{unit}"] if count else []
-    if left or not parts:
-        parts.append(f"{left}s")
-    return "".join(parts[:2])
+    return "".join(parts)

@@ -1,6 +1,9 @@
-"""Numbers and names as people read them."""
+"""Numbers and names as people read them: one way each."""
 
 from __future__ import annotations
+
+SAME = 1e-9
+"""Shares, and ends of a price, closer than this are shown as one."""
 
 
 def amount(value: float) -> str:
@@ -8,15 +11,39 @@ def amount(value: float) -> str:
     return f"{value:.2f}" if abs(value * 100 - round(value * 100)) < 1e-6 else f"{value:.4g}"
 
 
-def percent(share: float) -> str:
-    """A share in percent: 25 %, 12.5 %."""
-    return f"{round(share * 100, 6):.4g} %"
+def share(value: float | None) -> str:
+    """A share in a table: 0.250, 1.0e-04 where three decimals would show nothing, and nothing where it is not known."""
+    if value is None:
+        return ""
+    return f"{value + 0.0:.3f}" if value == 0.0 or abs(value) >= 5e-4 else f"{value:.1e}"
 
 
-def usd(value: float) -> str:
-    """USD with as many digits as the size needs: 12.35, 0.0034; dust from rounding is 0."""
-    value = 0.0 if abs(value) < 1e-12 else value
-    return f"{value:.2f}" if abs(value) >= 10.0 else f"{value + 0.0:.4g}"
+def change(value: float) -> str:
+    """A change of a share with its sign: +0.250, -1e-04, and nothing where there is none."""
+    if abs(value) < SAME:
+        return ""
+    return f"{value:+.3f}" if abs(value) >= 5e-4 else f"{value:+.0e}"
+
+
+def percent(part: float | None) -> str:
+    """A part of a whole in percent: 25 %, 12.5 %, 98.33 %; nothing where it is not known."""
+    return "" if part is None or part != part else f"{round(part * 100, 6) + 0.0:.4g} %"
+
+
+def usd(value: float, *, sign: bool = False) -> str:
+    """USD with as many digits as the size needs: 12,345.60, 12.35, 0.0034; `sign` puts a plus before a gain.
+
+    >>> usd(12.345), usd(0.0034), usd(-1e-15), usd(0.25, sign=True), usd(48_397)
+    ('12.35', '0.0034', '0', '+0.25', '48,397.00')
+    """
+    value = 0.0 if abs(value) < 1e-12 else value + 0.0
+    text = f"{value:,.2f}" if abs(value) >= 10.0 else f"{value:.4g}"
+    return f"+{text}" if sign and value > 0.0 else text
+
+
+def count(number: int, word: str) -> str:
+    """1 move, 2 moves."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def shown(name: str) -> str:

@@ -19,7 +19,6 @@ from reallot.engine.execution.guards import (
     expired,
     held,
     hold_blocks,
-    minutes,
     mode_blocks,
     outdated,
 )
@@ -74,7 +73,7 @@ def test_of_several_holds_the_last_to_end_is_told():
     ages = {"relay": 600.0, "storage": 300.0}
     for changes in ((DOWN, UP), (UP, DOWN)):
         blocked = hold_blocks(changes, ages, AT, RULES)
-        assert blocked == Blocked("hold", later(3300), "storage changed 5 min ago and rests for 1 h")
+        assert blocked == Blocked("hold", later(3300), "storage changed 5m ago and rests for 1h")
     alike = hold_blocks((DOWN, UP), {"relay": 300.0, "storage": 300.0}, AT, RULES)
     assert alike.reason.startswith("storage")
     earlier = hold_blocks((DOWN, UP), {"relay": 300.0, "storage": 600.0}, AT, RULES)
@@ -125,9 +124,3 @@ def test_two_modes_move_nothing(mode):
         assert found is None
     else:
         assert found == Blocked("mode", None, f"the mode is {mode.value}: nothing is moved")
-
-
-def test_lengths_of_time_are_told_as_people_say_them():
-    told = {40: "40 s", 59: "59 s", 60: "1 min", 240: "4 min", 3540: "59 min", 3600: "1 h", 5400: "1 h 30 min"}
-    assert {seconds: minutes(seconds) for seconds in told} == told
-    assert minutes(3569.0) == "59 min" and minutes(3571.0) == "1 h" and minutes(7260.0) == "2 h 1 min"

@@ -106,7 +106,7 @@ def test_a_protocol_rests_for_an_hour_and_the_others_do_not():
         world, engine = World(a=0.3, b=0.3, c=0.2, d=0.2), engine_in(clock)
         await engine.execute_reallocation(world.plan(a=0.2, b=0.4), world.adapters)
         error = await refused(engine.execute_reallocation(world.plan(a=0.1, c=0.3), world.adapters))
-        assert error.by == "hold" and "rests for 1 h" in error.reason
+        assert error.by == "hold" and "rests for 1h" in error.reason
         assert error.until == START + timedelta(seconds=clock.monotonic() + 3600)
         await engine.execute_reallocation(world.plan(c=0.1, d=0.3), world.adapters)
         assert set(await engine.held_protocols()) == {"a", "b", "c", "d"}

@@ -183,7 +183,7 @@ def test_a_statement_that_froze_is_given_up_and_its_readings_wait(postgres, vari
             other.execute(f'LOCK TABLE "{schema}".sample')
             store.add(poll(1))
             with frozen(backend(postgres, "wait_event_type = 'Lock'")):
-                eventually(store, lambda: "no answer within 2.5 s" in store.trouble)
+                eventually(store, lambda: "no answer within 2.5s" in store.trouble)
                 assert store.waiting == len(NAMES)
         assert len(store.samples(AT, AT + DAY)) == 2 * len(NAMES)
 

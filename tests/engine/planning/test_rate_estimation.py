@@ -114,7 +114,7 @@ def test_what_was_last_seen_long_ago_earns_less_where_it_is_added_to_and_in_the_
     assert more[2] == pytest.approx(0.5 * more[0], rel=0.01)
     gone = rates([*polls, poll({"relay": 0.0}, {"relay": 0.0}, 59 + 60 * 24.1)])["relay"]
     assert gone.rate is None
-    assert gone.why == "last seen 24.1 h ago, before the window of 24 h"
+    assert gone.why == "last seen 1d6m ago, before the window of 1d"
 
 
 def test_scaling_all_earnings_scales_all_rates():

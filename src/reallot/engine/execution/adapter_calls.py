@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from ...errors import ErrorKind, ProtocolError
+from ...text.durations import format_duration
 from ..contracts.adapter import ProtocolAdapter
 from ..contracts.secrets import redact
 
@@ -66,7 +67,7 @@ def _leave(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 def _result(task: asyncio.Task[T], seconds: float) -> T:
     if not task.done():
-        raise TimeoutError(f"no answer in {seconds:g} s")
+        raise TimeoutError(f"no answer in {format_duration(seconds)}")
     if task.cancelled():
         raise ProtocolError("the call cancelled itself", ErrorKind.UNKNOWN)
     return task.result()

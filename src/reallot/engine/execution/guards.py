@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ...text.durations import format_duration
 from ..contracts.records import Mode, ReallocationConfig
 
 
@@ -104,7 +105,7 @@ def hold_blocks(changes: Sequence[Change], ages: Mapping[str, float], now: datet
     if not resting:
         return None
     name = max(resting, key=lambda each: (resting[each], each))
-    reason = f"{name} changed {minutes(ages[name])} ago and rests for {minutes(rules.hold_seconds)}"
+    reason = f"{name} changed {format_duration(ages[name])} ago and rests for {format_duration(rules.hold_seconds)}"
     return Blocked("hold", resting[name], reason)
 
 
@@ -162,17 +163,3 @@ def mode_blocks(mode: Mode) -> Blocked | None:
     if mode in (Mode.OBSERVE, Mode.ADVISE):
         return Blocked("mode", None, f"the mode is {mode.value}: nothing is moved")
     return None
-
-
-def minutes(seconds: float) -> str:
-    """A length of time as people say it.
-
-    >>> minutes(40), minutes(240), minutes(5400)
-    ('40 s', '4 min', '1 h 30 min')
-    """
-    if seconds < 60.0:
-        return f"{seconds:.0f} s"
-    whole = round(seconds / 60.0)
-    if whole < 60:
-        return f"{whole} min"
-    return f"{whole // 60} h" + (f" {whole % 60} min" if whole % 60 else "")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import ConfigurationError, DataError, ProtocolError
+from ...text.durations import format_duration
 from ..contracts.secrets import Secret, redact, remember
 from .history import BATCH, Hour, Sample
 
@@ -143,7 +144,7 @@ class Server:
             except self._failures as error:
                 self._prepared = False
                 cause = getattr(error, "orig", None) or error
-                text = f"no answer within {self._seconds:g} s" if self._was_cut else redact(str(cause))
+                text = f"no answer within {format_duration(self._seconds)}" if self._was_cut else redact(str(cause))
                 raise DataError(f"{self.name}: {text or type(cause).__name__}") from None
 
     @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from ...errors import MonitoringError
+from ...text.durations import format_duration
 from ..contracts.records import Alert, MonitorConfig
 from .alert_conditions import Finding
 
@@ -65,7 +66,7 @@ class AlertBook:
         alert = self._update(began, recovered_at=now)
         if now < self._muted.get(key, now):
             return None
-        lasted = _span(now - began)
+        lasted = format_duration(now - began)
         return alert.model_copy(update={"message": f"over after {lasted}: {alert.message}"})
 
     def mute(self, key: str, until: datetime) -> None:
@@ -114,8 +115,3 @@ class AlertBook:
         while len(self._alerts) > self._config.max_alerts:
             still = set(self._open.values())
             del self._alerts[next((at for at in self._alerts if at not in still), next(iter(self._alerts)))]
-
-
-def _span(span: timedelta) -> str:
-    minutes = span.total_seconds() / 60.0
-    return f"{minutes / 60.0:.3g} h" if minutes >= 60.0 else f"{minutes:.3g} min"

@@ -14,6 +14,7 @@ from statistics import median
 from typing import NamedTuple
 
 from ...problem import EarningsCurve
+from ...text.durations import format_duration
 from ..contracts.records import AggregatedMetrics
 
 HOUR = 3600.0
@@ -343,7 +344,7 @@ def _estimate(
         return RateEstimate(name, stale=stale, why=_why_unknown(name, metrics, rules))
     age = max(0.0, (now - track.at).total_seconds())
     if age > rules.window_hours * HOUR:
-        why = f"last seen {_ago(age)} ago, before the window of {rules.window_hours:g} h"
+        why = f"last seen {format_duration(age)} ago, before the window of {format_duration(rules.window_hours * HOUR)}"
         return RateEstimate(name, readings=track.taken, age_seconds=age, stale=stale, why=why)
     own, prior_readings = track.readings, rules.prior_readings
     known = own + prior_readings
@@ -358,14 +359,14 @@ def _estimate(
     past = age / HOUR - rules.fresh_hours
     if past > 0.0:
         more -= abs(more) * (1.0 - 0.5 ** (past / rules.age_hours))
-    why = f"its value is {_ago(metrics.stale[name])} old" if stale else ""
+    why = f"its value is {format_duration(metrics.stale[name])} old" if stale else ""
     return RateEstimate(name, rate, more, error, track.taken, age, stale, why, past=track.blocks)
 
 
 def _why_unknown(name: str, metrics: AggregatedMetrics, rules: RateRules) -> str:
     share, status = metrics.allocation_by_protocol.get(name), metrics.statuses.get(name)
     if name in metrics.stale:
-        return f"its only value is {_ago(metrics.stale[name])} old"
+        return f"its only value is {format_duration(metrics.stale[name])} old"
     if name not in metrics.earnings_by_protocol:
         said = f" ({status.error})" if status is not None and status.error is not None else ""
         return f"it has not reported any earnings{said}"
@@ -374,7 +375,3 @@ def _why_unknown(name: str, metrics: AggregatedMetrics, rules: RateRules) -> str
     if abs(metrics.earnings_by_protocol[name]) > LARGEST * rules.least_share:
         return "it cannot earn what it says"
     return f"share {share:.4g} is too small to tell a rate from (least {rules.least_share:g})"
-
-
-def _ago(seconds: float) -> str:
-    return f"{seconds / HOUR:.3g} h" if seconds >= HOUR else f"{seconds / 60.0:.3g} min"

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from ...errors import ErrorKind, ProtocolError
+from ...text.durations import format_duration
 from ..contracts.adapter import Capabilities, ProtocolAdapter, capabilities_of
 from ..contracts.clock import Clock
 from ..contracts.compact import slim
@@ -147,7 +148,7 @@ class Source:
 
     def _outcome(self, task: asyncio.Task[ProtocolStatus], seconds: float) -> ProtocolStatus:
         if not task.done() or (task.cancelled() and task.cancelling()):
-            raise ProtocolError(f"no answer within {seconds:g} s", ErrorKind.UNREACHABLE)
+            raise ProtocolError(f"no answer within {format_duration(seconds)}", ErrorKind.UNREACHABLE)
         if task.cancelled():
             raise ProtocolError("it cancelled its own call", ErrorKind.TRANSIENT)
         error = task.exception()
