@@ -44,7 +44,7 @@ LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "sqlalchem
 LOWEST_LIBRARIES = {
     "errors": set(),
     "text": set(),
-    "problem": {"numpy", "pandas"},
+    "problem": {"numpy", "pandas", "pydantic", "pydantic_core"},
     "program": {"numpy", "scipy"},
     "formulation": {"numpy"},
 }

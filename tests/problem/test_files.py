@@ -243,7 +243,7 @@ def test_an_unknown_key_is_named_with_its_place_and_the_near_miss(data: Any, mes
         ),
         ({**TWO, "limits": {"max_change": -1}}, "limits.max_change is -1; it must be at least 0"),
         ({**TWO, "limits": {"held": "relay"}}, "limits.held is 'relay'; it must be a list"),
-        ({**TWO, "limits": {"held": [1]}}, "limits.held holds 1; it must hold names"),
+        ({**TWO, "limits": {"held": [1]}}, "limits.held[0] is 1; it must be a name"),
         ({**TWO, "limits": {"held": ["rely"]}}, "held names 'rely', which is not there; did you mean 'relay'?"),
         ({**TWO, "limits": {"groups": [{"name": "ip"}]}}, "limits.groups[0].members is missing"),
         ({**TWO, "limits": {"groups": {}}}, "limits.groups is {}; it must be a list"),
@@ -273,7 +273,7 @@ def test_an_unknown_key_is_named_with_its_place_and_the_near_miss(data: Any, mes
         (with_relay(rate=1, move_cost="x"), "protocols.relay.move_cost is 'x'; it must be a number"),
         (with_relay(rate=1, min_share=2, max_share=1), "protocols.relay.min_share 2 is above max_share 1"),
         (with_relay(rate=1, lock_in=3), "protocols.relay.lock_in is 3; it must be a table of keys and values"),
-        (with_relay(rate=1, uses={"cpu": "x"}), "protocols.relay.uses cpu is 'x'; it must be a number"),
+        (with_relay(rate=1, uses={"cpu": "x"}), "protocols.relay.uses.cpu is 'x'; it must be a number"),
         (with_relay(curve=[0.3, 0.9]), "protocols.relay.curve is [0.3, 0.9]; give points, such as"),
         (
             with_relay(curve=[[0, 0], [0.3]]),
@@ -394,7 +394,7 @@ def test_a_frame_gives_protocols_by_name_whatever_the_order_of_its_columns() -> 
         ),
         (
             pd.DataFrame({"rate": [1.0], "current": [np.nan]}, index=["a"]),
-            "current a is nan; it must be a finite number",
+            "protocols.a.current is nan; it must be a finite number",
         ),
         (
             pd.DataFrame({"current": [1.0]}, index=["a"]),

@@ -160,7 +160,7 @@ def test_one_adapter_may_read_and_another_act():
         ("[optimizer]\nhorizon_hours = nan", ["[optimizer] horizon_hours: it must be a finite number"]),
         ("[optimizer]\nhorizon_hours = '24'", ["[optimizer] horizon_hours: it must be a number, without quotes"]),
         ("[optimizer]\nhorizon_hours = true", ["[optimizer] horizon_hours: it must be a number, not true or false"]),
-        ("[optimizer]\nanalysis_window_hours = 1.5", ["[optimizer] analysis_window_hours: it must be a valid integer"]),
+        ("[optimizer]\nanalysis_window_hours = 1.5", ["[optimizer] analysis_window_hours: it must be a whole number"]),
         ("[optimizer]\nmax_allocation_change = 20", ["[optimizer] max_allocation_change: it must be less"]),
         ("[reallocation]\nmin_hold_duration = '1 hours'", ["[reallocation] min_hold_duration: give a number with its"]),
         ("[reallocation]\nmin_hold_duration = -5", ["[reallocation] min_hold_duration: give a number with its unit"]),

@@ -14,11 +14,10 @@ from ..engine.contracts.records import (
     Alert,
     AllocationPlan,
     DashboardSnapshot,
-    Moment,
     OptimizationOpportunity,
-    Record,
 )
 from ..engine.contracts.secrets import redact
+from ..engine.contracts.values import Moment, Record
 from ..errors import ReallocationError, ReallotError
 from .coordinator import ProtocolCoordinator
 from .monitor import RealtimeMonitor

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
 from . import AllocationProblem, CVaR, EarningsCurve, LockIn, ProtocolSpec, RateUncertainty, Scenarios
-from .tables import PROTOCOL_KEYS, UNBOUNDED, check_keys, keys_of, problem_from_dict, protocol_from_table
+from .file_errors import hint_for
+from .tables import UNBOUNDED, ProblemTable, ProtocolTable, keys_of, problem_from_dict, protocol_from_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ def read_problem(path: str | Path) -> AllocationProblem:
     """The problem in a .toml or .json file (UTF-8); raises InvalidInput, naming the file and the key."""
     source = Path(path)
     try:
-        return problem_from_dict(_parse(source, _text(source)))
+        return problem_from_dict(_parse(source, text_of(source, ".toml or .json")))
     except InvalidInput as error:
         raise InvalidInput(f"{source}: {error}") from None
 
@@ -66,7 +67,10 @@ def problem_from_frame(frame: pd.DataFrame, **others: Any) -> AllocationProblem:
     for what, labels in (("column", frame.columns), ("protocol", frame.index)):
         if not labels.is_unique:
             raise InvalidInput(f"the frame names {what} {labels[labels.duplicated()][0]!r} more than once")
-    check_keys(dict.fromkeys(frame.columns), PROTOCOL_KEYS, "the frame")
+    known = ProtocolTable.model_fields
+    for key in frame.columns:
+        if key not in known:
+            raise InvalidInput(f"the frame: unknown key {key!r}; {hint_for(str(key), known, ProblemTable)}")
     rows: dict[str, dict[str, Any]] = {}
     for i, name in enumerate(frame.index):
         if not isinstance(name, str) or not name:
@@ -80,13 +84,14 @@ def problem_from_frame(frame: pd.DataFrame, **others: Any) -> AllocationProblem:
 # Reading files
 
 
-def _text(source: Path) -> str:
+def text_of(source: Path, kinds: str) -> str:
+    """A file's text (UTF-8); raises InvalidInput, asking for a file of those `kinds` where it is a directory."""
     try:
         return source.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise InvalidInput("there is no such file") from None
     except IsADirectoryError:
-        raise InvalidInput("this is a directory; give a .toml or .json file") from None
+        raise InvalidInput(f"this is a directory; give a {kinds} file") from None
     except UnicodeDecodeError as error:
         raise InvalidInput(f"not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except (OSError, ValueError) as error:

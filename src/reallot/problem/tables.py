@@ -1,19 +1,34 @@
-"""Problems from plain tables, as they stand in files: every key is a field of a record, and none is overlooked."""
+"""Problems from plain tables, as they stand in files: every key is a field of a record, and none is overlooked.
+
+The tables are pydantic models made of the records' own fields. They see to kinds and keys, and collect all that is
+wrong; the records then check the numbers themselves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
-from ..errors import InvalidInput, near_miss
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, WrapValidator, create_model
+
+from ..errors import InvalidInput
 from . import AllocationProblem, CVaR, EarningsCurve, Group, Limits, LockIn, ProtocolSpec, RateUncertainty, Scenarios
-from .validation import number
+from .file_errors import FileError, broken, read, record_fault
+from .validation import number_rule
 
-Record = TypeVar("Record")
-Reader = Callable[[Any, str], Any]
-"""From a plain value and the key it stands under to the value a record takes."""
+UNBOUNDED = "none"
+"""How a file says `capacity=None`: TOML has no null."""
+
+
+class FileTable(BaseModel):
+    """A table with known keys and no others."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    def given(self) -> dict[str, Any]:
+        """The keys that stand in the file, with their values."""
+        return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
 
 
 def keys_of(kind: type) -> tuple[str, ...]:
@@ -21,9 +36,154 @@ def keys_of(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
-PROTOCOL_KEYS = ("current", "rate", *(key for key in keys_of(ProtocolSpec) if key != "name"))
-UNBOUNDED = "none"
-"""How a file says `capacity=None`: TOML has no null."""
+def _table_of(kind: type, without: tuple[str, ...] = (), **kinds: Any) -> type[FileTable]:
+    """The table of a record: its fields, each as a file says it; `kinds` are those that are no plain values."""
+    found: dict[str, Any] = {}
+    for field in fields(kind):
+        if field.name not in without:
+            inner = kinds.pop(field.name, None) or _PLAIN[str(field.type).removesuffix(" | None")]
+            is_needed = field.default is MISSING and field.default_factory is MISSING
+            found[field.name] = (inner if field.default is not None else inner | None, ... if is_needed else None)
+    others: dict[str, Any] = {key: (each, None) for key, each in kinds.items()}
+    return create_model(kind.__name__, __base__=FileTable, **found, **others)
+
+
+def _record(kind: type, **kinds: Any) -> Any:
+    """A table that becomes a record; what is one already stays."""
+
+    def made(value: Any, handler: Callable[[Any], FileTable]) -> Any:
+        return value if isinstance(value, kind) else kind(**handler(value).given())
+
+    return Annotated[_table_of(kind, **kinds), WrapValidator(made)]
+
+
+# Values
+
+
+def _number(value: Any, part: str = "") -> Any:
+    if rule := number_rule(value):
+        raise broken(rule, value, part)
+    return value
+
+
+def _truth(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise broken("give True or False", value)
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise broken("it must be a name", value)
+    return value
+
+
+def _numbers(value: Any) -> Any:
+    """A number, or one per period, or one by name."""
+    if isinstance(value, (list, tuple)):
+        return [_number(each, f" in period {t}") for t, each in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {name: _number(each, f".{name}") for name, each in value.items()}
+    return _number(value)
+
+
+def _capacity(value: Any) -> Any:
+    return None if value is None or value == UNBOUNDED else _number(value)
+
+
+def _rate(value: Any) -> Any:
+    """A flat curve, or one per period from a list of rates."""
+    numbers = _numbers(value)
+    if isinstance(numbers, list):
+        return tuple(EarningsCurve.flat(each) for each in numbers)
+    return EarningsCurve.flat(_number(numbers))
+
+
+def _curve(value: Any) -> Any:
+    """One curve from points, or one per period from a list of such (a bare number among them is a rate)."""
+    if isinstance(value, (list, tuple)) and any(_is_nested(entry) for entry in value):
+        return tuple(_one_curve(entry, f" of period {t}") for t, entry in enumerate(value))
+    return _one_curve(value)
+
+
+def _one_curve(value: Any, part: str = "") -> EarningsCurve:
+    if isinstance(value, EarningsCurve):
+        return value
+    if isinstance(value, Mapping):
+        given: dict[str, Any] = {"last_slope": 0.0, **read(CurveTable, value).given()}
+        return _sound(lambda: EarningsCurve(**given), part)
+    if isinstance(value, (list, tuple)):
+        if not value or not all(isinstance(point, (list, tuple)) for point in value):
+            raise broken("give points, such as [[0, 0], [0.3, 0.9]] (share, USD per hour)", value, part)
+        return _sound(lambda: EarningsCurve.through(value), part)
+    return EarningsCurve.flat(_number(value, part))
+
+
+def _sound(make: Callable[[], EarningsCurve], part: str) -> EarningsCurve:
+    try:
+        return make()
+    except InvalidInput as error:
+        raise broken(str(error), None, part, whole=True) from None
+
+
+def _is_nested(entry: Any) -> bool:
+    """True for what can only be a whole curve in a list, where a point would be two numbers."""
+    if isinstance(entry, (EarningsCurve, Mapping)):
+        return True
+    return isinstance(entry, (list, tuple)) and any(isinstance(inner, (list, tuple)) for inner in entry)
+
+
+def _risk(table: FileTable) -> CVaR | RateUncertainty:
+    """CVaR or RateUncertainty: the keys decide."""
+    given = table.given()
+    is_tail, is_robust = (bool(set(given) & set(keys_of(kind))) for kind in (CVaR, RateUncertainty))
+    if is_tail == is_robust:
+        raise InvalidInput("give level and weight (CVaR), or radius and budget (RateUncertainty), not both")
+    return CVaR(**given) if is_tail else RateUncertainty(**read(RobustTable, given).given())
+
+
+Number = Annotated[Any, PlainValidator(_number)]
+Name = Annotated[Any, PlainValidator(_name)]
+Numbers = Annotated[Any, PlainValidator(_numbers)]
+Held = Annotated[
+    list[Name], WrapValidator(lambda value, handler: value if isinstance(value, Mapping) else handler(value))
+]
+Series = dict[str, list[Any]]
+_PLAIN: Mapping[str, Any] = {
+    "float": Number,
+    "int": Number,
+    "bool": Annotated[Any, PlainValidator(_truth)],
+    "str": Name,
+    "tuple[float, ...]": list[Number],
+    "tuple[str, ...]": list[Name],
+    "Mapping[str, float]": dict[str, Number],
+}
+"""How a file says a field, by what the field is annotated with."""
+
+# Tables
+
+CurveTable = _table_of(EarningsCurve, without=("last_slope",), last_slope=Number)
+RobustTable = _table_of(RateUncertainty, radius=Numbers)
+LimitsTable = _record(Limits, max_change=Numbers, max_turnover=Numbers, held=Held, groups=list[_record(Group)])  # type: ignore[misc]
+ProtocolTable = _table_of(
+    ProtocolSpec,
+    without=("name", "curve"),
+    lock_in=_record(LockIn),
+    rate=Annotated[Any, PlainValidator(_rate)],
+    curve=Annotated[Any, PlainValidator(_curve)],
+    current=Number,
+)
+ProblemTable = _table_of(
+    AllocationProblem,
+    without=("protocols", "current"),
+    protocols=dict[str, ProtocolTable],  # type: ignore[valid-type]
+    current=dict[str, Number],
+    capacity=Annotated[Any, PlainValidator(_capacity)],
+    limits=LimitsTable,
+    rates=Series,
+    scenarios=_record(Scenarios, rates=Series, factors=Series, probabilities=list[Any]),
+    risk=Annotated[_table_of(CVaR, radius=Numbers, budget=Number), AfterValidator(_risk)],
+)
 
 
 def problem_from_dict(data: Mapping[str, Any]) -> AllocationProblem:
@@ -36,201 +196,31 @@ def problem_from_dict(data: Mapping[str, Any]) -> AllocationProblem:
     >>> problem.current
     {'relay': 1.0, 'compute': 0.0}
     """
-    table = _table(data, "the problem")
-    check_keys(table, keys_of(AllocationProblem), "")
-    if "protocols" not in table:
+    given = read(ProblemTable, data).given()
+    if "protocols" not in given:
         raise InvalidInput("protocols is missing; give at least one, as [protocols.NAME] with a rate or a curve")
-    protocols = _table(table["protocols"], "protocols")
-    specs = [protocol_from_table(name, _table(entry, f"protocols.{name}")) for name, entry in protocols.items()]
-    current = {name: entry.get("current", 0.0) for name, entry in protocols.items()}
-    if "current" in table:
-        current |= _current(_table(table["current"], "current"), protocols)
-    capacity = table.get("capacity", 1.0)
-    return _record(
-        AllocationProblem,
-        {
-            **table,
-            "protocols": specs,
-            "current": current,
-            "capacity": None if capacity == UNBOUNDED else capacity,
-        },
-        "",
-        {
-            "limits": limits_from_table,
-            "resources": _table,
-            "rates": _lists,
-            "scenarios": lambda value, where: _record(
-                Scenarios, value, where, {"rates": _lists, "factors": _lists, "probabilities": _list}
-            ),
-            "risk": _risk,
-        },
-    )
-
-
-def _record(kind: type[Record], value: Any, where: str, readers: Mapping[str, Reader]) -> Record:
-    """A record of `kind` from a table whose keys are its fields; nested values pass through `readers` first."""
-    table, known = _table(value, where), fields(kind)  # type: ignore[arg-type]
-    check_keys(table, keys_of(kind), where)
-    for field in known:
-        if field.name not in table and field.default is MISSING and field.default_factory is MISSING:
-            raise InvalidInput(f"{where}.{field.name} is missing")
-    inner = f"{where}." if where else ""
-    optional = {field.name for field in known if field.default is None}
-    values = {
-        key: readers[key](entry, inner + key) if key in readers and not (entry is None and key in optional) else entry
-        for key, entry in table.items()
-    }
-    with _placed(where, keys_of(kind)):
-        return kind(**values)
-
-
-@contextmanager
-def _placed(where: str, keys: Sequence[str]) -> Iterator[None]:
-    """Puts the place in front of a record's own complaint: "limits.max_change is 'a'; it must be a number"."""
-    try:
-        yield
-    except InvalidInput as error:
-        message = str(error)
-        joint = "" if not where else "." if message.split(" ", 1)[0] in keys else ": "
-        raise InvalidInput(where + joint + message) from None
-
-
-def limits_from_table(table: Any, where: str = "limits") -> Limits:
-    """Limits from a plain table with their field names; raises InvalidInput."""
-    return _record(Limits, table, where, {"held": _held, "groups": _groups})
+    tables, shares = given.pop("protocols"), given.pop("current", {})
+    for name in shares:
+        if name in tables and "current" in tables[name].given():
+            raise InvalidInput(f"current.{name} is given and so is protocols.{name}.current; give one of them")
+    current = {name: table.given().get("current", 0.0) for name, table in tables.items()}
+    return AllocationProblem([_spec(name, table) for name, table in tables.items()], current | shares, **given)
 
 
 def protocol_from_table(name: str, table: Mapping[str, Any]) -> ProtocolSpec:
-    where = f"protocols.{name}"
-    check_keys(table, PROTOCOL_KEYS, where)
-    if ("rate" in table) == ("curve" in table):
-        both = "both rate and curve are given" if "rate" in table else "neither rate nor curve is given"
-        raise InvalidInput(f"{where}: {both}; give one of them")
-    if "rate" in table:
-        curve = _rate(table["rate"], f"{where}.rate")
-    else:
-        curve = _curve(table["curve"], f"{where}.curve")
-    given = {key: value for key, value in table.items() if key not in ("rate", "curve", "current")}
-    if given.get("lock_in") is not None and not isinstance(given["lock_in"], LockIn):
-        given["lock_in"] = _record(LockIn, given["lock_in"], f"{where}.lock_in", {})
-    if "uses" in given:
-        given["uses"] = _table(given["uses"], f"{where}.uses")
+    """One protocol of a file or a frame; raises FileError, with its place under `protocols`."""
+    return _spec(name, read(ProtocolTable, table, ("protocols", name), ProblemTable))
+
+
+def _spec(name: str, table: FileTable) -> ProtocolSpec:
+    given = table.given()
+    given.pop("current", None)
+    curves = [given.pop(key) for key in ("rate", "curve") if key in given]
     try:
-        return ProtocolSpec(name, curve, **given)
+        if len(curves) != 1:
+            both = "both rate and curve are given" if curves else "neither rate nor curve is given"
+            raise InvalidInput(f"{both}; give one of them")
+        return ProtocolSpec(name, curves[0], **given)
     except InvalidInput as error:
-        message = str(error).removeprefix(f"{name}: ")
-    raise InvalidInput(f"{where}{'.' if message.split(' ', 1)[0] in PROTOCOL_KEYS else ': '}{message}")
-
-
-def _rate(value: Any, where: str) -> EarningsCurve | tuple[EarningsCurve, ...]:
-    """A flat curve, or one per period from a list of rates."""
-    if isinstance(value, (list, tuple)):
-        return tuple(EarningsCurve.flat(number(rate, f"{where} in period {t}")) for t, rate in enumerate(value))
-    return EarningsCurve.flat(number(value, where))
-
-
-def _curve(value: Any, where: str) -> EarningsCurve | tuple[EarningsCurve, ...]:
-    """One curve from points, or one per period from a list of such (a bare number among them is a rate)."""
-    if isinstance(value, (list, tuple)) and any(_is_nested(entry) for entry in value):
-        return tuple(_one_curve(entry, f"{where} of period {t}") for t, entry in enumerate(value))
-    return _one_curve(value, where)
-
-
-def _one_curve(value: Any, where: str) -> EarningsCurve:
-    if isinstance(value, EarningsCurve):
-        return value
-    if isinstance(value, Mapping):
-        table = {"last_slope": 0.0, **value}
-        return _record(EarningsCurve, table, where, {"shares": _list, "earnings": _list})
-    if isinstance(value, (list, tuple)):
-        if not value or not all(isinstance(point, (list, tuple)) for point in value):
-            raise InvalidInput(f"{where} is {value!r}; give points, such as [[0, 0], [0.3, 0.9]] (share, USD per hour)")
-        with _placed(where, ()):
-            return EarningsCurve.through(value)
-    return EarningsCurve.flat(number(value, where))
-
-
-def _is_nested(entry: Any) -> bool:
-    """True for what can only be a whole curve in a list, where a point would be two numbers."""
-    if isinstance(entry, (EarningsCurve, Mapping)):
-        return True
-    return isinstance(entry, (list, tuple)) and any(isinstance(inner, (list, tuple)) for inner in entry)
-
-
-def _current(given: Mapping[str, Any], protocols: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    for name in given:
-        if "current" in protocols.get(name, {}):
-            raise InvalidInput(f"current.{name} is given and so is protocols.{name}.current; give one of them")
-    return given
-
-
-def _held(value: Any, where: str) -> Any:
-    if isinstance(value, Mapping):
-        return value
-    names = _list(value, where)
-    for name in names:
-        if not isinstance(name, str):
-            raise InvalidInput(f"{where} holds {name!r}; it must hold names")
-    return names
-
-
-def _groups(value: Any, where: str) -> tuple[Group, ...]:
-    readers: dict[str, Reader] = {"name": _text_value, "members": _held}
-    return tuple(_record(Group, entry, f"{where}[{i}]", readers) for i, entry in enumerate(_list(value, where)))
-
-
-def _risk(value: Any, where: str) -> CVaR | RateUncertainty:
-    """CVaR or RateUncertainty: the keys decide."""
-    table = _table(value, where)
-    check_keys(table, (*keys_of(CVaR), *keys_of(RateUncertainty)), where)
-    is_tail, is_robust = (bool(set(table) & set(keys_of(kind))) for kind in (CVaR, RateUncertainty))
-    if is_tail == is_robust:
-        raise InvalidInput(f"{where}: give level and weight (CVaR), or radius and budget (RateUncertainty), not both")
-    return _record(CVaR, table, where, {}) if is_tail else _record(RateUncertainty, table, where, {})
-
-
-def _table(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InvalidInput(f"{where} is {value!r}; it must be a table of keys and values")
-    for key in value:
-        if not isinstance(key, str):
-            raise InvalidInput(f"{where} has the key {key!r}; keys are names")
-    return dict(value)
-
-
-def _list(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, (list, tuple)):
-        raise InvalidInput(f"{where} is {value!r}; it must be a list")
-    return list(value)
-
-
-def _lists(value: Any, where: str) -> dict[str, list[Any]]:
-    return {name: _list(entries, f"{where}.{name}") for name, entries in _table(value, where).items()}
-
-
-def _text_value(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise InvalidInput(f"{where} is {value!r}; it must be a name")
-    return value
-
-
-def check_keys(table: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
-    """Raises InvalidInput for an unknown key: where it belongs if another table has it, else the near miss."""
-    for key in table:
-        if key not in keys:
-            place = f"{where}: " if where else ""
-            raise InvalidInput(f"{place}unknown key {key!r}; {_home(key, keys)}")
-
-
-def _home(key: str, keys: Sequence[str]) -> str:
-    places: list[tuple[str, Sequence[str]]] = [
-        ("at the top of the file, before the first [table]", keys_of(AllocationProblem)),
-        ("under [limits]", keys_of(Limits)),
-        ("under [protocols.NAME]", PROTOCOL_KEYS),
-    ]
-    hint = near_miss(key, keys)
-    if not hint.startswith("did you mean"):
-        for place, known in places:
-            if key in known and known != keys:
-                return f"it belongs {place}"
-    return hint
+        fault = record_fault(("protocols", name), str(error).removeprefix(f"{name}: "), ProtocolTable)
+    raise FileError.of([fault])

@@ -19,20 +19,33 @@ def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf
     """`value` as a float in [low, high]; raises InvalidInput naming `what` otherwise."""
     if type(value) is float and low <= value <= high and -LARGEST <= value <= LARGEST:
         return value
-    if isinstance(value, (bool, str, bytes)) or value is None:
-        raise InvalidInput(f"{what} is {value!r}; it must be a number")
-    try:
-        result = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidInput(f"{what} is {value!r}; it must be a number") from None
-    if not math.isfinite(result):
-        raise InvalidInput(f"{what} is {result}; it must be a finite number")
-    if abs(result) > LARGEST:
-        raise InvalidInput(f"{what} is {result:g}; numbers go up to {LARGEST:g}: use a larger unit")
+    if rule := number_rule(value):
+        raise InvalidInput(f"{what} is {as_given(value)}; {rule}")
+    result = float(value)
     if result < low or result > high:
         span = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
         raise InvalidInput(f"{what} is {result:g}; it must be {span}")
     return result
+
+
+def as_given(value: Any) -> str:
+    """A value as a message shows it: NumPy's numbers as plain ones, and of a very long one the begin."""
+    try:
+        text = repr(value.item() if isinstance(value, np.generic) else value)
+    except ValueError:  # an integer with more digits than Python writes
+        text = "a number too long to be shown"
+    return text if len(text) <= 500 else f"{text[:497]}..."
+
+
+def number_rule(value: Any) -> str:
+    """The rule that `value` breaks as a finite number of a moderate size; "" where it breaks none."""
+    try:
+        result = math.nan if isinstance(value, (bool, str, bytes)) or value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return "it must be a number"
+    if not math.isfinite(result):
+        return "it must be a finite number" if isinstance(value, (float, np.floating)) else "it must be a number"
+    return "" if abs(result) <= LARGEST else f"numbers go up to {LARGEST:g}: use a larger unit"
 
 
 def numbers(values: list[Any], names: Sequence[str], what: str, low: float) -> NDArray[np.float64]:

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ..adapters.series import Series, Unit
 from ..engine.contracts.adapter import Capabilities, ProtocolAdapter
 from ..engine.contracts.clock import Clock
-from ..engine.contracts.records import Part, Record, Window
+from ..engine.contracts.values import Part, Record, Whole, Window
 from ..errors import ConfigurationError
 from ..problem import EarningsCurve, ProtocolSpec
 
@@ -23,6 +23,11 @@ Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")]
 """The name of an environment variable, never a secret itself."""
 Pair = Annotated[list[Variable], Field(min_length=2, max_length=2)]
 Amount = Annotated[float, Field(ge=0.0)]
+
+
+def _tuple(value: Any) -> Any:
+    """TOML has lists only."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -96,11 +101,11 @@ class Simulated(Settings):
     simulates: ClassVar[bool] = True
     share: Part = 0.0
     noise: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
-    seed: int | None = None
+    seed: Whole | None = None
     daily: Part = 0.0
     peak: Window = timedelta(hours=18)
-    changes: list[tuple[Window, Amount]] = Field(default_factory=list)
-    outages: list[tuple[Window, Window]] = Field(default_factory=list)
+    changes: list[Annotated[tuple[Window, Amount], BeforeValidator(_tuple)]] = Field(default_factory=list)
+    outages: list[Annotated[tuple[Window, Window], BeforeValidator(_tuple)]] = Field(default_factory=list)
     late: Window = timedelta(0)
     latency: Window = timedelta(0)
     refuses: bool = False
@@ -259,7 +264,7 @@ class Xmrig(Settings):
 
     url: str
     usd_per_gigahash: Amount
-    threads: Annotated[int, Field(ge=1)]
+    threads: Annotated[Whole, Field(ge=1)]
     fee: Part = 0.01
     most_hash_rate: Amount | None = None
     token_env: Variable | None = None
@@ -301,7 +306,7 @@ class Cgroup(Settings):
 
     folder: str
     cpus: float | None = None
-    memory: int | None = None
+    memory: Whole | None = None
 
     def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
         """A CgroupAdapter."""

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, Field
 
-from ..engine.contracts.records import Moment, MonitorConfig, OptimizerConfig, ReallocationConfig, Record, Window
+from ..engine.contracts.records import MonitorConfig, OptimizerConfig, ReallocationConfig
 from ..engine.contracts.secrets import redact
+from ..engine.contracts.values import Moment, Record, Whole, Window
 from ..errors import ConfigurationError, InvalidInput, near_miss
 from ..problem import Limits, ProtocolSpec
-from ..problem.tables import PROTOCOL_KEYS, limits_from_table, protocol_from_table
-from ..text.durations import parse_duration
+from ..problem.file_errors import TABLE, Fault, FileError, Place, one_of, read, told
+from ..problem.files import text_of
+from ..problem.tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS, Settings, Variable
 
-Model = TypeVar("Model", bound=BaseModel)
-MOST_ERRORS = 5
-_QUOTED, _UNKNOWN = re.compile(r"is '[^']*'"), re.compile(r"^unknown key '([^']*)'")
-SPEC_KEYS = tuple(key for key in PROTOCOL_KEYS if key != "current")
+MOST_SHOWN = 200
+"""Characters of a sentence that came from a record."""
+SPEC_KEYS = tuple(key for key in ProtocolTable.model_fields if key != "current")
 """Keys of a protocol that are the ProtocolSpec's, whatever its adapter."""
+
+
+def _above_zero(length: timedelta) -> timedelta:
+    if not length:
+        raise ValueError("it must be more than 0")
+    return length
 
 
 class CoordinatorSection(Record):
     """How often everything is polled, and how many polls are kept."""
 
-    every: Window = timedelta(minutes=1)
-    max_history_size: int = Field(default=1000, ge=1)
+    every: Annotated[Window, AfterValidator(_above_zero)] = timedelta(minutes=1)
+    max_history_size: Annotated[Whole, Field(ge=1)] = 1000
 
 
 class LedgerSection(Record):
@@ -50,7 +56,7 @@ class SimulationSection(Record):
     """What `--simulate` begins with."""
 
     start: Moment = datetime(2026, 1, 1, tzinfo=UTC)
-    seed: int = 0
+    seed: Whole = 0
 
 
 @dataclass(frozen=True)
@@ -88,29 +94,13 @@ class Config:
         return None if self.ledger.path is None else self.folder / Path(self.ledger.path).expanduser()
 
 
-SECTIONS: Mapping[str, type[BaseModel]] = {
-    "coordinator": CoordinatorSection,
-    "optimizer": OptimizerConfig,
-    "reallocation": ReallocationConfig,
-    "monitor": MonitorConfig,
-    "ledger": LedgerSection,
-    "simulation": SimulationSection,
-}
-
-
 def read_config(path: str | Path) -> Config:
     """The configuration in a TOML file; raises ConfigurationError."""
     source = Path(path)
     try:
-        text = source.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigurationError(f"{source}: there is no such file") from None
-    except IsADirectoryError:
-        raise ConfigurationError(f"{source}: this is a directory; give a .toml file") from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{source}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        text = text_of(source, ".toml")
+    except InvalidInput as error:
+        raise ConfigurationError(f"{source}: {error}") from None
     return config_from_text(text, str(source), source.parent)
 
 
@@ -125,213 +115,122 @@ def config_from_text(text: str, source: str = "config.toml", folder: Path | None
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise ConfigurationError(f"{source}: not valid TOML: {redact(str(error))}") from None
-    return _Reader(source, folder or Path()).config(table)
+    faults: list[Fault] = []
+    with _noted(faults):
+        sections = read(Sections, {key: value for key, value in table.items() if key != "protocols"}, strict=True)
+    protocols = _protocols(table.get("protocols"), faults)
+    if not faults:
+        faults += _contradictions(sections, protocols)
+    if faults:
+        raise ConfigurationError(told(f"{source}: {fault.bracketed(_clean)}" for fault in faults))
+    return Config(source, folder or Path(), protocols, **{key: getattr(sections, key) for key in Sections.model_fields})
 
 
-class _Reader:
+class Sections(Record):
+    """All tables of the file but the protocols'."""
+
+    coordinator: CoordinatorSection = CoordinatorSection()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    reallocation: ReallocationConfig = ReallocationConfig()
+    monitor: MonitorConfig = MonitorConfig()
+    ledger: LedgerSection = LedgerSection()
+    simulation: SimulationSection = SimulationSection()
+    limits: LimitsTable = Limits()
+
+
+@contextmanager
+def _noted(faults: list[Fault]) -> Iterator[None]:
     """Collects what is wrong, so that a file is mended at once and not error by error."""
+    try:
+        yield
+    except FileError as error:
+        faults += error.faults
 
-    def __init__(self, source: str, folder: Path) -> None:
-        self._source, self._folder, self._wrong = source, folder, list[str]()
 
-    def config(self, table: Mapping[str, Any]) -> Config:
-        known = (*SECTIONS, "limits", "protocols")
-        for key in table:
-            if key not in known:
-                self._wrong.append(f"{_name(key)}: unknown key; {_home(key, known)}")
-        sections = {name: self.section(kind, table.get(name, {}), f"[{name}]") for name, kind in SECTIONS.items()}
-        limits = self._limits(table.get("limits", {}))
-        protocols = self._protocols(table.get("protocols"))
-        self._check_names(limits, protocols)
-        monitor = sections["monitor"]
-        if isinstance(monitor, MonitorConfig) and monitor.needed > monitor.out_of:
-            self._wrong.append("[monitor] needed: it must not be more than out_of, or no alert would ever be raised")
-        every = sections["coordinator"]
-        if isinstance(every, CoordinatorSection) and every.every <= timedelta(0):
-            self._wrong.append("[coordinator] every: it must be more than 0")
-        if self._wrong:
-            rest = len(self._wrong) - MOST_ERRORS
-            more = [f"and {rest} more"] if rest > 0 else []
-            raise ConfigurationError("; ".join(f"{self._source}: {each}" for each in self._wrong[:MOST_ERRORS] + more))
-        parts: dict[str, Any] = {name: section for name, section in sections.items() if section is not None}
-        return Config(self._source, self._folder, protocols, limits=limits or Limits(), **parts)
+def _protocols(tables: Any, faults: list[Fault]) -> dict[str, ProtocolSection]:
+    if not isinstance(tables, dict) or not tables:
+        faults.append(Fault(("protocols", "NAME"), "at least one is needed, with its adapter"))
+        return {}
+    found = {}
+    for name, table in tables.items():
+        before = len(faults)
+        section = _protocol(name, table, faults)
+        if section is not None and len(faults) == before:
+            found[name] = section
+    return found
 
-    def section(self, kind: type[Model], table: Any, where: str) -> Model | None:
-        """A record of one table; None where it is wrong, which is noted."""
-        if not isinstance(table, Mapping):
-            self._wrong.append(f"{where}: it must be a table of keys and values")
-            return None
-        before = len(self._wrong)
-        values = {key: self._value(kind, key, value, where) for key, value in table.items()}
-        if len(self._wrong) > before:
-            return None
-        try:
-            return kind.model_validate(values, strict=False)
-        except ValidationError as error:
-            for each in error.errors(include_input=False, include_url=False, include_context=False):
-                place = ".".join(str(part) for part in each["loc"] if not _is_branch(part))
-                self._wrong.append(f"{where} {place}: {_rule(each['type'], each['msg'])}".replace(" :", ":"))
+
+def _protocol(name: str, table: Any, faults: list[Fault]) -> ProtocolSection | None:
+    at = ("protocols", name)
+    if not isinstance(table, dict):
+        faults.append(Fault(at, TABLE))
         return None
-
-    def _value(self, kind: type[BaseModel], key: str, value: Any, where: str) -> Any:
-        """A plain value as the record takes it: lengths of time read, texts not taken for numbers."""
-        if key not in kind.model_fields:
-            self._wrong.append(f"{where} {_name(key)}: unknown key; {_home(key, tuple(kind.model_fields))}")
-            return None
-        kinds = _kinds(kind.model_fields[key].annotation)
-        try:
-            if timedelta in kinds:
-                return _lengths(value, f"{where} {key}")
-        except InvalidInput as error:
-            self._wrong.append(str(error))
-            return None
-        enums = [each for each in kinds if isinstance(each, type) and issubclass(each, StrEnum)]
-        if enums and value not in (names := [each.value for each in enums[0]]):
-            self._wrong.append(f"{where} {key}: it must be one of {', '.join(names)}{_near(value, names)}")
-        elif isinstance(value, str) and str not in kinds and not enums and {int, float} & set(kinds):
-            self._wrong.append(f"{where} {key}: it must be a number, without quotes")
-        elif isinstance(value, bool) and bool not in kinds and {int, float} & set(kinds):
-            self._wrong.append(f"{where} {key}: it must be a number, not true or false")
-        elif not isinstance(value, bool) and bool in kinds:
-            self._wrong.append(f"{where} {key}: it must be true or false")
-        nested = [each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)]
-        if nested and isinstance(value, Mapping):
-            return self.section(nested[0], value, f"{where} {key}")
-        return value
-
-    def _limits(self, table: Any) -> Limits | None:
-        try:
-            return limits_from_table(table)
-        except InvalidInput as error:
-            self._wrong.append(_bracketed(str(error), "limits"))
-            return None
-
-    def _protocols(self, tables: Any) -> dict[str, ProtocolSection]:
-        if not isinstance(tables, Mapping) or not tables:
-            self._wrong.append("[protocols.NAME]: at least one is needed, with its adapter")
-            return {}
-        found = {name: self._protocol(name, table) for name, table in tables.items()}
-        return {name: section for name, section in found.items() if section is not None}
-
-    def _protocol(self, name: str, table: Any) -> ProtocolSection | None:
-        where = f"[protocols.{_name(name)}]"
-        if not isinstance(table, Mapping):
-            self._wrong.append(f"{where}: it must be a table of keys and values")
-            return None
-        if not name.strip() or name != name.strip():
-            self._wrong.append(f"{where}: a name has no spaces around it")
-            return None
-        before = len(self._wrong)
-        spec_keys = [key for key in table if key in SPEC_KEYS]
-        reader = self._adapter({k: v for k, v in table.items() if k != "actor"}, where, SPEC_KEYS)
-        actor = self._adapter(table["actor"], f"[protocols.{_name(name)}.actor]", ()) if "actor" in table else None
-        spec = self._spec(name, {key: table[key] for key in spec_keys}) if spec_keys else None
-        if len(self._wrong) > before or reader is None:
-            return None
-        if spec is None and table["adapter"] == "simulated":
-            self._wrong.append(f"{where}: a simulated protocol earns by a rate or a curve; give one of them")
-        return ProtocolSection(spec, reader, actor)
-
-    def _adapter(self, table: Any, where: str, others: tuple[str, ...]) -> Settings | None:
-        """The settings of one adapter; `others` are keys that are not its own and stand in the same table."""
-        if not isinstance(table, Mapping):
-            self._wrong.append(f"{where}: it must be a table with its adapter")
-            return None
-        kind = table.get("adapter")
-        if kind not in ADAPTERS if isinstance(kind, str) else True:
-            hint = _near(kind, list(ADAPTERS))
-            self._wrong.append(f"{where} adapter: it must be one of {', '.join(ADAPTERS)}{hint}")
-            return None
-        settings = ADAPTERS[str(kind)]
-        own = settings.model_fields
-        for key in table:
-            if key not in own and key not in others and key != "adapter":
-                known = (*own, *others, "adapter", "actor")
-                self._wrong.append(f"{where} {_name(key)}: unknown key of {kind!r}; {near_miss(_name(key), known)}")
-        return self.section(settings, {key: value for key, value in table.items() if key in own}, where)
-
-    def _spec(self, name: str, table: Mapping[str, Any]) -> ProtocolSpec | None:
-        """The spec; without a rate or a curve nothing is known of what it earns before it is read."""
-        known = dict(table) if "rate" in table or "curve" in table else {**table, "rate": 0.0}
-        try:
-            spec = protocol_from_table(name, known)
-        except InvalidInput as error:
-            self._wrong.append(_bracketed(str(error), f"protocols.{name}"))
-            return None
-        if len(spec.curves) > 1 or spec.warm_up_earns > 1.0:
-            self._wrong.append(f"[protocols.{_name(name)}]: one curve or rate for all times; rates are learned")
-        return spec
-
-    def _check_names(self, limits: Limits | None, protocols: Mapping[str, ProtocolSection]) -> None:
-        """Limits name protocols that there are."""
-        if limits is None or not protocols or self._wrong:
-            return
-        named = [("held", name) for name in sorted(limits.held)]
-        named += [("max_change", name) for name in (limits.max_change if isinstance(limits.max_change, dict) else ())]
-        named += [(f"groups {group.name}", name) for group in limits.groups for name in group.members]
-        for key, name in named:
-            if name not in protocols:
-                hint = near_miss(name, protocols)
-                self._wrong.append(f"[limits] {key}: there is no protocol {_name(name)!r}; {hint}")
-        begun = {name: getattr(each.reader, "share", None) for name, each in protocols.items()}
-        total = sum(share for share in begun.values() if isinstance(share, (int, float)))
-        if total > 1.0 + 1e-6:
-            self._wrong.append(f"[protocols.NAME] share: all shares together are {total:.6g}; they must not exceed 1")
+    if not name.strip() or name != name.strip():
+        faults.append(Fault(at, "a name has no spaces around it"))
+        return None
+    known = {key: value for key, value in table.items() if key in SPEC_KEYS}
+    reader = spec = actor = None
+    with _noted(faults):
+        reader = _adapter({key: value for key, value in table.items() if key not in (*known, "actor")}, at, SPEC_KEYS)
+    if known:
+        with _noted(faults):
+            spec = _spec(name, known)
+    if "actor" in table:
+        with _noted(faults):
+            actor = _adapter(table["actor"], (*at, "actor"), ())
+    if reader is None:
+        return None
+    if spec is None and not known and table["adapter"] == "simulated":
+        faults.append(Fault(at, "a simulated protocol earns by a rate or a curve; give one of them"))
+    return ProtocolSection(spec, reader, actor)
 
 
-def _kinds(annotation: Any) -> tuple[Any, ...]:
-    """All types that an annotation names, inside unions and lists too."""
-    inner = get_args(annotation)
-    return (annotation, *(kind for each in inner for kind in _kinds(each))) if inner else (annotation,)
+def _adapter(table: Any, at: Place, others: tuple[str, ...]) -> Settings:
+    """The settings of one adapter; `others` are keys that are not its own and may stand in the same table."""
+    if not isinstance(table, dict):
+        raise FileError.of([Fault(at, "it must be a table with its adapter")])
+    kind = table.get("adapter")
+    if not isinstance(kind, str) or kind not in ADAPTERS:
+        raise FileError.of([Fault((*at, "adapter"), one_of(kind, list(ADAPTERS)))])
+    settings, faults = ADAPTERS[kind], list[Fault]()
+    own = settings.model_fields
+    for key in table:
+        if key not in own and key != "adapter":
+            hint = near_miss(_clean(key), (*own, *others, "adapter", "actor"))
+            faults.append(Fault((*at, key), f"unknown key of {kind!r}; {hint}"))
+    found = None
+    with _noted(faults):
+        found = read(settings, {key: value for key, value in table.items() if key in own}, at, strict=True)
+    if found is None or faults:
+        raise FileError.of(faults)
+    return found
 
 
-def _lengths(value: Any, where: str) -> Any:
-    """Lengths of time, wherever in (nested) lists they stand; numbers beside a length stay, as in [[after, factor]]."""
-    if not isinstance(value, list):
-        return parse_duration(value, where)
-    return [
-        [parse_duration(each[0], where), *(parse_duration(e, where) if isinstance(e, str) else e for e in each[1:])]
-        if isinstance(each, list) and each
-        else each
-        for each in value
-    ]
+def _spec(name: str, table: dict[str, Any]) -> ProtocolSpec:
+    """The spec; without a rate or a curve nothing is known of what it earns before it is read."""
+    spec = protocol_from_table(name, table if "rate" in table or "curve" in table else {**table, "rate": 0.0})
+    if len(spec.curves) > 1 or spec.warm_up_earns > 1.0:
+        raise FileError.of([Fault(("protocols", name), "one curve or rate for all times; rates are learned")])
+    return spec
 
 
-def _near(value: object, names: list[str]) -> str:
-    """The near miss of a value that is close to what is known; other values are not repeated."""
-    hint = near_miss(value, names) if isinstance(value, str) else ""
-    return f"; {hint}" if hint.startswith("did you mean") else ""
+def _contradictions(sections: Sections, protocols: Mapping[str, ProtocolSection]) -> Iterator[Fault]:
+    """What no table can see alone: limits name protocols that there are, and shares add up."""
+    if sections.monitor.needed > sections.monitor.out_of:
+        yield Fault(("monitor", "needed"), "it must not be more than out_of, or no alert would ever be raised")
+    limits = sections.limits
+    named = [("held", name) for name in sorted(limits.held)]
+    named += [("max_change", name) for name in (limits.max_change if isinstance(limits.max_change, dict) else ())]
+    named += [(f"groups {group.name}", name) for group in limits.groups for name in group.members]
+    for key, name in named:
+        if name not in protocols:
+            yield Fault(("limits", key), f"there is no protocol {_clean(name)!r}; {near_miss(name, protocols)}")
+    begun = [getattr(each.reader, "share", None) for each in protocols.values()]
+    total = sum(share for share in begun if isinstance(share, (int, float)))
+    if total > 1.0 + 1e-6:
+        rule = f"all shares together are {total:.6g}; they must not exceed 1"
+        yield Fault(("protocols", "NAME", "share"), rule)
 
 
-def _home(key: str, known: tuple[str, ...]) -> str:
-    """The near miss, or the section that has this key."""
-    hint = near_miss(key, known)
-    if hint.startswith("did you mean"):
-        return hint
-    return next((f"it belongs under [{name}]" for name, kind in SECTIONS.items() if key in kind.model_fields), hint)
-
-
-def _name(key: object) -> str:
-    return redact(str(key))[:60]
-
-
-def _rule(kind: str, message: str) -> str:
-    """Pydantic's rule in the words of this library."""
-    if kind == "missing":
-        return "it is missing"
-    if kind == "string_pattern_mismatch":
-        return "give the NAME of an environment variable (capitals, digits and _), not the secret itself"
-    text = message.removeprefix("Value error, ").replace("Input should be", "it must be")
-    return text[:1].lower() + text[1:]
-
-
-def _is_branch(part: object) -> bool:
-    """True for what pydantic adds to a place for the branch of a union."""
-    return isinstance(part, str) and (part in ("str", "float", "list", "SeriesTable") or "[" in part)
-
-
-def _bracketed(message: str, table: str) -> str:
-    """ "limits.max_change is ..." as "[limits] max_change is ..."."""
-    text = _QUOTED.sub("is a text", redact(message.removeprefix(table).lstrip(".: ")))
-    text = _UNKNOWN.sub(r"\1: unknown key", text)
-    return f"[{table}] {text}"
+def _clean(text: str) -> str:
+    return redact(text, MOST_SHOWN)

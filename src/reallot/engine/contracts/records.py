@@ -5,34 +5,14 @@ Shares are fractions of capacity, earnings USD/h, costs and benefits USD over th
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from ...errors import ErrorKind, near_miss
-
-
-def _utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError("a time without a zone; give an aware datetime, such as datetime.now(UTC)")
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_utc)]
-"""An aware time, kept as UTC."""
-Share = Annotated[float, Field(ge=0.0, le=1.0 + 1e-9)]
-"""A fraction of capacity."""
-Part = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Record(BaseModel):
-    """Frozen, without unknown fields, without NaN; errors do not repeat what was put in."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, ser_json_timedelta="iso8601"
-    )
+from .values import Duration, Moment, Part, Positive, Record, Share, Whole, Window
 
 
 class SeriesKind(StrEnum):
@@ -279,8 +259,6 @@ class PerformanceReport(Record):
     notes: list[str] = Field(default_factory=list)
 
 
-Positive = Annotated[float, Field(ge=0.0)]
-Window = Annotated[timedelta, Field(ge=timedelta(0))]
 RATES = "rates"
 """In place of a policy's name: none is asked."""
 
@@ -309,13 +287,13 @@ class OptimizerConfig(Record):
     min_improvement_threshold: Positive = 0.25
     min_improvement_percent: Positive = 5.0
     max_allocation_change: Annotated[float, Field(gt=0.0, le=1.0)] = 0.20
-    analysis_window_hours: Annotated[int, Field(ge=1)] = 24
+    analysis_window_hours: Annotated[Whole, Field(ge=1)] = 24
     horizon_hours: Annotated[float, Field(gt=0.0)] = 24.0
     move_cost: Positive = 0.0
     move_fee: Positive = 0.0
     plan_lifetime: Window = timedelta(minutes=5)
     policy: str = "replay"
-    decision_step: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
+    decision_step: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(minutes=5)
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     explore: Literal["none", "floor"] = "none"
     curves: Literal["given", "quadratic", "robust"] = "given"
@@ -339,6 +317,11 @@ class Mode(StrEnum):
     AUTOMATIC = "automatic"
 
 
+def _mode(value: Any) -> Any:
+    """The mode of that name; what is none is left to be refused."""
+    return Mode(value) if isinstance(value, str) and value in list(Mode) else value
+
+
 class ReallocationConfig(Record):
     """When and how a plan is carried out.
 
@@ -355,16 +338,16 @@ class ReallocationConfig(Record):
     """
 
     min_hold_duration: Window = timedelta(hours=1)
-    max_per_hour: Annotated[int, Field(ge=0)] = 4
+    max_per_hour: Annotated[Whole, Field(ge=0)] = 4
     auto_rollback: bool = True
     require_confirmation: bool = False
-    mode: Mode = Mode.AUTOMATIC
+    mode: Annotated[Mode, BeforeValidator(_mode)] = Mode.AUTOMATIC
     apply_timeout: Window = timedelta(seconds=30)
     verify_timeout: Window = timedelta(minutes=2)
     confirmation_lifetime: Window = timedelta(hours=1)
     cost_per_protocol: Positive = 0.0
     share_tolerance: Annotated[float, Field(gt=0.0, le=0.1)] = 1e-6
-    most_rollbacks: Annotated[int, Field(ge=1)] = 3
+    most_rollbacks: Annotated[Whole, Field(ge=1)] = 3
     late_effects: Window = timedelta(minutes=15)
     restore_drift: bool = True
 
@@ -389,10 +372,10 @@ class MonitorConfig(Record):
     low_earnings_percent: Annotated[float, Field(gt=0.0)] | None = None
     optimization_threshold: Positive = 0.25
     connection_timeout: Window = timedelta(minutes=5)
-    max_alerts: Annotated[int, Field(ge=1)] = 1000
-    needed: Annotated[int, Field(ge=1)] = 1
-    out_of: Annotated[int, Field(ge=1)] = 1
+    max_alerts: Annotated[Whole, Field(ge=1)] = 1000
+    needed: Annotated[Whole, Field(ge=1)] = 1
+    out_of: Annotated[Whole, Field(ge=1)] = 1
     mute: Window = timedelta(0)
     drop_percent: Annotated[float, Field(gt=0.0, lt=100.0)] | None = 50.0
     flat_line: Window = timedelta(hours=6)
-    max_snapshots: Annotated[int, Field(ge=2)] = 20_000
+    max_snapshots: Annotated[Whole, Field(ge=2)] = 20_000
