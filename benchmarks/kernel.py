@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from reallot.solvers.interface.result import Unmet
+from reallot.solvers.interface.result import NoFeasibleSplit
 from reallot.solvers.kernels import split as numpy_kernel
 from reallot.solvers.kernels.split import Split
 from reallot.solvers.numba import dispatch
@@ -38,7 +38,7 @@ def kernels(step: Step) -> dict[str, Kernel]:
         for k in range(step.variants)
     ]
 
-    def by(split: Callable[..., Split | Unmet]) -> Kernel:
+    def by(split: Callable[..., Split | NoFeasibleSplit]) -> Kernel:
         return lambda k: cast("Split", split(*inputs[k]))
 
     return {"NumPy": by(numpy_kernel.split)} | ({"Numba": by(dispatch.split)} if dispatch.available() else {})

@@ -15,8 +15,8 @@ CLOSE = {"exact": 1e-9, "horizon": 1e-9, "fees": 1e-9, "highs": 1e-9, "scipy": 1
 
 def takes(solver: str, problem: AllocationProblem) -> bool:
     """True where the backend does not decline the problem."""
-    declines = BACKENDS[solver].declines
-    return declines is None or declines(problem) is None
+    why_ineligible = BACKENDS[solver].why_ineligible
+    return why_ineligible is None or why_ineligible(problem) is None
 
 
 ANSWERED = [
@@ -79,7 +79,7 @@ def test_prices_are_the_slopes_found_by_hand(case, solver):
 
 @pytest.mark.parametrize("case", KNOWN, ids=str)
 def test_the_automatic_choice_agrees_and_says_why(case):
-    why_not = concave_curves.declines(case.problem)
+    why_not = concave_curves.why_ineligible(case.problem)
     plan = allocate(case.problem)
     assert plan.solver == next((name for name in ("exact", "fees") if takes(name, case.problem)), "highs")
     assert plan.net_benefit == pytest.approx(case.net_benefit, abs=1e-9 * max(1.0, plan.certificate.scale))

@@ -18,9 +18,9 @@ from reallot.backtest import hindsight as module
 from reallot.backtest.hindsight import Hindsight, hindsight
 from reallot.formulation.evaluate_arrays import gain_scale, worst_residual
 from reallot.problem.objective import turnover, value
-from reallot.solvers.interface.result import Unmet
+from reallot.solvers.interface.result import NoFeasibleSplit
 from reallot.solvers.multi_period import window_joins, windows
-from reallot.solvers.multi_period.arrays import bound, objective, steps
+from reallot.solvers.multi_period.arrays import bound, horizon_arrays, objective
 from reallot.solvers.numba.dispatch import available
 from tests.strategies import NAMES, budget, limits, protocols, starts, staying_allowed
 
@@ -124,9 +124,9 @@ def test_windows_are_worth_no_more_than_the_optimum_and_their_bound_no_less(
 def test_windows_that_grow_until_they_fit_prove_the_optimum(
     problem: AllocationProblem, length: int, compiled: bool
 ) -> None:
-    known = steps(problem)
+    known = horizon_arrays(problem)
     found = windows.plan(known, length, problem.periods, compiled=compiled and available())
-    assert not isinstance(found, Unmet) and found.answer.prices is not None
+    assert not isinstance(found, NoFeasibleSplit) and found.answer.prices is not None
     worth = objective(known, found.answer.schedule)
     assert found.open == 0
     assert bound(known, found.answer.prices) - worth <= 2e-9 * problem.periods * size_of(problem, worth)
@@ -136,7 +136,7 @@ def test_windows_that_grow_until_they_fit_prove_the_optimum(
 @budget(0.5)
 @given(small())
 def test_a_bound_without_limits_of_change_is_a_bound(problem: AllocationProblem) -> None:
-    known = steps(problem)
+    known = horizon_arrays(problem)
     prices = window_joins.unlimited_prices(known)
     best = allocate(problem, solver="highs").value.net
     assert bound(known, prices) >= best - EQUAL * size_of(problem, best)
@@ -144,7 +144,7 @@ def test_a_bound_without_limits_of_change_is_a_bound(problem: AllocationProblem)
 
 def test_without_limits_the_prices_without_limits_prove_the_optimum() -> None:
     problem = trace(300, 4, 0.5, limit=Limits())
-    known = steps(problem)
+    known = horizon_arrays(problem)
     assert bound(known, window_joins.unlimited_prices(known)) == pytest.approx(hindsight(problem).net, rel=1e-12)
 
 
@@ -205,9 +205,13 @@ def test_a_copied_alternative_changes_nothing_in_value(which: int, seed: int) ->
 
 @pytest.mark.parametrize("way", [pytest.param(True, marks=needs_numba, id="numba"), pytest.param(False, id="highs")])
 def test_windows_that_look_far_enough_ahead_are_exact(way: bool) -> None:
-    known = steps(trace(600, 4, 0.3))
+    known = horizon_arrays(trace(600, 4, 0.3))
     joined, whole = windows.plan(known, 120, 120, compiled=way), windows.plan(known, 600, 600, compiled=way)
-    assert not isinstance(joined, Unmet) and not isinstance(whole, Unmet) and joined.answer.prices is not None
+    assert (
+        not isinstance(joined, NoFeasibleSplit)
+        and not isinstance(whole, NoFeasibleSplit)
+        and joined.answer.prices is not None
+    )
     assert (joined.windows, joined.open, whole.windows) == (9, 0, 1)
     worth = objective(known, whole.answer.schedule)
     assert objective(known, joined.answer.schedule) == pytest.approx(worth, rel=1e-12)
@@ -219,9 +223,9 @@ def test_windows_that_look_too_short_ahead_say_so_and_longer_ones_are_exact() ->
     found, best = hindsight(problem, window=16), hindsight(problem)
     assert "seams open" in found.how and found.windows > 40
     assert found.net < best.net < found.bound
-    grown = windows.plan(steps(problem), 16, 400)
-    assert not isinstance(grown, Unmet) and grown.open == 0
-    assert objective(steps(problem), grown.answer.schedule) == pytest.approx(best.net, rel=1e-11)
+    grown = windows.plan(horizon_arrays(problem), 16, 400)
+    assert not isinstance(grown, NoFeasibleSplit) and grown.open == 0
+    assert objective(horizon_arrays(problem), grown.answer.schedule) == pytest.approx(best.net, rel=1e-11)
 
 
 @pytest.mark.parametrize("cost", [0.3, 20.0])

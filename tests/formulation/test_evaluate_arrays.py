@@ -11,7 +11,7 @@ from reallot import AllocationProblem, Limits, ProtocolSpec, certify, formulate
 from reallot.formulation import complete, complete_prices
 from reallot.formulation.evaluate_arrays import ByArrays, gain_scale, worst_residual
 from reallot.program import certificate as on_program
-from reallot.solvers.interface.result import Unmet
+from reallot.solvers.interface.result import NoFeasibleSplit
 from reallot.solvers.single_period import concave_curves
 from tests.strategies import LINEAR, problems
 
@@ -24,8 +24,8 @@ PART = st.floats(0.0, 3.0)
 def test_an_answer_has_the_same_certificate_either_way(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
     found = concave_curves.solve(problem)
-    assume(not isinstance(found, Unmet))
-    assert not isinstance(found, Unmet)
+    assume(not isinstance(found, NoFeasibleSplit))
+    assert not isinstance(found, NoFeasibleSplit)
     judge, program, schedule = ByArrays(problem), formulate(problem), found.shares[None, :]
     direct = judge.certify(judge.at(schedule), judge.bound_of_split(*found[1:]), 1e-9)
     prices = complete_prices(problem, program, schedule, *found[1:])
@@ -44,8 +44,8 @@ def test_a_bound_from_any_prices_is_above_every_split(kind: str, data: st.DataOb
     """Weak duality: wrong prices give a worse bound, never a false one."""
     problem = data.draw(problems(kind))
     found = concave_curves.solve(problem)
-    assume(not isinstance(found, Unmet))
-    assert not isinstance(found, Unmet)
+    assume(not isinstance(found, NoFeasibleSplit))
+    assert not isinstance(found, NoFeasibleSplit)
     judge = ByArrays(problem)
     best = judge.worth(judge.at(found.shares[None, :]))
     bound = judge.bound_of_split(data.draw(SOME), data.draw(PART), data.draw(PART))

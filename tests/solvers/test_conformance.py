@@ -15,12 +15,12 @@ GENERAL = ("highs", "scipy", "pulp")
 
 def takes(solver: str, problem: AllocationProblem) -> bool:
     """True where the backend does not decline the problem."""
-    declines = BACKENDS[solver].declines
-    return declines is None or declines(problem) is None
+    why_ineligible = BACKENDS[solver].why_ineligible
+    return why_ineligible is None or why_ineligible(problem) is None
 
 
 def test_no_backend_is_missing_here() -> None:
-    assert {name for name, backend in BACKENDS.items() if backend.declines is None} == set(GENERAL)
+    assert {name for name, backend in BACKENDS.items() if backend.why_ineligible is None} == set(GENERAL)
 
 
 @pytest.mark.parametrize("solver", GENERAL)

@@ -28,7 +28,7 @@ from reallot.problem.objective import value
 from reallot.program import LinearProgram, Status
 from reallot.program.certificate import gain_scale
 from reallot.solvers.backends import solve as solve_program
-from reallot.solvers.interface.result import PathAnswer, Unmet
+from reallot.solvers.interface.result import NoFeasibleSplit, SolverResult
 from reallot.solvers.single_period import concave_curves, fees
 from tests.strategies import budget, rates, shares, staying_allowed
 
@@ -89,12 +89,12 @@ def best_of_subsets(problem: AllocationProblem) -> float | None:
         for movers in combinations(names, count):
             held = (set(names) - set(movers)) | set(limits.held)
             found = concave_curves.solve(replace(free, limits=replace(limits, held=held, max_moves=None)))
-            if not isinstance(found, Unmet):
+            if not isinstance(found, NoFeasibleSplit):
                 worths.append(value(problem, found.shares[None, :]).net)
     return max(worths) if worths else None
 
 
-def check(problem: AllocationProblem, answer: PathAnswer) -> float:
+def check(problem: AllocationProblem, answer: SolverResult) -> float:
     """The objective of an answer that meets the program to 1e-9 and reaches its own bound to 1e-11 of scale."""
     program = formulate(problem)
     point = complete(problem, program, answer.schedule)
@@ -108,10 +108,10 @@ def check(problem: AllocationProblem, answer: PathAnswer) -> float:
 @budget(2.0)
 @given(problem=problems())
 def test_no_subset_of_movers_is_better(problem: AllocationProblem) -> None:
-    if fees.declines(problem) is not None:
+    if fees.why_ineligible(problem) is not None:
         return
     answer, best = fees.solve(problem, compiled=False), best_of_subsets(problem)
-    if isinstance(answer, Unmet):
+    if isinstance(answer, NoFeasibleSplit):
         assert best is None
         return
     assert best is not None
@@ -122,16 +122,16 @@ def test_no_subset_of_movers_is_better(problem: AllocationProblem) -> None:
 @budget(0.5)
 @given(problem=problems((1, 30)))
 def test_highs_gives_the_same_status_and_objective(problem: AllocationProblem) -> None:
-    if fees.declines(problem) is not None:
+    if fees.why_ineligible(problem) is not None:
         return
     program = formulate(problem)
     answer = fees.solve(problem, compiled=False)
     if (program.lower > program.upper).any():
-        assert isinstance(answer, Unmet)
+        assert isinstance(answer, NoFeasibleSplit)
         return
     solution = solve_program(program)
-    assert isinstance(answer, Unmet) == (solution.status is Status.INFEASIBLE)
-    if isinstance(answer, PathAnswer):
+    assert isinstance(answer, NoFeasibleSplit) == (solution.status is Status.INFEASIBLE)
+    if isinstance(answer, SolverResult):
         objective = program.objective(solution.values)
         near = 1e-9 * max(scale(program), abs(objective))
         assert check(problem, answer) == pytest.approx(objective, rel=0.0, abs=near)
@@ -141,12 +141,12 @@ def test_highs_gives_the_same_status_and_objective(problem: AllocationProblem) -
 @budget(0.5)
 @given(problem=problems(), most_branches=st.integers(0, 2))
 def test_highs_finishes_what_the_search_does_not(problem: AllocationProblem, most_branches: int) -> None:
-    if fees.declines(problem) is not None:
+    if fees.why_ineligible(problem) is not None:
         return
     answer = fees.solve(problem, most_branches=most_branches, compiled=False)
     whole = fees.solve(problem, compiled=False)
-    assert isinstance(answer, Unmet) == isinstance(whole, Unmet)
-    if isinstance(answer, PathAnswer) and isinstance(whole, PathAnswer):
+    assert isinstance(answer, NoFeasibleSplit) == isinstance(whole, NoFeasibleSplit)
+    if isinstance(answer, SolverResult) and isinstance(whole, SolverResult):
         assert answer.status is Status.OPTIMAL
         program = formulate(problem)
         objective = program.objective(complete(problem, program, answer.schedule))
@@ -171,7 +171,7 @@ def crowd(size: int, max_moves: int | None, seed: int = 0) -> AllocationProblem:
 def test_the_answer_says_who_finished() -> None:
     problem = crowd(40, 15)
     searched, handed = fees.solve(problem, compiled=False), fees.solve(problem, most_branches=1, compiled=False)
-    assert isinstance(searched, PathAnswer) and isinstance(handed, PathAnswer)
+    assert isinstance(searched, SolverResult) and isinstance(handed, SolverResult)
     assert searched.detail.startswith("search finished: ")
     assert handed.detail.startswith("search given up after ")
     assert handed.detail.endswith("1 branch searched; HiGHS finished from the best of them")
@@ -184,11 +184,11 @@ def test_the_answer_says_who_finished() -> None:
 @given(problem=problems((1, 30)))
 def test_compiled_the_path_gives_the_same_answer(problem: AllocationProblem) -> None:
     pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
-    if fees.declines(problem) is not None:
+    if fees.why_ineligible(problem) is not None:
         return
     plain, compiled = fees.solve(problem, compiled=False), fees.solve(problem, compiled=True)
     assert type(plain) is type(compiled)
-    if isinstance(plain, PathAnswer) and isinstance(compiled, PathAnswer):
+    if isinstance(plain, SolverResult) and isinstance(compiled, SolverResult):
         near = 1e-12 * max(scale(formulate(problem)), abs(plain.bound))
         assert check(problem, compiled) == pytest.approx(check(problem, plain), rel=0.0, abs=near)
         assert compiled.detail.endswith(", compiled")
@@ -201,7 +201,7 @@ def test_compiled_a_crowd_gives_the_same_answer(max_moves: int | None, seed: int
     pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
     problem = crowd(200, max_moves, seed)
     plain, compiled = fees.solve(problem, compiled=False), fees.solve(problem, compiled=True)
-    assert isinstance(plain, PathAnswer) and isinstance(compiled, PathAnswer)
+    assert isinstance(plain, SolverResult) and isinstance(compiled, SolverResult)
     assert compiled.schedule.tolist() == plain.schedule.tolist()
     assert compiled.detail.startswith("search finished: ") and compiled.detail.endswith(", compiled")
 
@@ -214,7 +214,7 @@ def test_a_search_that_takes_longer_than_loading_goes_on_compiled(monkeypatch: p
     monkeypatch.setattr(fees, "is_loaded", lambda _: False)
     monkeypatch.setattr(fees, "LOADING", 0.0)
     late = fees.solve(problem)
-    assert isinstance(plain, PathAnswer) and isinstance(late, PathAnswer)
+    assert isinstance(plain, SolverResult) and isinstance(late, SolverResult)
     assert late.schedule.tolist() == plain.schedule.tolist()
     assert late.detail == f"{plain.detail}, compiled"
 
@@ -227,7 +227,7 @@ def test_compiled_the_search_goes_on_from_a_plain_relaxation(monkeypatch: pytest
     problem = crowd(200, 10)
     monkeypatch.setattr(fees_compiled, "task", lambda problem: None)
     plain, compiled = fees.solve(problem, compiled=False), fees.solve(problem, compiled=True)
-    assert isinstance(plain, PathAnswer) and isinstance(compiled, PathAnswer)
+    assert isinstance(plain, SolverResult) and isinstance(compiled, SolverResult)
     assert compiled.schedule.tolist() == plain.schedule.tolist()
     assert compiled.detail == f"{plain.detail}, compiled"
 
@@ -235,7 +235,7 @@ def test_compiled_the_search_goes_on_from_a_plain_relaxation(monkeypatch: pytest
 def test_without_time_the_best_set_comes_with_its_bound() -> None:
     problem = crowd(40, 15)
     stopped, best = fees.solve(problem, time_limit_seconds=0.0, compiled=False), fees.solve(problem)
-    assert isinstance(stopped, PathAnswer) and isinstance(best, PathAnswer)
+    assert isinstance(stopped, SolverResult) and isinstance(best, SolverResult)
     assert stopped.status is Status.STOPPED
     assert stopped.detail.endswith("0 branches searched; no time left for HiGHS")
     assert value(problem, stopped.schedule).net <= best.bound <= stopped.bound
@@ -248,18 +248,18 @@ def test_the_search_stops_near_its_time_limit(compiled: bool) -> None:
         pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
         fees.solve(crowd(40, 15), compiled=True)  # loads it
     problem = crowd(2_000, 100)
-    problem.steps  # noqa: B018  laid out before the clock starts
+    problem.trade_segments  # noqa: B018  laid out before the clock starts
     started = perf_counter()
     answer = fees.solve(problem, time_limit_seconds=0.1, compiled=compiled, most_branches=10**9)
     assert perf_counter() - started < 1.0
-    assert isinstance(answer, PathAnswer)
+    assert isinstance(answer, SolverResult)
     assert check(problem, answer) <= answer.bound
 
 
 @pytest.mark.parametrize("max_moves", [None, 50])
 def test_a_crowd_of_200_is_finished_by_the_search(max_moves: int | None) -> None:
     answer = fees.solve(crowd(200, max_moves), compiled=False)
-    assert isinstance(answer, PathAnswer) and answer.detail.startswith("search finished: ")
+    assert isinstance(answer, SolverResult) and answer.detail.startswith("search finished: ")
 
 
 def test_equal_protocols_are_not_told_apart_one_by_one() -> None:
@@ -268,7 +268,7 @@ def test_equal_protocols_are_not_told_apart_one_by_one() -> None:
     specs += [ProtocolSpec(f"giver{i}", 1.0, move_fee=0.01, min_share=0.18) for i in range(4)]
     current = {spec.name: 0.25 if spec.name.startswith("giver") else 0.0 for spec in specs}
     answer = fees.solve(AllocationProblem(specs, current), compiled=False)
-    assert isinstance(answer, PathAnswer)
+    assert isinstance(answer, SolverResult)
     assert answer.bound == pytest.approx(1.0 + 0.28 - 28 * 0.001 - 4 * 0.01)
     assert answer.detail.startswith("search finished: ")
 
@@ -285,7 +285,7 @@ def test_of_protocols_alike_the_first_by_name_move(max_moves: int | None, compil
     current = {**dict.fromkeys(names, 0.0), "giver": 1.0}
     problem = AllocationProblem(specs, current, limits=Limits(max_moves=max_moves))
     answer = fees.solve(problem, compiled=compiled)
-    assert isinstance(answer, PathAnswer)
+    assert isinstance(answer, SolverResult)
     moved = {name for name, share in zip(names, answer.schedule[0].tolist(), strict=False) if share > 0.0}
     assert moved == ({"a", "b", "c"} if max_moves is None else {"a", "b"})
 
@@ -301,13 +301,13 @@ def test_a_forced_move_counts_and_pays_and_is_free_from_then_on() -> None:
     current = {"relay": 0.2, "compute": 0.2, "storage": 0.6}
     problem = AllocationProblem(specs, current, limits=Limits(max_moves=2))
     answer = fees.solve(problem)
-    assert isinstance(answer, PathAnswer)
+    assert isinstance(answer, SolverResult)
     assert answer.schedule[0] == pytest.approx([0.2, 0.7, 0.1])
     assert answer.bound == pytest.approx(0.4 + 1.33 + 0.1 - 0.2)
     one = fees.solve(replace(problem, limits=Limits(max_moves=1)))
-    assert isinstance(one, Unmet)
+    assert isinstance(one, NoFeasibleSplit)
     none = fees.solve(replace(problem, limits=Limits(max_moves=0)))
-    assert none == Unmet("bounds force 1 moves, more than max_moves 0")
+    assert none == NoFeasibleSplit("bounds force 1 moves, more than max_moves 0")
 
 
 def test_a_set_that_leaves_capacity_idle_has_the_price_nothing() -> None:
@@ -315,7 +315,7 @@ def test_a_set_that_leaves_capacity_idle_has_the_price_nothing() -> None:
     specs = [ProtocolSpec("relay", 0.4, move_cost=0.1, move_fee=0.2), ProtocolSpec("compute", 0.4, move_fee=0.2)]
     problem = AllocationProblem(specs, {"relay": 1 / 3, "compute": 0.0}, allow_idle=True, horizon_hours=24)
     answer = fees.solve(problem, compiled=False)
-    assert isinstance(answer, PathAnswer)
+    assert isinstance(answer, SolverResult)
     assert answer.bound == pytest.approx(9.4)
 
 
@@ -323,7 +323,7 @@ def test_what_the_path_does_not_take_it_declines_in_words() -> None:
     relay, compute = ProtocolSpec("relay", 2.0, move_fee=0.1), ProtocolSpec("compute", 1.0, max_share=1.0)
     current = {"relay": 0.5, "compute": 0.5}
     problem = AllocationProblem([relay, compute], current)
-    assert fees.declines(problem) is None
+    assert fees.why_ineligible(problem) is None
     bent = EarningsCurve.through([(0, 0), (0.5, 1)])
     for other, word in (
         (replace(problem, protocols=[replace(relay, move_fee=0.0), compute]), "no fee"),
@@ -335,6 +335,6 @@ def test_what_the_path_does_not_take_it_declines_in_words() -> None:
         (replace(problem, protocols=[relay, replace(compute, step=0.25)]), "units"),
         (replace(problem, risk=RateUncertainty(0.1, 1.0)), "uncertainty"),
     ):
-        assert word in (fees.declines(other) or "")
+        assert word in (fees.why_ineligible(other) or "")
         with pytest.raises(InvalidInput, match="the fee path declines"):
             fees.solve(other)

@@ -26,7 +26,7 @@ from reallot import (
     solve,
 )
 from reallot.formulation import complete
-from reallot.solvers.interface.result import PathAnswer, Unmet
+from reallot.solvers.interface.result import NoFeasibleSplit, SolverResult
 from reallot.solvers.multi_period import column_generation as horizon
 from tests.strategies import budget, limits, protocols, starts, staying_allowed
 
@@ -59,7 +59,7 @@ def horizons(draw: st.DrawFn) -> AllocationProblem:
     return staying_allowed(problem) if draw(st.booleans()) else problem
 
 
-def certificate(problem: AllocationProblem, answer: PathAnswer) -> Certificate:
+def certificate(problem: AllocationProblem, answer: SolverResult) -> Certificate:
     """Of the answer, over the whole program, from its own prices."""
     program, prices = formulate(problem), answer.prices
     assert prices is not None
@@ -72,11 +72,11 @@ def agrees_with_highs(problem: AllocationProblem, compiled: bool) -> None:
     """Status and objective of HiGHS on the whole program; feasible; a gap that closes."""
     program, answer = formulate(problem), horizon.solve(problem, compiled=compiled)
     if (program.lower > program.upper).any():
-        assert isinstance(answer, Unmet)
+        assert isinstance(answer, NoFeasibleSplit)
         return
     expected = solve(program)
-    assert isinstance(answer, Unmet) == (expected.status is Status.INFEASIBLE), expected.detail
-    if isinstance(answer, Unmet):
+    assert isinstance(answer, NoFeasibleSplit) == (expected.status is Status.INFEASIBLE), expected.detail
+    if isinstance(answer, NoFeasibleSplit):
         return
     proof = certificate(problem, answer)
     assert abs(proof.objective - program.objective(expected.values)) <= 1e-9 * proof.scale
@@ -98,8 +98,8 @@ def test_compiled_it_agrees_with_highs_on_the_whole_program(problem: AllocationP
     from reallot.solvers.multi_period import network
 
     agrees_with_highs(problem, compiled=True)
-    answer, whole = horizon.solve(problem, compiled=True), horizon.steps(problem)
-    if isinstance(answer, PathAnswer) and network.declines(whole) is None:
+    answer, whole = horizon.solve(problem, compiled=True), horizon.horizon_arrays(problem)
+    if isinstance(answer, SolverResult) and network.why_ineligible(whole) is None:
         # nothing had to be handed over for want of a proof
         assert "network simplex inside (Numba), " in answer.detail
 
@@ -123,8 +123,8 @@ def test_what_the_first_guess_leaves_out_joins_when_the_prices_ask_for_it(compil
     problem = crowded()
     # in the first period the five sell 0.5, and five buy it; the guess has room for two of them
     answer = horizon.solve(problem, compiled=compiled)
-    assert isinstance(answer, PathAnswer)
-    first = horizon.first_active(horizon.steps(problem))
+    assert isinstance(answer, SolverResult)
+    first = horizon.first_active(horizon.horizon_arrays(problem))
     joined = answer.schedule.max(axis=0)[~first] > 0.0
     assert joined.any() and "1 round" not in answer.detail
     assert certificate(problem, answer).gap <= 1e-12
@@ -139,7 +139,7 @@ def test_without_the_proof_the_first_guess_would_be_taken_for_the_optimum(
     monkeypatch.setattr(horizon, "best_purchase", lambda whole, values, prices: np.zeros(whole.shape[1]))
     monkeypatch.setattr(horizon, "proves", lambda steps, schedule, prices: True)
     wrong = horizon.solve(problem, compiled=compiled)
-    assert isinstance(right, PathAnswer) and isinstance(wrong, PathAnswer)
+    assert isinstance(right, SolverResult) and isinstance(wrong, SolverResult)
     proof = certificate(problem, wrong)
     assert proof.objective < certificate(problem, right).objective - 0.1
     assert proof.is_feasible and proof.gap > 0.01
@@ -151,7 +151,7 @@ def test_an_answer_that_does_not_prove_itself_is_found_again_with_every_protocol
     problem = crowded()
     monkeypatch.setattr(horizon, "proves", lambda steps, schedule, prices: False)
     answer = horizon.solve(problem, compiled=False)
-    assert isinstance(answer, PathAnswer) and answer.detail.startswith("14 of 14 protocols active")
+    assert isinstance(answer, SolverResult) and answer.detail.startswith("14 of 14 protocols active")
 
 
 def test_a_start_below_capacity_that_the_active_alone_cannot_fill_asks_everybody() -> None:
@@ -160,7 +160,7 @@ def test_a_start_below_capacity_that_the_active_alone_cannot_fill_asks_everybody
     limits = Limits(max_change=0.05)
     problem = AllocationProblem(specs, dict.fromkeys(names, 0.0), periods=2, limits=limits)
     answer = horizon.solve(problem, compiled=False)
-    assert isinstance(answer, PathAnswer) and "as fewer cannot take the capacity" in answer.detail
+    assert isinstance(answer, SolverResult) and "as fewer cannot take the capacity" in answer.detail
     assert answer.schedule[0] == pytest.approx(np.full(20, 0.05))
     agrees_with_highs(problem, compiled=False)
 
@@ -176,7 +176,7 @@ def test_nothing_moves_where_moving_gains_nothing(compiled: bool) -> None:
     names = [f"p{i:02d}" for i in range(12)]
     current = {name: 0.25 if i % 3 == 0 else 0.0 for i, name in enumerate(names)}
     answer = horizon.solve(AllocationProblem(dict.fromkeys(names, 1.0), current, periods=4), compiled=compiled)
-    assert isinstance(answer, PathAnswer)
+    assert isinstance(answer, SolverResult)
     worth = certificate(AllocationProblem(dict.fromkeys(names, 1.0), current, periods=4), answer)
     assert worth.objective == pytest.approx(1.0) and worth.gap <= 1e-12
 
@@ -192,7 +192,7 @@ def test_a_start_that_may_not_stay_is_handed_from_the_network_to_highs(reason: s
     pytest.importorskip("numba", reason="compiled paths need Numba (extra `fast`)")
     problem = replace(SEVERAL, **WHY_NOT[reason])
     answer = horizon.solve(problem, compiled=True)
-    assert isinstance(answer, PathAnswer) and f"HiGHS inside as {reason}" in answer.detail
+    assert isinstance(answer, SolverResult) and f"HiGHS inside as {reason}" in answer.detail
     agrees_with_highs(problem, compiled=True)
 
 
@@ -201,17 +201,17 @@ def test_a_network_answer_without_proof_is_handed_to_highs(monkeypatch: pytest.M
     from reallot.solvers.multi_period import network
 
     right = horizon.solve(crowded(), compiled=True)
-    assert isinstance(right, PathAnswer) and "network simplex inside" in right.detail
+    assert isinstance(right, SolverResult) and "network simplex inside" in right.detail
     monkeypatch.setattr(network, "PIVOTS_PER_ARC", 0)
     answer = horizon.solve(crowded(), compiled=True)
-    assert isinstance(answer, PathAnswer) and "HiGHS inside as the network simplex did not end" in answer.detail
+    assert isinstance(answer, SolverResult) and "HiGHS inside as the network simplex did not end" in answer.detail
     assert certificate(crowded(), answer).gap <= 1e-12
 
 
 def test_floors_above_ceilings_and_full_holds_are_unmet() -> None:
     floor = ProtocolSpec("a", 1.0, min_share=0.0, max_share=0.5, decrease_floor=0.75)
-    assert isinstance(horizon.solve(replace(SEVERAL, protocols=[floor, ProtocolSpec("b", 1.0)])), Unmet)
-    assert isinstance(horizon.solve(replace(SEVERAL, capacity=0.5, limits=Limits(held=("a", "b")))), Unmet)
+    assert isinstance(horizon.solve(replace(SEVERAL, protocols=[floor, ProtocolSpec("b", 1.0)])), NoFeasibleSplit)
+    assert isinstance(horizon.solve(replace(SEVERAL, capacity=0.5, limits=Limits(held=("a", "b")))), NoFeasibleSplit)
 
 
 TWO = {"a": 1.0, "b": 0.0}
@@ -236,13 +236,13 @@ TWO = {"a": 1.0, "b": 0.0}
     ],
 )  # fmt: skip
 def test_what_it_declines_it_declines_in_words(problem: AllocationProblem, words: str) -> None:
-    reason = horizon.declines(problem)
+    reason = horizon.why_ineligible(problem)
     assert reason is not None and words in reason
     with pytest.raises(InvalidInput, match="the horizon path declines"):
         horizon.solve(problem)
 
 
 def test_it_takes_several_periods_with_every_linear_rule_of_change() -> None:
-    assert horizon.declines(SEVERAL) is None
+    assert horizon.why_ineligible(SEVERAL) is None
     given = Limits(max_change=0.5, max_turnover=0.25, held={"a": 1})
-    assert horizon.declines(replace(SEVERAL, allow_idle=True, reserve=0.1, limits=given)) is None
+    assert horizon.why_ineligible(replace(SEVERAL, allow_idle=True, reserve=0.1, limits=given)) is None

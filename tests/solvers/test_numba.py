@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, BatchStatus, InvalidInput, Limits, ProtocolSpec, allocate, allocate_many
-from reallot.solvers.interface.result import Unmet
+from reallot.solvers.interface.result import NoFeasibleSplit
 from reallot.solvers.kernels.split import Split, split
 from reallot.solvers.numba import dispatch
 from reallot.solvers.single_period import batch, concave_curves
@@ -88,7 +88,7 @@ def check(question: Question, found: Split) -> None:
 @given(question=questions())
 def test_a_compiled_split_is_the_one_of_numpy(question: Question) -> None:
     ours, theirs = dispatch.split(**question), split(**question)
-    if isinstance(theirs, Unmet):
+    if isinstance(theirs, NoFeasibleSplit):
         assert ours == theirs
         return
     assert isinstance(ours, Split)
@@ -100,7 +100,7 @@ def test_a_compiled_split_is_the_one_of_numpy(question: Question) -> None:
 @given(question=questions(), step=st.sampled_from([1e-6, 1e-3, 0.25]))
 def test_the_price_of_capacity_lies_between_its_slopes(question: Question, step: float) -> None:
     found = dispatch.split(**question)
-    if isinstance(found, Unmet):
+    if isinstance(found, NoFeasibleSplit):
         return
     scale = max(np.abs(question["buy"]).max(), np.abs(question["sell"]).max()) * max(1.0, question["capacity"])
     here = worth(question, found.shares)
@@ -143,7 +143,7 @@ KINDS = ["random", "all equal", "two rates", "sorted", "one giant", "from nothin
 def test_very_many_protocols_are_split_as_exactly(kind: str, limits: dict[str, Any]) -> None:
     question = many_protocols(120_000, kind) | limits
     ours, theirs = dispatch.split(**question), split(**question)
-    if isinstance(theirs, Unmet):
+    if isinstance(theirs, NoFeasibleSplit):
         assert ours == theirs
         return
     assert isinstance(ours, Split)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reallot import AllocationProblem, Limits, ProtocolSpec
 from reallot.formulation.evaluate_arrays import ByArrays
-from reallot.solvers.interface.result import Unmet
+from reallot.solvers.interface.result import NoFeasibleSplit
 from reallot.solvers.kernels import split as module
 from reallot.solvers.kernels.split import Split, split
 from reallot.solvers.single_period import concave_curves
@@ -31,7 +31,7 @@ class Asked:
     max_bought: float
     max_sold: float
 
-    def answer(self, way: str) -> Split | Unmet:
+    def answer(self, way: str) -> Split | NoFeasibleSplit:
         """The answer by sorting everything or by sampling first."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "MANY", WAYS[way])
@@ -71,8 +71,8 @@ def asked(draw: st.DrawFn) -> Asked:
 @given(asked())
 def test_sorting_and_sampling_give_the_same(question: Asked) -> None:
     answers = {way: question.answer(way) for way in WAYS}
-    assert len({isinstance(answer, Unmet) for answer in answers.values()}) == 1
-    split_answers = [answer for answer in answers.values() if not isinstance(answer, Unmet)]
+    assert len({isinstance(answer, NoFeasibleSplit) for answer in answers.values()}) == 1
+    split_answers = [answer for answer in answers.values() if not isinstance(answer, NoFeasibleSplit)]
     for answer in split_answers[1:]:
         assert answer.shares == pytest.approx(split_answers[0].shares, abs=1e-12)
         assert question.worth(answer.shares) == pytest.approx(question.worth(split_answers[0].shares), abs=1e-12)
@@ -81,7 +81,7 @@ def test_sorting_and_sampling_give_the_same(question: Asked) -> None:
 @given(asked())
 def test_an_answer_keeps_every_limit_and_its_prices_prove_it(question: Asked) -> None:
     answer = question.answer("sorting")
-    if isinstance(answer, Unmet):
+    if isinstance(answer, NoFeasibleSplit):
         return
     buy, sell, current, low, high = question.arrays
     shares, middle = answer.shares, np.minimum(np.maximum(current, low), np.maximum(low, high))
@@ -108,8 +108,8 @@ def test_an_answer_keeps_every_limit_and_its_prices_prove_it(question: Asked) ->
 def test_the_matching_behind_all_slopes_has_the_same_answer(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
     found, matched = concave_curves.solve(problem), concave_curves.match(problem)
-    assert isinstance(found, Unmet) == isinstance(matched, Unmet)
-    if not isinstance(found, Unmet) and not isinstance(matched, Unmet):
+    assert isinstance(found, NoFeasibleSplit) == isinstance(matched, NoFeasibleSplit)
+    if not isinstance(found, NoFeasibleSplit) and not isinstance(matched, NoFeasibleSplit):
         judge = ByArrays(problem)
         worths = [judge.worth(judge.at(shares[None, :])) for shares in (found.shares, matched.shares)]
         assert worths[0] == pytest.approx(worths[1], abs=1e-12 * max(judge.scale, abs(worths[0])))
@@ -119,7 +119,7 @@ def test_the_matching_behind_all_slopes_has_the_same_answer(kind: str, data: st.
 def test_with_everything_tied_nothing_moves_and_the_sum_is_exact(size: int) -> None:
     same, current = np.full(size, 0.7), np.random.default_rng(size).dirichlet(np.ones(size))
     answer = split(same, same, current, 0.0 * current, 2.0 * current, 1.0)
-    assert not isinstance(answer, Unmet)
+    assert not isinstance(answer, NoFeasibleSplit)
     assert np.abs(answer.shares - current).max() <= 1e-12
     assert answer.shares.sum() == pytest.approx(1.0, abs=1e-12)
 
@@ -129,7 +129,7 @@ def test_what_ties_is_bought_by_rank() -> None:
     top = np.array([0.5, 0.5, 1.0])
     for rank, shares in (([0, 1, 2], [0.5, 0.2, 0.3]), ([1, 0, 2], [0.2, 0.5, 0.3])):
         answer = split(rates, rates, current, np.array([0.0, 0.0, 0.3]), top, 1.0, rank=lambda r=rank: np.array(r))
-        assert not isinstance(answer, Unmet)
+        assert not isinstance(answer, NoFeasibleSplit)
         assert answer.shares.tolist() == pytest.approx(shares)
 
 
@@ -140,7 +140,7 @@ def test_names_break_ties_whatever_the_number_of_protocols() -> None:
         specs = [ProtocolSpec(name, 0.0 if name == names[0] else 1.0, max_share=1.0) for name in names]
         problem = AllocationProblem(specs, current, limits=Limits(max_change={names[0]: 0.5}))
         found = concave_curves.solve(problem)
-        assert not isinstance(found, Unmet)
+        assert not isinstance(found, NoFeasibleSplit)
         first = min(name for name in names if name != names[0])
         assert found.shares[names.index(first)] == pytest.approx(0.5)
 
@@ -152,7 +152,7 @@ def test_a_sample_that_misleads_costs_time_only() -> None:
     current, top = np.zeros(size), np.full(size, 1e-9)
     current[123], top[123], top[7] = 1.0, 1.0, 0.6
     answer = split(rates, rates, current, 0.0 * current, top, 1.0)
-    assert not isinstance(answer, Unmet)
+    assert not isinstance(answer, NoFeasibleSplit)
     best = 1e-9 * rates[np.arange(size) > 123].sum()
     left = 1.0 - 1e-9 * (size - 124)
     assert rates @ answer.shares == pytest.approx(best + left * rates[123], abs=1e-12)

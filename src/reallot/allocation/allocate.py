@@ -15,7 +15,7 @@ from ..problem.arrays import FloatArray
 from ..problem.effective import moves_at_cut_costs
 from ..program import Certificate, LinearProgram, Status, certify
 from ..solvers.backends import Backend, choose, runner
-from ..solvers.interface.result import Unmet
+from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.single_period import concave_curves
 from ..text.numbers import usd
 from .program_answer import EQUAL, Solve, answer_of, infeasible
@@ -59,8 +59,8 @@ def allocate(
 def by_matching(problem: AllocationProblem, backend: Backend, reason: str) -> Allocation:
     """By marginal gains, proved from the arrays: no program is made. Raises Infeasible or SolverFailed."""
     started = perf_counter()
-    found = concave_curves.matched(problem) if problem.steps.bent else concave_curves.solve(problem)
-    if isinstance(found, Unmet):
+    found = concave_curves.matched(problem) if problem.trade_segments.bent else concave_curves.solve(problem)
+    if isinstance(found, NoFeasibleSplit):
         raise infeasible(problem, formulate(problem))
     split = found.split() if isinstance(found, concave_curves.Matching) else found
     if moves_at_cut_costs(problem.arrays, split.shares[None, :]):
@@ -84,7 +84,7 @@ def by_path(
     assert backend.path is not None
     started = perf_counter()
     found = backend.path(problem, time_limit_seconds)
-    if isinstance(found, Unmet):
+    if isinstance(found, NoFeasibleSplit):
         raise infeasible(problem, formulate(problem))
     if moves_at_cut_costs(problem.arrays, found.schedule):
         return by_path(problem.at_full_costs(), backend, reason, time_limit_seconds)

@@ -9,7 +9,7 @@ from ..problem import CVaR
 from ..problem.arrays import FloatArray, IntArray
 from ..program import LinearProgram
 from ..program.blocks import Columns
-from ..solvers.interface.result import Unmet
+from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.single_period import concave_curves
 from .result import Allocation
 
@@ -52,9 +52,9 @@ def charges(plan: Allocation) -> dict[str, FloatArray]:
 def _prices(plan: Allocation, program: LinearProgram, point: FloatArray) -> tuple[LinearProgram, FloatArray]:
     """The program whose rows are priced, and one set of row prices that supports the plan."""
     problem = plan.problem
-    if concave_curves.declines(problem) is None:
+    if concave_curves.why_ineligible(problem) is None:
         found = concave_curves.solve(problem)
-        if not isinstance(found, Unmet):
+        if not isinstance(found, NoFeasibleSplit):
             return program, complete_prices(problem, program, plan.schedule, *found[1:])
     from ..solvers.programs.highs import HighsModel
 

@@ -11,7 +11,7 @@ from ..errors import Infeasible
 from ..problem import AllocationProblem, ProtocolSpec
 from ..problem.arrays import FloatArray
 from ..problem.objective import value
-from ..solvers.interface.result import Unmet
+from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.single_period.concave_curves import Matching, match
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def frontier(problem: AllocationProblem) -> pd.DataFrame:
 
     free = _with_idle(replace(problem, limits=replace(problem.limits, max_turnover=None)))
     matching = match(free)
-    if isinstance(matching, Unmet):
+    if isinstance(matching, NoFeasibleSplit):
         from .infeasibility import find_conflict
 
         conflict = find_conflict(free)

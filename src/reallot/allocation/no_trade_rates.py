@@ -62,7 +62,7 @@ def thresholds(plan: Allocation, *, search: bool | None = None) -> tuple[Thresho
     problem = plan.problem
     stayed = np.flatnonzero(plan.schedule[0] == problem.arrays.current)
     right, left = marginals(problem.arrays, plan.schedule[0])
-    found = slopes(problem) if concave_curves.declines(problem) is None else None
+    found = slopes(problem) if concave_curves.why_ineligible(problem) is None else None
     if search is None:
         search = stayed.size * plan.schedule.size <= MOST_SEARCHED
     result = []

@@ -19,7 +19,7 @@ from .shadow_prices import Price, prices
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..solvers.interface.result import Unmet
+    from ..solvers.interface.result import NoFeasibleSplit
     from ..solvers.single_period.concave_curves import Matching
 
 
@@ -118,7 +118,7 @@ class Allocation:
         return moved(self.problem, self.schedule)
 
     @cached_property
-    def matching(self) -> Matching | Unmet:
+    def matching(self) -> Matching | NoFeasibleSplit:
         """What the exact path bought and sold, with the slopes around it; only where that path does not decline."""
         from ..solvers.single_period.concave_curves import match
 

@@ -15,7 +15,7 @@ from ..program import LinearProgram
 from ..solvers.single_period.sensitivity import ExactSlopes, slopes
 
 if TYPE_CHECKING:
-    from ..solvers.interface.result import Unmet
+    from ..solvers.interface.result import NoFeasibleSplit
     from ..solvers.programs.tangent_program import Tangent
     from ..solvers.single_period.concave_curves import Matching
 
@@ -40,7 +40,7 @@ def prices(
     schedule: FloatArray,
     *,
     program: Callable[[], LinearProgram],
-    matching: Callable[[], Matching | Unmet] | None,
+    matching: Callable[[], Matching | NoFeasibleSplit] | None,
     tolerance: float,
 ) -> dict[str, Price]:
     """Price of every shared limit, and of each protocol's own limit that binds (USD/h per unit), at an optimum.

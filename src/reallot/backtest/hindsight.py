@@ -17,9 +17,9 @@ from ..problem.arrays import FloatArray
 from ..problem.objective import turnover, value
 from ..problem.validation import number
 from ..problem.validation import whole as whole_number
-from ..solvers.interface.result import Unmet
-from ..solvers.multi_period import declines
-from ..solvers.multi_period.arrays import Steps, bound, steps
+from ..solvers.interface.result import NoFeasibleSplit
+from ..solvers.multi_period import why_ineligible
+from ..solvers.multi_period.arrays import HorizonArrays, bound, horizon_arrays
 from ..solvers.multi_period.windows import Joined, plan
 from ..solvers.numba.dispatch import available
 
@@ -107,10 +107,10 @@ def hindsight(
     begun = perf_counter()
     length = None if window is None else whole_number(window, "window (periods)", 2)
     limit = None if time_limit_seconds is None else number(time_limit_seconds, "time_limit_seconds", 0.0)
-    why_not = declines(_without_fees(problem))
+    why_not = why_ineligible(_without_fees(problem))
     if why_not is not None or (problem.arrays.has_fee and _cells(problem) <= SMALL // 10):
         return _by_allocate(problem, why_not, limit, begun)
-    known = steps(problem)
+    known = horizon_arrays(problem)
     if not problem.arrays.has_fee:
         found = _planned(problem, known, length, limit, begun)
         return _result(
@@ -135,7 +135,7 @@ def _without_fees(problem: AllocationProblem) -> AllocationProblem:
     return replace(problem, protocols=[replace(spec, move_fee=0.0) for spec in problem.specs])
 
 
-def _fees_spread(problem: AllocationProblem, known: Steps, times: float) -> Steps:
+def _fees_spread(problem: AllocationProblem, known: HorizonArrays, times: float) -> HorizonArrays:
     """Costs with each fee as a cost per unit, spread over the largest change that the protocol could make.
 
     A change of at most `most` pays fee / most for each unit, never more than the fee.
@@ -149,7 +149,9 @@ def _fees_spread(problem: AllocationProblem, known: Steps, times: float) -> Step
     return replace(known, take=known.take + each, give=known.give + each)
 
 
-def _planned(problem: AllocationProblem, known: Steps, length: int | None, limit: float | None, begun: float) -> Joined:
+def _planned(
+    problem: AllocationProblem, known: HorizonArrays, length: int | None, limit: float | None, begun: float
+) -> Joined:
     """The plan in as many windows as it takes; raises Infeasible where there is none."""
     periods, size = known.shape
     if length is not None:
@@ -160,14 +162,14 @@ def _planned(problem: AllocationProblem, known: Steps, length: int | None, limit
         length = min(periods, max(SHORTEST, WINDOW // size))
         longest = min(periods, max(length, (LONGEST if available() else LONGEST_HIGHS) // size))
     found = plan(known, length, longest, late=lambda: limit is not None and perf_counter() - begun >= limit)
-    if not isinstance(found, Unmet):
+    if not isinstance(found, NoFeasibleSplit):
         return found
     if _cells(problem) <= SMALL:
         raise infeasible(problem, formulate(problem))
     raise Infeasible(f"{found.reason}; ask allocate() for the first periods alone, it names the rules in conflict")
 
 
-def _bound(known: Steps, found: Joined) -> float:
+def _bound(known: HorizonArrays, found: Joined) -> float:
     assert found.answer.prices is not None
     return bound(known, found.answer.prices)
 

@@ -75,7 +75,7 @@ class ByArrays:
         Any `capacity` price (>= 0 with idle capacity) and any `bought`, `sold` >= 0 give a true bound: at these prices
         every protocol on its own would stand where its slopes cross them. O(protocols), and no solver in it.
         """
-        problem, data, step = self.problem, self.problem.arrays, self.problem.steps
+        problem, data, step = self.problem, self.problem.arrays, self.problem.trade_segments
         capacity = max(capacity, 0.0) if problem.allow_idle else capacity
         bought, sold = (max(bought, 0.0), max(sold, 0.0)) if data.max_turnover is not None else (0.0, 0.0)
         up = (step.buy - (capacity + bought)) * np.maximum(step.more, 0.0)

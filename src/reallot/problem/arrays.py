@@ -13,7 +13,7 @@ from .curve import EarningsCurve
 from .limits import Limits
 from .protocol import ProtocolSpec
 from .risk import Scenarios
-from .segments import BoolArray, Curved, FloatArray, IntArray, Pieces, pieces
+from .segments import BoolArray, Curved, CurveSegments, FloatArray, IntArray, pieces
 
 RATE = 9
 """Row of `AllocationProblem.numbers` that has the rates."""
@@ -81,7 +81,7 @@ class ProblemArrays:
     current: FloatArray
     names: tuple[str, ...]
     rate: FloatArray
-    pieces: Pieces | None
+    pieces: CurveSegments | None
     lower: FloatArray
     upper: FloatArray
     reach: FloatArray
@@ -242,7 +242,7 @@ def _max_change(problem: Statement) -> FloatArray:
     return np.full(shape, float(limit))  # type: ignore[arg-type]
 
 
-def _earnings(problem: Statement, rate: FloatArray, reach: FloatArray) -> tuple[FloatArray, Pieces | None]:
+def _earnings(problem: Statement, rate: FloatArray, reach: FloatArray) -> tuple[FloatArray, CurveSegments | None]:
     """Expected flat rates (periods, protocols), and the pieces of the protocols with curves.
 
     `rate` has the rate of each protocol with one flat curve for all periods, NaN for the others.

@@ -17,7 +17,7 @@ from .limits import Limits
 from .protocol import NUMBERS, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
 from .segments import FloatArray
-from .trade_segments import Steps, steps
+from .trade_segments import TradeSegments, trade_segments
 from .validation import by_name, known_names, number, numbers, several, whole
 
 SPECIAL = NUMBERS - 1
@@ -210,9 +210,9 @@ class AllocationProblem:
         return result
 
     @cached_property
-    def steps(self) -> Steps:
+    def trade_segments(self) -> TradeSegments:
         """One period as pieces to buy and to sell, USD over the horizon per unit of share; for problems of one."""
-        return steps(self.arrays)
+        return trade_segments(self.arrays)
 
     def __getitem__(self, name: str) -> ProtocolSpec:
         for spec in self.specs:

@@ -69,7 +69,7 @@ class Curved:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class CurveSegments:
     """The pieces of all curves, those of one protocol side by side; C curves, P pieces.
 
     index     (C,) position of each curve's protocol
@@ -150,7 +150,7 @@ class Pieces:
 
 def pieces(
     index: Sequence[int], curves: Sequence[tuple[EarningsCurve, ...]], factor: FloatArray, reach: FloatArray
-) -> Pieces:
+) -> CurveSegments:
     """The table of `curves`, each one curve for all periods or one a period, cut at breakpoints up to `reach`.
 
     A breakpoint at `reach` itself counts: what comes after it is what one more unit of capacity or share would earn.
@@ -174,7 +174,7 @@ def pieces(
     ends[last] = np.maximum(reach[curve[last]], starts[last]) + 1.0
     places = np.asarray(index, dtype=np.intp)
     base = np.array([[each[t % len(each)].earnings[0] for each in curves] for t in range(periods)])
-    return Pieces(
+    return CurveSegments(
         index=places,
         first=first,
         owner=places[curve],

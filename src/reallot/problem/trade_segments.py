@@ -10,7 +10,7 @@ from .arrays import FloatArray, IntArray, ProblemArrays
 
 
 @dataclass(frozen=True)
-class Steps:
+class TradeSegments:
     """The box of each protocol and the pieces in it, USD over the horizon per unit of share.
 
     low, high   (protocols,) what bounds, holds and max change leave; low > high where they leave nothing
@@ -32,7 +32,7 @@ class Steps:
     bent: bool
 
 
-def steps(data: ProblemArrays) -> Steps:
+def trade_segments(data: ProblemArrays) -> TradeSegments:
     """The steps of a problem of one period; widths may be negative, where a piece lies outside the box."""
     current, limit = data.current, data.max_change[0]
     low, high = np.maximum(data.lower[0], current - limit), np.minimum(data.upper[0], current + limit)
@@ -49,7 +49,7 @@ def steps(data: ProblemArrays) -> Steps:
         below = np.minimum(bent.ends, middle[bent.owner]) - np.maximum(bent.starts, low[bent.owner])
         more, keep = np.concatenate([more[flat], above]), np.concatenate([keep[flat], below])
     cost_out = data.cost_out if data.pieces is None else data.cost_out[owner]
-    return Steps(
+    return TradeSegments(
         low=low,
         middle=middle,
         high=high,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from ..errors import InvalidInput, near_miss
 from ..problem import AllocationProblem
 from ..program import LinearProgram, Solution
-from .interface.result import PathAnswer, Unmet
+from .interface.result import NoFeasibleSplit, SolverResult
 from .single_period import concave_curves
 
-Declines = Callable[[AllocationProblem], str | None]
-Path = Callable[[AllocationProblem, float | None], PathAnswer | Unmet]
+WhyIneligible = Callable[[AllocationProblem], str | None]
+Path = Callable[[AllocationProblem, float | None], SolverResult | NoFeasibleSplit]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class Backend:
 
     tolerance   what its residuals, and its gap as part of the money at stake, stay below
     keeps_ties  True where it can promise the tie-break: stay, then name order
-    why         why it is chosen where it does not decline
-    declines    why it cannot answer a problem, in words; None where it takes every problem
+    why         why it is chosen where it is eligible
+    why_ineligible
+                why it cannot answer a problem, in words; None where it takes every problem
     path        for an exact path of our own that answers problems: from a problem and a time limit to its answer
     """
 
@@ -31,29 +32,29 @@ class Backend:
     keeps_ties: bool
     about: str
     why: str = ""
-    declines: Declines | None = None
+    why_ineligible: WhyIneligible | None = None
     path: Path | None = None
 
 
-def _fees_declines(problem: AllocationProblem) -> str | None:
+def _why_no_fees(problem: AllocationProblem) -> str | None:
     from .single_period import fees
 
-    return fees.declines(problem)
+    return fees.why_ineligible(problem)
 
 
-def _fees(problem: AllocationProblem, time_limit_seconds: float | None) -> PathAnswer | Unmet:
+def _fees(problem: AllocationProblem, time_limit_seconds: float | None) -> SolverResult | NoFeasibleSplit:
     from .single_period import fees
 
     return fees.solve(problem, time_limit_seconds=time_limit_seconds)
 
 
-def _horizon_declines(problem: AllocationProblem) -> str | None:
+def _why_no_horizon(problem: AllocationProblem) -> str | None:
     from . import multi_period
 
-    return multi_period.declines(problem)
+    return multi_period.why_ineligible(problem)
 
 
-def _horizon(problem: AllocationProblem, time_limit_seconds: float | None) -> PathAnswer | Unmet:
+def _horizon(problem: AllocationProblem, time_limit_seconds: float | None) -> SolverResult | NoFeasibleSplit:
     from . import multi_period
 
     return multi_period.solve(problem)
@@ -66,7 +67,7 @@ BACKENDS = {
         True,
         "one period, one capacity: marginal gains matched by sorting; NumPy only",
         why="one period, one shared capacity, concave earnings: sorting marginal gains is exact",
-        declines=concave_curves.declines,
+        why_ineligible=concave_curves.why_ineligible,
     ),
     "fees": Backend(
         "fees",
@@ -74,7 +75,7 @@ BACKENDS = {
         False,
         "one period, one capacity, flat rates, a fee per move or at most so many: a search over who moves",
         why="one period, one shared capacity, flat rates: a search over who moves, most settled by its relaxation",
-        declines=_fees_declines,
+        why_ineligible=_why_no_fees,
         path=_fees,
     ),
     "horizon": Backend(
@@ -83,7 +84,7 @@ BACKENDS = {
         False,
         "several periods, one capacity, flat rates: few protocols planned, the others proved idle",
         why="several periods, one shared capacity, flat rates: a few active protocols, with a proof for the others",
-        declines=_horizon_declines,
+        why_ineligible=_why_no_horizon,
         path=_horizon,
     ),
     "highs": Backend("highs", 1e-9, True, "everything: HiGHS through highspy arrays"),
@@ -103,7 +104,7 @@ def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
     if name not in BACKENDS:
         raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['auto', *BACKENDS, 'pulp:NAME'])}")
     backend = BACKENDS[name]
-    why_not = backend.declines(problem) if backend.declines is not None else None
+    why_not = backend.why_ineligible(problem) if backend.why_ineligible is not None else None
     if why_not is not None:
         raise InvalidInput(f"the {name} path declines: {why_not}; use solver='highs' or 'auto'")
     return backend, _with_speed(problem, "asked for") if name == "exact" else "asked for"
@@ -114,13 +115,13 @@ def _with_speed(problem: AllocationProblem, reason: str) -> str:
 
 
 def _cheapest(problem: AllocationProblem) -> tuple[Backend, str]:
-    why_not = concave_curves.declines(problem)
+    why_not = concave_curves.why_ineligible(problem)
     if why_not is None:
         return BACKENDS["exact"], _with_speed(problem, BACKENDS["exact"].why)
-    if _fees_declines(problem) is None:
+    if _why_no_fees(problem) is None:
         return BACKENDS["fees"], BACKENDS["fees"].why
     multi_period = BACKENDS["horizon"]
-    if problem.periods * len(problem.names) >= WORTH_A_PATH and _horizon_declines(problem) is None:
+    if problem.periods * len(problem.names) >= WORTH_A_PATH and _why_no_horizon(problem) is None:
         return multi_period, multi_period.why
     return BACKENDS["highs"], f"the exact path declines: {why_not}"
 

@@ -25,7 +25,7 @@ class RowPrices:
 
 
 @dataclass(frozen=True)
-class PathAnswer:
+class SolverResult:
     """An answer to be certified.
 
     schedule  (periods, protocols)
@@ -43,7 +43,7 @@ class PathAnswer:
 
 
 @dataclass(frozen=True)
-class Unmet:
+class NoFeasibleSplit:
     """No split exists: `reason` says what misses what."""
 
     reason: str

@@ -1,6 +1,6 @@
 """The arithmetic of a batch on chunks: each column a problem, each row a protocol, so that sums run along memory.
 
-Pieces are stacked as in `exact`: what may be kept (below the share without any trade), then what may be bought.
+BatchSegments are stacked as in `exact`: what may be kept (below the share without any trade), then what may be bought.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOWEST = -1e308
 
 
 @dataclass(frozen=True)
-class Given:
+class ChunkInputs:
     """The arguments of a chunk, (protocols or 1, problems or 1), per problem (1, problems or 1); None where not given.
 
     `rates` and `current` are whole, (protocols, problems), and 0 where masked.
@@ -56,7 +56,7 @@ class Box:
     feasible: BoolArray
 
     @classmethod
-    def of(cls, given: Given) -> Box:
+    def of(cls, given: ChunkInputs) -> Box:
         current = given.current
         if given.max_change is None:
             low = np.maximum(given.lower, np.zeros_like(current))
@@ -88,7 +88,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class BatchSegments:
     """Slopes and widths, (2 * protocols, problems): what may be kept, then what may be bought; `tie` (problems,)."""
 
     slope: FloatArray
@@ -96,7 +96,7 @@ class Pieces:
     tie: FloatArray
 
     @classmethod
-    def of(cls, given: Given, box: Box, gain: FloatArray) -> Pieces:
+    def of(cls, given: ChunkInputs, box: Box, gain: FloatArray) -> BatchSegments:
         size, count = gain.shape
         slope, width = np.empty((2 * size, count)), np.empty((2 * size, count))
         np.add(gain, given.move_cost, out=slope[:size])
@@ -108,12 +108,12 @@ class Pieces:
         return cls(slope, width, tie)
 
     @property
-    def kept(self) -> Pieces:
+    def kept(self) -> BatchSegments:
         """What may be kept, the last protocol first: it is the first to give."""
         return self._part(slice(self.size - 1, None, -1))
 
     @property
-    def bought(self) -> Pieces:
+    def bought(self) -> BatchSegments:
         """What may be bought."""
         return self._part(slice(self.size, None))
 
@@ -122,12 +122,12 @@ class Pieces:
         """Number of protocols."""
         return len(self.slope) // 2
 
-    def _part(self, rows: slice) -> Pieces:
-        return Pieces(self.slope[rows], self.width[rows], self.tie)
+    def _part(self, rows: slice) -> BatchSegments:
+        return BatchSegments(self.slope[rows], self.width[rows], self.tie)
 
 
 @dataclass(frozen=True)
-class Answer:
+class BatchSplit:
     """Shares (protocols, problems), and for each problem slopes, supporting prices and whether a split exists.
 
     more, less  slope of one more unit of capacity and of the last one
@@ -144,19 +144,19 @@ class Answer:
     feasible: BoolArray
 
 
-def by_one_sort(box: Box, pieces: Pieces) -> Answer:
-    """Pieces filled from the steepest down to the capacity."""
+def by_one_sort(box: Box, segments: BatchSegments) -> BatchSplit:
+    """Segments filled from the steepest down to the capacity."""
     need = box.total - box.low.sum(axis=0)
-    taken, more, less, total = steepest(pieces, need)
+    taken, more, less, total = steepest(segments, need)
     feasible = (need >= -SLACK) & (need <= total + SLACK)
-    shares = taken[: pieces.size]
-    shares += taken[pieces.size :]
+    shares = taken[: segments.size]
+    shares += taken[segments.size :]
     shares += box.low
     price = np.where(np.isfinite(less), less, np.where(np.isfinite(more), more, 0.0))
-    return Answer(_tidy(box, shares), more, less, price, 0.0, 0.0, feasible)
+    return BatchSplit(_tidy(box, shares), more, less, price, 0.0, 0.0, feasible)
 
 
-def within_turnover(given: Given, box: Box, pieces: Pieces, free: Answer) -> Answer:
+def within_turnover(given: ChunkInputs, box: Box, segments: BatchSegments, free: BatchSplit) -> BatchSplit:
     """The answer without a turnover limit, drawn back to it where it moves more.
 
     The worth of a total bought is concave, so with a limit the best total is the free one or the limit itself; for a
@@ -174,9 +174,9 @@ def within_turnover(given: Given, box: Box, pieces: Pieces, free: Answer) -> Ans
     wanted = np.maximum(free.shares - box.middle, 0.0).sum(axis=0)
     bought = np.minimum(np.maximum(wanted, least), np.maximum(most, least))
     sold = np.maximum(bought - to_fill, 0.0)
-    kept = pieces.kept
-    cheap = Pieces(np.where(kept.width > DUST, -kept.slope, LOWEST), kept.width, pieces.tie)
-    take, gain_next, gain_last, _ = steepest(pieces.bought, bought)
+    kept = segments.kept
+    cheap = BatchSegments(np.where(kept.width > DUST, -kept.slope, LOWEST), kept.width, segments.tie)
+    take, gain_next, gain_last, _ = steepest(segments.bought, bought)
     give, loss_next, loss_last, _ = steepest(cheap, sold)
     shares = np.where(wanted > most + DUST, _tidy(box, box.middle + take - give[::-1]), free.shares)
     loss_next, loss_last = -loss_next, -loss_last
@@ -187,15 +187,15 @@ def within_turnover(given: Given, box: Box, pieces: Pieces, free: Answer) -> Ans
     price = np.where(np.isfinite(price), price, np.where(np.isfinite(less), less, 0.0))
     on_buying = np.where(buy_limited & np.isfinite(gain_next), np.maximum(gain_next - price, 0.0), 0.0)
     on_selling = np.where(sell_limited & np.isfinite(loss_next), np.maximum(price - loss_next, 0.0), 0.0)
-    return Answer(shares, more, less, price, on_buying, on_selling, feasible)
+    return BatchSplit(shares, more, less, price, on_buying, on_selling, feasible)
 
 
-def steepest(pieces: Pieces, amount: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """`amount` (problems,) taken from the steepest pieces, ties by row; slopes of the next and the last; all there is.
+def steepest(segments: BatchSegments, amount: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """`amount` (problems,) taken from the steepest segments, ties by row; slopes of the next and the last; the total.
 
     -inf as the next slope where nothing is left, inf as the last where nothing is taken.
     """
-    slope, width, tie = pieces.slope, pieces.width, pieces.tie
+    slope, width, tie = segments.slope, segments.width, segments.tie
     size, count = slope.shape
     order = np.argsort(-np.ascontiguousarray(slope.T), axis=1).T * count + np.arange(count)  # the steepest first
     ends = width.take(order, mode="clip")
@@ -234,12 +234,12 @@ def _tidy(box: Box, shares: FloatArray) -> FloatArray:
     return shares
 
 
-def at_stake(given: Given, gain: FloatArray) -> FloatArray:
+def at_stake(given: ChunkInputs, gain: FloatArray) -> FloatArray:
     """The most that one share may earn, lose or cost, (problems,): the size against which gaps are measured."""
     return np.asarray(np.maximum(np.maximum(gain.max(axis=0), -gain.min(axis=0)), given.move_cost.max(axis=0)))
 
 
-def stay_where_equal(given: Given, box: Box, gain: FloatArray, shares: FloatArray, feasible: BoolArray) -> None:
+def stay_where_equal(given: ChunkInputs, box: Box, gain: FloatArray, shares: FloatArray, feasible: BoolArray) -> None:
     """The present shares, in place, where they meet every rule and the plan is worth no more than rounding."""
     current = given.current
     change = shares - current
@@ -253,7 +253,7 @@ def stay_where_equal(given: Given, box: Box, gain: FloatArray, shares: FloatArra
         np.copyto(shares, current, where=stays)
 
 
-def bound_of(given: Given, box: Box, gain: FloatArray, answer: Answer) -> FloatArray:
+def bound_of(given: ChunkInputs, box: Box, gain: FloatArray, answer: BatchSplit) -> FloatArray:
     """What no split is worth more than, (problems,), by weak duality; any prices >= 0 on buying and selling prove one.
 
     Each protocol's worth less the prices is concave, so its best over the box is found from the middle.
@@ -280,7 +280,7 @@ def bound_of(given: Given, box: Box, gain: FloatArray, answer: Answer) -> FloatA
     return np.asarray(bound)
 
 
-def residual_of(given: Given, box: Box, shares: FloatArray) -> FloatArray:
+def residual_of(given: ChunkInputs, box: Box, shares: FloatArray) -> FloatArray:
     """The worst violation of any rule, in shares, (problems,)."""
     worst = np.abs(shares.sum(axis=0) - box.total)
     np.maximum(worst, (box.low - shares).max(axis=0), out=worst)

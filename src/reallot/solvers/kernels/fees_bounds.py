@@ -19,7 +19,7 @@ import numpy as np
 
 from ...problem import AllocationProblem
 from ...problem.arrays import BoolArray, FloatArray
-from ..interface.result import Unmet
+from ..interface.result import NoFeasibleSplit
 from .split import DUST, NO_SHARE, NO_SUM, SLACK
 
 ROUNDING = 1e-13
@@ -57,13 +57,13 @@ class Sides:
         return np.maximum(np.maximum((self.p - lam) * self.u, (lam - self.q) * self.v), 0.0)
 
 
-def sides(problem: AllocationProblem) -> Sides | Unmet:
+def sides(problem: AllocationProblem) -> Sides | NoFeasibleSplit:
     """The sides of a problem that the fee path takes; what misses what where no split meets the rules.
 
     Who is outside its box has to move, pays its fee in any case and is free then. No one can buy more than others can
     sell: widths are as small as that makes them, since a fee is spread over them.
     """
-    data, step = problem.arrays, problem.steps
+    data, step = problem.arrays, problem.trade_segments
     capacity, limit = float(data.total or 0.0), problem.limits.max_moves
     scale = max(1.0, capacity)
     dust, slack = DUST * scale, SLACK * max(1.0, float(data.current.max()))
@@ -75,7 +75,7 @@ def sides(problem: AllocationProblem) -> Sides | Unmet:
     count = int(np.count_nonzero(forced))
     most = data.size if limit is None else limit - count
     if most < 0:
-        return Unmet(f"bounds force {count} moves, more than max_moves {limit}")
+        return NoFeasibleSplit(f"bounds force {count} moves, more than max_moves {limit}")
     can_choose = data.fee > 0.0 if limit is None else np.ones(data.size, dtype=bool)
     fee = data.fee
     if count:

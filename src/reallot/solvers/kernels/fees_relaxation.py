@@ -74,7 +74,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class SegmentsBySlope:
     """All that could be bought or sold, by rising slope: slopes, widths and protocols, (pieces,)."""
 
     slope: FloatArray
@@ -91,7 +91,7 @@ class Root:
     """
 
     sides: Sides
-    pieces: Pieces
+    pieces: SegmentsBySlope
     close: tuple[float, ...]
     bound: float
     price: float
@@ -165,7 +165,7 @@ def root(sides: Sides) -> Root:
     return Root(sides, pieces, close, bound, price, charge, left, lead, known, best)
 
 
-def worth_of(sides: Sides, pieces: Pieces, movers: BoolArray) -> float:
+def worth_of(sides: Sides, pieces: SegmentsBySlope, movers: BoolArray) -> float:
     """What a set of movers and the free are worth at best; -inf where they do not fit."""
     moves = movers | ~sides.open
     price = _crossing(sides, pieces, pieces.width * moves[pieces.owner], moves)
@@ -182,13 +182,13 @@ def _widest(sides: Sides) -> BoolArray:
     return movers & (widths > 0.0)
 
 
-def _pieces(buys: FloatArray, u: FloatArray, sells: FloatArray, v: FloatArray) -> Pieces:
+def _pieces(buys: FloatArray, u: FloatArray, sells: FloatArray, v: FloatArray) -> SegmentsBySlope:
     slope, width = np.concatenate([sells, buys]), np.concatenate([v, u])
     order = slope.argsort()
-    return Pieces(slope[order], width[order], order % buys.size)
+    return SegmentsBySlope(slope[order], width[order], order % buys.size)
 
 
-def _close(sides: Sides, pieces: Pieces, spread: Pieces) -> tuple[float, ...]:
+def _close(sides: Sides, pieces: SegmentsBySlope, spread: SegmentsBySlope) -> tuple[float, ...]:
     """What fees_search.lowest takes under this name; nobody buys for more than he sells for."""
     tiny = float(np.finfo(float).tiny)
     least, most = float(pieces.slope[0]), float(pieces.slope[-1])
@@ -199,7 +199,7 @@ def _close(sides: Sides, pieces: Pieces, spread: Pieces) -> tuple[float, ...]:
     return step, lowest, max(highest, lowest) + beyond, sides.near, sides.dust, float(sides.idle)
 
 
-def _crossing(sides: Sides, pieces: Pieces, width: FloatArray, moves: BoolArray | None = None) -> float:
+def _crossing(sides: Sides, pieces: SegmentsBySlope, width: FloatArray, moves: BoolArray | None = None) -> float:
     """The price at which what is bought at slopes above it less what is sold at slopes below it is to_fill.
 
     inf where those who move do not fit.
@@ -273,7 +273,7 @@ def _line(sides: Sides, lam: float) -> Line:
     return Line(lam, level, sides.to_fill - float(sides.u @ bought) + float(sides.v @ sold), movers, charge)
 
 
-def _free(sides: Sides, pieces: Pieces, free: BoolArray) -> tuple[list[float], ...]:
+def _free(sides: Sides, pieces: SegmentsBySlope, free: BoolArray) -> tuple[list[float], ...]:
     """Those that move as they like, as fees_search.line takes them; the fees of those who always move are paid."""
     here = free[pieces.owner] & (pieces.width > 0.0)
     slope, width = pieces.slope[here], pieces.width[here]

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...problem.arrays import FloatArray, IntArray
 from ...problem.effective import PRESENT
-from ..interface.result import Unmet
+from ..interface.result import NoFeasibleSplit
 
 TIE = 1e-12
 """Slopes closer than this part of the largest are one slope: rounding must not cause a move."""
@@ -31,9 +31,9 @@ MANY = 100_000
 SAMPLE = 8_192
 """Slopes of each kind that are sampled, at least."""
 
-NO_SHARE = Unmet("a protocol's bounds leave no share within its max change")
-NO_SUM = Unmet("the shares that bounds, holds and limits leave do not sum to the capacity")
-NO_TURNOVER = Unmet("the moves that bounds force are more than the turnover limit")
+NO_SHARE = NoFeasibleSplit("a protocol's bounds leave no share within its max change")
+NO_SUM = NoFeasibleSplit("the shares that bounds, holds and limits leave do not sum to the capacity")
+NO_TURNOVER = NoFeasibleSplit("the moves that bounds force are more than the turnover limit")
 
 Rank = Callable[[], IntArray] | None
 """Gives each protocol's place among equals, asked only where slopes tie; their order where None."""
@@ -81,7 +81,7 @@ def split(
     idle: bool = False,
     max_bought: float = np.inf,
     max_sold: float = np.inf,
-) -> Split | Unmet:
+) -> Split | NoFeasibleSplit:
     """The shares between `low` and `high` that sum to `capacity` (at most, if `idle`) and are worth most.
 
     buy, sell   (protocols,) worth of a unit more, and of the last unit; sell >= buy
@@ -110,7 +110,7 @@ def split(
         return NO_TURNOVER
     buy_cap, sell_cap = max(buy_cap, 0.0), max(sell_cap, 0.0)
     answer = _unlimited(box)
-    if isinstance(answer, Unmet):
+    if isinstance(answer, NoFeasibleSplit):
         return answer
     change = answer.shares - middle
     if _total(change) <= buy_cap + dust and _total(-change) <= sell_cap + dust:
@@ -118,7 +118,7 @@ def split(
     return _limited(box, buy_cap, sell_cap)
 
 
-def _unlimited(box: _Box) -> Split | Unmet:
+def _unlimited(box: _Box) -> Split | NoFeasibleSplit:
     """Without a limit on what is bought and sold: one price decides."""
     buy, sell, low, middle, high, capacity, _, idle, tie, dust, slack = box
     if idle:
@@ -140,7 +140,7 @@ def _unlimited(box: _Box) -> Split | Unmet:
     return Split(shares, max(following, 0.0) if idle else following)
 
 
-def _limited(box: _Box, buy_cap: float, sell_cap: float) -> Split | Unmet:
+def _limited(box: _Box, buy_cap: float, sell_cap: float) -> Split | NoFeasibleSplit:
     """Where a limit on buying or selling binds: the steepest to buy and the cheapest to sell, as far as they go.
 
     The worth of a total bought is concave, so that the best total is the limit where the unlimited one is beyond it.

@@ -1,5 +1,5 @@
 """Several periods and one capacity: a few protocols planned, the others proved idle."""
 
-from .column_generation import declines, solve
+from .column_generation import solve, why_ineligible
 
-__all__ = ["declines", "solve"]
+__all__ = ["solve", "why_ineligible"]

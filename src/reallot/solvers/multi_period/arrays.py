@@ -23,8 +23,8 @@ MISS, GAP = 1e-10, 1e-11
 
 
 @dataclass(frozen=True)
-class Steps:
-    """The steps of a horizon; only some of the protocols after `of`.
+class HorizonArrays:
+    """A problem of several periods; only some of the protocols after `of`.
 
     gain        earnings of one unit held for the period
     take        cost of one unit bought, warm-up included
@@ -51,9 +51,9 @@ class Steps:
         """(periods, protocols)."""
         return self.gain.shape[0], self.gain.shape[1]
 
-    def of(self, places: IntArray) -> Steps:
-        """The same steps of the protocols at `places` alone."""
-        return Steps(
+    def of(self, places: IntArray) -> HorizonArrays:
+        """The same for the protocols at `places` alone."""
+        return HorizonArrays(
             self.gain[:, places],
             self.take[:, places],
             self.give[places],
@@ -66,9 +66,9 @@ class Steps:
             self.turnover,
         )
 
-    def between(self, start: int, end: int, current: FloatArray) -> Steps:
+    def between(self, start: int, end: int, current: FloatArray) -> HorizonArrays:
         """The periods from `start` up to `end` alone, beginning with the shares `current`."""
-        return Steps(
+        return HorizonArrays(
             self.gain[start:end],
             self.take[start:end],
             self.give,
@@ -82,12 +82,12 @@ class Steps:
         )
 
 
-def steps(problem: AllocationProblem) -> Steps:
-    """The steps of a problem of flat rates with a capacity."""
+def horizon_arrays(problem: AllocationProblem) -> HorizonArrays:
+    """The arrays of a problem of flat rates with a capacity."""
     data = problem.arrays
     lost = data.warm_up * np.maximum(data.rate, 0.0) if data.has_warm_up else np.zeros_like(data.rate)
     widest = np.maximum(data.upper, data.current) + 1.0
-    return Steps(
+    return HorizonArrays(
         gain=data.hours * data.rate,
         take=data.cost_in + lost,
         give=data.cost_out,
@@ -101,21 +101,21 @@ def steps(problem: AllocationProblem) -> Steps:
     )
 
 
-def largest(steps: Steps) -> float:
+def largest(horizon: HorizonArrays) -> float:
     """The largest gain or cost of one unit in one step: the size against which prices round."""
-    return float(max(np.abs(steps.gain).max(), steps.take.max(), steps.give.max()))
+    return float(max(np.abs(horizon.gain).max(), horizon.take.max(), horizon.give.max()))
 
 
-def holding_values(steps: Steps, prices: RowPrices) -> FloatArray:
+def holding_values(horizon: HorizonArrays, prices: RowPrices) -> FloatArray:
     """What one unit more of each protocol is worth as a period begins, at the prices of capacity and of selling.
 
     It is held as long as that pays, then sold: value[t] = max(gain[t] - capacity[t] + value[t+1], - give - sold[t]),
     where the second is left out if nothing may be sold. Never below the true value, and above it by rounding only.
     """
-    count, size = steps.shape
-    room = ROUNDING * largest(steps)
-    floor = np.where(steps.most > 0.0, -(steps.give + prices.sold[:, None]), -np.inf)
-    net = steps.gain - (prices.capacity[:, None] - room)
+    count, size = horizon.shape
+    room = ROUNDING * largest(horizon)
+    floor = np.where(horizon.most > 0.0, -(horizon.give + prices.sold[:, None]), -np.inf)
+    net = horizon.gain - (prices.capacity[:, None] - room)
     values = np.empty((count, size))
     after = np.zeros(size)
     for t in range(count - 1, -1, -1):
@@ -123,58 +123,58 @@ def holding_values(steps: Steps, prices: RowPrices) -> FloatArray:
     return values
 
 
-def best_purchase(steps: Steps, values: FloatArray, prices: RowPrices) -> FloatArray:
+def best_purchase(horizon: HorizonArrays, values: FloatArray, prices: RowPrices) -> FloatArray:
     """(protocols,) what the best period's purchase of one unit gains at these holding values; 0 where none does.
 
     Source: a longest path per protocol, as in the maximum subarray problem (Bentley, 1984).
     """
-    gain = np.where(steps.most > 0.0, values - steps.take - prices.bought[:, None], -np.inf).max(axis=0)
-    result: FloatArray = np.where(gain > 2.0 * len(values) * ROUNDING * largest(steps), gain, 0.0)
+    gain = np.where(horizon.most > 0.0, values - horizon.take - prices.bought[:, None], -np.inf).max(axis=0)
+    result: FloatArray = np.where(gain > 2.0 * len(values) * ROUNDING * largest(horizon), gain, 0.0)
     return result
 
 
-def tidy(steps: Steps, schedule: FloatArray) -> FloatArray:
+def tidy(horizon: HorizonArrays, schedule: FloatArray) -> FloatArray:
     """The schedule within its bounds, without the dust that solvers leave."""
-    result = np.clip(schedule, steps.lower, steps.upper)
-    before = steps.current
+    result = np.clip(schedule, horizon.lower, horizon.upper)
+    before = horizon.current
     for t in range(len(result)):
-        row = np.where(result[t] - steps.lower[t] < DUST, steps.lower[t], result[t])
-        stays = (np.abs(row - before) < DUST) & (before >= steps.lower[t]) & (before <= steps.upper[t])
+        row = np.where(result[t] - horizon.lower[t] < DUST, horizon.lower[t], result[t])
+        stays = (np.abs(row - before) < DUST) & (before >= horizon.lower[t]) & (before <= horizon.upper[t])
         before = result[t] = np.where(stays, before, row)
     return result
 
 
-def proves(steps: Steps, schedule: FloatArray, prices: RowPrices) -> bool:
+def proves(horizon: HorizonArrays, schedule: FloatArray, prices: RowPrices) -> bool:
     """True where the schedule meets the shared rules and the prices leave no gap worth mentioning."""
-    change = np.diff(schedule, axis=0, prepend=steps.current[None, :])
-    over = schedule.sum(axis=1) - steps.available
-    misses = [over if steps.idle else np.abs(over), np.abs(change) - steps.most]
-    if steps.turnover is not None:
-        misses.append(np.maximum(change, 0.0).sum(axis=1) - steps.turnover)
-        misses.append(np.maximum(-change, 0.0).sum(axis=1) - steps.turnover)
-    worth = objective(steps, schedule)
-    gap = bound(steps, prices) - worth
-    meets = max(float(miss.max()) for miss in misses) <= MISS * max(1.0, steps.available)
-    return meets and gap <= GAP * max(abs(worth), largest(steps))
+    change = np.diff(schedule, axis=0, prepend=horizon.current[None, :])
+    over = schedule.sum(axis=1) - horizon.available
+    misses = [over if horizon.idle else np.abs(over), np.abs(change) - horizon.most]
+    if horizon.turnover is not None:
+        misses.append(np.maximum(change, 0.0).sum(axis=1) - horizon.turnover)
+        misses.append(np.maximum(-change, 0.0).sum(axis=1) - horizon.turnover)
+    worth = objective(horizon, schedule)
+    gap = bound(horizon, prices) - worth
+    meets = max(float(miss.max()) for miss in misses) <= MISS * max(1.0, horizon.available)
+    return meets and gap <= GAP * max(abs(worth), largest(horizon))
 
 
-def objective(steps: Steps, schedule: FloatArray) -> float:
+def objective(horizon: HorizonArrays, schedule: FloatArray) -> float:
     """Earnings less costs of a schedule."""
-    change = np.diff(schedule, axis=0, prepend=steps.current[None, :])
-    costs = steps.take * np.maximum(change, 0.0) + steps.give * np.maximum(-change, 0.0)
-    return float((steps.gain * schedule - costs).sum())
+    change = np.diff(schedule, axis=0, prepend=horizon.current[None, :])
+    costs = horizon.take * np.maximum(change, 0.0) + horizon.give * np.maximum(-change, 0.0)
+    return float((horizon.gain * schedule - costs).sum())
 
 
-def bound(steps: Steps, prices: RowPrices) -> float:
+def bound(horizon: HorizonArrays, prices: RowPrices) -> float:
     """No schedule is worth more: weak duality at any prices, O(periods * protocols)."""
-    capacity = np.maximum(prices.capacity, 0.0) if steps.idle else prices.capacity
+    capacity = np.maximum(prices.capacity, 0.0) if horizon.idle else prices.capacity
     bought, sold = np.maximum(prices.bought, 0.0), np.maximum(prices.sold, 0.0)
-    after = np.vstack([prices.movement[1:], np.zeros((1, steps.shape[1]))])
-    held = steps.gain - prices.movement + after - capacity[:, None]
-    total = capacity.sum() * steps.available + prices.movement[0] @ steps.current
-    if steps.turnover is not None:
-        total += (bought + sold) @ steps.turnover
-    total += np.maximum(held * steps.lower, held * steps.upper).sum()
-    taken = np.maximum(prices.movement - steps.take - bought[:, None], 0.0)
-    given = np.maximum(-prices.movement - steps.give - sold[:, None], 0.0)
-    return float(total + ((taken + given) * steps.most).sum())
+    after = np.vstack([prices.movement[1:], np.zeros((1, horizon.shape[1]))])
+    held = horizon.gain - prices.movement + after - capacity[:, None]
+    total = capacity.sum() * horizon.available + prices.movement[0] @ horizon.current
+    if horizon.turnover is not None:
+        total += (bought + sold) @ horizon.turnover
+    total += np.maximum(held * horizon.lower, held * horizon.upper).sum()
+    taken = np.maximum(prices.movement - horizon.take - bought[:, None], 0.0)
+    given = np.maximum(-prices.movement - horizon.give - sold[:, None], 0.0)
+    return float(total + ((taken + given) * horizon.most).sum())

@@ -1,7 +1,7 @@
 """The exact answer of several periods and one shared capacity: active protocols, with a proof for all others.
 
 A protocol that starts empty and has no floor may stay out of the program until the program's own prices say that
-buying some of it would pay. At given prices that is one recursion per protocol (`steps.holding_values`): what
+buying some of it would pay. At given prices that is one recursion per protocol (`arrays.holding_values`): what
 a unit is worth as a period begins, held as long as that pays and then sold. Where no unit is worth its purchase, the
 same numbers are prices of the protocol's own rows, the prices of the small program become prices of the whole one,
 and they prove the answer; where one is, the protocol joins and the small program is solved again.
@@ -19,11 +19,12 @@ from ...errors import InvalidInput, SolverFailed
 from ...problem import AllocationProblem
 from ...problem.arrays import BoolArray, FloatArray, IntArray
 from ..interface.eligibility import all_or_nothing, chosen, coupled
-from ..interface.result import PathAnswer, RowPrices, Unmet
+from ..interface.result import NoFeasibleSplit, RowPrices, SolverResult
 from ..numba.dispatch import available, is_loaded, require
-from .arrays import DUST, Steps, best_purchase, holding_values, proves, steps
-from .restricted_program import HighsInside
+from .arrays import DUST, HorizonArrays, best_purchase, holding_values, horizon_arrays, proves
+from .restricted_program import HighsRestricted
 
+NO_SCHEDULE = NoFeasibleSplit("no schedule meets the bounds, the limits of change and the capacity in every period")
 FEW = 10
 """So many protocols are not worth choosing from."""
 WORTH_LOADING, TOO_MANY = 30_000, 100_000
@@ -31,7 +32,7 @@ WORTH_LOADING, TOO_MANY = 30_000, 100_000
 the faster one."""
 
 
-def declines(problem: AllocationProblem) -> str | None:
+def why_ineligible(problem: AllocationProblem) -> str | None:
     """Why this path cannot answer `problem`, in words; None where it can."""
     data = problem.arrays
     if problem.periods == 1:
@@ -44,7 +45,7 @@ def declines(problem: AllocationProblem) -> str | None:
     return None
 
 
-def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> PathAnswer | Unmet:
+def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> SolverResult | NoFeasibleSplit:
     """The optimal schedule of a problem that this path does not decline, with prices that prove it.
 
     compiled  True for the network simplex, which needs Numba (extra `fast`), False for HiGHS inside; None for the
@@ -52,52 +53,52 @@ def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> PathAn
     Raises InvalidInput for a problem it declines, and for compiled code without Numba.
     Source: pricing out of columns (Ford & Fulkerson, 1958; Gilmore & Gomory, 1961), one path a column.
     """
-    why_not = declines(problem)
+    why_not = why_ineligible(problem)
     if why_not is not None:
         raise InvalidInput(f"the horizon path declines: {why_not}; use solver='highs' or 'auto'")
-    return solve_steps(steps(problem), compiled)
+    return solve_arrays(horizon_arrays(problem), compiled)
 
 
-def solve_steps(whole: Steps, compiled: bool | None = None) -> PathAnswer | Unmet:
-    """What `solve` gives, for the steps themselves."""
+def solve_arrays(whole: HorizonArrays, compiled: bool | None = None) -> SolverResult | NoFeasibleSplit:
+    """What `solve` gives, for the arrays themselves."""
     if (whole.lower > whole.upper).any():
-        return Unmet("a protocol's floor is above its ceiling")
+        return NoFeasibleSplit("a protocol's floor is above its ceiling")
     active, note = first_active(whole), ""
     if _pays(whole, active) if compiled is None else compiled:
         answer, reason = _compiled(whole, active)
         if answer is not None:
             return answer
         note = f" as {reason}"
-    found, proven = _rounds(whole, active, HighsInside, note)
+    found, proven = _generate_columns(whole, active, HighsRestricted, note)
     if not proven:
         # a program solved warm may stray; nothing is warm where everybody takes part from the start
-        found, _ = _rounds(whole, np.ones_like(active), HighsInside, note)
+        found, _ = _generate_columns(whole, np.ones_like(active), HighsRestricted, note)
     return found
 
 
-def _pays(whole: Steps, active: BoolArray) -> bool:
+def _pays(whole: HorizonArrays, active: BoolArray) -> bool:
     """True where compiled code is there, loaded already or worth loading, and the faster way."""
     size = len(whole.gain) * int(active.sum())
     least = 0 if is_loaded("network_simplex") else WORTH_LOADING
     return least <= size <= TOO_MANY and available()
 
 
-def _compiled(whole: Steps, active: BoolArray) -> tuple[PathAnswer | Unmet | None, str]:
+def _compiled(whole: HorizonArrays, active: BoolArray) -> tuple[SolverResult | NoFeasibleSplit | None, str]:
     """What the network simplex says; None, and why, where it cannot start or does not prove its answer."""
     require()
     from . import network
 
-    reason = network.declines(whole)
+    reason = network.why_ineligible(whole)
     if reason is not None:
         return None, reason
     try:
-        answer, proven = _rounds(whole, active, network.NetworkInside)
+        answer, proven = _generate_columns(whole, active, network.NetworkRestricted)
     except SolverFailed as failed:
         return None, str(failed)
     return (answer, "") if proven else (None, "the network simplex did not prove its answer")
 
 
-class Inside(Protocol):
+class RestrictedSolver(Protocol):
     """What answers for the active protocols: made with (whole, places), kept while others join.
 
     `answer` gives the schedule of `places`, (periods, places), and its prices; None where there is none.
@@ -111,9 +112,12 @@ class Inside(Protocol):
     def answer(self) -> tuple[FloatArray, RowPrices] | None: ...
 
 
-def _rounds(
-    whole: Steps, active: BoolArray, inside: Callable[[Steps, IntArray], Inside], note: str = ""
-) -> tuple[PathAnswer | Unmet, bool]:
+def _generate_columns(
+    whole: HorizonArrays,
+    active: BoolArray,
+    inside: Callable[[HorizonArrays, IntArray], RestrictedSolver],
+    note: str = "",
+) -> tuple[SolverResult | NoFeasibleSplit, bool]:
     """The answer on the active protocols, others joining until the proof holds for all that are left out.
 
     Also whether the prices prove the schedule of the active ones themselves.
@@ -124,7 +128,7 @@ def _rounds(
         rounds += 1
         found = engine.answer()
         if found is None and active.all():
-            return Unmet("no schedule meets the bounds, the limits of change and the capacity in every period"), True
+            return NO_SCHEDULE, True
         if found is None:
             active, filling = np.ones_like(active), ", as fewer cannot take the capacity"
             engine = inside(whole, np.flatnonzero(active))
@@ -143,10 +147,10 @@ def _rounds(
     done = "1 round" if rounds == 1 else f"{rounds} rounds"
     detail = f"{int(active.sum())} of {active.size} protocols active{filling}, {engine.name}{note}, {done}"
     prices = RowPrices(inner.capacity, inner.bought, inner.sold, movement)
-    return PathAnswer(full, prices, detail=detail), proves(whole.of(engine.places), schedule, inner)
+    return SolverResult(full, prices, detail=detail), proves(whole.of(engine.places), schedule, inner)
 
 
-def first_active(whole: Steps) -> BoolArray:
+def first_active(whole: HorizonArrays) -> BoolArray:
     """(protocols,) True for what must be in the program, and for what will probably earn its place there.
 
     What starts with a share or has a floor must be. The rest is a guess that the proof makes good: as many as fill the

@@ -4,7 +4,8 @@ A node for each protocol and period, a pool for each period, one sink. Holding l
 one, after the last period to the sink; buying leads from the pool to the node, selling back. What nobody holds waits
 in the pool for the next one, if it may be idle. A limit of turnover is one arc into the pool and one out of it.
 
-"Everybody stays" is a flow and a spanning tree, so that there is no first phase; `declines` says where it is none.
+"Everybody stays" is a flow and a spanning tree, so that there is no first phase; where it is none,
+`why_ineligible` says so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ...errors import SolverFailed
 from ...problem.arrays import FloatArray, IntArray
 from ..interface.result import RowPrices
 from ..numba import network_simplex
-from .arrays import DUST, ROUNDING, Steps, largest, tidy
+from .arrays import DUST, ROUNDING, HorizonArrays, largest, tidy
 
 PIVOTS_PER_ARC = 20
 """More than any healthy run needs: past it the tree is taken to be going in circles."""
@@ -27,12 +28,12 @@ BLOCK = 0.5
 """Arcs priced together, as part of the root of their number."""
 
 
-class NetworkInside:
+class NetworkRestricted:
     """The network of the protocols at `places`; solved from where it stands after others joined."""
 
     name = "network simplex inside (Numba)"
 
-    def __init__(self, whole: Steps, places: IntArray) -> None:
+    def __init__(self, whole: HorizonArrays, places: IntArray) -> None:
         self.whole, self.places = whole, np.empty(0, dtype=np.intp)
         count = len(whole.gain)
         self._pool = 1 + np.arange(count)
@@ -118,7 +119,7 @@ class NetworkInside:
         self._state = np.concatenate([self._state, state])
         return first + np.arange(source.size).reshape(source.shape)
 
-    def _hang_pools(self, new: Steps, nodes: IntArray, buy: IntArray) -> None:
+    def _hang_pools(self, new: HorizonArrays, nodes: IntArray, buy: IntArray) -> None:
         """Each pool hangs from the purchase that is worth most, so that none pays; from the next pool where that is
         worth more, where there is none, and where something is waiting: what flows is in the tree."""
         worth = np.cumsum(new.gain[::-1], axis=0)[::-1] - new.take
@@ -145,7 +146,7 @@ def _beside(*parts: NDArray[Any]) -> NDArray[Any]:
     return np.stack(parts, axis=-1).transpose(1, 0, 2)
 
 
-def declines(whole: Steps) -> str | None:
+def why_ineligible(whole: HorizonArrays) -> str | None:
     """Why the network cannot start, in words: it does where everybody may stay; None where it can."""
     if (np.abs(np.clip(whole.current, whole.lower, whole.upper) - whole.current) > 0.0).any():
         return "the start breaks a bound"

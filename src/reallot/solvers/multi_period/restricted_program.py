@@ -9,15 +9,15 @@ from ...problem.arrays import FloatArray, IntArray
 from ...program import Columns, LinearProgram, Rows, Status, cells, diagonal
 from ..interface.result import RowPrices
 from ..programs.highs import HighsModel
-from .arrays import Steps, tidy
+from .arrays import HorizonArrays, tidy
 
 
-class HighsInside(HighsModel):
+class HighsRestricted(HighsModel):
     """The linear program of the protocols at `places`, as `formulate` lays it out; solved warm after others joined."""
 
     name = "HiGHS inside"
 
-    def __init__(self, whole: Steps, places: IntArray) -> None:
+    def __init__(self, whole: HorizonArrays, places: IntArray) -> None:
         chosen = whole.of(places)
         super().__init__(_program(chosen))
         # these programs are small and have no slack to remove: presolve costs more than the simplex it saves
@@ -69,15 +69,15 @@ class HighsInside(HighsModel):
         return tidy(self.whole.of(self.places), solution.values[self._columns]), prices
 
 
-def _program(steps: Steps) -> LinearProgram:
+def _program(horizon: HorizonArrays) -> LinearProgram:
     """share, increase and decrease with rows movement, budget, bought and sold."""
-    count, size = steps.shape
+    count, size = horizon.shape
     places, periods = np.arange(count * size), range(count)
     names, nothing = range(places.size), np.zeros(places.size)
     columns = (
-        Columns("share", names, steps.gain.ravel(), steps.lower.ravel(), steps.upper.ravel()),
-        Columns("increase", names, -steps.take.ravel(), nothing, steps.most.ravel()),
-        Columns("decrease", names, -np.tile(steps.give, count), nothing, steps.most.ravel()),
+        Columns("share", names, horizon.gain.ravel(), horizon.lower.ravel(), horizon.upper.ravel()),
+        Columns("increase", names, -horizon.take.ravel(), nothing, horizon.most.ravel()),
+        Columns("decrease", names, -np.tile(horizon.give, count), nothing, horizon.most.ravel()),
     )
     later = places[size:]
     share = cells(
@@ -86,14 +86,14 @@ def _program(steps: Steps) -> LinearProgram:
         np.concatenate([np.ones(places.size), np.full(later.size, -1.0)]),
     )
     parts = {"share": share, "increase": diagonal(-1.0, places.size), "decrease": diagonal(1.0, places.size)}
-    start = np.concatenate([steps.current, np.zeros(later.size)])
+    start = np.concatenate([horizon.current, np.zeros(later.size)])
     total = cells(places // size, places, 1.0)
-    free, most = np.full(count, -np.inf), np.full(count, steps.available)
+    free, most = np.full(count, -np.inf), np.full(count, horizon.available)
     rows = [
         Rows("movement", names, parts, start, start),
-        Rows("budget", periods, {"share": total}, free if steps.idle else most, most),
+        Rows("budget", periods, {"share": total}, free if horizon.idle else most, most),
     ]
-    if steps.turnover is not None:
-        rows.append(Rows("bought", periods, {"increase": total}, free, steps.turnover))
-        rows.append(Rows("sold", periods, {"decrease": total}, free, steps.turnover))
+    if horizon.turnover is not None:
+        rows.append(Rows("bought", periods, {"increase": total}, free, horizon.turnover))
+        rows.append(Rows("sold", periods, {"decrease": total}, free, horizon.turnover))
     return LinearProgram(columns, tuple(rows))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...problem.arrays import FloatArray
 from ..interface.result import RowPrices
-from .arrays import MISS, Steps
+from .arrays import MISS, HorizonArrays
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Seam:
+class WindowJoin:
     """Prices are the earlier window's before `period`, the later one's from there on.
 
     capacity  price of capacity in the period before, so that both fit as well as they can
@@ -42,7 +42,7 @@ class Seam:
     loss: float
 
 
-def seam(whole: Steps, earlier: Window, later: Window) -> Seam:
+def seam(whole: HorizonArrays, earlier: Window, later: Window) -> WindowJoin:
     """The best seam among periods of the overlap before which both windows hold the same shares.
 
     Both windows are optimal between two such periods, so that the prices of either prove the shares of both; only the
@@ -63,10 +63,10 @@ def seam(whole: Steps, earlier: Window, later: Window) -> Seam:
     most = capacity * whole.available + np.maximum(over * lower, over * upper).sum(axis=1)
     losses = most - (value * held).sum(axis=1)
     best = int(losses.argmin())
-    return Seam(int(periods[best]), float(capacity[best]), float(losses[best]))
+    return WindowJoin(int(periods[best]), float(capacity[best]), float(losses[best]))
 
 
-def _price_of_capacity(whole: Steps, value: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
+def _price_of_capacity(whole: HorizonArrays, value: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
     """The value of the last unit that fits when the most valuable go first, (periods,); arrays (periods, protocols)."""
     order = np.argsort(-value, axis=1)
     room = np.cumsum(np.take_along_axis(upper - lower, order, axis=1), axis=1)
@@ -77,7 +77,7 @@ def _price_of_capacity(whole: Steps, value: FloatArray, lower: FloatArray, upper
     return np.maximum(price, 0.0) if whole.idle else price
 
 
-def unlimited_prices(whole: Steps) -> RowPrices:
+def unlimited_prices(whole: HorizonArrays) -> RowPrices:
     """Prices that prove what could be earned at most if every step might change any shares, costs and all.
 
     A unit is worth pool[t] while nobody holds it: value[t] = max(gain[t] + value[t+1], pool[t] - give), with

@@ -15,11 +15,11 @@ import numpy as np
 
 from ...errors import SolverFailed
 from ...problem.arrays import FloatArray
-from ..interface.result import PathAnswer, RowPrices, Unmet
+from ..interface.result import NoFeasibleSplit, RowPrices, SolverResult
 from ..numba.dispatch import available, is_loaded
-from .arrays import Steps, largest
-from .column_generation import WORTH_LOADING, solve_steps
-from .window_joins import Seam, Window, seam, unlimited_prices
+from .arrays import HorizonArrays, largest
+from .column_generation import WORTH_LOADING, solve_arrays
+from .window_joins import Window, WindowJoin, seam, unlimited_prices
 
 FITS = 1e-9
 """A seam fits if it loses no more than this part of the largest gain or cost of one step."""
@@ -35,7 +35,7 @@ class Joined:
     until    period from which shares stay, as time was over; the number of periods where it was not
     """
 
-    answer: PathAnswer
+    answer: SolverResult
     windows: int
     open: int
     until: int
@@ -47,13 +47,13 @@ def never() -> bool:
 
 
 def plan(
-    whole: Steps,
+    whole: HorizonArrays,
     length: int,
     longest: int,
     *,
     compiled: bool | None = None,
     late: Callable[[], bool] = never,
-) -> Joined | Unmet:
+) -> Joined | NoFeasibleSplit:
     """The plan of all periods in windows, with prices that bound every plan.
 
     length    periods of a window; half of them are kept. One window of everything is exact
@@ -66,13 +66,13 @@ def plan(
         compiled = available() and (is_loaded("network_simplex") or whole.gain.size >= WORTH_LOADING)
     near = FITS * largest(whole)
     windows: list[Window] = []
-    seams: list[Seam] = []
+    seams: list[WindowJoin] = []
     start, current = 0, whole.current
     while True:
         end = start + length
         end = count if end + length // 4 >= count else end
-        found = solve_steps(whole.between(start, end, current), compiled)
-        if isinstance(found, Unmet):
+        found = solve_arrays(whole.between(start, end, current), compiled)
+        if isinstance(found, NoFeasibleSplit):
             if start == 0:
                 return found
             raise SolverFailed(f"no schedule was found from period {start} on, where staying is one: {found.reason}")
@@ -101,7 +101,7 @@ def plan(
         current = _shares_before(whole, windows, start)
 
 
-def _shares_before(whole: Steps, windows: list[Window], start: int) -> FloatArray:
+def _shares_before(whole: HorizonArrays, windows: list[Window], start: int) -> FloatArray:
     """The shares with which period `start` begins, (protocols,)."""
     if not windows:
         return whole.current
@@ -110,7 +110,9 @@ def _shares_before(whole: Steps, windows: list[Window], start: int) -> FloatArra
     return result
 
 
-def _joined(whole: Steps, windows: list[Window], seams: list[Seam], near: float, detail: str, until: int) -> Joined:
+def _joined(
+    whole: HorizonArrays, windows: list[Window], seams: list[WindowJoin], near: float, detail: str, until: int
+) -> Joined:
     """Schedules and prices of all windows, each from its seam on."""
     count, size = whole.shape
     schedule, movement = np.empty((count, size)), np.empty((count, size))
@@ -124,5 +126,5 @@ def _joined(whole: Steps, windows: list[Window], seams: list[Seam], near: float,
         movement[there] = prices.movement[here]
         if k:
             capacity[start - 1] = seams[k - 1].capacity
-    answer = PathAnswer(schedule, RowPrices(capacity, bought, sold, movement), detail=detail)
+    answer = SolverResult(schedule, RowPrices(capacity, bought, sold, movement), detail=detail)
     return Joined(answer, len(windows), sum(each.loss > near for each in seams), until)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInput
 from ...problem.arrays import FloatArray
-from ..interface.result import Unmet
+from ..interface.result import NoFeasibleSplit
 from ..kernels.split import NO_SHARE, NO_SUM, NO_TURNOVER, Rank, Split
 
 BLOCK = 10_000
@@ -89,7 +89,7 @@ def split(
     idle: bool = False,
     max_bought: float = np.inf,
     max_sold: float = np.inf,
-) -> Split | Unmet:
+) -> Split | NoFeasibleSplit:
     """What `split.split` gives, compiled: same arguments, same answers.
 
     Arrays are contiguous and of doubles. `rank` is asked only where equals have to be put in order.

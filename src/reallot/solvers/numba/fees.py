@@ -221,7 +221,7 @@ def _root(
 
 def task(problem: AllocationProblem) -> Task | None:
     """What fees_root.task gives for the sides of `problem`; None where it takes that to tell what is wrong."""
-    data, step, limit = problem.arrays, problem.steps, problem.limits.max_moves
+    data, step, limit = problem.arrays, problem.trade_segments, problem.limits.max_moves
     fits, best, places, fixed, core, free, close, numbers, most = _root(
         step.buy,
         step.sell,

@@ -1,6 +1,6 @@
 """Many independent problems at once, one period and one capacity each: arrays in, arrays out.
 
-The same matching as in `split`, for a problem in each row: one sort of all pieces, and with a turnover limit one each
+The same matching as in `split`, for a problem in each row: one sort of all segments, and with a turnover limit one each
 of what may be bought and sold. Rows are worked through in chunks that stay in the processor's cache; a row's answer
 does not depend on its chunk. Where Numba is installed, a large batch goes to `compiled` instead.
 """
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from ...errors import InvalidInput, near_miss
 from ...problem.effective import NEVER_PAYS, cut_to_what_counts
 from ..kernels.batch_arrays import (
+    BatchSegments,
     Box,
-    Given,
-    Pieces,
+    ChunkInputs,
     at_stake,
     bound_of,
     by_one_sort,
@@ -157,7 +157,7 @@ class Inputs:
         """Every argument by name, in the order above, broadcast; what is not given limits nothing."""
         nothing = {"max_change": np.inf, "held": False, "max_turnover": np.inf, "mask": True}
         arrays = {}
-        for field in fields(Given):
+        for field in fields(ChunkInputs):
             array = getattr(self, field.name)
             shape = self.shape[:1] if field.name in PER_PROBLEM else self.shape
             arrays[field.name] = np.broadcast_to(np.asarray(nothing[field.name]) if array is None else array, shape)
@@ -186,13 +186,13 @@ class Inputs:
         """Every argument of problem `k` by name."""
         return {name: array[k] for name, array in self.whole().items()}
 
-    def chunk(self, rows: slice) -> Given:
+    def chunk(self, rows: slice) -> ChunkInputs:
         """The arguments of some problems, turned: (protocols or 1, problems or 1).
 
         One problem comes twice: NumPy sums a single column in another order, and so rounds otherwise.
         """
         cut: dict[str, Any] = {}
-        for field in fields(Given):
+        for field in fields(ChunkInputs):
             array = getattr(self, field.name)
             if array is not None:
                 array = array[rows] if len(array) > 1 else array
@@ -203,7 +203,7 @@ class Inputs:
             cut[name] = np.ascontiguousarray(np.broadcast_to(cut[name], whole))
             if cut["mask"] is not None:
                 cut[name] = np.where(cut["mask"], cut[name], 0.0)
-        return Given(**cut)
+        return ChunkInputs(**cut)
 
 
 PER_PROBLEM = ("max_turnover", "horizon_hours")
@@ -270,10 +270,10 @@ def _solve_chunk(data: Inputs, rows: slice, result: Answers) -> None:
     hours, current = given.horizon_hours, given.current
     gain = given.rates * hours
     box = Box.of(given)
-    pieces = Pieces.of(given, box, gain)
-    answer = by_one_sort(box, pieces)
+    segments = BatchSegments.of(given, box, gain)
+    answer = by_one_sort(box, segments)
     if given.max_turnover is not None:
-        answer = within_turnover(given, box, pieces, answer)
+        answer = within_turnover(given, box, segments, answer)
     shares, feasible = answer.shares, answer.feasible & box.feasible
     stay_where_equal(given, box, gain, shares, feasible)
     change = shares - current

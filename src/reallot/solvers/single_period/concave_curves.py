@@ -19,7 +19,7 @@ from ...errors import InvalidInput
 from ...problem import AllocationProblem
 from ...problem.arrays import FloatArray, IntArray
 from ..interface.eligibility import all_or_nothing, chosen, coupled
-from ..interface.result import Unmet
+from ..interface.result import NoFeasibleSplit
 from ..kernels.split import DUST, SLACK, TIE, Split, split
 from ..numba import dispatch
 
@@ -27,7 +27,7 @@ LARGE, LOADED = 100_000, 1_000
 """From so many protocols on compiled code (extra `fast`) is worth half a second of loading; or using, once loaded."""
 
 
-def declines(problem: AllocationProblem) -> str | None:
+def why_ineligible(problem: AllocationProblem) -> str | None:
     """Why this path cannot answer `problem`, in words; None where it can."""
     data = problem.arrays
     if problem.periods > 1:
@@ -41,15 +41,15 @@ def declines(problem: AllocationProblem) -> str | None:
     return None
 
 
-def solve(problem: AllocationProblem) -> Split | Unmet:
+def solve(problem: AllocationProblem) -> Split | NoFeasibleSplit:
     """The optimal shares of a problem that this path does not decline, and prices that support them.
 
     Prices are USD over the horizon per unit. Flat rates are split by one price, curves are matched piece by piece.
     """
-    step, data = problem.steps, problem.arrays
+    step, data = problem.trade_segments, problem.arrays
     if step.bent:
         found = match(problem)
-        return found if isinstance(found, Unmet) else found.split()
+        return found if isinstance(found, NoFeasibleSplit) else found.split()
     limit = np.inf if data.max_turnover is None else float(data.max_turnover[0])
     way = dispatch.split if is_compiled(problem) else split
     return way(
@@ -72,22 +72,22 @@ def is_compiled(problem: AllocationProblem) -> bool:
     return len(problem.names) >= least and problem.arrays.pieces is None and dispatch.available()
 
 
-def match(problem: AllocationProblem) -> Matching | Unmet:
+def match(problem: AllocationProblem) -> Matching | NoFeasibleSplit:
     """The finished matching behind `solve`: what is bought and sold, and the slopes around it."""
-    why_not = declines(problem)
+    why_not = why_ineligible(problem)
     if why_not is not None:
         raise InvalidInput(f"the exact path declines: {why_not}; use solver='highs' or 'auto'")
     return matched(problem)
 
 
-def matched(problem: AllocationProblem) -> Matching | Unmet:
+def matched(problem: AllocationProblem) -> Matching | NoFeasibleSplit:
     """The same, where it is known that this path does not decline."""
     matching = Matching(problem)
     unmet = matching.run()
     return matching if unmet is None else unmet
 
 
-class Pieces:
+class SortedSegments:
     """Buys (falling slope) or sells (rising slope) in the order they are taken."""
 
     def __init__(self, owner: IntArray, slope: FloatArray, width: FloatArray, order: IntArray) -> None:
@@ -137,16 +137,16 @@ class Matching:
         self.problem, self.data = problem, data
         self.capacity = float(data.total or 0.0)
         self.current, self.lower, self.upper = data.current, data.lower[0], data.upper[0]
-        self.steps = problem.steps
-        self.a, self.m, self.b = self.steps.low, self.steps.middle, self.steps.high
+        self.segments = problem.trade_segments
+        self.a, self.m, self.b = self.segments.low, self.segments.middle, self.segments.high
         self.dust = DUST * max(1.0, self.capacity)
         self.limit = np.inf if data.max_turnover is None else float(data.max_turnover[0])
 
-    def run(self) -> Unmet | None:
+    def run(self) -> NoFeasibleSplit | None:
         """Buys and sells until their slopes cross; says why where no split exists."""
         slack = SLACK * max(1.0, float(self.current.max()))
         if (self.a > self.b + slack).any():
-            return Unmet("a protocol's bounds leave no share within its max change")
+            return NoFeasibleSplit("a protocol's bounds leave no share within its max change")
         self.b = np.maximum(self.a, self.b)
         self._cut()
         moved = self.m - self.current
@@ -154,23 +154,23 @@ class Matching:
         self.sell_cap = self.limit - float(np.maximum(-moved, 0.0).sum())
         self.to_fill = self.capacity - float(self.m.sum())
         if min(self.buy_cap, self.sell_cap) < -slack:
-            return Unmet("the moves that bounds force are more than the turnover limit")
+            return NoFeasibleSplit("the moves that bounds force are more than the turnover limit")
         self.buy_cap, self.sell_cap = max(self.buy_cap, 0.0), max(self.sell_cap, 0.0)
         self.most_bought, self.most_sold = min(self.buys.total, self.buy_cap), min(self.sells.total, self.sell_cap)
         if not self._totals(slack):
-            return Unmet("the shares that bounds, holds and limits leave do not sum to the capacity")
+            return NoFeasibleSplit("the shares that bounds, holds and limits leave do not sum to the capacity")
         self._settle()
         return None
 
     def _cut(self) -> None:
         """The pieces to buy and to sell, sorted; near-equal slopes tie, and ties go by name."""
-        step, rank = self.steps, self.data.rank
+        step, rank = self.segments, self.data.rank
         self.tie = TIE * max(float(np.abs(step.buy).max(initial=0.0)), float(np.abs(step.sell).max(initial=0.0)))
         buys, sells = (step.more > self.dust).nonzero()[0], (step.keep > self.dust).nonzero()[0][::-1]
         to_buy = self._order(-step.buy[buys], rank[step.owner[buys]])
         to_sell = self._order(step.sell[sells], -rank[step.owner[sells]])
-        self.buys = Pieces(step.owner[buys], step.buy[buys], step.more[buys], to_buy)
-        self.sells = Pieces(step.owner[sells], step.sell[sells], step.keep[sells], to_sell)
+        self.buys = SortedSegments(step.owner[buys], step.buy[buys], step.more[buys], to_buy)
+        self.sells = SortedSegments(step.owner[sells], step.sell[sells], step.keep[sells], to_sell)
 
     def _order(self, key: FloatArray, rank: IntArray) -> IntArray:
         """By `key`, values within a tie of each other as one, then by `rank`, then as they stand."""

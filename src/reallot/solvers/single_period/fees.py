@@ -20,7 +20,7 @@ from ...problem.arrays import BoolArray, FloatArray
 from ...problem.objective import value
 from ...program import Status
 from ..interface.eligibility import all_or_nothing, coupled
-from ..interface.result import PathAnswer, Unmet
+from ..interface.result import NoFeasibleSplit, SolverResult
 from ..kernels import fees_branch_and_bound, fees_relaxation
 from ..kernels.fees_bounds import sides
 from ..kernels.fees_relaxation import Task
@@ -41,7 +41,7 @@ SLICE, COMPILED_SLICE = 10_000, 2_000_000
 """Branches times protocols between two looks at the clock: some ten milliseconds."""
 
 
-def declines(problem: AllocationProblem) -> str | None:
+def why_ineligible(problem: AllocationProblem) -> str | None:
     """Why this path cannot answer `problem`, in words; None where it can."""
     data, limits = problem.arrays, problem.limits
     if not data.has_fee and limits.max_moves is None:
@@ -67,7 +67,7 @@ def solve(
     time_limit_seconds: float | None = None,
     compiled: bool | None = None,
     most_branches: int | None = None,
-) -> PathAnswer | Unmet:
+) -> SolverResult | NoFeasibleSplit:
     """The best split of a problem that this path does not decline; raises InvalidInput for one it does.
 
     time_limit_seconds  the search, and HiGHS where it takes over, stop here with the best set known and its bound
@@ -77,7 +77,7 @@ def solve(
 
     Of protocols alike in every number, those first by name move.
     """
-    why_not = declines(problem)
+    why_not = why_ineligible(problem)
     if why_not is not None:
         raise InvalidInput(f"the fee path declines: {why_not}; use solver='highs' or 'auto'")
     started = perf_counter()
@@ -90,7 +90,7 @@ def solve(
     task, seen = _compiled().task(problem) if compiled else None, 0
     if task is None:
         found = sides(problem)
-        if isinstance(found, Unmet):
+        if isinstance(found, NoFeasibleSplit):
             return found
         root = fees_relaxation.root(found)
         task = root.task()
@@ -178,18 +178,21 @@ class Search:
                 return
 
 
-def _handed_over(problem: AllocationProblem, search: Search, ends: float) -> PathAnswer:
+def _handed_over(problem: AllocationProblem, search: Search, ends: float) -> SolverResult:
     """HiGHS's answer, from the best set known; that set where HiGHS finds no better one."""
     from .fees_milp import finish
 
     task, bound = search.task, search.bound
-    detail, base = f"search given up after {search.effort}; ", value(problem, problem.steps.middle[None, :]).net
+    detail, base = (
+        f"search given up after {search.effort}; ",
+        value(problem, problem.trade_segments.middle[None, :]).net,
+    )
     remaining = ends - perf_counter()
     if remaining <= 0.0:
         best, detail = _schedule(problem, task.moves()), detail + "no time left for HiGHS"
         return _answer(problem, best, detail, base + bound, Status.STOPPED)
     found = sides(problem)
-    assert not isinstance(found, Unmet)
+    assert not isinstance(found, NoFeasibleSplit)
     solution, moves = finish(found, task, remaining if np.isfinite(remaining) else None)
     if solution.bound is not None:
         bound = min(bound, solution.bound)
@@ -204,7 +207,7 @@ def _handed_over(problem: AllocationProblem, search: Search, ends: float) -> Pat
 
 def _schedule(problem: AllocationProblem, moves: BoolArray) -> FloatArray:
     """The best shares in which only these move, (1, protocols)."""
-    step = problem.steps
+    step = problem.trade_segments
     shares = split(
         step.buy,
         step.sell,
@@ -215,7 +218,7 @@ def _schedule(problem: AllocationProblem, moves: BoolArray) -> FloatArray:
         rank=lambda: problem.arrays.rank,
         idle=problem.allow_idle,
     )
-    assert not isinstance(shares, Unmet)  # a set is known only if there is a split for it
+    assert not isinstance(shares, NoFeasibleSplit)  # a set is known only if there is a split for it
     return shares.shares[None, :]
 
 
@@ -225,7 +228,7 @@ def _answer(
     detail: str,
     bound: float | None = None,
     status: Status = Status.OPTIMAL,
-) -> PathAnswer:
+) -> SolverResult:
     """A schedule with a bound on all of them; its own worth where None."""
     worth = value(problem, schedule).net
-    return PathAnswer(schedule, bound=worth if bound is None else max(bound, worth), status=status, detail=detail)
+    return SolverResult(schedule, bound=worth if bound is None else max(bound, worth), status=status, detail=detail)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...problem.arrays import BoolArray, FloatArray, IntArray
 from ...program import Columns, LinearProgram, Rows, Solution, cells, diagonal
-from ..interface.result import Unmet
+from ..interface.result import NoFeasibleSplit
 from ..kernels.fees_bounds import Sides
 from ..kernels.fees_relaxation import Task
 from ..kernels.split import split
@@ -58,7 +58,7 @@ def point(sides: Sides, task: Task) -> FloatArray:
     places, moves = active(task), task.moves()
     low, high = -sides.v * moves, sides.u * moves
     found = split(sides.p, sides.q, np.zeros(moves.size), low, high, sides.to_fill, idle=sides.idle)
-    assert not isinstance(found, Unmet)
+    assert not isinstance(found, NoFeasibleSplit)
     amounts = found.shares[places]
     moved = moves[task.places].astype(float)
     return np.concatenate([np.maximum(amounts, 0.0), np.maximum(-amounts, 0.0), moved])

@@ -9,7 +9,7 @@ import numpy as np
 from ...problem import AllocationProblem
 from ...problem.arrays import FloatArray, ProblemArrays
 from ...problem.trade_segments import buy_slope
-from ..interface.result import Unmet
+from ..interface.result import NoFeasibleSplit
 from ..kernels.split import DUST
 from .concave_curves import Matching, match
 
@@ -37,10 +37,12 @@ class ExactSlopes:
     limits: dict[tuple[str, int], Interval]
 
 
-def slopes(problem: AllocationProblem, matching: Matching | Unmet | None = None) -> ExactSlopes | Unmet:
+def slopes(
+    problem: AllocationProblem, matching: Matching | NoFeasibleSplit | None = None
+) -> ExactSlopes | NoFeasibleSplit:
     """The slopes at the optimum of a problem that the exact path does not decline; `matching` is its, if known."""
     matching = match(problem) if matching is None else matching
-    if isinstance(matching, Unmet):
+    if isinstance(matching, NoFeasibleSplit):
         return matching
     around = _Around(matching)
     up, down = around.one_more(), around.one_less()
