@@ -120,23 +120,27 @@ class CommandAdapter(Reader):
             wanted = share_of(share)
         except ProtocolError as error:
             raise ProtocolError(f"{self.name}: {error}", ErrorKind.REFUSED) from None
-        code, _, told = await self._run([each.replace("{share}", repr(wanted)) for each in self._apply], acts=True)
+        code, _, errors = await self._run([each.replace("{share}", repr(wanted)) for each in self._apply], acts=True)
         if code:
-            raise ProtocolError(f"{self.name}: apply ended with {code}{told}", _ACT.get(code, ErrorKind.UNKNOWN))
+            raise ProtocolError(
+                f"{self.name}: apply ended with {code}{_words(errors)}", _ACT.get(code, ErrorKind.UNKNOWN)
+            )
 
     def _told(self, document: Any) -> float:
         return share_of(exact(look_up(document, self._share_path or "", self.name), f"{self.name}: the share"))
 
     async def _document(self) -> Any:
-        code, output, told = await self._run(self._read, acts=False)
+        code, output, errors = await self._run(self._read, acts=False)
         if code:
-            raise ProtocolError(f"{self.name}: read ended with {code}{told}", _READ.get(code, ErrorKind.TRANSIENT))
+            raise ProtocolError(
+                f"{self.name}: read ended with {code}{_words(errors)}", _READ.get(code, ErrorKind.TRANSIENT)
+            )
         if len(output) > MOST_OUTPUT:
             raise ProtocolError(f"{self.name}: more than {MOST_OUTPUT} bytes", ErrorKind.SHAPE)
         return parsed(output, self.name)
 
-    async def _run(self, arguments: Sequence[str], *, acts: bool) -> tuple[int, bytes, str]:
-        """(code, standard output, words of standard error) of a program in a process group of its own."""
+    async def _run(self, arguments: Sequence[str], *, acts: bool) -> tuple[int, bytes, bytes]:
+        """(code, standard output, standard error) of a program in a process group of its own."""
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment |= {variable: secret.value() for variable, secret in self._secrets.items()}
         try:
@@ -161,8 +165,13 @@ class CommandAdapter(Reader):
             raise ProtocolError(f"{self.name}: {arguments[0]} did not end within {self._timeout:g} s", kind) from None
         finally:
             await _end(process)
-        words = redact(errors.decode("utf-8", "replace"))
-        return code, output, f": {words}" if words else ""
+        return code, output, errors
+
+
+def _words(errors: bytes) -> str:
+    """What a program wrote to standard error, as the end of a message."""
+    told = redact(errors.decode("utf-8", "replace"))
+    return f": {told}" if told else ""
 
 
 def _arguments(given: Any, what: str, name: str) -> list[str]:

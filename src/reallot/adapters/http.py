@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import cache
+from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 MOST_BYTES = 2 << 20
 """A longer body is not read to its end."""
 _MOST_REDIRECTS = 3
-_LOGIN_PAGE = re.compile(rb"<input[^>]{0,200}type\s*=\s*[\"']?password", re.IGNORECASE)
+_PASSWORD_FIELD = re.compile(rb"type\s{0,9}=\s{0,9}[\"']?password")
+_TAG_SIGNS = 250
+"""A tag's name stands at most so many signs before its type."""
 _LOGIN_PATH = re.compile(r"(?i)\b(log-?in|sign-?in|auth|sso)\b")
 _SECRET_KEY = re.compile(r"(?i)token|secret|passw|api[_-]?key|^key$|^auth")
 
@@ -229,10 +232,20 @@ def _document(response: httpx2.Response, content: bytes, where: str) -> Any:
             retry_after_seconds=_pause(response.headers.get("retry-after")),
         )
     if html:
-        if _LOGIN_PAGE.search(content):
+        if _asks_for_password(content):
             raise ProtocolError(f"{where}: a login page", ErrorKind.AUTH)
         raise ProtocolError(f"{where}: a page of HTML, not JSON; does this version know the path?", ErrorKind.SHAPE)
     return parsed(content, where) if content.strip() else None
+
+
+def _asks_for_password(page: bytes) -> bool:
+    """True for a page with an <input type="password">."""
+    page = page.lower()
+    for field in islice(_PASSWORD_FIELD.finditer(page), 100):
+        tag = page[max(field.start() - _TAG_SIGNS, 0) : field.start()].rpartition(b"<input")
+        if tag[1] and b">" not in tag[2]:
+            return True
+    return False
 
 
 def _kind_of(status: int) -> ErrorKind:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from ..engine.contracts.adapter import Capabilities
@@ -44,10 +45,15 @@ def look_up(document: Any, path: str, where: str) -> Any:
             if not isinstance(found, list) or step >= len(found):
                 raise ProtocolError(f"{where}: {path} looks for entry {step}, which is not there", ErrorKind.SHAPE)
         elif not isinstance(found, Mapping) or step not in found:
-            known = near_miss(step, found) if isinstance(found, Mapping) else "there is no object"
+            known = near_miss(step, _some(found)) if isinstance(found, Mapping) else "there is no object"
             raise ProtocolError(f"{where}: {path}: no {step!r}; {known}", ErrorKind.SHAPE)
         found = found[step]
     return found
+
+
+def _some(document: Mapping[Any, Any]) -> list[str]:
+    """Its first keys, cut short: enough to help, whatever it holds."""
+    return [str(key)[:60] for key in islice(document, 100)]
 
 
 def moment_of(value: Any) -> datetime | None:

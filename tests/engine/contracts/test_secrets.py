@@ -16,11 +16,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from reallot.cli.main import main
+from reallot.engine.contracts import secrets as secrets_module
 from reallot.engine.contracts.records import ReallocationConfig
-from reallot.engine.contracts.secrets import Secret, redact
+from reallot.engine.contracts.secrets import LONGEST, PREFIX, Secret, redact, remember
 from reallot.engine.contracts.validation import amount
 from reallot.engine.ledger.folder import open_ledger
 from reallot.errors import ErrorKind, ProtocolError, ReallocationError
@@ -290,3 +293,51 @@ def test_what_no_header_can_carry_is_not_told_sign_by_sign(secrets):
         return str(caught.value)
 
     assert asyncio.run(run()) == "GET http://127.0.0.1:1: a header with a sign that is not ASCII"
+
+
+CASES = (str, str.upper, str.lower, str.title, str.swapcase)
+
+
+@given(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=PREFIX, max_size=40),
+    st.sampled_from(CASES),
+    st.text(max_size=2000),
+    st.text(max_size=400),
+    st.data(),
+)
+def test_a_secret_is_struck_out_in_capital_letters_and_where_it_is_cut_short(value, case, before, after, data):
+    """Wherever it stands, also across the place where a long text is cut off."""
+    value = f"k7{value}"
+    kept = data.draw(st.integers(min_value=PREFIX, max_value=len(value)), "signs of it that are there")
+    part = case(value[:kept])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secrets_module, "_seen", {})
+        remember(value)
+        told = redact(f"{before} {part} {after}")
+        assume(part.lower() not in f"{before} {after}".lower())
+        assert part.lower() not in told.lower().replace("***", "")
+        assert len(told) <= LONGEST
+
+
+def test_a_connection_string_does_not_take_its_scheme_out_of_messages(monkeypatch):
+    monkeypatch.setattr(secrets_module, "_seen", {})
+    remember("postgresql://operator:canary-47@127.0.0.1/base")
+    assert redact("postgresql://127.0.0.1 refused: postgresql://OPERATOR:c") == "postgresql://127.0.0.1 refused: ***"
+    assert redact("PostgreSQL is not there") == "PostgreSQL is not there"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Authorization: Bearer abcd1234", "Authorization: *** ***"),
+        ("basic  bWU6cHc=", "basic ***"),
+        ("ftp+x://me:pw@host/x", "ftp+x://***@host/x"),
+        ("my_access_token = 'abc' and more", "my_access_token = '***' and more"),
+        ('{"api-key": "abc", "a": 1}', '{"api-key": "***", "a": 1}'),
+        ("tokentoken=abc;x", "tokentoken=***;x"),
+        ("a password, and a token", "a password, and a token"),
+        ("http://host/a@b", "http://host/a@b"),
+    ],
+)
+def test_what_looks_like_a_secret_is_struck_out(text, told):
+    assert redact(text) == told
