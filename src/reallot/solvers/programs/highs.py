@@ -15,6 +15,7 @@ import numpy as np
 from ...errors import SolverFailed
 from ...program import LinearProgram, Solution, Status
 from ...program.blocks import FloatArray
+from .quiet import quiet
 
 FEASIBILITY = 1e-9
 NAME = "highs"
@@ -58,6 +59,10 @@ class HighsModel:
         self.lower, self.upper = program.lower, program.upper
         self.row_lower, self.row_upper = program.row_lower, program.row_upper
         self._pass()
+
+    def _run(self) -> None:
+        with quiet():
+            self.highs.run()
 
     def _set(self, option: str, value: Any) -> None:
         status = self.highs.setOptionValue(option, value)
@@ -170,7 +175,7 @@ class HighsModel:
             # of a linear program HiGHS counts the seconds of all earlier runs as well
             spent = 0.0 if self.is_mixed_integer else self.highs.getRunTime()
             self._set("time_limit", spent + float(self.time_limit_seconds))
-        self.highs.run()
+        self._run()
         api, status = self._api.HighsModelStatus, self.highs.getModelStatus()
         detail = self.highs.modelStatusToString(status)
         if status in (api.kUnboundedOrInfeasible, api.kUnknown) or self._is_doubtful(status):
@@ -178,7 +183,7 @@ class HighsModel:
             self.highs.clearSolver()
             _, before = self.highs.getOptionValue("presolve")
             self._set("presolve", "off")
-            self.highs.run()
+            self._run()
             status = self.highs.getModelStatus()
             detail = f"{detail}; then {self.highs.modelStatusToString(status)}"
             self._set("presolve", before)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ...errors import InvalidInput, near_miss
 from ...program import LinearProgram, Solution, Status, certify
+from .quiet import quiet
 
 NAME = "pulp"
 TOLERANCE = 1e-6
@@ -48,7 +49,8 @@ def _run(
         places = [f"x{j}" for j in range(program.column_count)], [str(i) for i in range(program.row_count)]
         model, columns, scale = _model(pulp, program, *places)
         try:
-            model.solve(chosen)
+            with quiet():
+                model.solve(chosen)
         except pulp.PulpSolverError as error:
             return Solution(Status.FAILED, detail=f"{solver}: {error}")
         status = _status(pulp, model)

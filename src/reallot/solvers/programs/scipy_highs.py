@@ -10,6 +10,7 @@ import numpy as np
 
 from ...program import LinearProgram, Solution, Status
 from .highs import FEASIBILITY, settled
+from .quiet import quiet
 
 NAME = "scipy"
 TOLERANCES = {"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY}
@@ -20,7 +21,8 @@ def solve(program: LinearProgram, *, time_limit_seconds: float | None = None) ->
     options = {} if time_limit_seconds is None else {"time_limit": float(time_limit_seconds)}
     largest = float(np.abs(program.gain).max(initial=0.0))
     scale = 2.0 ** round(math.log2(largest)) if largest > 0.0 else 1.0
-    return _milp(program, scale, options) if program.is_mixed_integer else _linprog(program, scale, options)
+    with quiet():
+        return _milp(program, scale, options) if program.is_mixed_integer else _linprog(program, scale, options)
 
 
 def _linprog(program: LinearProgram, scale: float, options: dict[str, Any]) -> Solution:
