@@ -34,12 +34,11 @@ HOMES = {
     "scipy.optimize": {"solvers.programs.scipy_highs"},
     "highspy": {"solvers.programs.highs"},
     "httpx2": {"adapters.http"},
-    "sqlalchemy": {"engine.ledger.postgres"},
     "psycopg": {"engine.ledger.postgres"},
     "lightgbm": {"forecast.boosted"},
     "matplotlib": {"plots.paper"},
 }
-LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "sqlalchemy", "psycopg", "lightgbm")
+LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "psycopg", "lightgbm")
 """Never imported when a module is: only where they are used."""
 LOWEST_LIBRARIES = {
     "errors": set(),

@@ -16,7 +16,7 @@ MODULES = ["reallot", *(each.name for each in pkgutil.walk_packages(reallot.__pa
 MODULES.remove("reallot.__main__")
 
 
-OPTIONAL = ("numba", "httpx2", "sqlalchemy", "psycopg")
+OPTIONAL = ("numba", "httpx2", "psycopg")
 """What only extras bring: modules that cannot do without it are looked at where it is installed."""
 
 

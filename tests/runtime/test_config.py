@@ -274,7 +274,6 @@ def test_the_readmes_configuration_is_one(tmp_path: Path):
 
 def test_readings_may_go_to_a_server_named_by_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("psycopg")
-    pytest.importorskip("sqlalchemy")
     from reallot.engine.ledger.postgres_history import PostgresHistory
 
     monkeypatch.setenv("READINGS_URL", "postgresql://127.0.0.1:1/none")

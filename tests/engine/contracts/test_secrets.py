@@ -166,7 +166,6 @@ def test_every_place_and_every_wrong_answer(
     caplog: pytest.LogCaptureFixture,
 ):
     if server_of_readings:
-        pytest.importorskip("sqlalchemy")
         pytest.importorskip("psycopg")
     config, books = tmp_path / "config.toml", tmp_path / "books"
     config.write_text(('[ledger]\nhistory_env = "CANARY_11"\n' if server_of_readings else "") + tables(address))

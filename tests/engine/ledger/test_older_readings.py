@@ -8,11 +8,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reallot.engine.ledger.history import History
-from reallot.engine.ledger.schema import HISTORY
 from reallot.engine.ledger.timestamps import microseconds
 from tests.engine.ledger.conftest import VARIABLE
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FIRST_SCHEMA = """
+    CREATE TABLE sample (
+        protocol TEXT NOT NULL, at INTEGER NOT NULL, earnings REAL, share REAL, up INTEGER NOT NULL,
+        PRIMARY KEY (protocol, at)
+    ) WITHOUT ROWID;
+    CREATE TABLE hourly (
+        protocol TEXT NOT NULL, hour INTEGER NOT NULL, earnings REAL, share REAL, lowest REAL, highest REAL,
+        samples INTEGER NOT NULL, up INTEGER NOT NULL,
+        PRIMARY KEY (protocol, hour)
+    ) WITHOUT ROWID;
+"""
 ROWS = [("relay", AT, 2.5, 0.4, 2.0, 3.0, 60, 58), ("relay", AT + timedelta(hours=1), None, 0.4, None, None, 4, 0)]
 
 
@@ -28,7 +38,7 @@ def same_as_before(hours):
 def test_a_file_of_the_first_schema_keeps_its_hours(tmp_path):
     path = tmp_path / "history.db"
     connection = sqlite3.connect(path)
-    connection.executescript(HISTORY[0])
+    connection.executescript(FIRST_SCHEMA)
     connection.executemany(
         "INSERT INTO hourly VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(n, microseconds(at), *row) for n, at, *row in ROWS]
     )

@@ -362,6 +362,6 @@ def test_without_its_variable_it_names_it(libraries, monkeypatch, schema):
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch, schema):
-    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'reallot\[postgres\]'"):
         PostgresHistory(VARIABLE, schema=schema)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from ...errors import DataError
+from . import history_sql as sql
 from .database import Database
-from .schema import HISTORY
-from .timestamps import microseconds, moment
+from .history_sql import SQLITE, Dialect
+from .timestamps import EPOCH
 
-HOUR = 3_600_000_000
 BATCH = 10_000
 
 
@@ -59,7 +60,70 @@ class Hour:
         return cls(protocol, at, earnings, share, lowest, highest, *counted)
 
 
-class History:
+class Readings(ABC):
+    """Readings in a database of any kind, by one SQL; whoever has the connection says how a transaction is done.
+
+    Every method may raise DataError.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    @abstractmethod
+    def _rows(self, query: str, *values: Any) -> Sequence[Any]:
+        """All rows of a query."""
+
+    @abstractmethod
+    def _change(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Runs a statement with each of these values, in one transaction; returns how many rows it changed."""
+
+    def add(self, samples: list[Sample]) -> None:
+        """Keeps readings; one of the same protocol and moment is replaced."""
+        kept = self._dialect.kept
+        rows = [(s.protocol, kept(s.at), _number(s.earnings), _number(s.share), bool(s.up)) for s in samples]
+        self._change(self._dialect.sql(sql.PUT_SAMPLE), rows)
+
+    def samples(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Sample]:
+        """Raw readings with start <= at < end, by protocol and time."""
+        return [
+            Sample(name, self._dialect.read(at), earnings, share, bool(up))
+            for name, at, earnings, share, up in self._between(sql.SAMPLES, start, end, protocol)
+        ]
+
+    def hours(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Hour]:
+        """Whole hours that were rolled up, with start <= at < end, by protocol and time."""
+        rows = self._between(sql.HOURS, start, end, protocol)
+        return [Hour.of(row[0], self._dialect.read(row[1]), *row[2:]) for row in rows]
+
+    def last(self) -> datetime | None:
+        """The moment of the newest raw reading; None where there is none."""
+        newest = self._rows(self._dialect.sql(sql.LAST))[0][0]
+        return None if newest is None else self._dialect.read(newest)
+
+    def roll_up(
+        self, now: datetime, raw: timedelta = timedelta(days=14), hours: timedelta = timedelta(days=730)
+    ) -> None:
+        """Sums whole hours up, then forgets raw readings older than `raw` and hours older than `hours`.
+
+        Repeated it changes nothing. Deleting goes by batches, so that nobody waits long for the table.
+        """
+        kept = self._dialect.kept
+        until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        # the last rolled-up hour is summed again: a reading may have come late
+        done = self._rows(self._dialect.sql(sql.LAST_HOUR))[0][0]
+        self._change(self._dialect.sql(sql.ROLL_UP), [(kept(EPOCH) if done is None else done, kept(until))])
+        for (name,) in self._rows(self._dialect.sql(sql.NAMES)):
+            for text, end in ((sql.FORGET_SAMPLES, min(now - raw, until)), (sql.FORGET_HOURS, now - hours)):
+                while self._change(self._dialect.sql(text), [(name, kept(end), BATCH)]) == BATCH:
+                    pass
+
+    def _between(self, text: str, start: datetime, end: datetime, protocol: str | None) -> Sequence[Any]:
+        kept = self._dialect.kept
+        query = self._dialect.sql(text, and_protocol="" if protocol is None else " AND protocol = ?")
+        return self._rows(query, kept(start), kept(end), *(() if protocol is None else (protocol,)))
+
+
+class History(Readings):
     """Readings in SQLite; `path` is a file, or ":memory:". Every method may raise DataError.
 
     There is one connection, which one thread uses at a time: whoever adds waits for one transaction of a summing up,
@@ -67,103 +131,27 @@ class History:
     """
 
     def __init__(self, path: str | Path = ":memory:", *, read_only: bool = False) -> None:
+        super().__init__(SQLITE)
         try:
-            self._database = Database(path, HISTORY, synchronous="NORMAL", read_only=read_only)
+            self._database = Database(path, SQLITE.migrations(), synchronous="NORMAL", read_only=read_only)
         except sqlite3.Error as error:
             raise DataError(f"{path}: {error}") from error
         self.path = self._database.path
         self.blocking = not self._database.in_memory
         self._one = Lock()
 
-    def add(self, samples: list[Sample]) -> None:
-        """Keeps readings; one of the same protocol and moment is replaced."""
-        raw = [(each.protocol, microseconds(each.at), each.earnings, each.share, int(each.up)) for each in samples]
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany("INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?)", raw)
-
+    def _rows(self, query: str, *values: Any) -> Sequence[Any]:
         with self._one:
-            self._database.write(work)
+            return self._database.rows(query, values)
 
-    def samples(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Sample]:
-        """Raw readings with start <= at < end, by protocol and time."""
-        sql = (
-            "SELECT protocol, at, earnings, share, up FROM sample WHERE protocol = ? AND at >= ? AND at < ? ORDER BY at"
-        )
-        bounds = microseconds(start), microseconds(end)
-        rows = [row for name in self._names(protocol) for row in self._rows(sql, name, *bounds)]
-        return [Sample(row[0], moment(row[1]), row[2], row[3], bool(row[4])) for row in rows]
-
-    def hours(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Hour]:
-        """Whole hours that were rolled up, with start <= at < end, by protocol and time."""
-        sql = (
-            "SELECT protocol, hour, earnings, share, lowest, highest, samples, up, measured, seconds FROM hourly "
-            "WHERE protocol = ? AND hour >= ? AND hour < ? ORDER BY hour"
-        )
-        bounds = microseconds(start), microseconds(end)
-        rows = [row for name in self._names(protocol) for row in self._rows(sql, name, *bounds)]
-        return [Hour.of(row[0], moment(row[1]), *row[2:]) for row in rows]
-
-    def last(self) -> datetime | None:
-        """The moment of the newest raw reading; None where there is none."""
-        newest = self._rows("SELECT max(at) FROM sample")[0][0]
-        return None if newest is None else moment(newest)
-
-    def roll_up(
-        self, now: datetime, raw: timedelta = timedelta(days=14), hours: timedelta = timedelta(days=730)
-    ) -> None:
-        """Sums whole hours up, then forgets raw readings older than `raw` and hours older than `hours`.
-
-        Repeated it changes nothing. Deleting goes by batches, so that nobody waits long for the file.
-        """
-        until = microseconds(now) // HOUR * HOUR
-        done = self._rows("SELECT coalesce(max(hour), 0) FROM hourly")[0][0]
+    def _change(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
         with self._one:
-            # the last rolled-up hour is summed again: a reading may have come late
-            self._database.write(lambda connection: connection.execute(_ROLL_UP, (done, until)) and None)
-        for name in self._names(None):
-            self._forget(_FORGET_RAW, name, min(microseconds(now - raw), until))
-            self._forget(_FORGET_HOURS, name, microseconds(now - hours))
-
-    def _forget(self, sql: str, name: str, end: int) -> None:
-        def batch(connection: sqlite3.Connection) -> int:
-            return connection.execute(sql, (name, end, BATCH)).rowcount
-
-        forgotten = BATCH
-        while forgotten == BATCH:
-            with self._one:
-                forgotten = self._database.write(batch)
-
-    def _names(self, protocol: str | None) -> list[str]:
-        if protocol is not None:
-            return [protocol]
-        return [row[0] for row in self._rows(_NAMES)]
-
-    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._one:
-            return self._database.rows(sql, values)
+            return self._database.write(lambda connection: connection.executemany(statement, rows).rowcount)
 
     def close(self) -> None:
         """Lets go of the file."""
         with self._one:
             self._database.close()
-
-
-_NAMES = "SELECT protocol FROM sample UNION SELECT protocol FROM hourly ORDER BY 1"
-_ROLL_UP = f"""
-    INSERT OR REPLACE INTO hourly
-    SELECT protocol, at / {HOUR} * {HOUR}, avg(earnings) FILTER (WHERE up), avg(share),
-        min(earnings) FILTER (WHERE up), max(earnings) FILTER (WHERE up),
-        count(*), sum(up), count(earnings) FILTER (WHERE up), (max(at) - min(at)) / 1e6
-    FROM sample WHERE at >= ? AND at < ? GROUP BY 1, 2
-"""
-_FORGET_RAW = """
-    DELETE FROM sample WHERE (protocol, at) IN (SELECT protocol, at FROM sample WHERE protocol = ? AND at < ? LIMIT ?)
-"""
-_FORGET_HOURS = """
-    DELETE FROM hourly
-    WHERE (protocol, hour) IN (SELECT protocol, hour FROM hourly WHERE protocol = ? AND hour < ? LIMIT ?)
-"""
 
 
 def samples_of(
@@ -175,3 +163,10 @@ def samples_of(
     """One poll as readings: what did not answer is a reading too, without a value."""
     names = sorted({*earnings, *shares, *connected})
     return [Sample(name, at, earnings.get(name), shares.get(name), connected.get(name, False)) for name in names]
+
+
+def _number(value: float | None) -> float | None:
+    """What sums never overflow on: not finite, or beyond 1e100, is absent, and below 1e-100 is 0."""
+    if value is None or not abs(value) <= 1e100:
+        return None
+    return float(value) if abs(value) >= 1e-100 else 0.0

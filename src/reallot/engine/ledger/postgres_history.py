@@ -161,7 +161,7 @@ class PostgresHistory:
         with self._writing:
             try:
                 while self._take():
-                    self._server.write(list(self._sent.values()))
+                    self._server.add(list(self._sent.values()))
                     with self._changed:
                         self._sent = {}
                 if (asked := self._roll_up) is not None:

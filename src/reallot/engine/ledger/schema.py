@@ -50,26 +50,6 @@ JOURNAL = (
 )
 """The newest schema is the number of migrations; the file carries it as `PRAGMA user_version`."""
 
-HISTORY = (
-    """
-    CREATE TABLE sample (
-        protocol TEXT NOT NULL, at INTEGER NOT NULL, earnings REAL, share REAL, up INTEGER NOT NULL,
-        PRIMARY KEY (protocol, at)
-    ) WITHOUT ROWID;
-    CREATE TABLE hourly (
-        protocol TEXT NOT NULL, hour INTEGER NOT NULL, earnings REAL, share REAL, lowest REAL, highest REAL,
-        samples INTEGER NOT NULL, up INTEGER NOT NULL,
-        PRIMARY KEY (protocol, hour)
-    ) WITHOUT ROWID;
-    """,
-    # of hours that were summed up before it is not known how long they were seen: taken as evenly, to the last reading
-    """
-    ALTER TABLE hourly ADD COLUMN measured INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE hourly ADD COLUMN seconds REAL NOT NULL DEFAULT 0.0;
-    UPDATE hourly SET measured = iif(earnings IS NULL, 0, up), seconds = 3600.0 * (samples - 1) / samples
-    """,
-)
-
 
 class NewerSchema(Exception):
     """The file was written by a newer version."""
