@@ -89,6 +89,21 @@ BROKEN: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame], str]] = [
         r"neither",
     ),
     ("one row", lambda frame: frame.iloc[:1], r"it has one row"),
+    (
+        "times in a column",
+        lambda frame: frame.reset_index(names="when"),
+        r"'when' holds times; .*\.set_index\('when'\)",
+    ),
+    (
+        "times as text in a column",
+        lambda frame: frame.reset_index(names="when").astype({"when": str}),
+        r"'when' holds times; .*\.set_index\('when'\)",
+    ),
+    (
+        "periods",
+        lambda frame: frame.set_axis(pd.period_range("2026-01-01", periods=4, freq="h")),
+        r"holds periods; .*\.to_timestamp\(\)",
+    ),
 ]
 
 
@@ -123,6 +138,10 @@ FILES = [
     ("longer.csv", b"time,a\n2026-01-01,1\n2026-01-02,1,2\n", "cannot be read"),
     ("same.csv", b"time,a,a\n2026-01-01,1,1\n2026-01-02,1,2\n", "two columns are named 'a'"),
     ("header.csv", b"time,a\n", "cannot be read|0 rows"),
+    ("headless.csv", b"2026-01-01,1,2\n2026-01-02,3,4\n", "its first line is 2026-01-01, 1, 2 .*add a line of names"),
+    ("counted.csv", b"0,1.5,2\n1,3,4\n", "its first line is 0, 1.5, 2 .*add a line of names"),
+    ("semicolons.csv", b"time;a;b\n2026-01-01;1;2\n2026-01-02;3;4\n", "separated by ';'; .*sep=';'"),
+    ("tabs.csv", b"time\ta\n2026-01-01\t1\n", "separated by tabs; .*sep="),
     ("nothing.txt", b"x", "is a .csv, .csv.gz or .parquet file"),
 ]
 
@@ -133,6 +152,22 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, name: str, content: 
     path.write_bytes(content)
     with pytest.raises(InvalidInput, match=message):
         read_table(path)
+
+
+@pytest.mark.parametrize("first", ["time", ""])
+def test_alternatives_may_be_named_by_numbers(first: str, tmp_path: Path) -> None:
+    path = tmp_path / "numbered.csv"
+    path.write_text(f"{first},1,2\n2026-01-01,1,2\n2026-01-02,3,4\n")
+    assert read_table(path).names == ("1", "2") and read_table(path).steps == 2
+
+
+@pytest.mark.parametrize("name", ["xyz.csv", "trase.csv"])
+def test_what_else_lies_in_a_folder_is_not_told(name: str, tmp_path: Path) -> None:
+    for other in ("trace.csv", "private-letters.csv", "salaries.parquet"):
+        (tmp_path / other).write_text("x")
+    with pytest.raises(InvalidInput, match="no such file") as caught:
+        read_table(tmp_path / name)
+    assert "letters" not in str(caught.value) and "salaries" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_named_with_the_near_miss(tmp_path: Path) -> None:

@@ -11,9 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from hypothesis import example as instance
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reallot import (
     AllocationProblem,
+    EarningsCurve,
     Group,
     Infeasible,
     InvalidInput,
@@ -30,6 +34,7 @@ from reallot import __version__ as version
 from reallot.cli.main import main
 from reallot.cli.plan_text import picture, plan_table, plan_text, price_text, prices_text
 from reallot.cli.screen import Screen
+from reallot.solvers.programs.pulp_cbc import write
 from reallot.text.tables import cells, table
 from tests.problem.test_files import EXAMPLE
 
@@ -212,6 +217,35 @@ def test_the_program_can_be_written_and_is_solved_all_the_same(
     model.run()
     # the file minimises the negative worth: 24 h * 2.25 USD/h - 0.053 USD
     assert model.getObjectiveValue() == pytest.approx(-(24 * 2.25 - 0.053))
+
+
+@pytest.mark.parametrize("suffix", ["lp", "mps"])
+@settings(max_examples=15)
+@given(
+    first=st.floats(-5.0, 5.0).map(lambda value: round(value, 3)),
+    step=st.sampled_from([0.0, 0.25]),
+    hours=st.sampled_from([1.0, 24.0]),
+)
+@instance(first=1.5, step=0.0, hours=1.0)
+def test_a_written_program_is_worth_what_the_plan_is_where_curves_begin_above_or_below_0(
+    suffix: str, first: float, step: float, hours: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    import highspy
+
+    curve = EarningsCurve((0.0, 0.5), (first, first + 1.0), 0.0)
+    problem = AllocationProblem(
+        [ProtocolSpec("relay", curve, step=step), ProtocolSpec("compute", 1.5)],
+        {"relay": 0.0, "compute": 1.0},
+        horizon_hours=hours,
+    )
+    path = tmp_path_factory.getbasetemp() / f"constant.{suffix}"
+    write(formulate(problem), path)
+    model = highspy.Highs()
+    model.silent()
+    model.readModel(str(path))
+    model.run()
+    # half of relay's 1 USD/h and half of compute's 1.5, on top of what relay earns with nothing
+    assert model.getObjectiveValue() == pytest.approx(-hours * (first + 1.75), rel=1e-6, abs=1e-6)
 
 
 def test_a_time_limit_is_handed_on(example: str, capsys: pytest.CaptureFixture[str]) -> None:

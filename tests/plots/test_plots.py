@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import reallot as ra
-from reallot.plots.paper import MOST_POINTS, dates, paper, plain, time_axis
+from reallot.plots.labels import distinct, wrapped
+from reallot.plots.paper import MOST_POINTS, dates, paper, plain, time_axis, width_of
 from reallot.plots.reliability import wilson
-from reallot.text.numbers import usd
+from reallot.text.numbers import shown, usd
 
 pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
 
@@ -311,6 +314,46 @@ def test_names_are_shown_as_they_are() -> None:
     assert plain("n" * 40) == "n" * 27 + "…"
     problem = ra.AllocationProblem({"$a_b$": 1.0, "_c": 2.0}, {"$a_b$": 1.0, "_c": 0.0})
     drawn(ra.allocate(problem).plot())
+
+
+LONG = "a-protocol-with-a-long-name-in-the-second-data-centre"
+LONG_NAMES = {
+    "different at the end": [f"{LONG}-{i}" for i in range(4)],
+    "different at the begin": [f"{i}-{LONG}" for i in range(4)],
+    "different in the middle": [f"{LONG}-{i}-{LONG}" for i in range(4)],
+    "wide": ["W" * 80 + sign for sign in "abcd"],
+    "formulas": [f"$x_{i}$" * 30 for i in range(4)],
+    "one word each": [f"{LONG} {i} {LONG} {LONG}" for i in range(4)],
+}
+
+
+@pytest.mark.parametrize("kind", LONG_NAMES)
+def test_a_plan_of_long_names_stays_on_the_page_and_tells_them_apart(kind: str) -> None:
+    names = LONG_NAMES[kind]
+    problem = ra.AllocationProblem(
+        {name: float(i) for i, name in enumerate(names)}, dict.fromkeys(names, 0.25), limits=ra.Limits(max_change=0.1)
+    )
+    figure = ra.allocate(problem).plot()
+    bars = drawn(figure)[0]
+    labels = [label.get_text() for label in bars.get_yticklabels()]
+    assert len(set(labels)) == len(names)
+    assert bars.get_window_extent().width > 0.3 * figure.bbox.width
+    for text, box in boxes(figure):
+        assert box.x0 >= -1.0 and box.x1 <= figure.bbox.width + 1.0, text
+
+
+@given(st.lists(st.text(st.characters(codec="latin-1"), min_size=1, max_size=60), min_size=1, max_size=6, unique=True))
+def test_labels_are_different_and_fit(names: list[str]) -> None:
+    labels = distinct([shown(name) for name in names], 160.0, 9.0)
+    assert len(set(labels)) == len(labels)
+    assert all(width_of(label.replace("\\$", "$"), 9.0) <= 175.0 for label in labels)
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "P", "Zs"]), max_size=300), st.floats(40.0, 600.0))
+def test_wrapped_lines_fit_and_hold_everything(text: str, points: float) -> None:
+    lines = wrapped(text, points, 9.0, indent="  ")
+    assert all(width_of(line, 9.0) <= points for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())
 
 
 GAPS = pd.DataFrame({"relay": [0.5, np.nan]})

@@ -92,10 +92,11 @@ def _frame(source: Any) -> tuple[pd.DataFrame, str]:
         raise InvalidInput(f"a table is a DataFrame or a .csv, .csv.gz or .parquet file, not a {type(source).__name__}")
     path = Path(source)
     if not path.is_file():
-        beside = [each.name for each in path.parent.glob("*.*")] if path.parent.is_dir() else []
         if path.is_dir():
             raise InvalidInput(f"{path} is a folder; name a .csv, .csv.gz or .parquet file in it")
-        raise InvalidInput(f"{path}: there is no such file; {near_miss(path.name, beside)}")
+        beside = [each.name for each in path.parent.glob("*.*")] if path.parent.is_dir() else []
+        hint = near_miss(path.name, beside)  # what else lies there is nobody's business
+        raise InvalidInput(f"{path}: there is no such file{f'; {hint}' if hint.startswith('did you mean') else ''}")
     try:
         if path.name.endswith((".parquet", ".pq")):
             frame = pd.read_parquet(path)
@@ -106,6 +107,7 @@ def _frame(source: Any) -> tuple[pd.DataFrame, str]:
         if not path.name.endswith((".csv", ".csv.gz")):
             raise InvalidInput(f"{path}: a table is a .csv, .csv.gz or .parquet file")
         head = pd.read_csv(path, header=None, nrows=1, dtype=str)
+        _check_head(head.iloc[0].tolist(), path)
         frame = pd.read_csv(path, index_col=0, header=None, skiprows=1, low_memory=False)
         if len(head.columns) - 1 != len(frame.columns):
             raise InvalidInput(
@@ -119,16 +121,45 @@ def _frame(source: Any) -> tuple[pd.DataFrame, str]:
         ) from None
     except InvalidInput:
         raise
+    except pd.errors.EmptyDataError:
+        raise InvalidInput(
+            f"{path}: cannot be read: it has no rows; give a line of names and one line for each step"
+        ) from None
     except (OSError, ValueError, EOFError, zlib.error) as error:
         first = str(error).strip().splitlines()
         raise InvalidInput(f"{path}: cannot be read: {first[0] if first else type(error).__name__}") from None
 
 
+def _check_head(head: list[Any], path: Path) -> None:
+    """Raises InvalidInput where the first line of a CSV file cannot be its names."""
+    for sign, what in ((";", "';'"), ("\t", "tabs")):
+        if len(head) == 1 and sign in str(head[0]):
+            cure = f"pandas.read_csv({path.name!r}, sep={sign!r}, index_col=0)"
+            raise InvalidInput(f"{path}: its columns are separated by {what}; use commas, or hand over {cure}")
+    if len(head) > 1 and all(map(_is_number, head[1:])) and (_is_number(head[0]) or _holds_times(head[:1])):
+        raise InvalidInput(
+            f"{path}: its first line is {', '.join(map(str, head[:3]))} ...: numbers, not names; add a line of names "
+            "above it, such as time,relay,compute"
+        )
+
+
+def _is_number(cell: Any) -> bool:
+    try:
+        return isinstance(cell, str) and float(cell) is not None
+    except ValueError:
+        return False
+
+
 def _checked(frame: pd.DataFrame, said: str) -> tuple[tuple[str, ...], NDArray[Any], FloatArray]:
+    import pandas as pd
+
     names = tuple(str(each).strip() for each in frame.columns)
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise InvalidInput(f"{said}: two columns are named {twice!r}")
+    for name, column in zip(names, (frame.iloc[:, place] for place in range(len(names))), strict=True):
+        if column.dtype.kind in "mM" or isinstance(column.dtype, pd.PeriodDtype | pd.DatetimeTZDtype):
+            raise InvalidInput(f"{said}: the column {name!r} holds times; make it the index: .set_index({name!r})")
     if not names or len(frame) < 1:
         raise InvalidInput(f"{said}: {len(frame)} rows of {len(names)} alternatives; give at least one of each")
     times = _times(frame.index, said)
@@ -140,6 +171,8 @@ def _times(index: pd.Index[Any], said: str) -> NDArray[Any]:
     import pandas as pd
 
     times: NDArray[Any]
+    if isinstance(index, pd.PeriodIndex):
+        raise InvalidInput(f"{said}: its index holds periods; take the begin of each: .to_timestamp()")
     if pd.api.types.is_numeric_dtype(index.dtype) and not pd.api.types.is_bool_dtype(index.dtype):
         times = index.to_numpy(dtype=float)
         if not np.isfinite(times).all():
@@ -170,6 +203,9 @@ def _numbers(frame: pd.DataFrame, names: tuple[str, ...], times: NDArray[Any], s
         try:
             values = column.to_numpy(dtype=float, na_value=np.nan)
         except (ValueError, TypeError) as error:
+            if _holds_times(column):
+                cure = f"make it the index: .set_index({name!r})"
+                raise InvalidInput(f"{said}: the column {name!r} holds times; {cure}") from None
             raise InvalidInput(f"{said}: {name} holds what is no number: {str(error).splitlines()[0]}") from None
         wrong = ~(np.abs(values) <= LARGEST)
         if wrong.any():
@@ -183,6 +219,14 @@ def _numbers(frame: pd.DataFrame, names: tuple[str, ...], times: NDArray[Any], s
     rates = np.ascontiguousarray(np.column_stack(columns))
     rates.setflags(write=False)
     return rates
+
+
+def _holds_times(column: Any) -> bool:
+    import pandas as pd
+
+    return bool(
+        pd.to_datetime(pd.Series(column).astype(str), utc=True, format="ISO8601", errors="coerce").notna().all()
+    )
 
 
 def _even(times: NDArray[Any], step_hours: float | None, said: str) -> float:

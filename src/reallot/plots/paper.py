@@ -21,6 +21,8 @@ DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (6, 2, 1.5, 2)), (0, (1.5, 1.5)
 MARKERS = ("o", "s", "^", "D", "v", "X")
 HATCHES = ("", "///", "..", "\\\\\\", "xx", "---", "++", "|||")
 LONGEST_NAME = 28
+LABEL = 160.0
+"""Points that a name beside a picture may take."""
 MOST_POINTS = 2400
 """A long trace is drawn with about as many points as a page has dots."""
 INK, PALE = "0.1", "0.6"
@@ -126,6 +128,32 @@ def shade(part: float) -> Any:
     from matplotlib import colormaps
 
     return colormaps["YlGnBu_r"](part)
+
+
+def width_of(text: str, size: float) -> float:
+    """Points that `text` takes in the font of the figures, at a size in points."""
+    return size * sum(map(_advance, text))
+
+
+@cache
+def _advance(sign: str) -> float:
+    """Of one character, in sizes of the font."""
+    from matplotlib import font_manager
+
+    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
+    font.set_size(100.0, 72.0)
+    place = font.get_char_index(ord(sign))
+    return float(font.load_glyph(place).linearHoriAdvance) / 6_553_600.0 if place else 1.2  # another font's box
+
+
+def sentences(axes: Any, lines: list[str], size: float) -> None:
+    """Lines in place of axes, from the left edge of the page on."""
+    from matplotlib.transforms import blended_transform_factory
+
+    axes.axis("off")
+    where = blended_transform_factory(axes.figure.transFigure, axes.transAxes)
+    text = axes.text(0.01, 1.0, "\n".join(lines), va="top", fontsize=size, linespacing=1.3, transform=where)
+    text.set_in_layout(False)
 
 
 def plain(name: str, most: int = LONGEST_NAME) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..text.numbers import usd
+from ..text.numbers import shown, usd
 from .drawn import DrawnPlan
-from .paper import INK, PALE, paper, plain, tidy
+from .labels import distinct, wrapped
+from .paper import INK, LABEL, PALE, paper, plain, sentences, tidy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_BARS = 24
-LETTERS = 104
-"""In a line of reasons."""
+WIDE = 8.5
+"""Inches."""
+LINE, SIZE = 0.92 * 72.0 * WIDE, 9.0
+"""Points that a line of text may take, and its size; signs on a screen are up to 5 % wider than in print."""
 
 
 def plan_figure(plan: DrawnPlan) -> Any:
@@ -26,14 +28,12 @@ def plan_figure(plan: DrawnPlan) -> Any:
     """
     today, planned = np.asarray(plan.problem.arrays.current), plan.schedule[0]
     places = _chosen(today, planned)
-    said = [line for reason in plan.reasons for line in wrap(f"- {reason}", LETTERS, subsequent_indent="  ")]
+    said = [line for reason in plan.reasons for line in wrapped(f"- {shown(reason)}", LINE, SIZE, indent="  ")]
     heights = 1.2 + (0.42 if len(places) <= 12 else 0.3) * len(places), 0.2 + 0.19 * len(said)
-    figure = paper(8.5, sum(heights))
+    figure = paper(WIDE, sum(heights))
     bars, words = figure.subplots(2, 1, height_ratios=heights)
     _draw(bars, plan, places)
-    words.axis("off")
-    text = "\n".join(plain(line, 2 * LETTERS) for line in said)
-    words.text(0.0, 1.0, text, va="top", fontsize=9, linespacing=1.3, transform=words.transAxes)
+    sentences(words, [plain(line, len(line)) for line in said], SIZE)
     return figure
 
 
@@ -54,7 +54,7 @@ def _draw(axes: Any, plan: DrawnPlan, places: NDArray[Any]) -> None:
             axes.annotate(
                 f"{after - before:+.3g}", (end, at), (5, 0), textcoords="offset points", va="center", color=INK
             )
-    axes.set_yticks(row, [plain(plan.problem.names[i]) for i in places])
+    axes.set_yticks(row, distinct([shown(plan.problem.names[i]) for i in places], LABEL, SIZE))
     axes.set_ylim(len(places) - 0.4, -0.6)
     axes.set_xlim(0.0, 1.12 * max(float(np.maximum(today, planned).max(initial=0.0)), 1e-9))
     left_out = len(plan.problem.names) - len(places)
@@ -62,6 +62,7 @@ def _draw(axes: Any, plan: DrawnPlan, places: NDArray[Any]) -> None:
         f"{usd(plan.earnings_per_hour)} USD/h planned, {usd(plan.stay_value.earnings_per_hour)} today; "
         f"net benefit {usd(plan.net_benefit)} USD in {plan.problem.horizon_hours:g} h"
     )
-    tidy(axes, x="share of capacity", y=f"protocol ({left_out} not shown)" if left_out else "protocol", title=title)
+    tidy(axes, x="share of capacity", y=f"protocol ({left_out} not shown)" if left_out else "protocol", title="")
+    axes.figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     axes.grid(False, axis="y")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, fontsize=9)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput
 from ..problem.validation import by_name, known_names
-from .paper import INK, OTHERS, area_look, beside, dates, paper, plain, stride, table_of, tidy, time_axis
+from ..text.numbers import shown
+from .labels import distinct
+from .paper import INK, LABEL, OTHERS, area_look, beside, dates, paper, stride, table_of, tidy, time_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +63,10 @@ def _areas(axes: Any, edges: NDArray[Any], shares: pd.DataFrame, values: NDArray
     order = np.argsort(-mean, kind="stable")
     large = min(int((mean >= SMALL * mean.sum()).sum()), MOST_AREAS - 1) or MOST_AREAS - 1
     kept, rest = np.split(order, [large if large < len(order) - 1 else len(order)])
-    names, looks = [plain(str(shares.columns[i])) for i in kept], [area_look(place) for place in range(len(kept))]
+    names, looks = (
+        distinct([shown(str(shares.columns[i])) for i in kept], LABEL, 9.0),
+        [area_look(place) for place in range(len(kept))],
+    )
     if len(rest):
         names, looks = [*names, f"{len(rest)} others"], [*looks, OTHERS]
     values = np.hstack([values[:, kept], values[:, rest].sum(axis=1, keepdims=True)])[:, : len(names)]

@@ -21,6 +21,7 @@ from .quiet import quiet
 
 NAME = "pulp"
 TOLERANCE = 1e-6
+CONSTANT = "always_one"
 
 
 def solve(program: LinearProgram, *, solver: str = "PULP_CBC_CMD", time_limit_seconds: float | None = None) -> Solution:
@@ -65,7 +66,8 @@ def _run(
 def write(program: LinearProgram, path: str | Path) -> None:
     """Writes `program` as a .lp or .mps file (minimising the negative gain, as both formats' readers expect).
 
-    Columns and rows keep their block and label as a name: share_storage, movement_storage.
+    Columns and rows keep their block and label as a name: share_storage, movement_storage. What is earned whatever is
+    decided is the gain of a column that is always 1, CONSTANT: readers of both formats drop or turn plain constants.
     """
     import pulp
 
@@ -77,6 +79,8 @@ def write(program: LinearProgram, path: str | Path) -> None:
         columns = _names([program.column_label(j) for j in range(program.column_count)])
         rows = _names([program.row_label(i) for i in range(program.row_count)])
         model, _, _ = _model(pulp, program, columns, rows, scaled=False)
+        if program.offset:
+            model.objective += -program.offset * pulp.LpVariable(CONSTANT, 1.0, 1.0)
         if target.suffix == ".lp":
             model.writeLP(str(target))
         else:
