@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reallot import EarningsCurve, Group, Limits, ProtocolSpec, allocate
 from reallot.engine.contracts.records import AllocationPlan, OptimizerConfig
-from reallot.engine.planning.problem_builder import question
+from reallot.engine.planning.problem_builder import planning_problem
 from reallot.orchestration.optimizer import EarningsOptimizer
 from tests.orchestration.polls import poll, status
 from tests.strategies import NAMES, budget
@@ -131,8 +131,8 @@ def test_what_rates_alone_settle_a_solver_settles_the_same_way(situation):
     plain = EarningsOptimizer(optimizer.config)  # without specs and groups
     for metrics in polls:
         plain.update_metrics(metrics)
-    asked = question(polls[-1], plain.rates(polls[-1]), plain.config, {}, Limits(), held)
-    solved = allocate(asked.problem)
+    asked = planning_problem(polls[-1], plain.rates(polls[-1]), plain.config, {}, Limits(), held)
+    solved = allocate(asked.careful)
     if asked.settled is not None:
         assert not solved.moved.size
     worth = solved.stay_value.earnings_per_hour

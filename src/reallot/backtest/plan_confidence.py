@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..policy.base import Policy
+from ..policy.base import Confident, Policy
 from .table import FloatArray, RateTable
 
 NOTHING = (math.nan, math.nan)
@@ -27,9 +26,8 @@ class Said:
 
     def note(self, policy: Policy, step: int, change: FloatArray) -> None:
         """Asks the policy how sure it is of the change of shares, (n,), that was just made, and for how long."""
-        speaker: Any = policy
-        if callable(getattr(speaker, "confidence", None)) and callable(getattr(speaker, "judged_over", None)):
-            sure, hours = speaker.confidence(change), speaker.judged_over(change)
+        if isinstance(policy, Confident):
+            sure, hours = policy.confidence(change), policy.judged_over(change)
             self.plans[step] = math.nan if sure is None else float(sure), math.nan if hours is None else float(hours)
 
     def of(self, steps: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:

@@ -6,17 +6,24 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from ..allocation.allocate import allocate
 from ..engine.contracts.clock import Clock
-from ..engine.contracts.records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity, OptimizerConfig
+from ..engine.contracts.records import (
+    RATES,
+    AggregatedMetrics,
+    AllocationPlan,
+    OptimizationOpportunity,
+    OptimizerConfig,
+)
 from ..engine.planning.exploration import LEAST_SHARE
 from ..engine.planning.learned_curves import LearnedCurves, shapes_at
-from ..engine.planning.opportunities import opportunities
-from ..engine.planning.plan import Answer
-from ..engine.planning.policy_values import Outlook
-from ..engine.planning.problem_builder import Question, question
+from ..engine.planning.plan import Plan
+from ..engine.planning.policy_values import PolicyValues
+from ..engine.planning.problem_builder import PlanningProblem, planning_problem
 from ..engine.planning.rate_estimation import RateEstimate, RateRules, Track, estimates, learn
-from ..errors import CalculationError, InvalidInput, OptimizationError, SolverFailed, near_miss
-from ..problem import EarningsCurve, Limits, ProtocolSpec
+from ..errors import CalculationError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
+from ..problem import Limits, ProtocolSpec
+from ..text.numbers import usd
 
 ROUNDING = 1e-9
 """A threshold counts as reached within this, relatively."""
@@ -50,17 +57,18 @@ class EarningsOptimizer:
         self.config = config or OptimizerConfig()
         least = LEAST_SHARE if self.config.explore == "floor" else RateRules.least_share
         self.rules = rules or RateRules(window_hours=float(self.config.analysis_window_hours), least_share=least)
-        self._specs = _by_name(specs)
+        self._specs = {} if specs is None else _by_name(specs)
         self._limits, self._clock = limits or Limits(), clock
         self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
         self._tracks: dict[str, Track] = {}
-        self._outlook = Outlook(self.config, self._specs, self._limits)
+        values = _policy_has_a_say(self.config, self._specs)
+        self._policy = PolicyValues(self.config, self._specs, self._limits) if values else None
         self._curves = None if self.config.curves == "given" else LearnedCurves(self.config.curves)
         self._learned: dict[datetime, None] = {}
         self._last: AggregatedMetrics | None = None
         self._asked: AggregatedMetrics | None = None
-        self._answers: dict[frozenset[str], Answer] = {}
-        self._before: Question | None = None
+        self._plans: dict[frozenset[str], Plan] = {}
+        self._before: PlanningProblem | None = None
 
     def update_metrics(self, metrics: AggregatedMetrics) -> None:
         """Learns from one poll; a poll of a time that was learned already changes nothing."""
@@ -71,8 +79,9 @@ class EarningsOptimizer:
         if self._curves is not None:
             own = {name: track for name, track in self._tracks.items() if name not in self._shapes}
             self._curves.take(metrics, own)
-        self._outlook.take(metrics, self._tracks)
-        self._last, self._answers = metrics, {}
+        if self._policy is not None:
+            self._policy.take(metrics, self._tracks)
+        self._last, self._plans = metrics, {}
         self._learned[metrics.timestamp] = None
         if len(self._learned) > REMEMBERED:
             del self._learned[next(iter(self._learned))]
@@ -80,7 +89,7 @@ class EarningsOptimizer:
     def rates(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
         """What each protocol is taken to earn, by name, with error, age and why it is not used."""
         self.update_metrics(metrics)
-        return self._known(metrics)
+        return self._rates_with_policy_values(metrics)
 
     def analyze_opportunities(
         self, metrics: AggregatedMetrics, *, held: Collection[str] = ()
@@ -89,10 +98,7 @@ class EarningsOptimizer:
 
         Protocols in `held` keep their share, as in the plan.
         """
-        answer = self._answer(metrics, held)
-        if answer.careful is None or answer.plan is None:
-            return []
-        return opportunities(answer.plan, answer.careful, answer.confidence)
+        return self._plan(metrics, held).opportunities()
 
     def calculate_optimal_allocation(self, metrics: AggregatedMetrics, *, held: Collection[str] = ()) -> AllocationPlan:
         """The best plan within all limits, or to stay; protocols in `held` keep their share.
@@ -100,11 +106,11 @@ class EarningsOptimizer:
         Where no split meets the limits the plan is to stay, and its reasons name the rules in conflict. Raises
         DataError for shares above capacity, OptimizationError where nothing is known or nothing certified came back.
         """
-        return self._answer(metrics, held).record(self._clock.now() if self._clock else metrics.timestamp)
+        return self._plan(metrics, held).record(self._clock.now() if self._clock else metrics.timestamp)
 
-    def asked(self, metrics: AggregatedMetrics, *, held: Collection[str] = ()) -> Question:
+    def asked(self, metrics: AggregatedMetrics, *, held: Collection[str] = ()) -> PlanningProblem:
         """The exact problem that the plan for these metrics answers: to be kept, and decided again."""
-        return self._answer(metrics, held).asked
+        return self._plan(metrics, held).problem
 
     def should_reallocate(
         self, opportunities: list[OptimizationOpportunity], current_plan: AllocationPlan | None = None
@@ -118,8 +124,8 @@ class EarningsOptimizer:
             return False
         if current_plan is None:
             improvement = math.fsum(each.earnings_improvement for each in opportunities)
-            answer = self._answers.get(frozenset())
-            earned = None if answer is None else answer.asked.earned
+            plan = self._plans.get(frozenset())
+            earned = None if plan is None else plan.problem.earned
         else:
             improvement, earned = current_plan.estimated_improvement, current_plan.current_earnings
             if current_plan.net_benefit <= 0.0 or not current_plan.moves:
@@ -152,54 +158,82 @@ class EarningsOptimizer:
             raise CalculationError("shares and rates must be finite numbers; one of them is not")
         return total
 
-    def _known(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
+    def _rates_with_policy_values(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
         """Rates, with what the policy makes of them where it does: not where learned curves bend."""
-        known, worth = estimates(self._tracks, metrics, self.rules), self._outlook.worth
-        if self._curves is not None and self._curves.curves():
-            return known
-        for name in worth.keys() & known.keys():
-            known[name] = known[name]._replace(worth=worth[name])
-        return known
+        rates = estimates(self._tracks, metrics, self.rules)
+        if self._policy is None or (self._curves is not None and self._curves.curves()):
+            return rates
+        for name, worth in self._policy.worth.items():
+            if name in rates:
+                rates[name] = rates[name]._replace(worth=worth)
+        return rates
 
-    def _answer(self, metrics: AggregatedMetrics, held: Collection[str]) -> Answer:
+    def _plan(self, metrics: AggregatedMetrics, held: Collection[str]) -> Plan:
+        """The plan for these metrics; made once for each set of held protocols."""
         self.update_metrics(metrics)
         if metrics is not self._asked:
-            self._asked, self._answers = metrics, {}
+            self._asked, self._plans = metrics, {}
         key = frozenset(held)
-        if key not in self._answers:
+        if key not in self._plans:
             try:
-                known, shapes = self._known(metrics), self._shapes_at(metrics)
-                asked = question(metrics, known, self.config, self._specs, self._limits, key, self._before, shapes)
-                self._before = asked
-                self._answers[key] = self._looking(Answer(asked, self.rules, self._outlook.confidence), metrics)
+                self._plans[key] = self._planned(metrics, key)
             except InvalidInput as error:
                 raise OptimizationError(f"specs or limits do not fit what was polled: {error}") from error
             except SolverFailed as error:
                 raise OptimizationError(f"no certified plan came back: {error}") from error
-        return self._answers[key]
+        return self._plans[key]
 
-    def _shapes_at(self, metrics: AggregatedMetrics) -> dict[str, EarningsCurve]:
-        """Learned curves at the present shares."""
-        return {} if self._curves is None else shapes_at(self._curves.curves(), metrics.allocation_by_protocol)
+    def _planned(self, metrics: AggregatedMetrics, held: frozenset[str]) -> Plan:
+        rates = self._rates_with_policy_values(metrics)
+        shapes = {} if self._curves is None else shapes_at(self._curves.curves(), metrics.allocation_by_protocol)
+        problem = planning_problem(metrics, rates, self.config, self._specs, self._limits, held, self._before, shapes)
+        self._before = problem
+        plan = self._solved(problem)
+        if problem.least and plan.careful is not None and plan.careful.moved.size:
+            return self._with_exploration_floors(plan, metrics)
+        return plan
 
-    def _looking(self, answer: Answer, metrics: AggregatedMetrics) -> Answer:
-        """The answer; or, where it moves, one that sets floors of exploration too and is still worth its moves."""
-        raising = answer.asked.raising() if answer.moves else None
+    def _solved(self, problem: PlanningProblem) -> Plan:
+        """The certified optimum, or to stay where rates alone settle it or no split meets all limits."""
+        allocation, stays = None, ""
+        if problem.settled is not None:
+            most, least = (usd(rate) if math.isfinite(rate) else "nothing" for rate in problem.settled)
+            stays = f"stay: what is added would bring at most {most} USD/h after its cost, what goes at least {least}"
+        else:
+            try:
+                allocation = allocate(problem.careful)
+            except Infeasible as error:
+                stays = f"stay: no split meets all limits: {error}"
+        sure = None if self._policy is None else self._policy.confidence
+        return Plan(problem, self.rules, sure, allocation, stays)
+
+    def _with_exploration_floors(self, plan: Plan, metrics: AggregatedMetrics) -> Plan:
+        """The plan; or one that also raises what lacks its exploration floor, where it is still worth its moves."""
+        raising = plan.problem.raising()
         if raising is None:
-            return answer
+            return plan
         try:
-            both = Answer(raising, self.rules, self._outlook.confidence)
+            both = self._solved(raising)
         except (InvalidInput, SolverFailed):
-            return answer  # floors are nothing that has to be
-        if both.plan is None or both.careful is None:
-            return answer
-        pairs = opportunities(both.plan, both.careful, both.confidence)
-        return both if self.should_reallocate(pairs, both.record(metrics.timestamp)) else answer
+            return plan  # floors are nothing that has to be
+        if both.careful is None:
+            return plan
+        return both if self.should_reallocate(both.opportunities(), both.record(metrics.timestamp)) else plan
 
 
-def _by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec] | None) -> dict[str, ProtocolSpec]:
-    if specs is None:
-        return {}
+def _policy_has_a_say(config: OptimizerConfig, specs: Mapping[str, ProtocolSpec]) -> bool:
+    """False where moving is free, as there is nothing to weigh, and where a given curve bends.
+
+    A policy's values are for a unit of share, whatever the share, and only differences between them count. Where
+    earnings bend, what is earned now decides.
+    """
+    costs = [(config.move_cost, config.move_fee)]
+    costs += [(spec.cost_in + spec.cost_out, spec.move_fee) for spec in specs.values()]
+    flat = all(spec.curves[0].is_flat for spec in specs.values())
+    return config.policy != RATES and flat and any(cost > 0.0 or fee > 0.0 for cost, fee in costs)
+
+
+def _by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec]) -> dict[str, ProtocolSpec]:
     given = dict(specs) if isinstance(specs, Mapping) else {spec.name: spec for spec in specs}
     for name, spec in given.items():
         if not isinstance(spec, ProtocolSpec) or spec.name != name:

@@ -115,6 +115,17 @@ class Policy(Protocol):
         """A Target (or its bare shares), Values, or None to stay."""
 
 
+@runtime_checkable
+class Confident(Protocol):
+    """A policy that also says how sure it is of a change of shares, (n,), after `decide`."""
+
+    def confidence(self, change: ArrayLike) -> float | None:
+        """P(the change earns back its cost within `judged_over(change)` hours); None where it cannot say."""
+
+    def judged_over(self, change: ArrayLike) -> float | None:
+        """Hours for which `confidence` holds; None where it cannot say."""
+
+
 def decided(answer: Decision | ArrayLike, terms: Terms, who: str) -> Decision:
     """A policy's answer, checked: bare shares are a Target. Raises InvalidInput, naming the policy and the number."""
     if answer is None:

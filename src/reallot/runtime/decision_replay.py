@@ -9,7 +9,7 @@ from ..allocation.allocate import allocate
 from ..allocation.result import Allocation
 from ..engine.contracts.records import AllocationPlan
 from ..engine.ledger.journal import Decision
-from ..engine.planning.problem_builder import Question
+from ..engine.planning.problem_builder import PlanningProblem
 from ..errors import DataError, Infeasible, InvalidInput
 from ..problem.files import problem_from_dict, problem_to_dict
 
@@ -17,10 +17,10 @@ CLOSE = 1e-12
 """Numbers of another machine may differ in their last digits."""
 
 
-def inputs_of(asked: Question) -> str:
+def inputs_of(problem: PlanningProblem) -> str:
     """All that a plan depends on, as JSON: the problem as it was decided, and the same at the rates as they were."""
-    problem, plain = problem_to_dict(asked.problem), problem_to_dict(asked.plain)
-    kept = {"fingerprint": asked.fingerprint, "problem": problem, "plain": plain}
+    careful, expected = problem_to_dict(problem.careful), problem_to_dict(problem.expected)
+    kept = {"fingerprint": problem.fingerprint, "problem": careful, "plain": expected}
     return json.dumps(kept, allow_nan=False)
 
 

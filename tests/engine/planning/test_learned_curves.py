@@ -242,7 +242,7 @@ def test_opportunities_and_plan_agree_and_a_restart_finds_the_same(way: str, see
         assert gains == pytest.approx(plan.estimated_improvement, abs=1e-9)
         assert bool(pairs) == any(abs(change) > 1e-9 for change in plan.moves.values())
         question = asked.asked(metrics)
-        earned = math.fsum(question.plain[name].curves[0].value(share) for name, share in question.shares.items())
+        earned = math.fsum(question.expected[name].curves[0].value(share) for name, share in question.shares.items())
         assert question.earned == plan.current_earnings == pytest.approx(earned)
         for name, shape in question.shapes.items():
             assert shape.is_concave

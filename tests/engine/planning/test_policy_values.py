@@ -16,7 +16,7 @@ from reallot import (
     OptimizerConfig,
     ProtocolSpec,
 )
-from reallot.engine.planning.policy_values import LEAST_STEPS, Outlook
+from reallot.engine.planning.policy_values import LEAST_STEPS, PolicyValues
 from reallot.policy.base import Observation, Terms, Values
 from reallot.policy.decision_step import plan
 from reallot.policy.registry import BY_VALUES, MAKERS, policy
@@ -194,11 +194,11 @@ def test_a_step_lasts_more_than_nothing() -> None:
 
 def test_nothing_that_changes_has_no_confidence() -> None:
     """A plan whose only changes are rounding."""
-    outlook = Outlook(config(), {}, Limits())
+    values = PolicyValues(config(), {}, Limits())
     optimizer, _ = shown(made(60, 0))
     tracks = optimizer._tracks
     for step in range(3):
-        outlook.take(poll(dict.fromkeys(NAMES, 10.0), EQUAL, step * MINUTES), tracks)
-    for asked in (outlook, optimizer._outlook):
+        values.take(poll(dict.fromkeys(NAMES, 10.0), EQUAL, step * MINUTES), tracks)
+    for asked in (values, optimizer._policy):
         assert asked.confidence({}) is None
         assert asked.confidence(dict.fromkeys(NAMES, 0.0)) is None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot import EarningsCurve
-from reallot.engine.planning.confidence import confidence
+from reallot.engine.planning.plan import confidence
 from reallot.engine.planning.rate_estimation import Block, RateEstimate, RateRules, rates
 from reallot.orchestration.optimizer import EarningsOptimizer
 from tests.orchestration.polls import START, noisy, poll, status

@@ -1,4 +1,4 @@
-"""Floors of exploration of a question: least shares with which what is not known otherwise stays read."""
+"""Exploration floors: minimum shares that keep protocols observable which report earnings only with a share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SET = 0.5
 
 
 class Explored(Protocol):
-    """What floors are worked out from: `Question` has all of it, by protocol name. Shares are parts of capacity."""
+    """What floors are worked out from, by protocol name; a `PlanningProblem` has it. Shares are parts of capacity."""
 
     @property
     def names(self) -> tuple[str, ...]: ...
@@ -39,34 +39,35 @@ class Explored(Protocol):
     def least(self) -> Mapping[str, float]: ...
 
 
-def floors_of(asked: Explored) -> dict[str, float]:
+def floors_of(problem: Explored) -> dict[str, float]:
     """The floors of `policy/exploration.py` by name, for all that may hold such a share, whether they do or not.
 
     Left out are protocols that keep their share, that can use no more, and those whose adapter or spec has no share so
     small: steps, floors and entry shares above it.
     """
     low, high = [], []
-    for name in asked.names:
-        spec = asked.specs.get(name)
+    for name in problem.names:
+        spec = problem.specs.get(name)
         least = 0.0 if spec is None else spec.min_share
         most = 1.0 if spec is None or spec.max_share is None else spec.max_share
         low.append(least)
-        high.append(most if name not in asked.full and (name not in asked.held or name in asked.unread) else least)
+        may_rise = name not in problem.full and (name not in problem.held or name in problem.unread)
+        high.append(most if may_rise else least)
     floors = exploration_floors(np.array(low), np.maximum(low, high)).tolist()
     return {
         name: floor
-        for name, floor, least in zip(asked.names, floors, low, strict=True)
-        if floor > least and floor >= _smallest(asked, name)
+        for name, floor, least in zip(problem.names, floors, low, strict=True)
+        if floor > least and floor >= _smallest(problem, name)
     }
 
 
-def lacking(asked: Explored) -> frozenset[str]:
+def lacking(problem: Explored) -> frozenset[str]:
     """Protocols that have a floor and hold less than it."""
-    return frozenset(name for name, floor in asked.least.items() if asked.shares[name] < SET * floor)
+    return frozenset(name for name, floor in problem.least.items() if problem.shares[name] < SET * floor)
 
 
-def _smallest(asked: Explored, name: str) -> float:
-    """The smallest share above 0 that it can be asked for."""
-    spec = asked.specs.get(name)
+def _smallest(problem: Explored, name: str) -> float:
+    """The smallest share above 0 that it can be problem for."""
+    spec = problem.specs.get(name)
     own = (0.0, 0.0) if spec is None else (spec.entry_share, spec.step or 0.0)
-    return max(*own, asked.steps.get(name, 0.0), asked.floors.get(name, 0.0))
+    return max(*own, problem.steps.get(name, 0.0), problem.floors.get(name, 0.0))

@@ -1,4 +1,4 @@
-"""A question with its plan, and the plan as a record."""
+"""A planning problem with its allocation: as a plan record, as pairs worth moving between, and how sure it is."""
 
 from __future__ import annotations
 
@@ -6,123 +6,220 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...allocation.allocate import allocate
 from ...allocation.result import Allocation
-from ...errors import Infeasible
-from ...text.numbers import usd
-from ..contracts.records import AllocationPlan
-from .confidence import confidence
-from .opportunities import DUST
-from .problem_builder import Question
-from .rate_estimation import RateRules
+from ..contracts.records import AllocationPlan, OptimizationOpportunity
+from .problem_builder import PlanningProblem
+from .rate_estimation import RateEstimate, RateRules
 
-Sure = Callable[[Mapping[str, float]], float | None]
-"""Changes of share by protocol to the probability that they pay."""
+IDLE = "idle"
+"""Stands where a protocol would: capacity that nobody has."""
+DUST = 1e-12
+"""Shares below this are rounding."""
+SLOPE, MOST = 1.7, 4.0
+"""P = 1 / (1 + exp(-SLOPE * score)): nearly the normal distribution; scores beyond MOST count as MOST."""
+
+PolicyConfidence = Callable[[Mapping[str, float]], float | None]
+"""From changes of share by protocol to the probability that they pay, as the policy sees it."""
 
 
-class Answer:
-    """The plan that a question gets: `careful` as it was decided, `plan` at the rates as they are.
+class Plan:
+    """The allocation of a planning problem, seen twice: decided at careful rates, valued at expected ones.
 
-    Both are None where rates alone settle that nothing moves, or no split meets the limits: `stays` says which.
-    `sure` is how sure the policy is of changes of share, where it said what share is worth. Raises SolverFailed where
-    no certified plan came back, InvalidInput where specs or limits do not fit.
+    careful   the allocation as it was decided; None where the plan is to stay without one
+    expected  the same shares at the expected rates: by these a plan brings so much
+    stays     why the plan is to stay, where there is no allocation
+
+    `policy_confidence` counts only where the policy says what share is worth.
     """
 
-    def __init__(self, asked: Question, rules: RateRules, sure: Sure | None = None) -> None:
-        self.asked, self.rules = asked, rules
-        self._sure = sure if asked.by_policy else None
-        self.careful: Allocation | None = None
-        self.stays = ""
-        if asked.settled is not None:
-            most, least = (usd(rate) if math.isfinite(rate) else "nothing" for rate in asked.settled)
-            self.stays = (
-                f"stay: what is added would bring at most {most} USD/h after its cost, what goes at least {least}"
-            )
-            return
-        try:
-            self.careful = allocate(asked.problem)
-        except Infeasible as error:
-            self.stays = f"stay: no split meets all limits: {error}"
-
-    @property
-    def moves(self) -> bool:
-        """True where the plan changes any share."""
-        return self.careful is not None and bool(self.careful.moved.size)
-
-    @cached_property
-    def plan(self) -> Allocation | None:
-        """The plan at the rates as they are."""
-        if self.careful is None or not self.moves:
-            return self.careful
-        return replace(self.careful, problem=self.asked.plain)
-
-    def confidence(self, changes: Mapping[str, float], net_benefit: float) -> float | None:
-        """P(net benefit > 0) of these changes of share; None where nothing changes, or too little is known to say."""
-        if not changes:
-            return None
-        if self._sure is not None:
-            return self._sure(changes)
-        now, hours = self.asked.shares, self.asked.config.horizon_hours
-        gains = {name: self.asked.gain(name, now[name], now[name] + change) for name, change in changes.items()}
-        return confidence(gains, net_benefit, hours, self.asked.known, self.rules)
+    def __init__(
+        self,
+        problem: PlanningProblem,
+        rules: RateRules,
+        policy_confidence: PolicyConfidence | None,
+        careful: Allocation | None,
+        stays: str = "",
+    ) -> None:
+        self.problem, self.careful, self.expected, self.stays = problem, careful, careful, stays
+        self._rules, self._policy_confidence = rules, policy_confidence if problem.by_policy else None
+        self._moves: list[_Move] = []
+        if careful is not None and careful.moved.size:
+            self.expected = replace(careful, problem=problem.expected)
+            for move, same in zip(self.expected.moves, careful.moves, strict=True):
+                if abs(change := move.change) > DUST:
+                    self._moves.append(_Move(move.protocol, change, move.gain, same.gain, same.cost))
 
     def record(self, created: datetime) -> AllocationPlan:
         """The plan as a record."""
-        asked, plan, careful = self.asked, self.plan, self.careful
+        problem, expected, careful = self.problem, self.expected, self.careful
         common: dict[str, Any] = {
             "created_at": created,
-            "id": f"{created:%Y%m%dT%H%M%S}-{asked.fingerprint[:8]}",
-            "current": dict(asked.shares),
-            "current_earnings": asked.earned,
-            "horizon_hours": asked.config.horizon_hours,
-            "expires_at": created + asked.config.plan_lifetime,
-            "fingerprint": asked.fingerprint,
+            "id": f"{created:%Y%m%dT%H%M%S}-{problem.fingerprint[:8]}",
+            "current": dict(problem.shares),
+            "current_earnings": problem.earned,
+            "horizon_hours": problem.config.horizon_hours,
+            "expires_at": created + problem.config.plan_lifetime,
+            "fingerprint": problem.fingerprint,
         }
-        if plan is None or careful is None:
-            held = [f"held: {', '.join(sorted(asked.held))}"] if asked.held else []
+        if expected is None or careful is None:
+            held = [f"held: {', '.join(sorted(problem.held))}"] if problem.held else []
             return AllocationPlan(
-                allocation=dict(asked.shares),
+                allocation=dict(problem.shares),
                 estimated_improvement=0.0,
                 estimated_cost=0.0,
                 net_benefit=0.0,
                 roi_percent=0.0,
                 confidence=None,
-                reasons=(self.stays, *held, *asked.reasons),
+                reasons=(self.stays, *held, *problem.reasons),
                 **self._proof(),
                 **common,
             )
-        shares = dict(zip(asked.names, plan.schedule[0].tolist(), strict=True))
-        cost, net = plan.cost, plan.net_benefit
-        changes = {move.protocol: move.change for move in plan.moves if abs(move.change) > DUST}
+        shares = dict(zip(problem.names, expected.schedule[0].tolist(), strict=True))
+        cost, net = expected.cost, expected.net_benefit
+        changes = {move.name: move.change for move in self._moves}
         return AllocationPlan(
-            allocation=asked.shares | {name: min(max(shares[name], 0.0), 1.0) for name in changes},
-            estimated_improvement=plan.improvement_per_hour,
+            allocation=problem.shares | {name: min(max(shares[name], 0.0), 1.0) for name in changes},
+            estimated_improvement=expected.improvement_per_hour,
             estimated_cost=cost,
             net_benefit=net,
             roi_percent=100.0 * net / cost if cost > 0.0 else 0.0,
-            confidence=self.confidence(changes, net if asked.by_policy else careful.net_benefit),
-            reasons=(*plan.reasons, *asked.reasons),
+            confidence=self._confidence(changes, net if problem.by_policy else careful.net_benefit),
+            reasons=(*expected.reasons, *problem.reasons),
             prices={name: (_finite(price.low), _finite(price.high)) for name, price in careful.prices.items()},
-            certificate={key: _plain(value) for key, value in vars(careful.certificate).items()},
+            certificate={key: _finite(value) for key, value in vars(careful.certificate).items()},
             **common,
         )
 
+    def opportunities(self) -> list[OptimizationOpportunity]:
+        """The plan's moves as pairs: what earns least by marginal rates gives to what will earn most. Best first.
+
+        A protocol's marginal rate is the mean slope of its earnings over what it gives or takes, so that improvements
+        sum to the plan's own. By its net benefit at careful rates, less its part of what both changes cost, each pair
+        is judged.
+        """
+        hours = self.problem.config.horizon_hours
+        sides: tuple[list[_Side], list[_Side]] = ([], [])
+        for name, change, gain, careful_gain, cost in self._moves:
+            size = abs(change)
+            side = _Side(name, size, gain / (hours * change), careful_gain / (hours * change), cost / size)
+            sides[change > 0.0].append(side)
+        given, taken = (sum(side.share for side in each) for each in sides)
+        if abs(taken - given) > DUST * 1e3:
+            sides[taken < given].append(_Side(IDLE, abs(taken - given), 0.0, 0.0, 0.0))
+        givers = sorted(sides[False], key=lambda side: (side.rate, side.name))
+        takers = sorted(sides[True], key=lambda side: (-side.rate, side.name))
+        found = []
+        while takers and givers:
+            giver, taker = givers[0], takers[0]
+            share = min(taker.share, giver.share)
+            found.append(self._pair(giver, taker, share))
+            for side, queue in ((giver, givers), (taker, takers)):
+                left = side.share - share
+                queue[:1] = [side._replace(share=left)] if left > DUST * 1e3 else []
+        return sorted(found, key=lambda pair: (-pair.earnings_improvement, pair.from_protocol, pair.to_protocol))
+
+    def _pair(self, giver: _Side, taker: _Side, share: float) -> OptimizationOpportunity:
+        """One pair. Its complexity is the mean of three: how much moves, how many protocols the plan touches, and
+        whether this pair is hard to undo."""
+        problem, hours = self.problem.careful, self.problem.config.horizon_hours
+        changes = {side.name: sign * share for side, sign in ((giver, -1.0), (taker, 1.0)) if side.name != IDLE}
+        net = share * (hours * (taker.careful - giver.careful) - taker.cost - giver.cost)
+        many = max(0.0, len(self._moves) - 2.0) / max(1.0, len(problem.names) - 2.0)
+        sticky = any(
+            s.move_fee or s.step or s.entry_share or s.decrease_floor or s.warm_up_hours or s.lock_in
+            for s in map(problem.__getitem__, changes)
+        )
+        return OptimizationOpportunity(
+            from_protocol=giver.name,
+            to_protocol=taker.name,
+            current_rate=giver.rate,
+            projected_rate=taker.rate,
+            earnings_improvement=share * (taker.rate - giver.rate),
+            confidence=self._confidence(changes, net),
+            complexity=min(1.0, (min(share, 1.0) + many + float(sticky)) / 3.0),
+        )
+
+    def _confidence(self, changes: Mapping[str, float], net_benefit: float) -> float | None:
+        """P(net benefit > 0) of these changes of share; None where nothing changes, or too little is known to say."""
+        if self._policy_confidence is not None:
+            return self._policy_confidence(changes) if changes else None
+        problem = self.problem
+        now, hours = problem.shares, problem.config.horizon_hours
+        gains = {name: problem.gain(name, now[name], now[name] + change) for name, change in changes.items()}
+        return confidence(gains, net_benefit, hours, problem.known, self._rules)
+
     def _proof(self) -> dict[str, Any]:
         """Price and certificate of staying where rates settle it: any price of capacity between the two proves it."""
-        if self.asked.settled is None:
+        if self.problem.settled is None:
             return {}
-        most, least = self.asked.settled
-        worth = self.asked.earned * self.asked.config.horizon_hours
+        most, least = self.problem.settled
+        worth = self.problem.earned * self.problem.config.horizon_hours
         certificate = {"objective": worth, "bound": worth, "gap": 0.0, "worst_residual": 0.0, "bound_from": "rates"}
         return {"prices": {"capacity": (_finite(most), _finite(least))}, "certificate": certificate}
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+class _Move(NamedTuple):
+    """One protocol's change of share; its gains at expected and careful rates and its cost (USD over the horizon)."""
+
+    name: str
+    change: float
+    gain: float
+    careful_gain: float
+    cost: float
 
 
-def _plain(value: Any) -> Any:
-    return _finite(value) if isinstance(value, float) else value
+class _Side(NamedTuple):
+    """One end of a pair: what is left of its share, its marginal rates (USD/h) and its cost (USD), per share."""
+
+    name: str
+    share: float
+    rate: float
+    careful: float
+    cost: float
+
+
+def confidence(
+    gains: Mapping[str, float],
+    net_benefit: float,
+    horizon_hours: float,
+    estimates: Mapping[str, RateEstimate],
+    rules: RateRules,
+) -> float | None:
+    """P(net benefit > 0), in (0, 1); None where fewer than `rules.least_blocks` past stretches tell of all that moves.
+
+    `gains` is, by protocol that moves, the change of its earnings (USD/h) for each unit of its rate. What the plan
+    would have gained in each past stretch, g[m] = sum_i gains[i] * rate[m, i], spreads with deviation sd over n of
+    them, and
+
+        score = net benefit / (horizon * sd * sqrt((1 + 1/n) * (n - 1) / (n - 3)))
+
+    The last factor is that of a forecast from n values (the spread of Student's t), so that more evidence of the same
+    spread is worth more; so is a larger benefit, and a smaller spread.
+
+    >>> from reallot.engine.planning.rate_estimation import Block
+    >>> rules = RateRules(least_blocks=4)
+    >>> past = tuple(Block(number, rate, 1.0) for number, rate in enumerate((1.9, 2.1, 1.9, 2.1)))
+    >>> round(confidence({"relay": 0.2}, 0.48, 24.0, {"relay": RateEstimate("relay", 2.0, 2.0, past=past)}, rules), 2)
+    0.68
+    """
+    if not gains:
+        return None
+    known = [(gain, estimates[name].blocks) for name, gain in gains.items() if name in estimates]
+    common = set.intersection(*(set(blocks) for _, blocks in known)) if len(known) == len(gains) else set()
+    n = len(common)
+    if n < max(rules.least_blocks, 4):
+        return None
+    numbers = sorted(common)
+    past = list(map(sum, zip(*([gain * blocks[number] for number in numbers] for gain, blocks in known), strict=True)))
+    mean = math.fsum(past) / n
+    sd = math.sqrt(math.fsum((gain - mean) ** 2 for gain in past) / (n - 1))
+    spread = horizon_hours * sd * math.sqrt((1.0 + 1.0 / n) * (n - 1.0) / (n - 3.0))
+    score = MOST if spread * MOST <= abs(net_benefit) else abs(net_benefit) / spread
+    return 1.0 / (1.0 + math.exp(-SLOPE * math.copysign(score, net_benefit)))
+
+
+def _finite(value: Any) -> Any:
+    """The value, or None for a number that is not finite: JSON has none."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

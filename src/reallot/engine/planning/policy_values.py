@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...policy.base import Observation, Policy, Terms, Values, decided
+from ...policy.base import Confident, Observation, Policy, Terms, Values, decided
 from ...policy.registry import policy
 from ...problem import Limits, ProtocolSpec
-from ..contracts.records import RATES, AggregatedMetrics, OptimizerConfig
+from ..contracts.records import AggregatedMetrics, OptimizerConfig
 from .rate_estimation import Track
 
 HOUR = 3600.0
@@ -25,22 +25,20 @@ LEAST_STEPS = 24
 """Before so many steps the policy is not asked: the rates themselves are."""
 
 
-class Step(NamedTuple):
+class ClockStep(NamedTuple):
     """One step of the clock: what each protocol earned for a full share (USD/h), and the shares."""
 
     rates: Mapping[str, float]
     shares: Mapping[str, float]
 
 
-class Outlook:
+class PolicyValues:
     """A policy that watches the polls, and what it makes of them.
 
     Readings are averaged over steps of `config.decision_step`; one that is missing in a step is missing for the
     policy too. When protocols come the policy starts again and is shown the steps that are kept.
 
-    No policy is asked where moving is free, as there is nothing to weigh; nor where earnings bend: a policy's values
-    are for a unit of share, whatever the share, and only differences between them count. There what is earned now
-    decides. Where curves are learned it is shown the polls all the same: the optimizer leaves out what it says while
+    Where curves are learned the policy is shown the polls all the same: the optimizer leaves out what it says while
     one of them bends.
     """
 
@@ -48,15 +46,11 @@ class Outlook:
         self._config, self._specs, self._limits = config, specs, limits
         self._policy: Policy | None = None
         self._terms: Terms | None = None
-        self._steps: deque[Step] = deque(maxlen=KEPT)
+        self._steps: deque[ClockStep] = deque(maxlen=KEPT)
         self._seen: dict[str, list[float]] = {}
         self._number: int | None = None
         self._count = 0
         self._worth: dict[str, float] = {}
-        flat = all(spec.curves[0].is_flat for spec in specs.values())
-        costs = [(config.move_cost, config.move_fee)]
-        costs += [(spec.cost_in + spec.cost_out, spec.move_fee) for spec in specs.values()]
-        self._asks = config.policy != RATES and flat and any(cost > 0.0 or fee > 0.0 for cost, fee in costs)
 
     @property
     def worth(self) -> Mapping[str, float]:
@@ -68,30 +62,30 @@ class Outlook:
 
     def confidence(self, changes: Mapping[str, float]) -> float | None:
         """P(net benefit > 0) of these changes of share, by the policy; None where it says nothing about them."""
-        sure = getattr(self._policy, "confidence", None)
-        if sure is None or self._terms is None or not changes.keys() <= set(self._terms.names):
+        if (
+            not isinstance(self._policy, Confident)
+            or self._terms is None
+            or not changes.keys() <= set(self._terms.names)
+        ):
             return None
         change = np.array([changes.get(name, 0.0) for name in self._terms.names])
         if abs(change.sum()) > BALANCED or not change.any():
             return None  # capacity put to use or left idle, or nothing: a policy moves what is in use
-        found: float | None = sure(change - change.sum() / np.count_nonzero(change) * (change != 0.0))
-        return found
+        return self._policy.confidence(change - change.sum() / np.count_nonzero(change) * (change != 0.0))
 
     def take(self, metrics: AggregatedMetrics, tracks: Mapping[str, Track]) -> None:
         """One poll more, with what has been learned from it."""
-        if not self._asks:
-            return
         number = _step_of(metrics.timestamp, self._config.decision_step)
         if self._number is not None and number != self._number and self._seen:
             means = {name: sum(values) / len(values) for name, values in self._seen.items()}
-            self._show(Step(means, {name: track.share for name, track in tracks.items()}))
+            self._show(ClockStep(means, {name: track.share for name, track in tracks.items()}))
             self._seen = {}
         self._number = number
         for name, track in tracks.items():
             if track.polled == metrics.timestamp:
                 self._seen.setdefault(name, []).append(track.last)
 
-    def _show(self, step: Step) -> None:
+    def _show(self, step: ClockStep) -> None:
         self._steps.append(step)
         names = tuple(sorted(step.shares))
         if self._terms is None or names != self._terms.names:
@@ -100,7 +94,7 @@ class Outlook:
                 self._ask(earlier)
         self._ask(step)
 
-    def _ask(self, step: Step) -> None:
+    def _ask(self, step: ClockStep) -> None:
         assert self._policy is not None and self._terms is not None
         terms, names = self._terms, self._terms.names
         self._count += 1

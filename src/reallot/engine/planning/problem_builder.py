@@ -27,8 +27,8 @@ SUM_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked of a plan, and what to say about it; made by `question`.
+class PlanningProblem:
+    """What is asked of a plan, and what to say about it; made by `planning_problem`.
 
     names       protocols whose share is known, with `shares` now
     known       what is known of their rates
@@ -42,7 +42,7 @@ class Question:
     shapes      learned curves: earnings at a share in parts of what a full share earns per unit at the present one
     least       floors of exploration by name; what holds as much keeps it
     raised      those that are brought to their floor, in a plan that moves anyway
-    shared      what questions that differ in rates only have in common, once one of them has made it
+    shared      what problems that differ in rates only have in common, once one of them has made it
     """
 
     config: OptimizerConfig
@@ -66,7 +66,7 @@ class Question:
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
-    def problem(self) -> AllocationProblem:
+    def careful(self) -> AllocationProblem:
         """What is decided: at what the policy takes share to be worth; else what is added earns carefully little."""
         curves, like = self._curves(careful=True), self.shared.get("problem")
         problem = earning(like, curves) if like is not None else self._problem(curves)
@@ -74,9 +74,9 @@ class Question:
         return problem
 
     @cached_property
-    def plain(self) -> AllocationProblem:
+    def expected(self) -> AllocationProblem:
         """The same problem, with what would be added at the rates as they are: by these a plan brings so much."""
-        return earning(self.problem, self._curves(careful=False))
+        return earning(self.careful, self._curves(careful=False))
 
     @property
     def by_policy(self) -> bool:
@@ -86,7 +86,15 @@ class Question:
     @cached_property
     def earned(self) -> float:
         """What staying earns, USD/h."""
-        return math.fsum(self._earned(name) for name in self.names)
+        terms = []
+        for name in self.names:
+            spec, rate, share = self.specs.get(name), self.known[name].rate, self.shares[name]
+            if spec is None or spec.curves[0].is_flat:
+                own = 0.0 if spec is None else spec.curves[0].last_slope
+                terms.append(share * (own if rate is None else rate))
+            else:
+                terms.append((1.0 if rate is None else max(rate, 0.0)) * spec.curves[0].value(share))
+        return math.fsum(terms)
 
     @cached_property
     def settled(self) -> tuple[float, float] | None:
@@ -97,8 +105,16 @@ class Question:
         if self.limits.groups or self.shapes or any(name in self.specs for name in self.names):
             return None
         free = [(self.known[name], self.shares[name]) for name in self.names if name not in self.held]
-        given = [_here(known) for known, share in free if share > 0.0 and known.rate is not None]
-        taken = [_there(known) for known, _ in free if known.more is not None and known.protocol not in self.full]
+        given = [
+            known.rate if known.worth is None else known.worth
+            for known, share in free
+            if share > 0.0 and known.rate is not None
+        ]
+        taken = [
+            known.more if known.worth is None else known.worth
+            for known, _ in free
+            if known.more is not None and known.protocol not in self.full
+        ]
         cost = self.config.move_cost / self.config.horizon_hours
         most, least = max(taken, default=-math.inf) - cost, min(given, default=math.inf)
         if self.allow_idle:
@@ -120,10 +136,11 @@ class Question:
         return hashlib.sha256(rates.tobytes() + self.shared["text"] + learned).hexdigest()
 
     def _all_but_rates(self) -> str:
+        limits = self.limits if self.limits.held == frozenset() else replace(self.limits, held=())
         config = (self.config.horizon_hours, self.config.max_allocation_change)
         costs = (self.config.move_cost, self.config.move_fee)
         specs = [self.specs[name] for name in self.names if name in self.specs]
-        rules = (replace(self.limits, held=()), sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
+        rules = (limits, sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
         reach = (sorted(self.steps.items()), sorted(self.floors.items()))
         looks = f", {sorted(self.least.items())!r}, {sorted(self.raised)!r}" if self.least else ""
         return f"{self.names!r}, {config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}{looks}"
@@ -134,12 +151,6 @@ class Question:
         if shape is None and spec is not None and not spec.curves[0].is_flat:
             shape = spec.curves[0]
         return after - before if shape is None else shape.value(after) - shape.value(before)
-
-    def _earned(self, name: str) -> float:
-        spec, rate, share = self.specs.get(name), self.known[name].rate, self.shares[name]
-        if spec is None or spec.curves[0].is_flat:
-            return share * (rate if rate is not None else 0.0 if spec is None else spec.curves[0].last_slope)
-        return (1.0 if rate is None else max(rate, 0.0)) * spec.curves[0].value(share)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -154,14 +165,14 @@ class Question:
             told.append(f"{listed(names, 'and')} {'are' if len(names) > 1 else 'is'} given a share to be read by")
         return tuple(told)
 
-    def raising(self) -> Question | None:
+    def raising(self) -> PlanningProblem | None:
         """The same with every protocol that lacks its floor of exploration brought to it; None where none does."""
         raised = lacking(self)
         if not raised:
             return None
         return replace(self, raised=raised, held=self.held - (raised & self.unread), shared={})
 
-    def differs_in_rates_only(self, other: Question) -> bool:
+    def differs_in_rates_only(self, other: PlanningProblem) -> bool:
         """True where both problems have the same protocols with the same shares, rules and costs."""
         return all(getattr(self, name) == getattr(other, name) for name in _FRAME)
 
@@ -176,25 +187,43 @@ class Question:
         )
 
     def _curves(self, *, careful: bool) -> list[EarningsCurve]:
+        """Earnings curves in the order of `names`: what there is earns its rate, what is added `more` or `rate`."""
         curves = []
         for name in self.names:
-            known, spec, share, full = self.known[name], self.specs.get(name), self.shares[name], name in self.full
+            known, spec = self.known[name], self.specs.get(name)
             rate, more = known.rate, known.more if careful else known.rate
             if careful and known.worth is not None and rate is not None:
                 rate = more = known.worth
-            shape = self.shapes.get(name)
-            if shape is None or rate is None or rate <= 0.0:
-                curves.append(_curve(spec, share, rate, more, full))
-            else:
-                curves.append(_bent(shape, share, rate, max(_number(more), 0.0), full))
+            shape = self.shapes.get(name) if rate is not None and rate > 0.0 else None
+            if shape is None and spec is not None and not spec.curves[0].is_flat:
+                shape = spec.curves[0]
+            if rate is None:
+                rate = more = 1.0 if shape is not None else 0.0 if spec is None else spec.curves[0].last_slope
+            elif shape is not None:
+                rate, more = max(rate, 0.0), max(more or 0.0, 0.0)
+            curves.append(_bent(shape or _FLAT, self.shares[name], rate, more or 0.0, name in self.full))
         return curves
 
     def _protocol(self, name: str, curve: EarningsCurve) -> ProtocolSpec:
-        share = self.shares[name]
-        spec = _protocol(name, curve, share, self.specs.get(name), name in self.full, self.config)
+        """One protocol with its costs; where it is full no more is given, and shares are such as can be asked for."""
+        share, given, config = self.shares[name], self.specs.get(name), self.config
+        most = share if name in self.full else None
+        if given is None:
+            spec = ProtocolSpec(name, curve, max_share=most, move_cost_in=config.move_cost, move_fee=config.move_fee)
+        else:
+            changes: dict[str, Any] = {"curve": curve}
+            if most is not None and (given.max_share is None or share < given.max_share):
+                changes["max_share"] = max(share, given.min_share)
+            if given.cost_in == 0.0 and given.cost_out == 0.0:
+                changes["move_cost_in"] = config.move_cost
+            if given.move_fee == 0.0:
+                changes["move_fee"] = config.move_fee
+            spec = replace(given, **changes)
         if name in self.least:
             spec = self._floored(spec, share, self.least[name])
-        return reachable(spec, share, self.steps.get(name), self.floors.get(name))
+        if name in self.steps or name in self.floors:
+            spec = reachable(spec, share, self.steps.get(name), self.floors.get(name))
+        return spec
 
     def _floored(self, spec: ProtocolSpec, share: float, floor: float) -> ProtocolSpec:
         """With its floor of exploration, as far as it holds it; or raised to it, and no further where it is unread."""
@@ -209,20 +238,20 @@ _FRAME = (
 )
 
 
-def question(
+def planning_problem(
     metrics: AggregatedMetrics,
     estimates: Mapping[str, RateEstimate],
     config: OptimizerConfig,
     specs: Mapping[str, ProtocolSpec],
     limits: Limits,
     held: Collection[str] = (),
-    before: Question | None = None,
+    before: PlanningProblem | None = None,
     shapes: Mapping[str, EarningsCurve] | None = None,
-) -> Question:
+) -> PlanningProblem:
     """The problem that `metrics` pose. Raises DataError for shares that cannot be, OptimizationError for none.
 
     Protocols without a rate, and those whose value is carried forward, keep their share. What is not allotted may be
-    put to use, unless some protocol's share is not known: the rest may be its. `before` is the question before this
+    put to use, unless some protocol's share is not known: the rest may be its. `before` is the problem before this
     one, if there was one: where only rates are new, its problem need not be made from nothing. `shapes` are learned
     curves, earnings at a share for a rate of 1 at the present one.
     """
@@ -256,7 +285,7 @@ def question(
     unread = {name for name in kept if looks and name not in told and not known[name].stale and answers.get(name)}
     may = set(names) - still | unread
     steps, floors = ({n: of[n] for n in names if n in of and n in may} for of in (metrics.steps, metrics.floors))
-    asked = Question(
+    problem = PlanningProblem(
         config=config,
         specs=specs,
         limits=limits,
@@ -274,59 +303,16 @@ def question(
         unread=frozenset(unread),
         shapes=shapes or {},
     )
-    asked = replace(asked, least=floors_of(asked)) if looks else asked
-    if before is None or not asked.differs_in_rates_only(before):
-        return asked
-    return replace(asked, shared=before.shared)
-
-
-def _here(known: RateEstimate) -> float:
-    """USD/h that one unit of what there is brings."""
-    return _number(known.rate if known.worth is None else known.worth)
-
-
-def _there(known: RateEstimate) -> float:
-    """USD/h that one unit more is taken to bring, before it has cost anything."""
-    return _number(known.more if known.worth is None else known.worth)
+    problem = replace(problem, least=floors_of(problem)) if looks else problem
+    if before is None or not problem.differs_in_rates_only(before):
+        return problem
+    return replace(problem, shared=before.shared)
 
 
 def _is_full(metrics: AggregatedMetrics, name: str) -> bool:
     """True where more share would earn nothing more now."""
     status = metrics.statuses.get(name)
     return status is not None and (status.demand_limited is True or status.healthy is False)
-
-
-def _curve(
-    spec: ProtocolSpec | None, share: float, rate: float | None, more: float | None, full: bool
-) -> EarningsCurve:
-    """What it has earns `rate`, what would be added `more`; where it is full, more earns nothing."""
-    if spec is None or spec.curves[0].is_flat:
-        own = 0.0 if spec is None else spec.curves[0].last_slope
-        return _bent(_FLAT, share, own, own, full) if rate is None else _bent(_FLAT, share, rate, _number(more), full)
-    if rate is None:
-        return _bent(spec.curves[0], share, 1.0, 1.0, full)
-    return _bent(spec.curves[0], share, max(rate, 0.0), max(_number(more), 0.0), full)
-
-
-def _protocol(
-    name: str, curve: EarningsCurve, share: float, spec: ProtocolSpec | None, full: bool, config: OptimizerConfig
-) -> ProtocolSpec:
-    """With its costs, and where it is full no more is given."""
-    if spec is None:
-        most = share if full else None
-        return ProtocolSpec(name, curve, max_share=most, move_cost_in=config.move_cost, move_fee=config.move_fee)
-    changes: dict[str, float] = {}
-    if full and (spec.max_share is None or share < spec.max_share):
-        changes["max_share"] = max(share, spec.min_share)
-    if spec.cost_in == 0.0 and spec.cost_out == 0.0:
-        changes["move_cost_in"] = config.move_cost
-    if spec.move_fee == 0.0:
-        changes["move_fee"] = config.move_fee
-    return replace(spec, curve=curve, **changes)  # type: ignore[arg-type]
-
-
-def _number(value: float | None) -> float:
-    return 0.0 if value is None else value
 
 
 def _bent(shape: EarningsCurve, share: float, rate: float, more: float, full: bool) -> EarningsCurve:
