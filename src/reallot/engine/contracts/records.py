@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from ...errors import ErrorKind, near_miss
-from .values import Duration, Moment, Part, Positive, Record, Share, Whole, Window
+from .values import Moment, Part, Positive, Record, Share, Step, Whole, Window
 
 
 class SeriesKind(StrEnum):
@@ -293,7 +293,7 @@ class OptimizerConfig(Record):
     move_fee: Positive = 0.0
     plan_lifetime: Window = timedelta(minutes=5)
     policy: str = "replay"
-    decision_step: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(minutes=5)
+    decision_step: Step = timedelta(minutes=5)
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     explore: Literal["none", "floor"] = "none"
     curves: Literal["given", "quadratic", "robust"] = "given"
