@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reallot.text.progress import Bar
+
 from . import report
 from .groups import DUELS, GROUPS, Group
 from .race import Row
@@ -22,10 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = report.machine()
     results: dict[str, Sequence[Any]] = {}
     tables: list[str] = []
-    for name in _names(options.only):
+    names, bar = _names(options.only), Bar("groups")
+    for done, name in enumerate(names):
+        bar(done, len(names))
         results[name], text = _run(name, GROUPS[name], options.smoke, repeats)
         tables.append(text)
         print(f"\n{text}", flush=True)
+    bar(len(names), len(names))
     if FIGURES in (options.only or [FIGURES]):
         rows = [row for found in results.values() for row in found if isinstance(row, Row)]
         tables.insert(0, f"### figures: what was asked for, and what is reached\n\n{report.figures(rows)}")

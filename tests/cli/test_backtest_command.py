@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -28,6 +29,27 @@ def test_the_table_shows_the_optimum_never_and_each_policy(trace: str, capsys: p
     assert "trace: 48 steps of 1 h, 3 alternatives; moving everything costs" in printed
     assert [line.split()[0] for line in printed.splitlines()[3:7]] == ["optimum", "never", "best-fixed*", "ema"]
     assert "* is told the whole table before it begins" in printed
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_sees_how_far_it_is_and_standard_output_is_the_same(
+    terminal: bool, trace: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["backtest", trace, "--policy", "ema,greedy", "--json", "-"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr("sys.stderr", stream)
+    assert main(["backtest", trace, "--policy", "ema,greedy", "--json", "-"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again.keys() == alone.keys()
+    seen = stream.getvalue()
+    if terminal:
+        counted = ["0/4 policies", "1/4 policies", "2/4 policies", "3/4 policies", "4/4 policies"]
+        assert [part.split(" ", 1)[1].split(",")[0] for part in seen.split("\r")[1:]] == counted
+        assert seen.endswith("\n")
+    else:
+        assert seen == ""
 
 
 def test_the_json_is_that_of_the_library_under_the_same_setting(

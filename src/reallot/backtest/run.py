@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -28,8 +28,12 @@ def run_all(
     *,
     signal: Any = None,
     step_hours: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Backtest:
-    """What `reallot.backtest` gives; arguments and errors are said there."""
+    """What `reallot.backtest` gives; arguments and errors are said there.
+
+    progress  called with (done, all) before the first and after each of the policies, never moving and the optimum
+    """
     setting = setting or Setting()
     trace = read_table(table, signal=signal, step_hours=step_hours)
     course = Course.of(trace, setting)
@@ -39,9 +43,17 @@ def run_all(
     if twice is not None:
         raise InvalidInput(f"two results would be named {twice!r}; they are by name, so give policies different ones")
     alone = course if explored(setting) == "none" else Course.of(trace, replace(setting, explore="none"))
+    tell, count = progress or (lambda done, of: None), len(chosen) + 2
+    tell(0, count)
     never = _run(policy("never"), alone)
-    runs = {each.name: replace(_run(explorer(each, setting), course), name=each.name) for each in chosen}
-    return Backtest(trace, setting, course.terms, course.start, _optimum(course, setting), never, runs)
+    runs: dict[str, Run] = {}
+    for done, each in enumerate(chosen, 1):
+        tell(done, count)
+        runs[each.name] = replace(_run(explorer(each, setting), course), name=each.name)
+    tell(count - 1, count)
+    optimum = _optimum(course, setting)
+    tell(count, count)
+    return Backtest(trace, setting, course.terms, course.start, optimum, never, runs)
 
 
 def _run(policy: Policy, course: Course) -> Run:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput, near_miss
@@ -16,15 +14,13 @@ from ..policy.base import Policy
 from ..policy.registry import DEFAULT, policies_of
 from ..problem import Limits
 from ..problem.validation import by_name, known_names, several
-from ..text.durations import format_duration
+from ..text.progress import Bar
 from .run import run_all
 from .settings import Setting
 from .table import RateTable, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-WIDTH = 30
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def sweep(
     jobs = _jobs(tables, policies, setting or Setting(), vary or {}, signals or {}, step_hours)
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise InvalidInput(f"{executor!r} is no executor; give one with `submit`, as concurrent.futures has them")
-    tell = progress if callable(progress) else Bar() if progress else _silent
+    tell = progress if callable(progress) else Bar("backtests") if progress else _silent
     import pandas as pd
 
     return pd.concat(_results(jobs, executor, tell), ignore_index=True)
@@ -172,19 +168,3 @@ def _results(jobs: Sequence[Job], executor: Executor | None, tell: Callable[[int
 
 def _silent(done: int, of: int) -> None:
     """Says nothing."""
-
-
-class Bar:
-    """A bar on standard error that is drawn again after every backtest; nothing where that is no terminal."""
-
-    def __init__(self) -> None:
-        self._begun = monotonic()
-
-    def __call__(self, done: int, of: int) -> None:
-        if not sys.stderr.isatty():
-            return
-        spent = monotonic() - self._begun
-        left = f"{format_duration(spent / done * (of - done))} left" if done < of else format_duration(spent)
-        full, end = WIDTH * done // of, "" if done < of else "\n"
-        sys.stderr.write(f"\r{'#' * full}{'-' * (WIDTH - full)} {done}/{of} backtests, {left:<12}{end}")
-        sys.stderr.flush()

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..backtest import backtest as run
 from ..backtest.result import Backtest
+from ..backtest.run import run_all
 from ..backtest.settings import Setting
 from ..backtest.table import read_table
 from ..errors import InvalidInput
@@ -15,6 +15,7 @@ from ..policy.registry import policies_of
 from ..problem import Limits
 from ..problem.validation import number
 from ..text.numbers import shown, usd
+from ..text.progress import Bar
 from .screen import Screen
 
 STDOUT = "-"
@@ -28,7 +29,8 @@ def backtest(options: argparse.Namespace) -> int:
         policies_of(names)  # a wrong name is said before a long table is read
     setting = setting_of(options)
     hours = None if options.step_hours is None else _number(options.step_hours, "--step-hours")
-    result = run(read_table(options.trace, signal=options.signal, step_hours=hours), names, setting)
+    table = read_table(options.trace, signal=options.signal, step_hours=hours)
+    result = run_all(table, names, setting, progress=Bar("policies"))
     if options.json_file is not None:
         _write(result, options.json_file)
     if options.json_file != STDOUT:
