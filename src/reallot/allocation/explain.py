@@ -10,6 +10,7 @@ import numpy as np
 
 from ..problem.objective import value
 from ..text.numbers import amount, usd
+from ..text.tables import table
 from .result import Allocation
 
 if TYPE_CHECKING:
@@ -165,12 +166,12 @@ def _answer(plan: Allocation) -> Answer:
 
 
 def _answer_lines(why: Explanation) -> list[str]:
-    lines = ["three answers (USD/h after costs)"]
+    rows = []
     for name, answer in why.answers.items():
         largest = sorted(answer.shares.items(), key=lambda item: -item[1])[:6]
         split = ", ".join(f"{protocol} {amount(share)}" for protocol, share in largest if share > 0.0)
-        lines.append(f"  {name:<15} {answer.net_per_hour:>10.4g}   {split}")
-    return lines
+        rows.append([f"  {name}", usd(answer.net_per_hour), split])
+    return ["three answers (USD/h after costs)", table(rows, right=[1])]
 
 
 def _move_lines(why: Explanation) -> list[str]:
@@ -206,7 +207,7 @@ def _limit_lines(why: Explanation) -> list[str]:
     if not costly:
         return ["", "no limit costs anything now"]
     lines = ["", "what each limit costs (USD/h, that limit alone taken away)"]
-    lines += [f"  {limit.name:<24} {usd(limit.usd_per_hour)}" for limit in costly[:20]]
+    lines.append(table([[f"  {limit.name}", usd(limit.usd_per_hour)] for limit in costly[:20]]))
     free = len(why.limits) - len(costly)
     return lines + ([f"  {free} other limits cost nothing"] if free else [])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..text.tables import table
 from .blocks import Cells, Columns, FloatArray, Rows
 
 
@@ -22,9 +23,7 @@ def show(columns: tuple[Columns, ...], rows: tuple[Rows, ...], offset: float) ->
     lines.append(["upper", *(_span(block.upper) for block in columns), "", ""])
     kinds = [f"{'whole' if block.integer else 'real'} [{len(block.labels)}]" for block in columns]
     lines.append(["kind", *kinds, "", ""])
-    widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join(text)
+    return table(lines)
 
 
 def _cells(part: Cells | None) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -19,15 +19,16 @@ from ..engine.contracts.values import Part, Record, Whole, Window
 from ..errors import ConfigurationError
 from ..problem import EarningsCurve, ProtocolSpec
 
-Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")]
-"""The name of an environment variable, never a secret itself."""
-Pair = Annotated[list[Variable], Field(min_length=2, max_length=2)]
-Amount = Annotated[float, Field(ge=0.0)]
-
 
 def _tuple(value: Any) -> Any:
     """TOML has lists only."""
     return tuple(value) if isinstance(value, list) else value
+
+
+Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")]
+"""The name of an environment variable, never a secret itself."""
+Pair = Annotated[tuple[Variable, Variable], BeforeValidator(_tuple)]
+Amount = Annotated[float, Field(ge=0.0)]
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,18 @@ class Settings(Record):
     """Keys of one adapter; `simulates` where it may run in simulated time."""
 
     simulates: ClassVar[bool] = False
+    adapter: ClassVar[str]
 
-    @abstractmethod
     def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
-        """The adapter; raises ConfigurationError."""
+        """The adapter, whose arguments are the keys; raises ConfigurationError."""
+        module, kind = self.adapter.split(".")
+        make = getattr(import_module(f"..adapters.{module}", __package__), kind)
+        made: ProtocolAdapter = make(name, clock=place.clock, **self.given())
+        return made
 
-    def given(self, *without: str) -> dict[str, Any]:
-        """The keys that the file has, with their values, but for those named."""
-        return {key: getattr(self, key) for key in sorted(self.model_fields_set) if key not in without}
+    def given(self) -> dict[str, Any]:
+        """The keys that the file has, with their values as the adapter takes them."""
+        return {key: getattr(self, key) for key in sorted(self.model_fields_set)}
 
 
 class SeriesTable(Record):
@@ -79,15 +84,13 @@ class Number(Settings):
     timeout: Window = timedelta(seconds=10)
     min_interval: Window = timedelta(0)
 
-    def number(self) -> dict[str, Any]:
-        """Every argument, with the series and the unit as records."""
+    def given(self) -> dict[str, Any]:
+        """The same, with the series and the unit as records."""
         table = SeriesTable(kind=self.series) if isinstance(self.series, str) else self.series
         series: Any = table.model_dump()
-        return {
-            **self.given("series", "unit", "price"),
-            "series": Series(**series),
-            "unit": Unit(self.unit, self.price),
-        }
+        arguments = super().given() | {"series": Series(**series), "unit": Unit(self.unit, self.price)}
+        arguments.pop("price", None)
+        return arguments
 
 
 class Simulated(Settings):
@@ -189,6 +192,7 @@ class Replay(Settings):
 class HttpJson(Number):
     """Any JSON endpoint."""
 
+    adapter: ClassVar[str] = "http_json.HttpJsonAdapter"
     url: str
     value: str
     time: str | None = None
@@ -200,48 +204,33 @@ class HttpJson(Number):
     headers_env: dict[str, Variable] = Field(default_factory=dict)
     params_env: dict[str, Variable] = Field(default_factory=dict)
 
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
-        """An HttpJsonAdapter."""
-        from ..adapters.http_json import HttpJsonAdapter
-
-        return HttpJsonAdapter(name, clock=place.clock, **_paired(self.number()))
-
 
 class Prometheus(Number):
     """A PromQL expression."""
 
+    adapter: ClassVar[str] = "prometheus.PrometheusAdapter"
     query: str
     url: str = "http://127.0.0.1:9090"
     share: str | Part | None = None
     bearer_env: Variable | None = None
     basic_env: Pair | None = None
 
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
-        """A PrometheusAdapter."""
-        from ..adapters.prometheus import PrometheusAdapter
-
-        return PrometheusAdapter(name, clock=place.clock, **_paired(self.number()))
-
 
 class Storj(Settings):
     """A storage node."""
 
+    adapter: ClassVar[str] = "storj.StorjAdapter"
     url: str = "http://127.0.0.1:14002"
     share: Part | None = None
     most: Amount | None = 50.0
     timeout: Window = timedelta(seconds=10)
     min_interval: Window = timedelta(minutes=5)
 
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
-        """A StorjAdapter."""
-        from ..adapters.storj import StorjAdapter
-
-        return StorjAdapter(name, clock=place.clock, **self.given())
-
 
 class Mysterium(Settings):
     """A node of the network of that name."""
 
+    adapter: ClassVar[str] = "mysterium.MysteriumAdapter"
     url: str = "http://127.0.0.1:4050"
     price_usd: Amount | None = None
     user_env: Variable | None = None
@@ -252,16 +241,11 @@ class Mysterium(Settings):
     timeout: Window = timedelta(seconds=10)
     min_interval: Window = timedelta(minutes=1)
 
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
-        """A MysteriumAdapter."""
-        from ..adapters.mysterium import MysteriumAdapter
-
-        return MysteriumAdapter(name, clock=place.clock, **self.given())
-
 
 class Xmrig(Settings):
     """A miner."""
 
+    adapter: ClassVar[str] = "xmrig.XmrigAdapter"
     url: str
     usd_per_gigahash: Amount
     threads: Annotated[Whole, Field(ge=1)]
@@ -272,16 +256,11 @@ class Xmrig(Settings):
     timeout: Window = timedelta(seconds=5)
     min_interval: Window = timedelta(seconds=15)
 
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
-        """An XmrigAdapter."""
-        from ..adapters.xmrig import XmrigAdapter
-
-        return XmrigAdapter(name, clock=place.clock, **self.given())
-
 
 class Command(Number):
     """A program that reads, and one that acts."""
 
+    adapter: ClassVar[str] = "command.CommandAdapter"
     read: list[str]
     value: str
     apply: list[str] | None = None
@@ -294,30 +273,14 @@ class Command(Number):
     floor: Part = 0.0
     restarts: bool = False
 
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
-        """A CommandAdapter."""
-        from ..adapters.command import CommandAdapter
-
-        return CommandAdapter(name, clock=place.clock, **self.number())
-
 
 class Cgroup(Settings):
     """Limits of CPU time or memory of a group of processes."""
 
+    adapter: ClassVar[str] = "cgroup.CgroupAdapter"
     folder: str
     cpus: float | None = None
     memory: Whole | None = None
-
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
-        """A CgroupAdapter."""
-        from ..adapters.cgroup import CgroupAdapter
-
-        return CgroupAdapter(name, clock=place.clock, **self.given())
-
-
-def _paired(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    pair = arguments.get("basic_env")
-    return {**arguments, **({"basic_env": tuple(pair)} if pair else {})}
 
 
 ADAPTERS: Mapping[str, type[Settings]] = {
