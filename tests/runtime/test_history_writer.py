@@ -13,7 +13,7 @@ from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.records import Alert
 from reallot.engine.execution.journal_thread import Books
 from reallot.engine.ledger.history import History, samples_of
-from reallot.engine.ledger.memory import MemoryJournal
+from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import DataError
 from reallot.orchestration.cycle import CycleResult
 from reallot.runtime.history_writer import ROLL_UP, Keeper

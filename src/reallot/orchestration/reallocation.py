@@ -14,13 +14,13 @@ from ..engine.execution.driver import Driver, Report
 from ..engine.execution.executor import Carrier
 from ..engine.execution.guards import Blocked, Change, Rules, changes_of, held, mode_blocks
 from ..engine.execution.journal_thread import Books
-from ..engine.execution.orphaned import KEY, recovered, with_removed
+from ..engine.execution.orphaned import KEY, Removed, holders
 from ..engine.execution.preconditions import examine, identity, now_blocked
 from ..engine.execution.state_machine import Phase, Proposed, Started, State
 from ..engine.ledger.folder import Ledger
-from ..engine.ledger.journal import OPEN, Journal, Operation, OperationState
-from ..engine.ledger.memory import MemoryJournal
+from ..engine.ledger.journal import OPEN, Journal, Operation, OperationState, Standing
 from ..engine.ledger.operator_requests import CONFIRM, RESUME, ROLLBACK, Requests
+from ..engine.ledger.sqlite_journal import MemoryJournal
 from ..errors import ReallocationError
 
 Adapters = Mapping[str, ProtocolAdapter]
@@ -82,9 +82,13 @@ class ReallocationEngine:
                 self._running = ""
         self._end(report)
 
+    async def blocked(self) -> Blocked | None:
+        """Why no plan may be carried out now, and until when; None where one may."""
+        return now_blocked(self.books, await self._standing(), self.rules, self._confirmation_seconds)
+
     async def can_reallocate(self) -> None:
         """Returns where a plan may be carried out now; raises ReallocationError with reason and until."""
-        if blocked := await self._blocked():
+        if blocked := await self.blocked():
             raise ReallocationError(blocked.reason, by=blocked.by, until=blocked.until)
 
     async def rollback_allocation(self, adapters: Adapters) -> None:
@@ -136,7 +140,7 @@ class ReallocationEngine:
         if waiting is None or waiting.plan_id != plan_id:
             instead = f"; {waiting.plan_id} does" if waiting else ""
             raise ReallocationError(f"plan {plan_id} does not wait for a confirmation{instead}", by="confirmation")
-        if self.books.age(waiting.at) >= self.config.confirmation_lifetime.total_seconds():
+        if self.books.age(waiting.at) >= self._confirmation_seconds:
             raise ReallocationError(f"plan {plan_id} waited too long: it has to be asked for again", by="expired")
         await self.books.ask(self.journal.confirm, plan_id)
         if adapters is not None:
@@ -197,7 +201,7 @@ class ReallocationEngine:
 
     async def held_protocols(self) -> dict[str, datetime]:
         """Protocols that still rest, with the end."""
-        return held(await self.books.ages(), self.books.clock.now(), self.rules)
+        return held(self.books.ages(await self._standing()), self.books.clock.now(), self.rules)
 
     def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:
         """Protocols whose adapters only read, where this engine moves anything: a plan that moves one cannot be done.
@@ -213,7 +217,7 @@ class ReallocationEngine:
         carrier = await self._carrier(adapters)
         await carrier.read_all()
         proposal = await examine(plan, carrier, plan.expires_at)
-        blocked = proposal.blocked or await self._blocked()
+        blocked = proposal.blocked or await self.blocked()
         calls = tuple(_call_text(adapters[each.protocol], each) for each in proposal.changes)
         return (*calls, *((f"not now ({blocked.by}): {blocked.reason}",) if blocked else ()))
 
@@ -223,18 +227,25 @@ class ReallocationEngine:
 
     # inside ----------------------------------------------------------------------------------------------------------
 
-    async def _carrier(self, adapters: Adapters) -> Carrier:
-        known = await self.books.ask(with_removed, self.journal, adapters, self.rules.tolerance)
-        return Carrier(self.books, self.config, self.rules, known, self._tell)
+    @property
+    def _confirmation_seconds(self) -> float:
+        return self.config.confirmation_lifetime.total_seconds()
 
-    async def _blocked(self) -> Blocked | None:
-        return await now_blocked(self.books, self.rules, self.config.confirmation_lifetime.total_seconds())
+    async def _standing(self) -> Standing:
+        return await self.books.ask(self.journal.standing, max(self.rules.max_per_hour, 1))
+
+    async def _carrier(self, adapters: Adapters) -> Carrier:
+        """What acts on these adapters, and on what stands in for those that are missing; the journal was just read."""
+        standing, removed = await self._standing(), dict[str, Removed]()
+        if missing := standing.names - adapters.keys():
+            removed = await self.books.ask(holders, self.journal, missing, self.rules.tolerance)
+        return Carrier(self.books, self.config, self.rules, adapters, removed, standing, self._tell)
 
     async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:
         """A driver that has read the journal and the world, and ended what could be ended."""
-        driver = Driver(await self._carrier(adapters), self._state, self._repair or repair)
         await self._hear()
-        await self._expire()
+        driver = Driver(await self._carrier(adapters), self._state, self._repair or repair)
+        await self._expire(driver.carrier)
         await self._tell_removed(driver.carrier)
         for _ in range(2):
             driver.put_back = False
@@ -257,8 +268,8 @@ class ReallocationEngine:
         self._removed = now
         for name in sorted(now if before is None else now - before):
             await carrier.alert(KEY + name, carrier.removed[name].text, 0.7)
-        over = (carrier.adapters.keys() if before is None else before) - now
-        await self.books.ask(recovered, self.journal, sorted(over), self.books.clock.now())
+        for name in sorted((carrier.adapters.keys() if before is None else before) - now):
+            await carrier.recovered(KEY + name)
 
     def _tell(self, alert: Alert) -> None:
         self._told.add(alert.key)
@@ -291,15 +302,15 @@ class ReallocationEngine:
         finally:
             self._state = driver.state
 
-    async def _expire(self) -> None:
+    async def _expire(self, carrier: Carrier) -> None:
         """A plan that nobody confirmed in time does not wait any more."""
-        if self.journal.observe_only or (waiting := await self.books.ask(self.journal.waiting)) is None:
+        if self.journal.observe_only or (waiting := (await carrier.standing()).waiting) is None:
             return
-        if self.books.age(waiting.at) >= self.config.confirmation_lifetime.total_seconds():
-            await self.books.ask(self.journal.drop_waiting)
+        if self.books.age(waiting.at) >= self._confirmation_seconds:
+            await carrier.write(self.journal.drop_waiting)
             now, reason = self.books.clock.now(), "nobody confirmed it in time"
-            await self.books.ask(self.journal.decide, waiting.plan_id, now, "expired", reason, waiting.plan)
-            await self.books.ask(self.journal.recovered, f"confirm-{waiting.plan_id}", now)
+            await carrier.write(self.journal.decide, waiting.plan_id, now, "expired", reason, waiting.plan)
+            await carrier.recovered(f"confirm-{waiting.plan_id}")
 
     async def _execute(self, plan: AllocationPlan, adapters: Adapters) -> Report:
         first = await self.books.ask(self.journal.operation_of, plan.id)
@@ -309,15 +320,15 @@ class ReallocationEngine:
         first = await self.books.ask(self.journal.operation_of, plan.id)
         if first is not None:
             return _repeated(first)
-        waiting = await self.books.ask(self.journal.waiting)
+        waiting = (await driver.carrier.look()).waiting
         confirmed = waiting is not None and waiting.confirmed
         if waiting is not None and confirmed:
             plan = AllocationPlan.model_validate_json(waiting.plan)
         proposal = await examine(plan, driver.carrier, None if confirmed else plan.expires_at)
         driver.plan, driver.proposal = plan, proposal
         if waiting is not None and confirmed:
-            await self.books.ask(self.journal.drop_waiting)
-            await self.books.ask(self.journal.recovered, f"confirm-{plan.id}", driver.carrier.now())
+            await driver.carrier.write(self.journal.drop_waiting)
+            await driver.carrier.recovered(f"confirm-{plan.id}")
         asks = not confirmed and (self.config.require_confirmation or self.config.mode is Mode.CONFIRM)
         now = driver.carrier.now()
         until = now + self.config.confirmation_lifetime if asks else None
@@ -357,10 +368,9 @@ class ReallocationEngine:
         if await self.books.ask(self.journal.operation_of, plan_id):
             raise ReallocationError(f"plan {last.plan_id} was to be taken back before", by="repeated")
         reason = f"plan {last.plan_id} is taken back"
-        operation = await self.books.ask(
-            self.journal.begin, plan_id, ChangeKind.ROLLBACK, before, found, (), at, reason
-        )
-        await self.books.ask(self.journal.advance, operation.id, OperationState.ROLLING_BACK, at)
+        begin, kind = self.journal.begin, ChangeKind.ROLLBACK
+        operation = await carrier.write(begin, plan_id, kind, before, found, (), at, reason)
+        await carrier.write(self.journal.advance, operation.id, OperationState.ROLLING_BACK, at)
         await self._feed(driver, Started(carrier.now()))
         ended = await self.books.ask(self.journal.operation_of, plan_id)
         if undo and ended is not None and ended.state is not OperationState.ROLLED_BACK:

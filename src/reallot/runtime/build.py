@@ -12,7 +12,7 @@ from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, ManualClock, SystemClock
 from ..engine.contracts.records import Alert, Mode
 from ..engine.contracts.secrets import redact
-from ..engine.execution.orphaned import Removed, holders
+from ..engine.execution.orphaned import holders
 from ..engine.ledger.folder import Ledger, open_ledger
 from ..engine.ledger.history_place import Place as HistoryPlace
 from ..engine.ledger.history_place import keep_place
@@ -103,8 +103,9 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
         )
     if ledger.folder is not None:
         tolerance = config.reallocation.share_tolerance
-        for name, most in holders(ledger.journal, config.protocols, tolerance).items():
-            coordinator.register_adapter(name, Removed(name, most))
+        missing = ledger.journal.standing(1).names.difference(config.protocols)
+        for name, removed in holders(ledger.journal, missing, tolerance).items():
+            coordinator.register_adapter(name, removed)
     rules = config.reallocation if mode is None else config.reallocation.model_copy(update={"mode": mode})
     specs = {name: section.spec for name, section in config.protocols.items() if section.spec is not None}
     optimizer = EarningsOptimizer(config.optimizer, specs=specs, limits=config.limits, clock=clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 from reallot.engine.execution import executor, guards, preconditions, reconcile, state_machine
@@ -13,17 +14,34 @@ from reallot.engine.execution.executor import Carrier
 from reallot.engine.execution.journal_thread import Books
 from reallot.engine.execution.state_machine import PutBack, Refused, Seen
 from reallot.engine.ledger.journal import OperationState, StepState
+from reallot.engine.ledger.journal_rows import stamp_of
 from reallot.engine.ledger.sqlite_journal import SqliteJournal
 from reallot.orchestration import reallocation
+
+PLANTED: set[str] = set()
+ENTERED: set[str] = set()
+"""Names of what was replaced, and of what of it was run: a defect that nobody runs is none."""
+
+
+def _noted(name: str, value: Any) -> Any:
+    @wraps(value)
+    def entered(*values: Any, **named: Any) -> Any:
+        ENTERED.add(name)
+        return value(*values, **named)
+
+    return entered
 
 
 @contextmanager
 def patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
-    """Attributes replaced for a while."""
+    """Attributes replaced for a while; each must be run by somebody, or it is not replaced where it is used."""
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
+    PLANTED.clear()
+    ENTERED.clear()
+    PLANTED.update(name for _, name, _ in changes)
     try:
         for owner, name, value in changes:
-            setattr(owner, name, value)
+            setattr(owner, name, _noted(name, value))
         yield
     finally:
         for owner, name, value in reversed(before):
@@ -92,8 +110,6 @@ def recovery_assumes_done() -> Any:
         elif operation.state is OperationState.ROLLING_BACK:
             await carrier.advance(OperationState.ROLLED_BACK)
         else:
-            if operation.state is OperationState.APPLYING:
-                await carrier.advance(OperationState.CONFIRMING)
             await carrier.advance(OperationState.COMMITTED)
         return ()
 
@@ -104,8 +120,6 @@ def no_reading_back() -> Any:
     """An answer counts as an effect."""
 
     async def read_back(self: Carrier, change: Any, last: bool, until: Any) -> Seen:
-        if last:
-            await self.advance(OperationState.CONFIRMING)
         await self._mark(self._steps[change.protocol], StepState.CONFIRMED)
         return Seen(self.now(), change.protocol, until)
 
@@ -144,29 +158,23 @@ def limits_by_wall_clock() -> Any:
 
 def limits_after_acting() -> Any:
     """A move counts for hold and budget only when it has ended well."""
+    true = SqliteJournal.standing
 
-    def last_changes(self: SqliteJournal) -> Any:
+    def standing(self: SqliteJournal, moves: int) -> Any:
         done = (
             "SELECT step.protocol, step.wall, step.steady, step.boot FROM step JOIN operation "
             "ON operation.id = step.operation WHERE operation.kind = 'move' AND operation.state = 'committed' "
             "ORDER BY step.id"
         )
-        return {row[0]: _stamp(row[1:]) for row in self._database.rows(done)}
-
-    def last_moves(self: SqliteJournal, count: int) -> Any:
-        done = (
+        last_changes = {row[0]: stamp_of(row[1:]) for row in self._database.rows(done)}
+        plans = (
             "SELECT wall, steady, boot FROM operation WHERE kind = 'move' AND state = 'committed' "
             "ORDER BY id DESC LIMIT ?"
         )
-        return [_stamp(row) for row in self._database.rows(done, (count,))]
+        last_moves = tuple(stamp_of(row) for row in self._database.rows(plans, (moves,)))
+        return replace(true(self, moves), last_changes=last_changes, last_moves=last_moves)
 
-    return patched((SqliteJournal, "last_changes", last_changes), (SqliteJournal, "last_moves", last_moves))
-
-
-def _stamp(row: Any) -> Any:
-    from reallot.engine.ledger.sqlite_journal import _stamp as stamp_of
-
-    return stamp_of(row)
+    return patched((SqliteJournal, "standing", standing))
 
 
 def nothing_is_broken() -> Any:
@@ -205,7 +213,7 @@ def acquire_before_release() -> Any:
 def late_calls_are_forgotten() -> Any:
     """A call without an answer keeps nothing free."""
 
-    async def none(self: Books, window: Any) -> list[Any]:
+    def none(self: Books, unsettled: Any, window: Any) -> list[Any]:
         return []
 
     return patched((Books, "may_still_act", none))
@@ -216,15 +224,19 @@ def journal_after_acting() -> Any:
     send = Carrier.send
 
     async def sends(self: Carrier, change: Any) -> Any:
-        journal, mark = self.books.journal, self.books.journal.mark
-        kept: list[tuple[Any, Any]] = []
-        journal.mark = lambda *values, **named: kept.append((values, named))  # type: ignore[method-assign]
+        journal, written = self.books.journal, (self.books.journal.send, self.books.journal.mark)
+        kept: list[tuple[Any, Any, Any]] = []
+
+        def later(method: Any) -> Any:
+            return lambda *values, **named: kept.append((method, values, named))
+
+        journal.send, journal.mark = map(later, written)  # type: ignore[method-assign]
         try:
             return await send(self, change)
         finally:
-            journal.mark = mark  # type: ignore[method-assign]
-            for values, named in kept:
-                mark(*values, **named)
+            journal.send, journal.mark = written  # type: ignore[method-assign]
+            for method, values, named in kept:
+                method(*values, **named)
 
     return patched((Carrier, "send", sends))
 

@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Any
 
 from reallot.engine.contracts.records import ReallocationConfig
-from reallot.engine.ledger.memory import MemoryJournal
+from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import DataError, ErrorKind, ProtocolError, ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine
 from tests.engine.execution.divergence import Divergence

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from reallot.engine.contracts.records import ReallocationConfig
-from reallot.engine.ledger.memory import MemoryJournal
+from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine
 from tests.orchestration.worlds import Adapter, LoopClock, VirtualLoop, World, _cancel_all, plan, same

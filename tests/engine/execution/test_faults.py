@@ -14,7 +14,7 @@ import pytest
 from reallot.engine.contracts.records import ReallocationConfig
 from reallot.engine.execution.adapter_calls import Outcome, ask_for, checked_share, read_share, read_shares, within
 from reallot.engine.execution.state_machine import Phase
-from reallot.engine.ledger.memory import MemoryJournal
+from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import ErrorKind, ProtocolError, ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine
 from tests.orchestration.worlds import World, run, same

@@ -11,8 +11,7 @@ from reallot.engine.contracts.clock import ManualClock, SystemClock
 from reallot.engine.contracts.records import ChangeKind
 from reallot.engine.execution.journal_thread import Books
 from reallot.engine.ledger.journal import OperationState, StepState
-from reallot.engine.ledger.memory import MemoryJournal
-from reallot.engine.ledger.sqlite_journal import SqliteJournal
+from reallot.engine.ledger.sqlite_journal import MemoryJournal, SqliteJournal
 from reallot.engine.ledger.timestamps import Stamp, elapsed, machine_boot, microseconds, moment
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -35,7 +34,7 @@ def books_with(*changes, state=StepState.SENT, may_act=True):
     books = Books(journal, clock)
     operation = journal.begin("p", ChangeKind.MOVE, {}, {}, changes, books.stamp())
     for each in journal.steps(operation.id):
-        journal.mark(each.id, state, books.stamp(), may_act=may_act)
+        journal.mark(each, state, books.stamp(), may_act=may_act)
     return books, clock
 
 
@@ -76,7 +75,7 @@ def test_ages_are_seconds_and_of_another_boot_never_more_than_is_sure():
     """R19."""
     books, clock = books_with(("relay", 0.5, 0.3))
     clock.advance(40.0)
-    assert asyncio.run(books.ages()) == {"relay": 40.0}
+    assert books.ages(books.journal.standing(4)) == {"relay": 40.0}
     assert books.age(Stamp(NOON + timedelta(hours=9), 0.0, "another")) == 40.0
     assert books.age(Stamp(NOON - timedelta(seconds=20), 0.0, "another")) == 60.0
 
@@ -88,31 +87,31 @@ def test_a_change_of_another_boot_is_as_old_as_this_start_where_its_clock_says_l
     clock.advance(500.0)
     after = Books(books.journal, clock)
     clock.advance(30.0)
-    assert asyncio.run(after.ages()) == {"relay": 30.0}
+    assert after.ages(after.journal.standing(4)) == {"relay": 30.0}
 
 
 def test_plans_have_ages_from_when_they_were_begun():
     books, clock = books_with(("relay", 0.5, 0.3))
     books.journal.advance(1, OperationState.APPLYING, books.stamp())
     clock.advance(70.0)
-    assert asyncio.run(books.plan_ages(4)) == [70.0]
-    assert asyncio.run(books.plan_ages(0)) == []
+    assert books.plan_ages(books.journal.standing(4)) == [70.0]
+    assert books.plan_ages(books.journal.standing(0)) == []
 
 
 def test_a_call_may_still_act_until_its_window_is_over():
     books, clock = books_with(("relay", 0.5, 0.3), ("storage", 0.5, 0.7), state=StepState.UNKNOWN)
     clock.advance(60.0)
-    found = asyncio.run(books.may_still_act(WINDOW))
+    found = books.may_still_act(books.journal.unsettled(), WINDOW)
     assert [(step.protocol, end) for step, end in found] == [("relay", NOON + WINDOW), ("storage", NOON + WINDOW)]
     clock.advance(839.0)
-    assert len(asyncio.run(books.may_still_act(WINDOW))) == 2
+    assert len(books.may_still_act(books.journal.unsettled(), WINDOW)) == 2
     clock.advance(1.0)
-    assert asyncio.run(books.may_still_act(WINDOW)) == []
+    assert books.may_still_act(books.journal.unsettled(), WINDOW) == []
 
 
 def test_a_call_that_was_answered_acts_no_more():
     books, _ = books_with(("relay", 0.5, 0.3), state=StepState.UNKNOWN, may_act=False)
-    assert books.journal.unsettled() and asyncio.run(books.may_still_act(WINDOW)) == []
+    assert books.journal.unsettled() and books.may_still_act(books.journal.unsettled(), WINDOW) == []
 
 
 def test_time_between_two_moments_is_never_below_nothing_and_never_more_than_is_sure():

@@ -17,7 +17,7 @@ from reallot.cli.main import main
 from reallot.engine.contracts.records import ChangeKind, ReallocationConfig
 from reallot.engine.execution.orphaned import KEY, give_up
 from reallot.engine.ledger.folder import open_ledger, read_journal
-from reallot.engine.ledger.memory import MemoryJournal
+from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.engine.ledger.timestamps import Stamp
 from reallot.errors import DataError, ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from tests.engine.execution.defects import DEFECTS
+from tests.engine.execution.defects import DEFECTS, ENTERED, PLANTED
 from tests.engine.execution.simulation import simulate
 
 PLAIN, LATE = (int(each) for each in os.environ.get("REALLOT_SEEDS", "500,200").split(","))
@@ -63,6 +63,7 @@ def test_every_planted_defect_is_found(name):
     with plant():
         found = next((seed for seed in range(MOST_SEEDS) if simulate(seed, **how).violations), None)
     assert found is not None, f"{name} passes {MOST_SEEDS} seeds"
+    assert PLANTED == ENTERED, f"{name} replaces {', '.join(sorted(PLANTED - ENTERED))}, which nobody runs"
 
 
 def test_a_seed_is_one_history():

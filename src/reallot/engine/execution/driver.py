@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..contracts.records import AllocationPlan, ChangeKind
-from ..ledger.journal import OperationState
+from ..ledger.journal import Decision, OperationState
 from .executor import Carrier, end_of_hold
 from .guards import Blocked
 from .preconditions import Proposal
@@ -89,8 +89,8 @@ class Driver:
                 last = self.state.index == len(self.state.changes) - 1
                 return await carrier.read_back(change, last, end_of_hold(carrier.now(), carrier.rules))
             case Commit():
-                await carrier.advance(OperationState.COMMITTED)
-                await self._ends("committed")
+                self._ends("committed")
+                await carrier.advance(OperationState.COMMITTED, decision=self._decision())
             case StartBack(reason):
                 await carrier.advance(OperationState.ROLLING_BACK, reason)
             case Restore(change, number):
@@ -99,10 +99,11 @@ class Driver:
                 await self._finish_back()
             case Wait(reason):
                 await carrier.alert(UNSETTLED, f"what was begun cannot be ended yet: {reason}", 0.8)
-                await self._ends("settling", reason, "settling", self.state.until)
+                self._ends("settling", reason, "settling", self.state.until)
+                await self._decide()
             case Freeze(changes, reason):
-                await carrier.freeze(changes, reason)
-                await self._ends("halted", reason, "halted")
+                self._ends("halted", reason, "halted")
+                await carrier.freeze(changes, reason, await self._decision_on_operation("halted", reason))
             case Ask(until):
                 await self._ask(until)
             case Discard(blocked):
@@ -116,36 +117,55 @@ class Driver:
     async def _finish_back(self) -> None:
         operation = self.carrier.operation
         reason = operation.reason if operation is not None else ""
-        await self.carrier.advance(OperationState.ROLLED_BACK)
-        await self.carrier.books.ask(self.carrier.books.journal.recovered, UNSETTLED, self.carrier.now())
+        self._ends("rolled back", reason, "rolled back")
+        decision = await self._decision_on_operation("rolled back", reason)
+        await self.carrier.advance(OperationState.ROLLED_BACK, decision=decision)
+        await self.carrier.recovered(UNSETTLED)
         self.put_back = True
-        await self._ends("rolled back", reason, "rolled back")
 
     async def _ask(self, until: datetime) -> None:
         plan, proposal = self._planned()
         books, carrier = self.carrier.books, self.carrier
-        await books.ask(books.journal.wait_for, plan.id, plan.model_dump_json(), books.stamp())
+        await carrier.write(books.journal.wait_for, plan.id, plan.model_dump_json(), books.stamp())
         moves = ", ".join(f"{each.protocol} {each.before:.4f} -> {each.after:.4f}" for each in proposal.changes)
         reason = f"plan {plan.id} waits for a confirmation until {until:%H:%M} UTC: {moves}"
         await carrier.alert(f"confirm-{plan.id}", reason, 0.6)
-        await self._ends("waiting", reason, "confirmation", until)
+        self._ends("waiting", reason, "confirmation", until)
+        await self._decide()
 
     async def _discard(self, blocked: Blocked) -> None:
         verdict = "nothing to do" if blocked.by == "nothing to do" else "blocked"
-        await self._ends(verdict, blocked.reason, blocked.by, blocked.until)
+        self._ends(verdict, blocked.reason, blocked.by, blocked.until)
+        await self._decide()
 
-    async def _ends(self, verdict: str, reason: str = "", by: str = "", until: datetime | None = None) -> None:
-        """The report, and the decision in the journal where the plan came to an end."""
+    def _ends(self, verdict: str, reason: str = "", by: str = "", until: datetime | None = None) -> None:
+        """The report of a plan that came to an end."""
         if self.plan is None:
             return
         operation = self.carrier.operation.id if self.carrier.operation is not None else None
         self.report = Report(self.plan.id, verdict, operation, reason, by, until)
-        name = by if verdict == "blocked" else verdict
-        if name in KEPT:
-            books = self.carrier.books
-            await books.ask(
-                books.journal.decide, self.plan.id, self.carrier.now(), name, reason, self.plan.model_dump_json()
-            )
+
+    def _decision(self) -> Decision | None:
+        """What the journal keeps of the report; None where that is nothing."""
+        plan, report = self.plan, self.report
+        if plan is None or report is None:
+            return None
+        name = report.by if report.verdict == "blocked" else report.verdict
+        if name not in KEPT:
+            return None
+        return Decision(plan.id, self.carrier.now(), name, report.reason, plan.model_dump_json(), "")
+
+    async def _decision_on_operation(self, verdict: str, reason: str) -> Decision | None:
+        """The decision on this entry's plan, or on the one that an earlier process began."""
+        if self.plan is not None or self.carrier.operation is None:
+            return self._decision()
+        return await self.carrier.decision(verdict, reason)
+
+    async def _decide(self) -> None:
+        """Writes the decision down where no operation ends with it."""
+        if (found := self._decision()) is not None:
+            decide = self.carrier.books.journal.decide
+            await self.carrier.write(decide, found.plan_id, found.at, found.verdict, found.reason, found.plan)
 
     def _planned(self) -> tuple[AllocationPlan, Proposal]:
         assert self.plan is not None and self.proposal is not None  # the machine begins only what was proposed

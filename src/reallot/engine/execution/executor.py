@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
 
 from ...errors import DataError
 from ..contracts.adapter import ProtocolAdapter, capabilities_of
 from ..contracts.records import Alert, ChangeKind, ReallocationConfig
-from ..ledger.journal import Operation, OperationState, Step, StepState
+from ..ledger.journal import Decision, Operation, OperationState, Standing, Step, StepState
 from .adapter_calls import Outcome, Reading, ask_for, read_share, read_shares
 from .guards import Change, Rules, capacity_blocks, close_to
 from .journal_thread import Books
 from .orphaned import Removed
 from .state_machine import Answered, Event, NotPutBack, NotSeen, PutBack, Refused, Seen, Unclear
 
+P = ParamSpec("P")
+T = TypeVar("T")
 READ_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1.0, 30.0, 0.01
 ROUND_PAUSE = 5.0
@@ -38,10 +41,14 @@ class Carrier:
         config: ReallocationConfig,
         rules: Rules,
         adapters: Mapping[str, ProtocolAdapter],
+        removed: Mapping[str, Removed],
+        standing: Standing,
         tell: Callable[[Alert], None],
     ) -> None:
-        self.books, self.config, self.rules, self.adapters, self._tell = books, config, rules, adapters, tell
-        self.removed = {name: each for name, each in adapters.items() if isinstance(each, Removed)}
+        self.books, self.config, self.rules, self._tell = books, config, rules, tell
+        self.adapters: dict[str, ProtocolAdapter] = {**adapters, **removed}
+        self.removed = removed
+        self._standing: Standing | None = standing
         self.seen: dict[str, float] = {}
         self.readings: dict[str, Reading] = {}
         self.operation: Operation | None = None
@@ -51,6 +58,29 @@ class Carrier:
     def now(self) -> datetime:
         """Wall time."""
         return self.books.clock.now()
+
+    # the journal -----------------------------------------------------------------------------------------------------
+
+    async def standing(self) -> Standing:
+        """What the journal says; read again after anything was written."""
+        if self._standing is None:
+            return await self.look()
+        return self._standing
+
+    async def look(self) -> Standing:
+        """What the journal says now."""
+        self._standing = found = await self.books.ask(self.books.journal.standing, max(self.rules.max_per_hour, 1))
+        return found
+
+    async def write(self, method: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
+        """Writes to the journal: what was read of it before does not hold any more. Raises DataError."""
+        self._standing = None
+        return await self.books.ask(method, *values, **named)
+
+    async def recovered(self, key: str) -> None:
+        """Closes the alert of this key, where it is open."""
+        if key in (await self.standing()).open_alerts:
+            await self.write(self.books.journal.recovered, key, self.now())
 
     # reading ---------------------------------------------------------------------------------------------------------
 
@@ -77,7 +107,8 @@ class Carrier:
             written = await self.books.ask(self.books.journal.most, name)
             most[name] = self._before(name) if written is None else written
         until = None
-        for each, end in await self.books.may_still_act(self.config.late_effects):
+        unsettled = await self.books.ask(self.books.journal.unsettled)
+        for each, end in self.books.may_still_act(unsettled, self.config.late_effects):
             if each.after > most.get(each.protocol, 0.0):
                 most[each.protocol] = each.after
                 until = end if until is None else max(until, end)
@@ -101,21 +132,20 @@ class Carrier:
         changes: tuple[Change, ...],
     ) -> None:
         """Writes the plan and its steps down."""
-        ask, journal = self.books.ask, self.books.journal
         steps = [(each.protocol, each.before, each.after) for each in changes]
-        self.operation = await ask(journal.begin, plan_id, kind, before, after, steps, self.books.stamp())
-        self._steps = {each.protocol: each for each in await ask(journal.steps, self.operation.id)}
+        begin = self.books.journal.begin
+        self.operation = await self.write(begin, plan_id, kind, before, after, steps, self.books.stamp())
+        self._steps = {each.protocol: each for each in self.operation.steps}
 
     async def send(self, change: Change) -> Event:
         """Asks one protocol for its share: Answered, whatever is not a clear refusal."""
-        name, journal, operation = change.protocol, self.books.journal, self._open()
+        name = change.protocol
         blocked = capacity_blocks(change, *await self.possible(), self.rules)
         if blocked is not None:
             return Refused(self.now(), name, blocked.reason)
-        if operation.state is OperationState.PLANNED:
-            await self.advance(OperationState.APPLYING)
         entry = self._steps[name]
-        await self.books.ask(journal.mark, entry.id, StepState.SENT, self.books.stamp(), may_act=True)
+        await self.write(self.books.journal.send, entry, self.books.stamp())
+        self.operation = replace(self._open(), state=OperationState.APPLYING)
         outcome, reason = await self._call(change, entry.key)
         if outcome is Outcome.REFUSED:
             await self._mark(entry, StepState.REFUSED, reason)
@@ -126,8 +156,6 @@ class Carrier:
     async def read_back(self, change: Change, last: bool, until: datetime | None) -> Event:
         """Reads one share until it is as asked; with the last one, all of them once more."""
         entry = self._steps[change.protocol]
-        if last:
-            await self.advance(OperationState.CONFIRMING)
         reading = await self._verified(change)
         if not self.matches(reading, change.after):
             detail = _found(change, reading, entry.detail)
@@ -149,7 +177,7 @@ class Carrier:
             await self.advance(OperationState.ROLLING_BACK, rounds=round_number)
             await self.books.clock.sleep(ROUND_PAUSE * 2.0 ** (round_number - 1))
             self._rounds = round_number
-        name, journal, operation = change.protocol, self.books.journal, self._open()
+        name, operation = change.protocol, self._open()
         reading = await self.read(name)
         if reading.share is None:
             return Unclear(self.now(), name, f"{name} cannot be read: {reading.reason}")
@@ -163,9 +191,8 @@ class Carrier:
                 return Unclear(self.now(), name, blocked.reason, free_at)
             return NotPutBack(self.now(), name, blocked.reason)
         kind = ChangeKind.REPAIR if operation.kind is ChangeKind.REPAIR else ChangeKind.ROLLBACK
-        entry = await self.books.ask(
-            journal.add_step, operation.id, kind, name, asked.before, asked.after, self.books.stamp()
-        )
+        add, at = self.books.journal.add_step, self.books.stamp()
+        entry = await self.write(add, operation.id, kind, name, asked.before, asked.after, at)
         outcome, reason = await self._call(asked, entry.key)
         if outcome is Outcome.REFUSED:
             await self._mark(entry, StepState.REFUSED, reason)
@@ -186,11 +213,22 @@ class Carrier:
 
     # what both ways need ---------------------------------------------------------------------------------------------
 
-    async def advance(self, state: OperationState, reason: str = "", rounds: int = 0) -> None:
-        """Writes the operation's next state down."""
-        operation = self._open()
-        await self.books.ask(self.books.journal.advance, operation.id, state, self.books.stamp(), reason, rounds)
+    async def advance(
+        self, state: OperationState, reason: str = "", rounds: int = 0, decision: Decision | None = None
+    ) -> None:
+        """Writes the operation's next state down, and in the same write what was decided on its plan."""
+        operation, at = self._open(), self.books.stamp()
+        await self.write(self.books.journal.advance, operation.id, state, at, reason, rounds, decision)
         self.operation = replace(operation, state=state, reason=reason or operation.reason)
+
+    async def decision(self, verdict: str, reason: str) -> Decision | None:
+        """The decision on a plan that an earlier process began; the plan's text is in the one that it wrote first."""
+        operation = self._open()
+        if operation.kind is not ChangeKind.MOVE:
+            return None
+        known = await self.books.ask(self.books.journal.decision_of, operation.plan_id)
+        plan = "" if known is None else known.plan
+        return Decision(operation.plan_id, self.now(), verdict, reason, plan, "")
 
     async def adopt_operation(self, operation: Operation) -> None:
         """Goes on with an operation found in the journal."""
@@ -204,7 +242,7 @@ class Carrier:
         A share that may still change by itself is asked for once more where it was not read: `readings` gets it.
         """
         window = self.config.late_effects.total_seconds()
-        found = await self.books.ask(self.books.journal.unsettled)
+        found = (await self.standing()).unsettled
         for each in found:
             in_time = each.may_act and self.books.age(each.at) < window
             share = readings[each.protocol].share if each.protocol in readings else None
@@ -229,17 +267,17 @@ class Carrier:
     async def alert(self, key: str, message: str, severity: float) -> None:
         """Raises an alert, once while it lasts."""
         alert = Alert(key=key, message=message, severity=severity, timestamp=self.now())
-        if await self.books.ask(self.books.journal.raise_alert, alert):
+        if await self.write(self.books.journal.raise_alert, alert):
             self._tell(alert)
 
-    async def freeze(self, frozen: tuple[Change, ...], reason: str) -> None:
-        """Halts, with one alert, and closes the operation."""
+    async def freeze(self, frozen: tuple[Change, ...], reason: str, decision: Decision | None) -> None:
+        """Halts, with one alert, and closes the operation with the decision on its plan."""
         alert = Alert(key="halted", message=f"nothing is moved any more: {reason}", severity=1.0, timestamp=self.now())
         names = {each.protocol: f"to be at {each.after:.6g}: {reason}" for each in frozen}
-        if await self.books.ask(self.books.journal.halt, alert, names):
+        if await self.write(self.books.journal.halt, alert, names):
             self._tell(alert)
         if self.operation is not None:
-            await self.advance(OperationState.HALTED, reason)
+            await self.advance(OperationState.HALTED, reason, decision=decision)
 
     async def _call(self, change: Change, key: str) -> tuple[Outcome, str]:
         seconds = self.config.apply_timeout.total_seconds()
@@ -262,9 +300,8 @@ class Carrier:
             pause = min(2.0 * pause, LONGEST_PAUSE)
 
     async def _mark(self, entry: Step, state: StepState, detail: str = "", may_act: bool = False) -> None:
-        await self.books.ask(
-            self.books.journal.mark, entry.id, state, self.books.stamp(), may_act=may_act, detail=detail
-        )
+        mark = self.books.journal.mark
+        await self.write(mark, entry, state, self.books.stamp(), may_act=may_act, detail=detail)
 
     def _open(self) -> Operation:
         if self.operation is None:

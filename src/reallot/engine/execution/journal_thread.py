@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from ..contracts.clock import Clock, SystemClock
-from ..ledger.journal import Journal, Step
+from ..ledger.journal import Journal, Standing, Step
 from ..ledger.timestamps import Stamp, elapsed, machine_boot
 
 P = ParamSpec("P")
@@ -41,25 +41,19 @@ class Books:
         """Seconds since a stamp; never more than is sure."""
         return elapsed(since, self.stamp(), self.clock.monotonic() - self._started)
 
-    async def ages(self) -> dict[str, float]:
+    def ages(self, standing: Standing) -> dict[str, float]:
         """Seconds since each protocol's last change."""
-        stamps = await self.ask(self.journal.last_changes)
-        now, awake = self.stamp(), self.clock.monotonic() - self._started
-        return {name: elapsed(stamp, now, awake) for name, stamp in stamps.items()}
+        return {name: self.age(stamp) for name, stamp in standing.last_changes.items()}
 
-    async def plan_ages(self, count: int) -> list[float]:
-        """Seconds since each of the last `count` plans."""
-        return [self.age(stamp) for stamp in await self.ask(self.journal.last_moves, count)]
+    def plan_ages(self, standing: Standing) -> list[float]:
+        """Seconds since each of the last plans."""
+        return [self.age(stamp) for stamp in standing.last_moves]
 
-    async def may_still_act(self, window: timedelta) -> list[tuple[Step, datetime]]:
+    def may_still_act(self, unsettled: Iterable[Step], window: timedelta) -> list[tuple[Step, datetime]]:
         """Calls without an answer that may still take effect, with the end of that."""
         seconds = window.total_seconds()
-        found = []
-        for each in await self.ask(self.journal.unsettled):
-            age = self.age(each.at)
-            if each.may_act and age < seconds:
-                found.append((each, self.clock.now() + timedelta(seconds=seconds - age)))
-        return found
+        ages = ((each, self.age(each.at)) for each in unsettled if each.may_act)
+        return [(each, self.clock.now() + timedelta(seconds=seconds - age)) for each, age in ages if age < seconds]
 
     def close(self) -> None:
         """Lets go of the thread; the journal belongs to whoever opened it."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable
 
 from ...errors import ErrorKind, ProtocolError
-from ..contracts.adapter import Capabilities, ProtocolAdapter
+from ..contracts.adapter import Capabilities
 from ..contracts.records import ChangeKind, ProtocolStatus
 from ..ledger.journal import Journal, OperationState, StepState
 from ..ledger.timestamps import Stamp
@@ -49,28 +48,10 @@ class Removed:
         raise ProtocolError("it is not configured any more", ErrorKind.REFUSED)
 
 
-def holders(journal: Journal, names: Collection[str], tolerance: float) -> dict[str, float]:
-    """The most that each protocol may have that is none of `names`, where that is anything. Raises DataError."""
-    operation = journal.open_operation()
-    known = {*journal.committed(), *(each.protocol for each in journal.unsettled())}
-    known |= {*operation.before, *operation.after} if operation is not None else set()
-    most = {name: journal.most(name) or 0.0 for name in sorted(known.difference(names))}
-    return {name: share for name, share in most.items() if share > tolerance}
-
-
-def with_removed(
-    journal: Journal, adapters: Mapping[str, ProtocolAdapter], tolerance: float
-) -> dict[str, ProtocolAdapter]:
-    """`adapters`, and one that stands in for each that is missing among them. Raises DataError."""
-    found = dict(adapters.items())
-    found.update({name: Removed(name, share) for name, share in holders(journal, found, tolerance).items()})
-    return found
-
-
-def recovered(journal: Journal, names: Iterable[str], at: datetime) -> None:
-    """Closes the alerts of those that are there again, or have nothing. Raises DataError."""
-    for name in names:
-        journal.recovered(KEY + name, at)
+def holders(journal: Journal, names: Iterable[str], tolerance: float) -> dict[str, Removed]:
+    """What stands in for each of `names` that may have any share, by the journal. Raises DataError."""
+    most = {name: journal.most(name) or 0.0 for name in sorted(names)}
+    return {name: Removed(name, share) for name, share in most.items() if share > tolerance}
 
 
 def give_up(journal: Journal, name: str, at: Stamp) -> None:
@@ -85,12 +66,12 @@ def give_up(journal: Journal, name: str, at: Stamp) -> None:
         journal.advance(operation.id, OperationState.HALTED if begun else OperationState.DISCARDED, at, reason)
     for step in journal.unsettled():
         if step.protocol == name:
-            journal.mark(step.id, StepState.REFUSED, at, detail=reason)
+            journal.mark(step, StepState.REFUSED, at, detail=reason)
     most = journal.most(name) or 0.0
     plan_id = f"forget-{at.wall:%Y%m%dT%H%M%S%f}"
     said = journal.begin(plan_id, ChangeKind.REPAIR, {name: 0.0}, {name: most}, (), at, reason)
     entry = journal.add_step(said.id, ChangeKind.REPAIR, name, most, 0.0, at)
-    journal.mark(entry.id, StepState.CONFIRMED, at, detail=reason)
+    journal.mark(entry, StepState.CONFIRMED, at, detail=reason)
     journal.advance(said.id, OperationState.ROLLING_BACK, at)
     journal.advance(said.id, OperationState.ROLLED_BACK, at)
     journal.adopt({name: 0.0})

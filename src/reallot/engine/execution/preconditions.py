@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from ..contracts.adapter import capabilities_of
 from ..contracts.records import AllocationPlan
+from ..ledger.journal import Standing
 from .adapter_calls import Reading
 from .executor import Carrier
 from .guards import Blocked, Change, Rules, budget_blocks, changes_of, expired, held, hold_blocks, mode_blocks, outdated
@@ -38,7 +39,7 @@ def identity(plan: AllocationPlan) -> str:
 
 async def examine(plan: AllocationPlan, carrier: Carrier, expires_at: datetime | None) -> Proposal:
     """The proposal, by what was just read; the first guard that says no is in it. Raises DataError."""
-    rules, readings = carrier.rules, carrier.readings
+    rules, readings, standing = carrier.rules, carrier.readings, await carrier.standing()
     before = {name: each.share for name, each in readings.items() if each.share is not None}
     for name in carrier.adapters.keys() - before.keys():
         if (written := await carrier.books.ask(carrier.books.journal.most, name)) is not None:
@@ -55,18 +56,13 @@ async def examine(plan: AllocationPlan, carrier: Carrier, expires_at: datetime |
     )
     if changes and blocked is None:
         blocked = (
-            await _frozen(carrier, changes)
+            _frozen(standing, changes)
             or _too_much(after, changes, rules)
-            or await _late_calls(carrier, after, changes)
-            or await limits_block(carrier.books, carrier.now(), rules, changes)
+            or _late_calls(carrier, standing, after, changes)
+            or hold_blocks(changes, carrier.books.ages(standing), carrier.now(), rules)
+            or budget_blocks(carrier.books.plan_ages(standing), carrier.now(), rules)
         )
     return Proposal(identity(plan), before, after, changes, blocked)
-
-
-async def limits_block(books: Books, now: datetime, rules: Rules, changes: tuple[Change, ...]) -> Blocked | None:
-    """Hold and budget, by the journal."""
-    block = hold_blocks(changes, await books.ages(), now, rules)
-    return block or budget_blocks(await books.plan_ages(max(rules.max_per_hour, 1)), now, rules)
 
 
 def _adapters_block(
@@ -101,32 +97,30 @@ def _ledger_blocks(books: Books) -> Blocked | None:
     return Blocked("ledger", None, books.journal.observe_only) if books.journal.observe_only else None
 
 
-async def now_blocked(books: Books, rules: Rules, confirmation_seconds: float) -> Blocked | None:
+def now_blocked(books: Books, standing: Standing, rules: Rules, confirmation_seconds: float) -> Blocked | None:
     """Why no plan at all may be carried out now, by the journal alone."""
-    ask, journal, now = books.ask, books.journal, books.clock.now()
+    now = books.clock.now()
     if blocked := _ledger_blocks(books) or mode_blocks(rules.mode):
         return blocked
-    if halted := await ask(journal.halted):
-        return Blocked("halted", None, halted)
-    if (operation := await ask(journal.open_operation)) is not None:
+    if standing.halted:
+        return Blocked("halted", None, standing.halted)
+    if (operation := standing.operation) is not None:
         return Blocked("busy", None, f"{operation.plan_id} is {operation.state.value}: {operation.reason}")
-    waiting = await ask(journal.waiting)
+    waiting = standing.waiting
     if waiting is not None and not waiting.confirmed and (age := books.age(waiting.at)) < confirmation_seconds:
         until = now + timedelta(seconds=confirmation_seconds - age)
         return Blocked("confirmation", until, f"plan {waiting.plan_id} waits for a confirmation")
-    resting = held(await books.ages(), now, rules)
-    names = await ask(journal.committed) if resting else {}
-    if names and all(name in resting for name in names):
+    resting = held(books.ages(standing), now, rules)
+    if standing.committed and resting and all(name in resting for name in standing.committed):
         name = min(resting, key=lambda each: (resting[each], each))
         return Blocked("hold", resting[name], f"every protocol rests; {name} is the first to be free")
-    return budget_blocks(await books.plan_ages(max(rules.max_per_hour, 1)), now, rules)
+    return budget_blocks(books.plan_ages(standing), now, rules)
 
 
-async def _frozen(carrier: Carrier, changes: tuple[Change, ...]) -> Blocked | None:
-    frozen = await carrier.books.ask(carrier.books.journal.frozen)
+def _frozen(standing: Standing, changes: tuple[Change, ...]) -> Blocked | None:
     for each in changes:
-        if each.protocol in frozen:
-            return Blocked("frozen", None, f"{each.protocol} is frozen: {frozen[each.protocol]}")
+        if each.protocol in standing.frozen:
+            return Blocked("frozen", None, f"{each.protocol} is frozen: {standing.frozen[each.protocol]}")
     return None
 
 
@@ -137,9 +131,11 @@ def _too_much(after: Mapping[str, float], changes: tuple[Change, ...], rules: Ru
     return Blocked("capacity", None, f"shares would add up to {total:.6f} of capacity {rules.capacity:g}")
 
 
-async def _late_calls(carrier: Carrier, after: Mapping[str, float], changes: tuple[Change, ...]) -> Blocked | None:
+def _late_calls(
+    carrier: Carrier, standing: Standing, after: Mapping[str, float], changes: tuple[Change, ...]
+) -> Blocked | None:
     """A call without an answer may still take what this plan gives to another, or move what it moves."""
-    late = await carrier.books.may_still_act(carrier.config.late_effects)
+    late = carrier.books.may_still_act(standing.unsettled, carrier.config.late_effects)
     most = dict(after)
     for each, _ in late:
         most[each.protocol] = max(most.get(each.protocol, 0.0), each.after)

@@ -23,16 +23,16 @@ async def reconcile(carrier: Carrier, repair: bool) -> Reconciled:
     An operation that was begun is found done (every share read back as planned) or is to be put back. Without one,
     shares that are not the confirmed ones are to be put back too, where `repair`. Raises DataError.
     """
-    ask, journal = carrier.books.ask, carrier.books.journal
     readings = await carrier.read_all()
-    if journal.observe_only or mode_blocks(carrier.rules.mode) is not None:
+    if carrier.books.journal.observe_only or mode_blocks(carrier.rules.mode) is not None:
         return await _rest(carrier)
     await carrier.settle(readings)
-    if halted := await ask(journal.halted):
-        return Reconciled(carrier.now(), halted=halted)
-    operation = await ask(journal.open_operation)
+    standing = await carrier.standing()
+    if standing.halted:
+        return Reconciled(carrier.now(), halted=standing.halted)
+    operation = standing.operation
     if operation is None:
-        await ask(journal.recovered, UNSETTLED, carrier.now())
+        await carrier.recovered(UNSETTLED)
         operation = await _drift(carrier, readings, repair)
     if operation is None:
         return await _rest(carrier)
@@ -53,9 +53,8 @@ async def unfinished(carrier: Carrier, operation: Operation, readings: Mapping[s
         return ()
     begun = operation.state in (OperationState.APPLYING, OperationState.CONFIRMING) and len(sent) == len(moves)
     if begun and all(carrier.matches(readings.get(each.protocol, Reading(None)), each.after) for each in moves):
-        if operation.state is OperationState.APPLYING:
-            await carrier.advance(OperationState.CONFIRMING)
-        await carrier.advance(OperationState.COMMITTED, "found in force after a restart")
+        reason = "found in force after a restart"
+        await carrier.advance(OperationState.COMMITTED, reason, decision=await carrier.decision("committed", reason))
         return ()
     if operation.state is not OperationState.ROLLING_BACK:
         await carrier.advance(OperationState.ROLLING_BACK, "found unfinished after a restart")
@@ -75,49 +74,51 @@ async def _without_removed(carrier: Carrier, undo: tuple[Change, ...]) -> tuple[
 
     Until then it counts as having the most that it may have.
     """
-    ask, journal = carrier.books.ask, carrier.books.journal
+    journal = carrier.books.journal
     for each in undo:
-        if each.protocol in carrier.removed and each.before > (await ask(journal.most, each.protocol) or 0.0):
-            await ask(journal.adopt, {each.protocol: each.before})
+        if each.protocol not in carrier.removed:
+            continue
+        if each.before > (await carrier.books.ask(journal.most, each.protocol) or 0.0):
+            await carrier.write(journal.adopt, {each.protocol: each.before})
     return tuple(each for each in undo if each.protocol not in carrier.removed)
 
 
 async def _drift(carrier: Carrier, readings: Mapping[str, Reading], repair: bool) -> Operation | None:
     """A repair, begun, where shares are not the confirmed ones; those never seen before are taken as they are."""
-    ask, journal = carrier.books.ask, carrier.books.journal
-    committed = await ask(journal.committed)
+    write, journal = carrier.write, carrier.books.journal
+    committed = (await carrier.standing()).committed
     read = {name: each.share for name, each in readings.items() if each.share is not None}
     fresh = {name: share for name, share in read.items() if name not in committed}
     if fresh:
-        await ask(journal.adopt, fresh)
+        await write(journal.adopt, fresh)
     if not repair:
         return None
     tolerance = carrier.rules.tolerance
     drifted = {n: s for n, s in read.items() if n in committed and not close_to(s, committed[n], tolerance)}
     if not drifted:
-        await ask(journal.recovered, DRIFT, carrier.now())
+        await carrier.recovered(DRIFT)
         return None
     told = ", ".join(f"{name} is at {share:.4f}, not {committed[name]:.4f}" for name, share in sorted(drifted.items()))
     acts = all(capabilities_of(carrier.adapters[name]).acts for name in drifted)
     if not (carrier.config.restore_drift and acts):
-        await ask(journal.adopt, drifted)
+        await write(journal.adopt, drifted)
         await carrier.alert(DRIFT, f"shares were changed by somebody else and are taken as they are: {told}", 0.5)
         return None
     await carrier.alert(DRIFT, f"shares were changed by somebody else and are put back: {told}", 0.5)
     before = {name: committed[name] for name in drifted}
     at = carrier.books.stamp()
     plan_id = f"repair-{at.wall:%Y%m%dT%H%M%S%f}"
-    operation = await ask(journal.begin, plan_id, ChangeKind.REPAIR, before, drifted, (), at, told)
-    await ask(journal.advance, operation.id, OperationState.ROLLING_BACK, at)
-    return await ask(journal.open_operation)
+    operation = await write(journal.begin, plan_id, ChangeKind.REPAIR, before, drifted, (), at, told)
+    await write(journal.advance, operation.id, OperationState.ROLLING_BACK, at)
+    return (await carrier.standing()).operation
 
 
 async def _rest(carrier: Carrier) -> Reconciled:
     """Nothing to do: how long the longest hold lasts, and which plan waits."""
-    ask, journal, now = carrier.books.ask, carrier.books.journal, carrier.now()
+    standing, now = await carrier.standing(), carrier.now()
     carrier.operation = None
-    resting = held(await carrier.books.ages(), now, carrier.rules)
-    waiting = await ask(journal.waiting)
+    resting = held(carrier.books.ages(standing), now, carrier.rules)
+    waiting = standing.waiting
     if waiting is not None and not waiting.confirmed:
         left = carrier.config.confirmation_lifetime.total_seconds() - carrier.books.age(waiting.at)
         return Reconciled(now, waiting=waiting.plan_id, until=now + timedelta(seconds=left))

@@ -15,10 +15,9 @@ from .history import History
 from .history_store import HistoryStore
 from .journal import Journal
 from .lock import LedgerLock, LedgerTaken
-from .memory import MemoryJournal
 from .operator_requests import Requests
 from .schema import NewerSchema
-from .sqlite_journal import SqliteJournal
+from .sqlite_journal import MemoryJournal, SqliteJournal
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -15,7 +15,8 @@ from .timestamps import Stamp
 class OperationState(StrEnum):
     """Where one operation stands.
 
-    PLANNED -> APPLYING -> CONFIRMING -> COMMITTED | ROLLING_BACK -> ROLLED_BACK | HALTED; DISCARDED before any call.
+    PLANNED -> APPLYING -> COMMITTED | ROLLING_BACK -> ROLLED_BACK | HALTED; DISCARDED before any call. CONFIRMING is
+    read from files of older versions and means the same as APPLYING.
     """
 
     PLANNED = "planned"
@@ -42,7 +43,7 @@ FOLLOWS: dict[OperationState, tuple[OperationState, ...]] = {
         OperationState.DISCARDED,
         OperationState.HALTED,
     ),
-    OperationState.APPLYING: (OperationState.CONFIRMING, OperationState.ROLLING_BACK, OperationState.HALTED),
+    OperationState.APPLYING: (OperationState.COMMITTED, OperationState.ROLLING_BACK, OperationState.HALTED),
     OperationState.CONFIRMING: (OperationState.COMMITTED, OperationState.ROLLING_BACK, OperationState.HALTED),
     OperationState.ROLLING_BACK: (OperationState.ROLLED_BACK, OperationState.HALTED),
 }
@@ -91,6 +92,7 @@ class Operation:
     at             when its state last changed
     rounds         how many rounds of putting back failed so far
     epoch          which holder of the ledger wrote it
+    steps          its calls, where it was just begun; `Journal.steps` has those of any
     """
 
     id: int
@@ -103,6 +105,7 @@ class Operation:
     epoch: int
     rounds: int = 0
     reason: str = ""
+    steps: tuple[Step, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,38 @@ class Decision:
     reason: str
     plan: str
     inputs: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All that an entry into the engine asks the journal for, read at one moment.
+
+    halted       why nothing moves, or ""
+    frozen       protocols that are not touched, with the reason
+    committed    shares of the last confirmed state, by protocol
+    operation    the one operation that is not at its end
+    unsettled    calls of any operation that are SENT or UNKNOWN, or may still act
+    waiting      the plan that waits for a person
+    last_changes each protocol's last call that moved it or put it back
+    last_moves   the last plans that were begun, newest first
+    open_alerts  keys of the alerts that are not over
+    """
+
+    halted: str = ""
+    frozen: Mapping[str, str] = field(default_factory=dict)
+    committed: Mapping[str, float] = field(default_factory=dict)
+    operation: Operation | None = None
+    unsettled: tuple[Step, ...] = ()
+    waiting: Waiting | None = None
+    last_changes: Mapping[str, Stamp] = field(default_factory=dict)
+    last_moves: tuple[Stamp, ...] = ()
+    open_alerts: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every protocol that may have a share, going by what is written."""
+        moving = () if self.operation is None else (*self.operation.before, *self.operation.after)
+        return frozenset((*self.committed, *(each.protocol for each in self.unsettled), *moving))
 
 
 class Journal(Protocol):
@@ -153,8 +188,19 @@ class Journal(Protocol):
     ) -> Operation:
         """A new operation, PLANNED, with a step in INTENT for each (protocol, before, after)."""
 
-    def advance(self, operation: int, state: OperationState, at: Stamp, reason: str = "", rounds: int = 0) -> None:
-        """Its next state; an illegal one raises DataError.
+    def standing(self, moves: int) -> Standing:
+        """Everything at one moment, with the last `moves` plans that were begun."""
+
+    def advance(
+        self,
+        operation: int,
+        state: OperationState,
+        at: Stamp,
+        reason: str = "",
+        rounds: int = 0,
+        decision: Decision | None = None,
+    ) -> None:
+        """Its next state, and the decision that goes with it in the same write; an illegal state raises DataError.
 
         COMMITTED makes `after` the committed shares; ROLLED_BACK `before`, where it is a ROLLBACK or nothing was.
         """
@@ -162,7 +208,10 @@ class Journal(Protocol):
     def add_step(self, operation: int, kind: ChangeKind, protocol: str, before: float, after: float, at: Stamp) -> Step:
         """One more call, SENT: written just before it is made."""
 
-    def mark(self, step: int, state: StepState, at: Stamp, *, may_act: bool = False, detail: str = "") -> None:
+    def send(self, step: Step, at: Stamp) -> None:
+        """A call is SENT, and may act: written just before it is made. Its operation is APPLYING from the first on."""
+
+    def mark(self, step: Step, state: StepState, at: Stamp, *, may_act: bool = False, detail: str = "") -> None:
         """The next state of a call."""
 
     def open_operation(self) -> Operation | None:
@@ -218,6 +267,9 @@ class Journal(Protocol):
 
     def decisions(self, limit: int = 100) -> list[Decision]:
         """The last decisions, newest first."""
+
+    def decision_of(self, plan_id: str) -> Decision | None:
+        """The newest decision on this plan that has its text."""
 
     def halt(self, alert: Alert, frozen: Mapping[str, str]) -> bool:
         """No more moves until `resume`, and an alert, in one write; False where the alert was open already.

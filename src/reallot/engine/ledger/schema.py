@@ -47,6 +47,8 @@ JOURNAL = (
     """,
     # some files of the first schema have it already
     "CREATE INDEX IF NOT EXISTS step_protocol ON step (protocol, id)",
+    # what is open is asked for at every entry
+    "CREATE INDEX alert_open ON alert (key) WHERE recovered IS NULL",
 )
 """The newest schema is the number of migrations; the file carries it as `PRAGMA user_version`."""
 

@@ -6,22 +6,19 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ...errors import DataError
 from ..contracts.records import Alert, AllocationChange, ChangeKind
+from . import journal_rows
 from .alerts import AlertTable, put_alert
 from .database import RESERVE_BYTES, Database
-from .journal import FOLLOWS, OPEN, Decision, Operation, OperationState, Step, StepState, Waiting
+from .journal import FOLLOWS, Decision, Operation, OperationState, Standing, Step, StepState, Waiting
 from .schema import JOURNAL
 from .timestamps import Stamp, microseconds, moment
 
 T = TypeVar("T")
-OPERATION = "id, plan_id, kind, state, before, after, wall, steady, boot, epoch, rounds, reason"
-STEP = "id, operation, kind, protocol, before, after, state, wall, steady, boot, may_act, detail"
-OPEN_STATES = ", ".join(f"'{state.value}'" for state in OPEN)
 
 
 class SqliteJournal:
@@ -82,22 +79,32 @@ class SqliteJournal:
         if kind is ChangeKind.MOVE and not self._database.keep_reserve():
             raise DataError(f"{self.path}: the disk is full; nothing is moved until something beside it is deleted")
 
-        def work(connection: sqlite3.Connection) -> int:
-            busy = connection.execute(f"SELECT id FROM operation WHERE state IN ({OPEN_STATES})").fetchone()
+        def work(connection: sqlite3.Connection) -> tuple[int, tuple[Step, ...]]:
+            busy = connection.execute(journal_rows.OPEN_OPERATION).fetchone()
             if busy is not None:
                 raise DataError(f"{self.path}: operation {busy[0]} is not at its end, and one runs at a time")
             row = (plan_id, kind.value, OperationState.PLANNED.value, _dump(before), _dump(after))
             cursor = connection.execute(_BEGIN, (*row, *_columns(at), self.epoch, reason))
-            for change in changes:
-                _insert_step(connection, cursor.lastrowid, kind, change, StepState.INTENT, at)
-            return int(cursor.lastrowid or 0)
+            operation = int(cursor.lastrowid or 0)
+            return operation, tuple(_insert_step(connection, operation, kind, each, at, sent=False) for each in changes)
 
-        found = self._write(work)
-        return Operation(
-            found, plan_id, kind, OperationState.PLANNED, dict(before), dict(after), at, self.epoch, 0, reason
-        )
+        found, steps = self._write(work)
+        state, shares = OperationState.PLANNED, (dict(before), dict(after))
+        return Operation(found, plan_id, kind, state, *shares, at, self.epoch, 0, reason, steps)
 
-    def advance(self, operation: int, state: OperationState, at: Stamp, reason: str = "", rounds: int = 0) -> None:
+    def standing(self, moves: int) -> Standing:
+        """Everything at one moment, with the last `moves` plans that were begun."""
+        return journal_rows.standing_of(self._database.rows(journal_rows.STANDING, (moves,)))
+
+    def advance(
+        self,
+        operation: int,
+        state: OperationState,
+        at: Stamp,
+        reason: str = "",
+        rounds: int = 0,
+        decision: Decision | None = None,
+    ) -> None:
         """Its next state; COMMITTED makes `after` the committed shares, ROLLED_BACK `before` where none were known."""
 
         def work(connection: sqlite3.Connection) -> None:
@@ -107,59 +114,66 @@ class SqliteJournal:
             now = OperationState(row[0])
             if state is not now and state not in FOLLOWS.get(now, ()):
                 raise DataError(f"{self.path}: operation {operation} is {now.value} and cannot become {state.value}")
-            connection.execute(
-                "UPDATE operation SET state = ?, wall = ?, steady = ?, boot = ?, rounds = max(rounds, ?), "
-                "reason = CASE WHEN ? = '' THEN reason ELSE ? END WHERE id = ?",
-                (state.value, *_columns(at), rounds, reason, reason, operation),
-            )
+            connection.execute(_ADVANCE, (state.value, *_columns(at), rounds, reason, reason, operation))
             if state is OperationState.COMMITTED:
                 _commit(connection, json.loads(row[2]), replace=True)
             elif state is OperationState.ROLLED_BACK:
                 _commit(connection, json.loads(row[1]), replace=row[3] == ChangeKind.ROLLBACK.value)
+            if decision is not None:
+                _decide(connection, decision)
+
+        self._write(work)
+
+    def send(self, step: Step, at: Stamp) -> None:
+        """A call is SENT, and may act; its operation is APPLYING from the first on."""
+        sent = (StepState.SENT.value, *_columns(at), 1, 1, "", microseconds(at.wall), step.id)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(_APPLY, (*_columns(at), step.operation))
+            connection.execute(_MARK, sent)
+            _touch(connection, step.kind.value, step.protocol, at)
 
         self._write(work)
 
     def add_step(self, operation: int, kind: ChangeKind, protocol: str, before: float, after: float, at: Stamp) -> Step:
         """One more call, SENT: written just before it is made."""
         change = (protocol, before, after)
-        found = self._write(lambda db: _insert_step(db, operation, kind, change, StepState.SENT, at))
-        return Step(found, operation, kind, protocol, before, after, StepState.SENT, at)
+        return self._write(lambda db: _insert_step(db, operation, kind, change, at, sent=True))
 
-    def mark(self, step: int, state: StepState, at: Stamp, *, may_act: bool = False, detail: str = "") -> None:
+    def mark(self, step: Step, state: StepState, at: Stamp, *, may_act: bool = False, detail: str = "") -> None:
         """The next state of a call."""
         still_open = state in (StepState.SENT, StepState.UNKNOWN) or may_act
-        values = (state.value, *_columns(at), int(may_act), int(still_open), detail, microseconds(at.wall), step)
+        values = (state.value, *_columns(at), int(may_act), int(still_open), detail, microseconds(at.wall), step.id)
 
         def work(connection: sqlite3.Connection) -> None:
-            before, kind, protocol = connection.execute(_STEP_NOW, (step,)).fetchone()
             connection.execute(_MARK, values)
-            if before in ("intent", "sent"):
-                _touch(connection, kind, protocol, at)
+            if step.state in (StepState.INTENT, StepState.SENT):
+                _touch(connection, step.kind.value, step.protocol, at)
 
         self._write(work)
 
     def open_operation(self) -> Operation | None:
         """The one operation that is not at its end."""
-        rows = self._database.rows(_OPEN_OPERATION)
-        return _operation(rows[0]) if rows else None
+        rows = self._database.rows(journal_rows.OPEN_OPERATION)
+        return journal_rows.operation_of(rows[0]) if rows else None
 
     def operation_of(self, plan_id: str) -> Operation | None:
         """The first operation made of this plan."""
         rows = self._database.rows(_OPERATION_OF, (plan_id,))
-        return _operation(rows[0]) if rows else None
+        return journal_rows.operation_of(rows[0]) if rows else None
 
     def last_committed(self) -> Operation | None:
         """The last plan that is in force and was not taken back."""
         rows = self._database.rows(_LAST_COMMITTED)
-        return _operation(rows[0]) if rows else None
+        return journal_rows.operation_of(rows[0]) if rows else None
 
     def steps(self, operation: int) -> list[Step]:
         """Its calls, in order."""
-        return [_step(row) for row in self._database.rows(_STEPS_OF, (operation,))]
+        return [journal_rows.step_of(row) for row in self._database.rows(_STEPS_OF, (operation,))]
 
     def unsettled(self) -> list[Step]:
         """Calls of any operation that are SENT or UNKNOWN."""
-        return [_step(row) for row in self._database.rows(_UNSETTLED)]
+        return [journal_rows.step_of(row) for row in self._database.rows(journal_rows.UNSETTLED)]
 
     def last_call(self, protocol: str) -> int:
         """The number of the last step that was SENT to this protocol; 0 where there is none."""
@@ -173,7 +187,7 @@ class SqliteJournal:
 
     def committed(self) -> dict[str, float]:
         """Shares of the last confirmed state, by protocol."""
-        return dict(self._database.rows("SELECT protocol, share FROM committed ORDER BY protocol"))
+        return dict(self._database.rows(journal_rows.COMMITTED))
 
     def adopt(self, shares: Mapping[str, float]) -> None:
         """Takes shares as the confirmed ones: at the first start, or by a person's word."""
@@ -181,16 +195,16 @@ class SqliteJournal:
 
     def last_changes(self) -> dict[str, Stamp]:
         """Each protocol's last call that moved it or put it back."""
-        return {row[0]: _stamp(row[1:]) for row in self._database.rows(_LAST_CHANGES)}
+        return {row[0]: journal_rows.stamp_of(row[1:]) for row in self._database.rows(journal_rows.LAST_CHANGES)}
 
     def last_moves(self, count: int) -> list[Stamp]:
         """The last `count` plans that were begun, newest first."""
-        return [_stamp(row) for row in self._database.rows(_LAST_MOVES, (count,))]
+        return [journal_rows.stamp_of(row) for row in self._database.rows(journal_rows.LAST_MOVES, (count,))]
 
     def changes(self, since: datetime | None = None, newest: int | None = None) -> list[AllocationChange]:
         """Every change asked for, or those of the `newest` only, oldest first."""
         limits = (0 if since is None else microseconds(since), -1 if newest is None else newest)
-        return [_change(row) for row in reversed(self._database.rows(_CHANGES, limits))]
+        return [journal_rows.change_of(row) for row in reversed(self._database.rows(journal_rows.CHANGES, limits))]
 
     def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
         """A plan that waits from now on, in place of any other."""
@@ -200,8 +214,8 @@ class SqliteJournal:
 
     def waiting(self) -> Waiting | None:
         """The plan that waits."""
-        rows = self._database.rows("SELECT plan_id, plan, wall, steady, boot, confirmed FROM waiting")
-        return Waiting(rows[0][0], rows[0][1], _stamp(rows[0][2:5]), bool(rows[0][5])) if rows else None
+        rows = self._database.rows(journal_rows.WAITING)
+        return journal_rows.waiting_of(rows[0]) if rows else None
 
     def confirm(self, plan_id: str) -> bool:
         """Marks the waiting plan as confirmed; False where another one waits, or none."""
@@ -214,14 +228,18 @@ class SqliteJournal:
 
     def decide(self, plan_id: str, at: datetime, verdict: str, reason: str, plan: str, inputs: str = "") -> None:
         """A decision with its inputs; the same verdict on the same plan is kept once."""
-        values = (plan_id, microseconds(at), verdict, reason, plan, inputs)
-        sql = "INSERT OR IGNORE INTO decision (plan_id, wall, verdict, reason, plan, inputs) VALUES (?, ?, ?, ?, ?, ?)"
-        self._write(lambda connection: connection.execute(sql, values) and None)
+        decision = Decision(plan_id, at, verdict, reason, plan, inputs)
+        self._write(lambda connection: _decide(connection, decision))
 
     def decisions(self, limit: int = 100) -> list[Decision]:
         """The last decisions, newest first."""
-        sql = "SELECT plan_id, wall, verdict, reason, plan, inputs FROM decision ORDER BY id DESC LIMIT ?"
-        return [Decision(row[0], moment(row[1]), *row[2:]) for row in self._database.rows(sql, (limit,))]
+        rows = self._database.rows(f"{_DECISION} ORDER BY id DESC LIMIT ?", (limit,))
+        return [Decision(row[0], moment(row[1]), *row[2:]) for row in rows]
+
+    def decision_of(self, plan_id: str) -> Decision | None:
+        """The newest decision on this plan that has its text."""
+        rows = self._database.rows(f"{_DECISION} WHERE plan_id = ? AND plan <> '' ORDER BY id DESC LIMIT 1", (plan_id,))
+        return Decision(rows[0][0], moment(rows[0][1]), *rows[0][2:]) if rows else None
 
     def halt(self, alert: Alert, frozen: Mapping[str, str]) -> bool:
         """No more moves until `resume`, and an alert, in one write; False where the alert was open already."""
@@ -235,12 +253,12 @@ class SqliteJournal:
 
     def halted(self) -> str:
         """Why nothing moves, or ""."""
-        rows = self._database.rows("SELECT value FROM meta WHERE name = 'halted'")
+        rows = self._database.rows(journal_rows.HALTED)
         return str(rows[0][0]) if rows else ""
 
     def frozen(self) -> dict[str, str]:
         """Protocols that are not touched, with the reason."""
-        return dict(self._database.rows("SELECT protocol, reason FROM frozen ORDER BY protocol"))
+        return dict(self._database.rows(journal_rows.FROZEN))
 
     def resume(self) -> None:
         """A person has looked: nothing is halted or frozen any more."""
@@ -268,20 +286,34 @@ class SqliteJournal:
         self._database.close()
 
 
+class MemoryJournal(SqliteJournal):
+    """See Journal. `loses` says what a restart forgets."""
+
+    def __init__(self) -> None:
+        super().__init__(":memory:", reserve_bytes=0)
+        self.loses = (
+            "without a ledger a restart forgets which moves were begun, how long each protocol still rests, "
+            "how many plans this hour had, what waits for a confirmation, and that the engine was halted"
+        )
+
+
+_DECISION = "SELECT plan_id, wall, verdict, reason, plan, inputs FROM decision"
 _BEGIN = (
     "INSERT INTO operation (plan_id, kind, state, before, after, wall, steady, boot, epoch, reason) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_OPEN_OPERATION = f"SELECT {OPERATION} FROM operation WHERE state IN ({OPEN_STATES}) LIMIT 1"
-_OPERATION_OF = f"SELECT {OPERATION} FROM operation WHERE plan_id = ? ORDER BY id LIMIT 1"
+_OPERATION_OF = f"SELECT {journal_rows.OPERATION} FROM operation WHERE plan_id = ? ORDER BY id LIMIT 1"
 _OPERATION_NOW = "SELECT state, before, after, kind FROM operation WHERE id = ?"
-_STEP_NOW = "SELECT state, kind, protocol FROM step WHERE id = ?"
+_ADVANCE = (
+    "UPDATE operation SET state = ?, wall = ?, steady = ?, boot = ?, rounds = max(rounds, ?), "
+    "reason = CASE WHEN ? = '' THEN reason ELSE ? END WHERE id = ?"
+)
+_APPLY = "UPDATE operation SET state = 'applying', wall = ?, steady = ?, boot = ? WHERE id = ? AND state = 'planned'"
 _MARK = (
     "UPDATE step SET state = ?, wall = ?, steady = ?, boot = ?, may_act = ?, open = ?, detail = ?, "
     "asked = coalesce(asked, ?) WHERE id = ?"
 )
-_STEPS_OF = f"SELECT {STEP} FROM step WHERE operation = ? ORDER BY id"
-_UNSETTLED = f"SELECT {STEP} FROM step WHERE open = 1 ORDER BY id"
+_STEPS_OF = f"SELECT {journal_rows.STEP} FROM step WHERE operation = ? ORDER BY id"
 _MOST = """
     WITH own AS (SELECT id, before, after, state FROM step WHERE protocol = :protocol AND state <> 'intent'),
     sure AS (SELECT coalesce(max(id), 0) AS id FROM own WHERE state = 'confirmed')
@@ -291,22 +323,11 @@ _MOST = """
         UNION ALL SELECT before FROM own, sure WHERE own.id > sure.id
     )
 """
-_LAST_CHANGES = "SELECT protocol, wall, steady, boot FROM touched"
 _LAST_COMMITTED = (
-    f"SELECT {OPERATION} FROM operation WHERE kind = 'move' AND state = 'committed' AND NOT EXISTS "
+    f"SELECT {journal_rows.OPERATION} FROM operation WHERE kind = 'move' AND state = 'committed' AND NOT EXISTS "
     "(SELECT 1 FROM operation AS back WHERE back.plan_id = 'back-' || operation.id AND back.state = 'rolled_back') "
     "ORDER BY id DESC LIMIT 1"
 )
-_LAST_MOVES = (
-    "SELECT wall, steady, boot FROM operation WHERE kind = 'move' AND state NOT IN ('planned', 'discarded') "
-    "ORDER BY id DESC LIMIT ?"
-)
-_CHANGES = (
-    "SELECT coalesce(step.asked, step.wall), step.protocol, step.before, step.after, operation.plan_id, step.kind, "
-    "step.state, operation.state, operation.reason, step.detail FROM step JOIN operation ON operation.id = operation "
-    "WHERE step.state <> 'intent' AND coalesce(step.asked, step.wall) >= ? ORDER BY step.id DESC LIMIT ?"
-)
-_OUTCOMES = {"confirmed": "confirmed", "refused": "failed"}
 
 
 def _next_epoch(connection: sqlite3.Connection) -> int:
@@ -318,29 +339,29 @@ def _next_epoch(connection: sqlite3.Connection) -> int:
 
 def _insert_step(
     connection: sqlite3.Connection,
-    operation: int | None,
+    operation: int,
     kind: ChangeKind,
     change: tuple[str, float, float],
-    state: StepState,
     at: Stamp,
-) -> int:
-    sent = state is StepState.SENT
+    *,
+    sent: bool,
+) -> Step:
+    state, asked = (StepState.SENT, microseconds(at.wall)) if sent else (StepState.INTENT, None)
+    values = (operation, kind.value, *change, state.value, *_columns(at), int(sent), asked)
     cursor = connection.execute(
         "INSERT INTO step (operation, kind, protocol, before, after, state, wall, steady, boot, open, asked) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            operation,
-            kind.value,
-            *change,
-            state.value,
-            *_columns(at),
-            int(sent),
-            microseconds(at.wall) if sent else None,
-        ),
+        values,
     )
     if sent:
         _touch(connection, kind.value, change[0], at)
-    return int(cursor.lastrowid or 0)
+    return Step(int(cursor.lastrowid or 0), operation, kind, *change, state, at)
+
+
+def _decide(connection: sqlite3.Connection, decision: Decision) -> None:
+    values = (decision.plan_id, microseconds(decision.at), decision.verdict, decision.reason, decision.plan)
+    sql = "INSERT OR IGNORE INTO decision (plan_id, wall, verdict, reason, plan, inputs) VALUES (?, ?, ?, ?, ?, ?)"
+    connection.execute(sql, (*values, decision.inputs))
 
 
 def _commit(connection: sqlite3.Connection, shares: Mapping[str, float], *, replace: bool) -> None:
@@ -360,40 +381,3 @@ def _dump(shares: Mapping[str, float]) -> str:
 
 def _columns(at: Stamp) -> tuple[int, float, str]:
     return microseconds(at.wall), at.steady, at.boot
-
-
-@lru_cache(1024)
-def _stamp(row: tuple[int, float, str]) -> Stamp:
-    return Stamp(moment(row[0]), row[1], row[2])
-
-
-def _operation(row: Sequence[Any]) -> Operation:
-    number, plan_id, kind, state, before, after = row[:6]
-    shares = json.loads(before), json.loads(after)
-    return Operation(number, plan_id, ChangeKind(kind), OperationState(state), *shares, _stamp(row[6:9]), *row[9:])
-
-
-def _step(row: Sequence[Any]) -> Step:
-    number, operation, kind, protocol, before, after, state = row[:7]
-    stamp = _stamp(row[7:10])
-    return Step(
-        number, operation, ChangeKind(kind), protocol, before, after, StepState(state), stamp, bool(row[10]), row[11]
-    )
-
-
-@lru_cache(256)
-def _change(row: tuple[Any, ...]) -> AllocationChange:
-    wall, protocol, before, after, plan_id, kind, state, ended, reason, detail = row
-    outcome = _OUTCOMES.get(state, "unknown")
-    if kind == "move" and state == "confirmed" and ended == OperationState.ROLLED_BACK.value:
-        outcome = "rolled_back"
-    return AllocationChange(
-        timestamp=moment(wall),
-        protocol=protocol,
-        before=before,
-        after=after,
-        plan_id=plan_id,
-        kind=ChangeKind(kind),
-        outcome=outcome,
-        reason=detail or reason,
-    )

@@ -1,0 +1,115 @@
+"""What the journal's rows say: queries with their columns in one order, and the records made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from ..contracts.records import AllocationChange, ChangeKind
+from .journal import OPEN, Operation, OperationState, Standing, Step, StepState, Waiting
+from .timestamps import Stamp, moment
+
+OPERATION = "id, plan_id, kind, state, before, after, wall, steady, boot, epoch, rounds, reason"
+STEP = "id, operation, kind, protocol, before, after, state, wall, steady, boot, may_act, detail"
+OPEN_STATES = ", ".join(f"'{state.value}'" for state in OPEN)
+OPEN_OPERATION = f"SELECT {OPERATION} FROM operation WHERE state IN ({OPEN_STATES}) LIMIT 1"
+UNSETTLED = f"SELECT {STEP} FROM step WHERE open = 1 ORDER BY id"
+WAITING = "SELECT plan_id, plan, wall, steady, boot, confirmed FROM waiting"
+LAST_CHANGES = "SELECT protocol, wall, steady, boot FROM touched"
+LAST_MOVES = (
+    "SELECT wall, steady, boot FROM operation WHERE kind = 'move' AND state NOT IN ('planned', 'discarded') "
+    "ORDER BY id DESC LIMIT ?"
+)
+COMMITTED = "SELECT protocol, share FROM committed ORDER BY protocol"
+HALTED = "SELECT value FROM meta WHERE name = 'halted'"
+FROZEN = "SELECT protocol, reason FROM frozen ORDER BY protocol"
+CHANGES = (
+    "SELECT coalesce(step.asked, step.wall), step.protocol, step.before, step.after, operation.plan_id, step.kind, "
+    "step.state, operation.state, operation.reason, step.detail FROM step JOIN operation ON operation.id = operation "
+    "WHERE step.state <> 'intent' AND coalesce(step.asked, step.wall) >= ? ORDER BY step.id DESC LIMIT ?"
+)
+_WIDTH = 12
+_PARTS = {
+    "halted": (HALTED, 1),
+    "frozen": (FROZEN, 2),
+    "committed": (COMMITTED, 2),
+    "operation": (OPEN_OPERATION, 12),
+    "step": (UNSETTLED, 12),
+    "waiting": (WAITING, 6),
+    "touched": (LAST_CHANGES, 4),
+    "move": (LAST_MOVES, 3),
+    "alert": ("SELECT key FROM alert WHERE recovered IS NULL", 1),
+}
+STANDING = " UNION ALL ".join(
+    f"SELECT '{tag}', *{', NULL' * (_WIDTH - width)} FROM ({query})" for tag, (query, width) in _PARTS.items()
+)
+"""All of them in one statement, which sees one moment: a tag and so many columns. Its one value is how many moves."""
+_OUTCOMES = {"confirmed": "confirmed", "refused": "failed"}
+
+
+def standing_of(rows: Iterable[Sequence[Any]]) -> Standing:
+    """What the rows of STANDING say; each part is in its own order."""
+    parts: dict[str, list[Sequence[Any]]] = {tag: [] for tag in _PARTS}
+    for row in rows:
+        parts[row[0]].append(row[1:])
+    return Standing(
+        halted=str(parts["halted"][0][0]) if parts["halted"] else "",
+        frozen={row[0]: row[1] for row in parts["frozen"]},
+        committed={row[0]: row[1] for row in parts["committed"]},
+        operation=operation_of(parts["operation"][0]) if parts["operation"] else None,
+        unsettled=tuple(step_of(row) for row in sorted(parts["step"], key=lambda row: row[0])),
+        waiting=waiting_of(parts["waiting"][0]) if parts["waiting"] else None,
+        last_changes={row[0]: stamp_of(row[1:4]) for row in parts["touched"]},
+        last_moves=tuple(stamp_of(row[:3]) for row in parts["move"]),
+        open_alerts=frozenset(row[0] for row in parts["alert"]),
+    )
+
+
+def waiting_of(row: Sequence[Any]) -> Waiting:
+    """A row of WAITING."""
+    return Waiting(row[0], row[1], stamp_of(tuple(row[2:5])), bool(row[5]))
+
+
+@lru_cache(1024)
+def stamp_of(row: tuple[int, float, str]) -> Stamp:
+    """Three columns: wall, steady, boot."""
+    return Stamp(moment(row[0]), row[1], row[2])
+
+
+def operation_of(row: Sequence[Any]) -> Operation:
+    """The columns of OPERATION."""
+    number, plan_id, kind, state, before, after = row[:6]
+    shares = json.loads(before), json.loads(after)
+    return Operation(
+        number, plan_id, ChangeKind(kind), OperationState(state), *shares, stamp_of(tuple(row[6:9])), *row[9:]
+    )
+
+
+def step_of(row: Sequence[Any]) -> Step:
+    """The columns of STEP."""
+    number, operation, kind, protocol, before, after, state = row[:7]
+    stamp = stamp_of(tuple(row[7:10]))
+    return Step(
+        number, operation, ChangeKind(kind), protocol, before, after, StepState(state), stamp, bool(row[10]), row[11]
+    )
+
+
+@lru_cache(256)
+def change_of(row: tuple[Any, ...]) -> AllocationChange:
+    """A row of CHANGES."""
+    wall, protocol, before, after, plan_id, kind, state, ended, reason, detail = row
+    outcome = _OUTCOMES.get(state, "unknown")
+    if kind == "move" and state == "confirmed" and ended == OperationState.ROLLED_BACK.value:
+        outcome = "rolled_back"
+    return AllocationChange(
+        timestamp=moment(wall),
+        protocol=protocol,
+        before=before,
+        after=after,
+        plan_id=plan_id,
+        kind=ChangeKind(kind),
+        outcome=outcome,
+        reason=detail or reason,
+    )
