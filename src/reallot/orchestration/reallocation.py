@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from ..engine.contracts.adapter import ProtocolAdapter, capabilities_of
+from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, ChangeKind, Mode, ReallocationConfig
-from ..engine.execution.adapter_calls import Reading
+from ..engine.execution.adapter_calls import Reading, call_text, only_reads
 from ..engine.execution.driver import Driver, Report
 from ..engine.execution.executor import Carrier
-from ..engine.execution.guards import Blocked, Change, Rules, changes_of, held, mode_blocks
+from ..engine.execution.guards import Blocked, Rules, changes_of, held, mode_blocks
 from ..engine.execution.journal_thread import Books
 from ..engine.execution.orphaned import KEY, Removed, holders
 from ..engine.execution.preconditions import examine, identity, now_blocked
@@ -210,7 +210,7 @@ class ReallocationEngine:
         """
         if mode_blocks(self.rules.mode):
             return ()
-        return tuple(name for name, adapter in adapters.items() if _only_reads(adapter))
+        return tuple(name for name, adapter in adapters.items() if only_reads(adapter))
 
     async def dry_run(self, plan: AllocationPlan, adapters: Adapters) -> tuple[str, ...]:
         """The exact calls in order, and last what forbids them now; nothing is called but reading."""
@@ -218,7 +218,7 @@ class ReallocationEngine:
         await carrier.read_all()
         proposal = await examine(plan, carrier, plan.expires_at)
         blocked = proposal.blocked or await self.blocked()
-        calls = tuple(_call_text(adapters[each.protocol], each) for each in proposal.changes)
+        calls = tuple(call_text(adapters[each.protocol], each) for each in proposal.changes)
         return (*calls, *((f"not now ({blocked.by}): {blocked.reason}",) if blocked else ()))
 
     def close(self) -> None:
@@ -383,14 +383,6 @@ class ReallocationEngine:
             raise ReallocationError(report.reason, by=report.by, until=report.until)
 
 
-def _only_reads(adapter: ProtocolAdapter) -> bool:
-    """What cannot say what it can do is asked when it is to move, and not before."""
-    try:
-        return not capabilities_of(adapter).acts
-    except Exception:
-        return False
-
-
 def _repeated(first: Operation) -> Report:
     """The same plan again is what it was the first time."""
     if first.state is OperationState.COMMITTED:
@@ -400,10 +392,3 @@ def _repeated(first: Operation) -> Report:
         f"plan {first.plan_id} was tried before, as operation {first.id}, and is {first.state.value}: {first.reason}"
     )
     return Report(first.plan_id, "repeated", first.id, reason, "repeated")
-
-
-def _call_text(adapter: ProtocolAdapter, change: Change) -> str:
-    """One call as it would be made; an adapter may say it in its own words by `describe_call(share)`."""
-    describe = getattr(adapter, "describe_call", None)
-    call = describe(change.after) if callable(describe) else f"apply_allocation({change.after:.6g})"
-    return f"{change.protocol}: {call}  # from {change.before:.6g}"

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
-from ..contracts.adapter import ProtocolAdapter
+from ..contracts.adapter import ProtocolAdapter, capabilities_of
 from ..contracts.secrets import redact
+from .guards import Change
 
 T = TypeVar("T")
 SURELY_NOT = (ErrorKind.REFUSED, ErrorKind.AUTH, ErrorKind.RATE_LIMITED)
@@ -174,3 +175,18 @@ def _words(error: BaseException) -> str:
         return str(error)
     except Exception:
         return "an error that cannot be put into words"
+
+
+def only_reads(adapter: ProtocolAdapter) -> bool:
+    """What cannot say what it can do is asked when it is to move, and not before."""
+    try:
+        return not capabilities_of(adapter).acts
+    except Exception:
+        return False
+
+
+def call_text(adapter: ProtocolAdapter, change: Change) -> str:
+    """One call as it would be made; an adapter may say it in its own words by `describe_call(share)`."""
+    describe = getattr(adapter, "describe_call", None)
+    call = describe(change.after) if callable(describe) else f"apply_allocation({change.after:.6g})"
+    return f"{change.protocol}: {call}  # from {change.before:.6g}"
