@@ -32,7 +32,7 @@ ORDER = packages(PAGE.read_text(encoding="utf-8"))
 HOMES = {
     "pulp": {"solvers.programs.pulp_cbc"},
     "scipy.optimize": {"solvers.programs.scipy_highs"},
-    "highspy": {"solvers.programs.highs"},
+    "highspy": {"solvers.programs.highs_library"},
     "httpx2": {"adapters.http"},
     "psycopg": {"engine.ledger.postgres"},
     "lightgbm": {"forecast.boosted"},
@@ -143,7 +143,7 @@ def test_the_walk_sees_the_package():
         "allocation.allocate",
     }
     assert known <= set(MODULES)
-    assert any(each.module == "highspy" and each.late for each in IMPORTS["solvers.programs.highs"])
+    assert any(each.module == "highspy" and each.late for each in IMPORTS["solvers.programs.highs_library"])
     assert any(each.module == "reallot.errors" and not each.late for each in IMPORTS["problem.validation"])
     assert any(each.typing for each in IMPORTS["problem.files"])
 

@@ -15,6 +15,7 @@ import numpy as np
 from ...errors import SolverFailed
 from ...program import LinearProgram, Solution, Status
 from ...program.blocks import FloatArray
+from .highs_library import library
 from .quiet import quiet
 
 FEASIBILITY = 1e-9
@@ -36,13 +37,11 @@ class HighsModel:
         gain: FloatArray | None = None,
         time_limit_seconds: float | None = None,
     ) -> None:
-        import highspy
-
-        self._api = highspy
+        self._api = library()
         self.program = program
         self.is_mixed_integer = program.is_mixed_integer and not relaxed
         # Highs for Python logs a header while it is made (1.16), before it can be told not to; its base class does not
-        self.highs: Any = getattr(highspy, "_Highs", highspy.Highs)()
+        self.highs: Any = getattr(self._api, "_Highs", self._api.Highs)()
         self._set("output_flag", False)
         # not the 1e-10 that HiGHS also takes: there its mixed-integer search has lost optima
         self._set("primal_feasibility_tolerance", FEASIBILITY)
