@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
-from ..engine.contracts.compact import slim
 from ..engine.contracts.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
 from ..engine.planning.reachable_shares import steps_and_floors
 from ..engine.polling.source import Source, ask
@@ -87,7 +86,7 @@ class ProtocolCoordinator:
             raise CoordinationError("no adapter is registered; call register_adapter(name, adapter) first")
         sources = list(self._sources.values())
         await ask(sources)
-        metrics = slim(self._aggregate(sources), self._history[-1] if self._history else None)
+        metrics = self._aggregate(sources).like(self._history[-1] if self._history else None)
         self._history.append(metrics)
         return metrics
 

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...errors import ErrorKind, ProtocolError
-from .compact import slim
 from .records import ProtocolStatus, ResourceUtilization, SeriesKind
 from .secrets import redact
 
@@ -98,7 +97,7 @@ def checked(answer: Any, protocol: str, now: datetime, before: ProtocolStatus | 
         changes["earnings_per_hour"] = amount(answer.earnings_per_hour, "earnings (USD/h)")
         if answer.series is SeriesKind.EXTRAPOLATION:
             raise ProtocolError("its earnings are an extrapolation of its own, which is no reading", ErrorKind.SHAPE)
-        changes["message"] = redact(str(answer.message))
+        changes["message"] = redact(str(answer.message)) if answer.message else ""
     if answer.allocation is not None:
         changes["allocation"] = share(answer.allocation)
     changes["source_time"] = _source_time(answer.source_time, now)
@@ -108,7 +107,7 @@ def checked(answer: Any, protocol: str, now: datetime, before: ProtocolStatus | 
         if isinstance(value, (str, int, bool, type(None))) or (isinstance(value, float) and math.isfinite(value))
     }
     changes["utilization"] = _utilization(answer.utilization)
-    return slim(answer, before, **changes)
+    return answer.like(before, **changes)
 
 
 def share(value: Any) -> float:
@@ -134,7 +133,7 @@ def _utilization(found: Any) -> ResourceUtilization:
     return ResourceUtilization(**used) if used else _NOTHING_SAID
 
 
-class Gate:
+class SpikeFilter:
     """Holds back a value many times the one before, until it has come three times in a row.
 
     A unit that changed under the same name looks like that; so does a first big customer, who is believed later.

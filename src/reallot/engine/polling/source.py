@@ -13,9 +13,8 @@ from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
 from ..contracts.adapter import Capabilities, ProtocolAdapter, capabilities_of
 from ..contracts.clock import Clock
-from ..contracts.compact import slim
 from ..contracts.records import ProtocolStatus
-from ..contracts.validation import Gate, checked, failure, share
+from ..contracts.validation import SpikeFilter, checked, failure, share
 
 GRACE_SECONDS = 0.05
 """A call that was cancelled may take so long to end; after that it is left behind, and its adapter not asked again."""
@@ -43,7 +42,7 @@ class Source:
         self.allocation: float | None = None
         self._value_at = self._not_before = float("-inf")
         self._failures, self._stopped = 0, False
-        self._gate = Gate()
+        self._spikes = SpikeFilter()
         self._left_behind: asyncio.Task[Any] | None = None
         self._call: Call | None = None
         self._can: Capabilities | None = None
@@ -141,7 +140,7 @@ class Source:
         status = checked(answer, self.name, self._clock.now(), self.status)
         if status.allocation is None and acts:
             try:
-                status = slim(status, self.status, allocation=share(await _called(self.adapter.get_allocation)))
+                status = status.like(self.status, allocation=share(await _called(self.adapter.get_allocation)))
             except Exception:  # the share stays unknown; the earnings stand
                 return status
         return status
@@ -155,7 +154,7 @@ class Source:
         if error is None:
             status = task.result()
             if status.earnings_per_hour is not None:
-                self._gate.admit(status.earnings_per_hour, status.allocation)
+                self._spikes.admit(status.earnings_per_hour, status.allocation)
             return status
         if isinstance(error, ProtocolError):
             raise error
@@ -185,7 +184,7 @@ class Source:
             error=kind,
             message=words,
         )
-        self.status = slim(failed, before)
+        self.status = failed.like(before)
         if answers:
             self._failures = 0
             if before is not None and not before.connected:

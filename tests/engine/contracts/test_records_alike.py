@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from reallot import SimulatedAdapter
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.compact import slim
 from reallot.engine.contracts.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
 from reallot.engine.monitoring.report import Row, Snapshot
 from reallot.errors import ErrorKind
@@ -39,8 +38,8 @@ statuses = st.builds(
 @budget(1.0)
 @given(statuses, st.one_of(st.none(), statuses))
 def test_it_is_equal_in_every_way_that_can_be_asked_for(status: ProtocolStatus, before: ProtocolStatus | None):
-    before = before if before is None else slim(before)
-    found = slim(status, before)
+    before = before if before is None else before.like(None)
+    found = status.like(before)
     assert found == status and type(found) is ProtocolStatus
     for way in ({}, {"exclude_unset": True}, {"exclude_defaults": True}):
         assert repr(found.model_dump(**way)) == repr(status.model_dump(**way))
@@ -62,9 +61,9 @@ def test_what_did_not_change_is_held_once():
             connection_status={"relay": True},
         )
 
-    first = slim(polled(0, 0.5))
-    second = slim(polled(1, 0.5), first)
-    third = slim(polled(2, 0.6), second)
+    first = polled(0, 0.5).like(None)
+    second = polled(1, 0.5).like(first)
+    third = polled(2, 0.6).like(second)
     assert second.allocation_by_protocol is first.allocation_by_protocol
     assert third.connection_status is first.connection_status
     assert (third.allocation_by_protocol, third.earnings_by_protocol) == ({"relay": 0.6}, {"relay": 2.0})
