@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.records import Alert, AllocationChange, ChangeKind, MonitorConfig
-from reallot.errors import ConfigurationError, MonitoringError, ReallocationError
+from reallot.engine.execution.guards import Blocked
+from reallot.errors import ConfigurationError, MonitoringError
 from reallot.orchestration.monitor import RealtimeMonitor
 from reallot.orchestration.optimizer import EarningsOptimizer
 from tests.orchestration.polls import START, poll, status
@@ -315,9 +316,11 @@ class Engine:
             AllocationChange(timestamp=at(-60 * hours), protocol="relay", before=0.5, after=0.4) for hours in (30, 2, 1)
         ]
 
-    async def can_reallocate(self) -> None:
-        if self.until is not None:
-            raise ReallocationError("held", by="hold", until=self.until)
+    async def get_newest_reallocations(self, most: int) -> list[AllocationChange]:
+        return (await self.get_reallocation_history())[-most:]
+
+    async def blocked(self) -> Blocked | None:
+        return None if self.until is None else Blocked("hold", self.until, "held")
 
 
 def test_the_dashboard_shows_changes_and_when_the_next_may_be():

@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from statistics import median as median_of
-from typing import Any
+from typing import Protocol
 
 from ..engine.contracts.clock import Clock
 from ..engine.contracts.records import (
@@ -20,12 +20,20 @@ from ..engine.contracts.records import (
     OptimizationOpportunity,
     PerformanceReport,
 )
+from ..engine.execution.guards import Blocked
 from ..engine.ledger.history import Hour
-from ..engine.monitoring.alert_conditions import Finding, Seen, findings, observe
+from ..engine.monitoring.alert_conditions import (
+    NOTHING,
+    Observed,
+    low_earnings,
+    observe,
+    protocol_conditions,
+    worthwhile,
+)
 from ..engine.monitoring.alerts import AlertBook
 from ..engine.monitoring.hourly import WHOLE, by_hour, together
 from ..engine.monitoring.report import HOUR, Integral, Snapshot, count, integral, reviews
-from ..errors import ConfigurationError, MonitoringError, ReallocationError
+from ..errors import ConfigurationError, MonitoringError
 from ..text.numbers import usd
 
 RECENT, MOST_RECENT = timedelta(hours=24), 20
@@ -35,6 +43,19 @@ LEAST_READINGS = 12
 MOST_PLANS = 1000
 
 Changes = Callable[[], Sequence[AllocationChange] | Awaitable[Sequence[AllocationChange]]]
+
+
+class ChangeSource(Protocol):
+    """Where moves are known, and whether one may be made now: a ReallocationEngine."""
+
+    async def get_reallocation_history(self) -> list[AllocationChange]:
+        """All changes that are kept, oldest first."""
+
+    async def get_newest_reallocations(self, most: int) -> list[AllocationChange]:
+        """The last `most` changes, oldest first: a history grows."""
+
+    async def blocked(self) -> Blocked | None:
+        """Why no plan may be carried out now, and until when; None where one may."""
 
 
 class RealtimeMonitor:
@@ -49,17 +70,19 @@ class RealtimeMonitor:
         config: MonitorConfig | None = None,
         *,
         clock: Clock | None = None,
-        changes: Changes | Any | None = None,
+        changes: ChangeSource | Changes | None = None,
     ) -> None:
         self.config = config or MonitorConfig()
         if self.config.needed > self.config.out_of:
             raise ConfigurationError(
                 f"needed is {self.config.needed} of out_of {self.config.out_of} checks: no alert would ever be raised"
             )
-        self._clock, self._changes = clock, changes
+        self._clock = clock
+        self._engine: ChangeSource | None = None if changes is None or callable(changes) else changes
+        self._listed: Changes | None = changes if callable(changes) else None
         self._snapshots: list[Snapshot] = []
         self._hours: list[Hour] = []
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, Observed] = {}
         self._observed: datetime | None = None
         self._alerts = AlertBook(self.config)
         self._plans: dict[str, AllocationPlan] = {}
@@ -81,9 +104,12 @@ class RealtimeMonitor:
     ) -> list[Alert]:
         """Alerts that begin at this check, and those that are over: with `recovered_at`, and a message that says so."""
         self._observe(metrics)
-        median = self._median(metrics.timestamp)
-        found = findings(self._seen, metrics, opportunities, self.config, median, self._alerts.keys)
-        return self._alerts.check(self._now(metrics), found)
+        config, already, now = self.config, self._alerts.keys, metrics.timestamp
+        median = None if config.low_earnings_percent is None else self._median(now)
+        found = [low_earnings(metrics, config, median, already), worthwhile(opportunities, config, already, now)]
+        for name in {**metrics.connection_status, **metrics.earnings_by_protocol}:
+            found += protocol_conditions(name, self._seen.get(name, NOTHING), metrics, config, already)
+        return self._alerts.check(self._now(metrics), [alert for alert in found if alert is not None])
 
     async def get_dashboard_metrics(
         self,
@@ -94,7 +120,7 @@ class RealtimeMonitor:
         """All that a dashboard shows now."""
         now = self._now(metrics)
         since = now - RECENT
-        changes = [change for change in await self._recent_changes() if change.timestamp >= since]
+        changes = [change for change in await self._reallocations(MOST_RECENT) if change.timestamp >= since]
         return DashboardSnapshot(
             timestamp=metrics.timestamp,
             total_earnings_per_hour=metrics.total_earnings_per_hour,
@@ -127,7 +153,7 @@ class RealtimeMonitor:
                 f"no reading from {start.isoformat()} to {end.isoformat()}; "
                 + (f"there are some from {kept}" if kept else "there is none at all")
             )
-        everything = await self._all_changes()
+        everything = await self._reallocations()
         changes = [change for change in everything if start <= change.timestamp <= end]
         moves = reviews(self._snapshots, everything, self._plans, lambda at: start <= at <= end)
         plans, back = count(changes)
@@ -190,10 +216,9 @@ class RealtimeMonitor:
 
         It lasts until `resolve_alert` is called with its key (a message without one is its own key).
         """
-        if isinstance(alert, Alert):
-            finding = Finding(alert.key or alert.message, alert.message, alert.severity)
-            return self._alerts.raised(finding, alert.timestamp)
-        return self._alerts.raised(Finding(key or alert, alert, severity), self._now())
+        if not isinstance(alert, Alert):
+            alert = Alert(key=key, message=alert, severity=severity, timestamp=self._now())
+        return self._alerts.raised(alert, alert.timestamp)
 
     def resolve_alert(self, key: str) -> Alert | None:
         """Ends an alert from elsewhere; None where none with this key is open."""
@@ -238,33 +263,27 @@ class RealtimeMonitor:
             self._seen, self._observed = observe(self._seen, metrics), metrics.timestamp
 
     def _median(self, now: datetime) -> float | None:
-        if self.config.low_earnings_percent is None:
-            return None
+        """USD/h in the middle of the last day's snapshots; None where they are too few."""
         place = bisect_left(self._snapshots, now - RECENT, key=lambda each: each.at)
         totals = [each.total for each in self._snapshots[place:]]
         return median_of(totals) if len(totals) >= LEAST_READINGS else None
 
-    async def _all_changes(self) -> list[AllocationChange]:
-        if self._changes is None:
-            return []
-        given = getattr(self._changes, "get_reallocation_history", self._changes)()
+    async def _reallocations(self, most: int | None = None) -> list[AllocationChange]:
+        """All changes, oldest first; with `most`, at least so many of the newest."""
+        if self._engine is not None:
+            ask = self._engine
+            return list(await (ask.get_reallocation_history() if most is None else ask.get_newest_reallocations(most)))
+        given = () if self._listed is None else self._listed()
         return list(await given if inspect.isawaitable(given) else given)
-
-    async def _recent_changes(self) -> list[AllocationChange]:
-        """As many as a dashboard shows, where only they can be asked for: a history grows."""
-        ask = getattr(self._changes, "get_newest_reallocations", None)
-        return await self._all_changes() if ask is None else list(await ask(MOST_RECENT))
 
     async def _next_in(self, now: datetime) -> timedelta | None:
         """How long until a plan may act: 0 where it may now; None where nobody knows."""
-        ask = getattr(self._changes, "can_reallocate", None)
-        if ask is None:
+        if self._engine is None:
             return None
-        try:
-            await ask()
-        except ReallocationError as error:
-            return None if error.until is None else max(error.until - now, timedelta(0))
-        return timedelta(0)
+        blocked = await self._engine.blocked()
+        if blocked is None:
+            return timedelta(0)
+        return None if blocked.until is None else max(blocked.until - now, timedelta(0))
 
 
 def _utc(moment: datetime, what: str) -> datetime:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from ...text.numbers import usd
-from ..contracts.records import AggregatedMetrics, MonitorConfig, OptimizationOpportunity
+from ..contracts.records import AggregatedMetrics, Alert, MonitorConfig, OptimizationOpportunity
 
 HOUR = 3600.0
 QUICK_HOURS, USUAL_HOURS = 1.0 / 6.0, 12.0
@@ -24,16 +23,7 @@ TOP = 3.0
 """A reading above so many times the usual counts as that."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A condition that holds now: `key` is what it is about, `severity` from 0 to 1."""
-
-    key: str
-    message: str
-    severity: float
-
-
-class Seen(NamedTuple):
+class Observed(NamedTuple):
     """What polls said of one protocol.
 
     down_since      first of the polls in a row that it did not answer; None where it answered
@@ -56,14 +46,14 @@ class Seen(NamedTuple):
     at: datetime | None = None
 
 
-_NOTHING = Seen()
+NOTHING = Observed()
 
 
-def observe(seen: Mapping[str, Seen], metrics: AggregatedMetrics) -> dict[str, Seen]:
+def observe(seen: Mapping[str, Observed], metrics: AggregatedMetrics) -> dict[str, Observed]:
     """`seen` after one poll more."""
     now, result = metrics.timestamp, dict(seen)
     for name in {**metrics.connection_status, **metrics.earnings_by_protocol}:
-        before = result.get(name, _NOTHING)
+        before = result.get(name, NOTHING)
         if not metrics.connection_status.get(name, True):
             result[name] = before._replace(down_since=before.down_since or now)
         elif name in metrics.earnings_by_protocol and name not in metrics.stale:
@@ -74,7 +64,7 @@ def observe(seen: Mapping[str, Seen], metrics: AggregatedMetrics) -> dict[str, S
     return result
 
 
-def _measured(seen: Seen, value: float, share: float | None, now: datetime) -> Seen:
+def _measured(seen: Observed, value: float, share: float | None, now: datetime) -> Observed:
     """`seen` of one that answered, with what it earns now."""
     if share is not None and share < LEAST_SHARE:
         return seen._replace(down_since=None, value=None, since=None)
@@ -90,7 +80,7 @@ def _measured(seen: Seen, value: float, share: float | None, now: datetime) -> S
         max(1.0 - 0.5 ** (passed / HOUR / half), 1.0 / (seen.taken + 1.0)) for half in (QUICK_HOURS, USUAL_HOURS)
     )
     topped = min(rate, TOP * seen.usual) if seen.taken and seen.usual > 0.0 else rate
-    return Seen(
+    return Observed(
         value=value,
         since=since,
         changes=changes,
@@ -103,103 +93,84 @@ def _measured(seen: Seen, value: float, share: float | None, now: datetime) -> S
     )
 
 
-def findings(
-    seen: Mapping[str, Seen],
-    metrics: AggregatedMetrics,
-    opportunities: Sequence[OptimizationOpportunity],
-    config: MonitorConfig,
-    median: float | None,
-    told: Collection[str] = (),
-) -> list[Finding]:
-    """Every condition that holds at this poll.
+def low_earnings(
+    metrics: AggregatedMetrics, config: MonitorConfig, median: float | None, open_keys: Collection[str]
+) -> Alert | None:
+    """Total earnings below the threshold, or below a part of the operator's own `median` (USD/h; None: not known).
 
-    `median` is the operator's own (USD/h), None where not known yet; `told` are the keys that are open: these last
-    until their number is clearly better again, so that one that stands at its threshold is not told over and over.
+    What is open lasts until its number is clearly better again: one that stands at its threshold is told once.
     """
-
-    def eased(key: str) -> float:
-        return BACK if key in told else 0.0
-
-    found = [_low(metrics, config, median, eased("low_earnings")), _worth(opportunities, config, eased("opportunity"))]
-    names = {**metrics.connection_status, **metrics.earnings_by_protocol}
-    for name in names:
-        one = seen.get(name, _NOTHING)
-        if one.down_since is not None:
-            found.append(_silent(name, one.down_since, metrics, config))
-        elif name in metrics.stale:
-            found.append(_stale(name, metrics.stale[name], config))
-        else:
-            found += [_flat(name, one, metrics, config), _dropped(name, one, config, eased(f"drop:{name}"))]
-        found.append(_unwell(name, metrics))
-    return [finding for finding in found if finding is not None]
-
-
-def _low(metrics: AggregatedMetrics, config: MonitorConfig, median: float | None, eased: float) -> Finding | None:
     total, lines = metrics.total_earnings_per_hour, []
-    if config.low_earnings_threshold is not None and total < config.low_earnings_threshold * (1.0 + eased):
+    eased = 1.0 + (BACK if "low_earnings" in open_keys else 0.0)
+    if config.low_earnings_threshold is not None and total < config.low_earnings_threshold * eased:
         lines.append((config.low_earnings_threshold, f"below {usd(config.low_earnings_threshold)}"))
     if config.low_earnings_percent is not None and median is not None:
         line = config.low_earnings_percent / 100.0 * median
-        if total < line * (1.0 + eased):
+        if total < line * eased:
             lines.append((line, f"below {config.low_earnings_percent:g} % of their median of {usd(median)}"))
     if not lines:
         return None
     line = max(line for line, _ in lines)
     severity = 0.3 + 0.6 * min(1.0, max(0.0, 1.0 - total / line)) if line > 0.0 else 0.3
-    return Finding("low_earnings", f"earnings are {usd(total)} USD/h, {' and '.join(t for _, t in lines)}", severity)
+    message = f"earnings are {usd(total)} USD/h, {' and '.join(text for _, text in lines)}"
+    return Alert(key="low_earnings", message=message, severity=severity, timestamp=metrics.timestamp)
 
 
-def _worth(opportunities: Sequence[OptimizationOpportunity], config: MonitorConfig, eased: float) -> Finding | None:
+def worthwhile(
+    opportunities: Sequence[OptimizationOpportunity], config: MonitorConfig, open_keys: Collection[str], now: datetime
+) -> Alert | None:
+    """The best pair promises as much as the threshold (USD/h) asks for."""
     best = max(opportunities, key=lambda each: each.earnings_improvement, default=None)
-    if best is None or best.earnings_improvement < config.optimization_threshold * (1.0 - eased):
+    eased = 1.0 - (BACK if "opportunity" in open_keys else 0.0)
+    if best is None or best.earnings_improvement < config.optimization_threshold * eased:
         return None
     message = (
         f"{usd(best.earnings_improvement)} USD/h more by moving from {best.from_protocol} to {best.to_protocol} "
         f"({usd(best.current_rate)} -> {usd(best.projected_rate)} USD/h for a whole share)"
     )
-    return Finding("opportunity", message, 0.2)
+    return Alert(key="opportunity", message=message, severity=0.2, timestamp=now)
 
 
-def _silent(name: str, since: datetime, metrics: AggregatedMetrics, config: MonitorConfig) -> Finding | None:
-    passed = (metrics.timestamp - since).total_seconds()
-    if passed < config.connection_timeout.total_seconds():
-        return None
-    status = metrics.statuses.get(name)
-    said = f": {status.message or status.error}" if status is not None and (status.message or status.error) else ""
-    return Finding(f"disconnected:{name}", f"{name} has not answered since {_clock(since)}{said}", 0.7)
+def protocol_conditions(
+    name: str, seen: Observed, metrics: AggregatedMetrics, config: MonitorConfig, open_keys: Collection[str]
+) -> list[Alert]:
+    """What holds of one protocol: silent, carried forward, flat, below its usual rate, not well."""
+    now, status, found = metrics.timestamp, metrics.statuses.get(name), list[tuple[str, str, float]]()
+    patience = config.connection_timeout.total_seconds()
+    if seen.down_since is not None:
+        if (now - seen.down_since).total_seconds() >= patience:
+            said = f": {status.message or status.error}" if status and (status.message or status.error) else ""
+            found.append(("disconnected", f"has not answered since {_clock(seen.down_since)}{said}", 0.7))
+    elif name in metrics.stale:
+        if metrics.stale[name] >= patience:
+            found.append(("stale", "answers, but its value is old: it is carried forward", 0.4))
+    else:
+        if _is_flat(seen, now, config):
+            found.append(("flat", f"has earned exactly {usd(seen.value or 0.0)} USD/h since {_clock(seen.since)}", 0.4))
+        if _has_dropped(seen, config, BACK if f"drop:{name}" in open_keys else 0.0):
+            text = f"earns {usd(seen.quick)} USD/h for a whole share; usual is {usd(seen.usual)}"
+            found.append(("drop", text, 0.6))
+    if status is not None and status.healthy is False:
+        found.append(("unhealthy", f"says that it is not well{f': {status.message}' if status.message else ''}", 0.6))
+    return [
+        Alert(key=f"{kind}:{name}", message=f"{name} {text}", severity=severity, timestamp=now)
+        for kind, text, severity in found
+    ]
 
 
-def _stale(name: str, age: float, config: MonitorConfig) -> Finding | None:
-    if age < config.connection_timeout.total_seconds():
-        return None
-    return Finding(f"stale:{name}", f"{name} answers, but its value is old: it is carried forward", 0.4)
-
-
-def _unwell(name: str, metrics: AggregatedMetrics) -> Finding | None:
-    status = metrics.statuses.get(name)
-    if status is None or status.healthy is not False:
-        return None
-    said = f": {status.message}" if status.message else ""
-    return Finding(f"unhealthy:{name}", f"{name} says that it is not well{said}", 0.6)
-
-
-def _flat(name: str, seen: Seen, metrics: AggregatedMetrics, config: MonitorConfig) -> Finding | None:
+def _is_flat(seen: Observed, now: datetime, config: MonitorConfig) -> bool:
+    """True where earnings used to change and did not for long: `flat_line`, and several times their longest rest."""
     if seen.since is None or seen.value is None or seen.changes <= LEAST_CHANGES:
-        return None
-    passed = (metrics.timestamp - seen.since).total_seconds()
-    if passed < max(config.flat_line.total_seconds(), PATIENCE * seen.rest):
-        return None
-    return Finding(f"flat:{name}", f"{name} has earned exactly {usd(seen.value)} USD/h since {_clock(seen.since)}", 0.4)
+        return False
+    return (now - seen.since).total_seconds() >= max(config.flat_line.total_seconds(), PATIENCE * seen.rest)
 
 
-def _dropped(name: str, seen: Seen, config: MonitorConfig, eased: float) -> Finding | None:
+def _has_dropped(seen: Observed, config: MonitorConfig, eased: float) -> bool:
+    """True where the rate is below `drop_percent` of the usual one, which takes an hour to be known."""
     if config.drop_percent is None or seen.seconds < LEAST_HOURS * HOUR or seen.usual <= 0.0:
-        return None
-    if seen.quick >= config.drop_percent / 100.0 * (1.0 + eased) * seen.usual:
-        return None
-    message = f"{name} earns {usd(seen.quick)} USD/h for a whole share; usual is {usd(seen.usual)}"
-    return Finding(f"drop:{name}", message, 0.6)
+        return False
+    return seen.quick < config.drop_percent / 100.0 * (1.0 + eased) * seen.usual
 
 
-def _clock(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+def _clock(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from ...errors import MonitoringError
 from ...text.durations import format_duration
 from ..contracts.records import Alert, MonitorConfig
-from .alert_conditions import Finding
 
 
 class AlertBook:
@@ -23,9 +22,9 @@ class AlertBook:
         self._muted: dict[str, datetime] = {}
         self._checks: dict[str, deque[bool]] = {}
 
-    def check(self, now: datetime, findings: Iterable[Finding]) -> list[Alert]:
+    def check(self, now: datetime, conditions: Iterable[Alert]) -> list[Alert]:
         """Alerts that begin at this check, and those that end (with recovered_at, and a message that says so)."""
-        found = {finding.key: finding for finding in findings}
+        found = {condition.key: condition for condition in conditions}
         told = []
         for key in [*found, *(key for key in self._checks if key not in found)]:
             checks = self._checks.setdefault(key, deque(maxlen=self._config.out_of))
@@ -37,9 +36,13 @@ class AlertBook:
                 del self._checks[key]
         return [alert for alert in told if alert is not None]
 
-    def raised(self, finding: Finding, now: datetime) -> Alert | None:
-        """The new alert of a condition; None where it is open already (it is counted), muted, or back too soon."""
-        key, again = finding.key, self._open.get(finding.key)
+    def raised(self, condition: Alert, now: datetime) -> Alert | None:
+        """The new alert of a condition, a message without a key is its own key.
+
+        None where it is open already (it is counted), muted, or back too soon.
+        """
+        key = condition.key or condition.message
+        again = self._open.get(key)
         if again is not None and again in self._alerts:
             self._update(again, last_seen=now, count=self._alerts[again].count + 1)
             return None
@@ -52,10 +55,12 @@ class AlertBook:
             return None
         while now in self._alerts:
             now += timedelta(microseconds=1)
-        alert = Alert(message=finding.message, severity=finding.severity, timestamp=now, key=key, last_seen=now)
+        alert = Alert(message=condition.message, severity=condition.severity, timestamp=now, key=key, last_seen=now)
         self._alerts[now] = alert
         self._open[key] = self._told[key] = now
-        self._forget_surplus()
+        while len(self._alerts) > self._config.max_alerts:  # those that are over go first, oldest first
+            still = set(self._open.values())
+            del self._alerts[next((at for at in self._alerts if at not in still), next(iter(self._alerts)))]
         return alert
 
     def recovered(self, key: str, now: datetime) -> Alert | None:
@@ -109,9 +114,3 @@ class AlertBook:
     def _update(self, at: datetime, **changes: object) -> Alert:
         self._alerts[at] = self._alerts[at].model_copy(update=changes)
         return self._alerts[at]
-
-    def _forget_surplus(self) -> None:
-        """Keeps to the bound: those that are over go first, oldest first."""
-        while len(self._alerts) > self._config.max_alerts:
-            still = set(self._open.values())
-            del self._alerts[next((at for at in self._alerts if at not in still), next(iter(self._alerts)))]
