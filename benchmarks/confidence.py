@@ -9,7 +9,7 @@ import numpy as np
 
 from reallot import Setting
 from reallot.backtest.accounting import account
-from reallot.backtest.plan_confidence import Said, gains
+from reallot.backtest.plan_confidence import PlanConfidence, gains
 from reallot.backtest.simulate import Course, walk
 from reallot.backtest.table import RateTable, read_table
 from reallot.policy.follow_the_leading_expert import Replay
@@ -104,7 +104,7 @@ class Bin:
 
 def taken(table: RateTable, k: float) -> Taken:
     """Every plan that the policy takes on the reference problem, with what it said of it and what came of it."""
-    course, heard = Course.of(table, Setting(cost_days=k)), Said()
+    course, heard = Course.of(table, Setting(cost_days=k)), PlanConfidence()
     shares = walk(Replay(), course, heard)
     changes = np.diff(np.vstack([course.start, shares]), axis=0)
     steps = np.flatnonzero(changes.any(axis=1))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reallot.forecast.features import FloatArray
 from reallot.forecast.ridge import PooledRidge
 from reallot.policy.base import Observation, Terms
-from reallot.policy.last_reading import LastSeen
+from reallot.policy.last_reading import LastReading
 from tests.forecast.plain import plain_forecasts
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -41,7 +41,7 @@ def test_what_was_not_read_at_both_ends_is_left_out_of_the_regression(seed: int)
 
 
 def test_what_is_seen_now_is_told_from_what_is_carried_on() -> None:
-    seen, terms, shares = LastSeen(), Terms(("a", "b"), 1.0), np.array([0.5, 0.5])
+    seen, terms, shares = LastReading(), Terms(("a", "b"), 1.0), np.array([0.5, 0.5])
     rows = np.array([[1.0, np.nan], [2.0, 3.0], [np.nan, 4.0]])
     found = [seen.take(Observation(terms, 1, shares, rows[0])), seen.read]
     assert np.array_equal(found[0], rows[0], equal_nan=True) and found[1] is not None

@@ -55,10 +55,10 @@ class Played:
         return {name: adapter.share for name, adapter in self.parts.coordinator.adapters.items()}
 
     def of(self, kind: str) -> list[str]:
-        return [happening.text for happening in self.told if happening.kind == kind]
+        return [event.text for event in self.told if event.kind == kind]
 
     def alerts(self, key: str) -> int:
-        return sum(happening.kind == "alert" and happening.fields["key"] == key for happening in self.told)
+        return sum(event.kind == "alert" and event.fields["key"] == key for event in self.told)
 
     def close(self) -> None:
         asyncio.run(self.parts.close())
@@ -155,7 +155,7 @@ def test_h_a_disk_is_never_shrunk_below_what_it_stores():
         simulated("storage", 0.55, "rate = 0.1", "decrease_floor = 0.3") + simulated("miner", 0.45, "rate = 1.0")
     ).go(4)
     assert played.now() == pytest.approx({"storage": 0.3, "miner": 0.7})
-    assert not any("refuse" in happening.text for happening in played.told)
+    assert not any("refuse" in event.text for event in played.told)
 
 
 def test_i_after_a_crash_between_release_and_acquire_the_next_start_puts_back_what_was_given(tmp_path: Path):
@@ -235,7 +235,7 @@ def test_m_a_restart_within_a_hold_goes_on_with_it(tmp_path: Path):
     first.close()
     second = Played(protocols, ledger=tmp_path).go(1.5)
     assert second.shares[0][1] == pytest.approx({"relay": 0.4, "compute": 0.6})
-    times = [happening.at for happening in second.told if happening.kind == "move"]
+    times = [event.at for event in second.told if event.kind == "move"]
     assert len(times) == 1 and times[0] >= moved + timedelta(hours=1)
     assert times[0] <= moved + timedelta(hours=1, minutes=5)
     second.close()

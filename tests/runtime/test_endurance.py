@@ -67,7 +67,7 @@ def test_a_hundred_adapters_at_a_poll_a_second_leave_nothing_behind(tmp_path):
     took, seen = array("d", bytes(8 * CYCLES)), []
 
     async def run():
-        runner, end = Runner(parts, lambda happening: None), parts.clock.now() + timedelta(seconds=CYCLES - 1)
+        runner, end = Runner(parts, lambda event: None), parts.clock.now() + timedelta(seconds=CYCLES - 1)
         began, count = time.perf_counter(), 0
         async for result in runner.cycles(asyncio.Event(), end):
             assert not result.errors

@@ -16,7 +16,7 @@ from reallot.engine.ledger.history import History, samples_of
 from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import DataError
 from reallot.orchestration.cycle import CycleResult
-from reallot.runtime.history_writer import ROLL_UP, Keeper
+from reallot.runtime.history_writer import ROLL_UP, HistoryWriter
 from tests.orchestration.polls import poll
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -46,15 +46,15 @@ def cycle(minute: float, alerts: tuple[Alert, ...] = ()) -> CycleResult:
     return CycleResult(started_at=metrics.timestamp, metrics=metrics, alerts=list(alerts))
 
 
-def keeper(history: History) -> Keeper:
-    return Keeper(history, Books(MemoryJournal(), ManualClock(AT)))
+def writer(history: History) -> HistoryWriter:
+    return HistoryWriter(history, Books(MemoryJournal(), ManualClock(AT)))
 
 
 def test_cycles_go_on_while_old_readings_are_summed_up(tmp_path: Path):
     history = Slow(tmp_path / "history.db")
 
     async def three():
-        kept = keeper(history)
+        kept = writer(history)
         for minute in range(3):
             assert await kept.keep(cycle(minute)) is None
             await asyncio.to_thread(history.begun.wait, 30.0)
@@ -84,7 +84,7 @@ def test_a_summing_up_that_fails_is_told_once_at_the_next_cycle_and_tried_again_
     history.may.set()
 
     async def some():
-        kept = keeper(history)
+        kept = writer(history)
         told = await kept.keep(cycle(0))
         assert told is None
         minute = 0
@@ -106,7 +106,7 @@ def test_readings_that_cannot_be_written_are_told_once_while_that_lasts(tmp_path
     history = History(tmp_path / "history.db")
 
     async def some():
-        kept = keeper(history)
+        kept = writer(history)
         assert await kept.keep(cycle(0)) is None
         history.close()
         told = [await kept.keep(cycle(minute)) for minute in (1, 2)]

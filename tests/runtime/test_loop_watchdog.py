@@ -194,7 +194,7 @@ def test_simulated_time_is_not_watched():
     parts = build(config_from_text(CONFIG), simulate=True)
 
     async def threads():
-        cycles = Runner(parts, lambda happening: None).cycles(asyncio.Event(), parts.clock.now())
+        cycles = Runner(parts, lambda event: None).cycles(asyncio.Event(), parts.clock.now())
         return [each.name async for _ in cycles for each in threading.enumerate()]
 
     found = asyncio.run(threads())

@@ -114,7 +114,7 @@ def test_a_report_out_of_the_ledger_is_the_monitors_own(
     began = parts.clock.now()
 
     async def whole():
-        runner = Runner(parts, lambda happening: None)
+        runner = Runner(parts, lambda event: None)
         async for _ in runner.cycles(asyncio.Event(), began + timedelta(hours=6)):
             pass
         return await parts.monitor.generate_report(began, began + timedelta(hours=6))
@@ -465,7 +465,7 @@ def test_a_terminal_gets_a_table_that_is_drawn_again_and_lines_above_it(monkeypa
     stream = Terminal()
     shows = display(stream)
     parts = build(config_from_text(MOVING), simulate=True)
-    result = asyncio.run(Runner(parts, lambda happening: None).cycle())
+    result = asyncio.run(Runner(parts, lambda event: None).cycle())
     shows.show(result)
     table = on_screen(stream.getvalue())
     assert any("compute" in line for line in table)
@@ -493,7 +493,7 @@ def test_a_file_gets_lines_only(config: Path):
     stream = io.StringIO()
     shows = display(stream)
     parts = build(config_from_text(MOVING), simulate=True)
-    shows.show(asyncio.run(Runner(parts, lambda happening: None).cycle()))
+    shows.show(asyncio.run(Runner(parts, lambda event: None).cycle()))
     shows.line("a change")
     shows.end()
     assert stream.getvalue() == "a change\n"

@@ -15,7 +15,7 @@ NOTHING = (math.nan, math.nan)
 
 
 @dataclass
-class Said:
+class PlanConfidence:
     """Filled step by step; empty for a policy without a method `confidence(change)`.
 
     plans  by step in which shares changed: P(the change earns back its cost within so many hours), and the hours; NaN

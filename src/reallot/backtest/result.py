@@ -15,7 +15,7 @@ from ..policy.base import Terms
 from ..policy.reliability import Reliability, reliability
 from ..text.numbers import usd
 from .accounting import Account
-from .plan_confidence import Said, gains
+from .plan_confidence import PlanConfidence, gains
 from .settings import Setting
 from .table import FloatArray, RateTable
 
@@ -41,7 +41,7 @@ class Run:
     account: Account
     seconds: float
     sees_future: bool = False
-    said: Said = field(default_factory=Said)
+    said: PlanConfidence = field(default_factory=PlanConfidence)
 
     @property
     def gross(self) -> float:

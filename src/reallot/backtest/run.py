@@ -14,7 +14,7 @@ from ..problem import Limits
 from .accounting import account
 from .exploration import explored, explorer
 from .hindsight import hindsight
-from .plan_confidence import Said
+from .plan_confidence import PlanConfidence
 from .result import Backtest, Optimum, Run
 from .settings import Setting
 from .simulate import Course, walk
@@ -58,7 +58,7 @@ def run_all(
 
 def _run(policy: Policy, course: Course) -> Run:
     begun = perf_counter()
-    said = Said()
+    said = PlanConfidence()
     shares = walk(policy, course, said)
     seconds = perf_counter() - begun
     books = account(shares, course.start, course.table.rates, course.terms)

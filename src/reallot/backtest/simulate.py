@@ -14,7 +14,7 @@ from ..policy.decision_step import SAME, Room, plan, room_of
 from ..problem import AllocationProblem
 from ..problem.update import changed
 from .exploration import explored, floored
-from .plan_confidence import Said
+from .plan_confidence import PlanConfidence
 from .settings import Setting
 from .table import FloatArray, RateTable
 
@@ -72,7 +72,7 @@ class Course:
         return rates, None if self.table.quotes is None else self.table.quotes[row].copy()
 
 
-def walk(policy: Policy, course: Course, said: Said | None = None) -> FloatArray:
+def walk(policy: Policy, course: Course, said: PlanConfidence | None = None) -> FloatArray:
     """(steps, n) shares of each step, on a copy of the policy; `said` is filled with what it says of its plans.
 
     It is first asked when there is a first reading; one that sees the future (it has `foresee`) is told the table and

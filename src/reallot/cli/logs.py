@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from ..engine.contracts.clock import Clock
 from ..engine.contracts.secrets import redact
-from ..runtime.events import Happening
+from ..runtime.events import LogEvent
 from ..text.numbers import shown
 
 LOGGER = "reallot.run"
@@ -86,7 +86,7 @@ def logging_to(write: Callable[[str], None], clock: Clock, *, as_json: bool = Fa
         logger.propagate = propagate
 
 
-def tell(happening: Happening) -> None:
-    """One happening as a log record."""
-    extra = {"at": happening.at, "kind": happening.kind, "fields": happening.fields}
-    logging.getLogger(LOGGER).log(happening.level, "%s", happening.text, extra=extra)
+def tell(event: LogEvent) -> None:
+    """One event as a log record."""
+    extra = {"at": event.at, "kind": event.kind, "fields": event.fields}
+    logging.getLogger(LOGGER).log(event.level, "%s", event.text, extra=extra)

@@ -14,7 +14,7 @@ from ..engine.contracts.records import Mode, PerformanceReport
 from ..errors import ConfigurationError, DataError, MonitoringError
 from ..runtime.build import Parts, build, close_quietly, remember
 from ..runtime.config import Config, config_from_text, read_config
-from ..runtime.events import Happening
+from ..runtime.events import LogEvent
 from ..runtime.runner import Runner
 from ..text.durations import format_duration
 from ..text.numbers import percent, usd
@@ -111,14 +111,14 @@ def _code(runner: Runner, stopping: _Stop) -> int:
     at = runner.parts.clock.now()
     if stopping.at_once:
         lost = "" if runner.parts.ledger.folder else "; nothing was kept, since the ledger was in memory"
-        tell(Happening("stopped", at, f"stopped at once: the next start ends what was begun{lost}"))
+        tell(LogEvent("stopped", at, f"stopped at once: the next start ends what was begun{lost}"))
         return CUT_SHORT
     if stopping.asked.is_set():
         verdict = runner.report.verdict if runner.report is not None else ""
         if stopping.amid and verdict in NOT_FINISHED:
-            tell(Happening("stopped", at, f"stopped; the step under way was not finished: {verdict}"))
+            tell(LogEvent("stopped", at, f"stopped; the step under way was not finished: {verdict}"))
             return PUT_BACK
-        tell(Happening("stopped", at, "stopped; the step under way was finished" if stopping.amid else "stopped"))
+        tell(LogEvent("stopped", at, "stopped; the step under way was finished" if stopping.amid else "stopped"))
     return NOTHING if runner.polls == 0 else ENDED
 
 
@@ -128,7 +128,7 @@ async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop:
     try:
         known = await remember(parts)
     except DataError as error:
-        tell(Happening("ledger", began, f"what was known before cannot be read: {error}", level=30))
+        tell(LogEvent("ledger", began, f"what was known before cannot be read: {error}", level=30))
     _hello(parts, began, known, options)
     until = began + options.simulate if options.simulate is not None else None
     async for result in runner.cycles(stop, began if options.once else until):
@@ -150,11 +150,11 @@ def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespac
     text += f"; ledger {parts.ledger.folder}" if parts.ledger.folder else f"; {in_memory}"
     if known:
         text += f"; {known} polls are known from before"
-    tell(Happening("start", began, text, {"protocols": count, "mode": parts.mode.value}))
+    tell(LogEvent("start", began, text, {"protocols": count, "mode": parts.mode.value}))
     for note in parts.notes:
-        tell(Happening("ledger", began, note, level=30))
+        tell(LogEvent("ledger", began, note, level=30))
     if parts.engine.journal.observe_only:
-        tell(Happening("ledger", began, parts.engine.journal.observe_only, level=30))
+        tell(LogEvent("ledger", began, parts.engine.journal.observe_only, level=30))
 
 
 async def _goodbye(runner: Runner, began: datetime, as_json: bool) -> None:
@@ -166,7 +166,7 @@ async def _goodbye(runner: Runner, began: datetime, as_json: bool) -> None:
         return
     if as_json:
         fields = {"total_earnings": report.total_earnings, "polls": runner.polls, "moves": runner.moves}
-        tell(Happening("end", parts.clock.now(), f"earned {usd(report.total_earnings)} USD", dict(fields)))
+        tell(LogEvent("end", parts.clock.now(), f"earned {usd(report.total_earnings)} USD", dict(fields)))
         return
     last = runner.last.metrics.allocation_by_protocol if runner.last and runner.last.metrics else {}
     now = {name: getattr(parts.coordinator.adapters[name], "share", share) for name, share in last.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .base import Decision, FloatArray, Observation, Terms
-from .last_reading import LastSeen, all_in, best_of, looked_at
+from .last_reading import LastReading, all_in, best_of, looked_at
 
 
 class Never:
@@ -63,7 +63,7 @@ class Greedy:
     name = "greedy"
 
     def __init__(self) -> None:
-        self._seen = LastSeen()
+        self._seen = LastReading()
 
     def decide(self, observation: Observation) -> Decision:
         """Everything in the one that was best a moment ago."""

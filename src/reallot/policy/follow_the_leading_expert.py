@@ -9,7 +9,7 @@ from ..problem.validation import number
 from .base import Decision, FloatArray, Observation, Values
 from .confidence import Confidence, judged_over
 from .experts import Bank
-from .last_reading import LastSeen, known
+from .last_reading import LastReading, known
 from .shadow_portfolios import Shadows
 from .work_function import full_cost
 
@@ -39,7 +39,7 @@ class Replay:
     def __init__(self, gate: float | None = None, name: str = "replay") -> None:
         self.name = name
         self._gate = None if gate is None else number(gate, "gate (a probability)", 0.0, 1.0)
-        self._seen = LastSeen(quotes=False)
+        self._seen = LastReading(quotes=False)
         self._bank: Bank | None = None
         self._shadows: Shadows | None = None
         self._own: Shadows | None = None

@@ -7,7 +7,7 @@ import numpy as np
 from ..problem.validation import number
 from .base import Decision, FloatArray, Observation
 from .decision_step import Room
-from .last_reading import LastSeen, all_in, best_of, looked_at
+from .last_reading import LastReading, all_in, best_of, looked_at
 
 
 class ProfitSwitching:
@@ -20,7 +20,7 @@ class ProfitSwitching:
 
     def __init__(self, margin: float = 0.1) -> None:
         self._margin = number(margin, "margin", 0.0)
-        self._seen = LastSeen()
+        self._seen = LastReading()
         self._held: int | None = None
 
     def decide(self, observation: Observation) -> Decision:
@@ -74,7 +74,7 @@ class Threshold:
     def __init__(self, part: float = 0.05, usd_per_hour: float = 0.25) -> None:
         self._part = number(part, "part", 0.0)
         self._least = number(usd_per_hour, "usd_per_hour", 0.0)
-        self._seen = LastSeen()
+        self._seen = LastReading()
 
     def decide(self, observation: Observation) -> Decision:
         """Everything in the best, or None to stay."""

@@ -15,7 +15,7 @@ def looked_at(observation: Observation) -> FloatArray:
     return observation.rates if observation.quotes is None else observation.quotes
 
 
-class LastSeen:
+class LastReading:
     """The newest known number of each alternative; NaN for one that was never seen.
 
     quotes  False where quotes are not looked at, but what was paid

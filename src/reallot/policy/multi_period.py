@@ -14,7 +14,7 @@ from ..problem.update import changed
 from ..problem.validation import number, whole
 from .base import Decision, FloatArray, Observation, Target, Terms
 from .experts import COVER
-from .last_reading import BoolArray, LastSeen, known
+from .last_reading import BoolArray, LastReading, known
 from .work_function import full_cost
 
 LEAST_HOURS = 16.0
@@ -85,7 +85,7 @@ class MultiPeriod:
     def __init__(self, outlook: Outlook | None = None, hours: float | None = None, blocks: int = 8) -> None:
         self._outlook, self._blocks = outlook, whole(blocks, "blocks", 1)
         self._hours = None if hours is None else number(hours, "hours", 1e-9)
-        self._seen = LastSeen(quotes=False)
+        self._seen = LastReading(quotes=False)
         self._problem: AllocationProblem | None = None
 
     def decide(self, observation: Observation) -> Decision:

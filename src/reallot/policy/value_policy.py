@@ -10,7 +10,7 @@ from ..problem.validation import number
 from .base import Decision, Observation, Values
 from .confidence import Confidence, judged_over
 from .experts import depth
-from .last_reading import LastSeen, known
+from .last_reading import LastReading, known
 from .value_iteration import stretches, worth
 from .work_function import full_cost
 
@@ -25,7 +25,7 @@ class ValueLP:
 
     def __init__(self, cost_multiplier: float = 1.0) -> None:
         self._times = number(cost_multiplier, "cost_multiplier", 1e-9)
-        self._seen = LastSeen(quotes=False)
+        self._seen = LastReading(quotes=False)
         self._ridge: PooledRidge | None = None
         self._sure: Confidence | None = None
         self._judged = 0

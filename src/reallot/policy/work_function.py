@@ -6,7 +6,7 @@ import numpy as np
 
 from ..problem.validation import number
 from .base import Decision, FloatArray, Observation, Terms, Values
-from .last_reading import LastSeen, all_in
+from .last_reading import LastReading, all_in
 
 ALIKE = 1e-9
 
@@ -20,7 +20,7 @@ class Work:
 
     def __init__(self, multiplier: float) -> None:
         self._multiplier = number(multiplier, "multiplier", 1e-9)
-        self._seen = LastSeen()
+        self._seen = LastReading()
         self._work: FloatArray | None = None
 
     def take(self, observation: Observation) -> tuple[FloatArray, float]:

@@ -18,7 +18,7 @@ Fields = dict[str, str | float | int | bool | None]
 
 
 @dataclass(frozen=True)
-class Happening:
+class LogEvent:
     """One line: what kind of thing, when, in words, and its numbers for programs."""
 
     kind: str
@@ -28,7 +28,7 @@ class Happening:
     level: int = logging.INFO
 
 
-class Watcher:
+class ChangeDetector:
     """Compares each cycle with those before it, and says what is new."""
 
     def __init__(self, mode: Mode) -> None:
@@ -36,8 +36,8 @@ class Watcher:
         self._blocked = self._advised = ""
         self._operation: int | None = None
 
-    def look(self, result: CycleResult, report: Report | None, alarms: list[Alert]) -> list[Happening]:
-        """The happenings of one cycle; `report` is how the engine's last plan ended, `alarms` what it raised."""
+    def events(self, result: CycleResult, report: Report | None, alarms: list[Alert]) -> list[LogEvent]:
+        """The events of one cycle; `report` is how the engine's last plan ended, `alarms` what it raised."""
         at = result.started_at
         found = [alert_line(alert, at) for alert in (*alarms, *result.alerts)]
         plan = result.plan
@@ -50,38 +50,38 @@ class Watcher:
             self._blocked = self._advised = ""
         return found
 
-    def _decided(self, plan: AllocationPlan, report: Report | None, at: datetime) -> list[Happening]:
+    def _decided(self, plan: AllocationPlan, report: Report | None, at: datetime) -> list[LogEvent]:
         numbers = plan_fields(plan)
         if self._mode is Mode.ADVISE:
             moves = ", ".join(f"{name} {change:+.2f}" for name, change in plan.moves.items())
             told, self._advised = self._advised == moves, moves
-            return [] if told else [Happening("advice", at, f"would move {plan_text(plan)}", numbers)]
+            return [] if told else [LogEvent("advice", at, f"would move {plan_text(plan)}", numbers)]
         if report is None:
             return []
         if report.verdict == "committed":
             self._blocked = ""
-            return [Happening("move", at, f"moved {plan_text(plan)}", numbers)]
+            return [LogEvent("move", at, f"moved {plan_text(plan)}", numbers)]
         if report.verdict == "waiting":
             told, self._blocked = self._blocked == report.plan_id, report.plan_id
             text = f"waits for a person: {report.reason}; it would move {plan_text(plan)}"
-            return [] if told else [Happening("waiting", at, text, numbers)]
+            return [] if told else [LogEvent("waiting", at, text, numbers)]
         if report.verdict in ("nothing to do", "repeated"):
             return []
         if report.verdict == "blocked":
             told, self._blocked = self._blocked == report.by, report.by
             text = f"not now ({report.by}): {report.reason}"
-            return [] if told else [Happening("blocked", at, text, {"by": report.by, "plan_id": report.plan_id})]
+            return [] if told else [LogEvent("blocked", at, text, {"by": report.by, "plan_id": report.plan_id})]
         text = f"{report.verdict}: {report.reason or plan_text(plan)}"
-        return [Happening(report.verdict.replace(" ", "_"), at, text, numbers, logging.WARNING)]
+        return [LogEvent(report.verdict.replace(" ", "_"), at, text, numbers, logging.WARNING)]
 
 
-def alert_line(alert: Alert, at: datetime) -> Happening:
+def alert_line(alert: Alert, at: datetime) -> LogEvent:
     """An alert that begins, or one that is over."""
     over = alert.recovered_at is not None
     level = logging.WARNING if alert.severity >= GRAVE and not over else logging.INFO
     fields: Fields = {"key": alert.key, "severity": alert.severity}
     text = alert.message if over else f"alert: {alert.message}"  # one that is over says so itself
-    return Happening("recovered" if over else "alert", at, text, fields, level)
+    return LogEvent("recovered" if over else "alert", at, text, fields, level)
 
 
 def plan_text(plan: AllocationPlan) -> str:

@@ -17,7 +17,7 @@ ROLL_UP = timedelta(hours=24)
 """How often old readings are summed up."""
 
 
-class Keeper:
+class HistoryWriter:
     """Keeps cycle after cycle. A cycle waits until its readings are written, and never for the summing up."""
 
     def __init__(self, history: HistoryStore, books: Books) -> None:

@@ -19,11 +19,11 @@ from ..errors import DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
 from .build import Parts
 from .decision_replay import inputs_of
-from .events import Happening, Watcher, alert_line
-from .history_writer import Keeper
+from .events import ChangeDetector, LogEvent, alert_line
+from .history_writer import HistoryWriter
 from .loop_watchdog import KEY, LIMIT_SECONDS, LoopWatch
 
-Tell = Callable[[Happening], None]
+Tell = Callable[[LogEvent], None]
 LONGEST = 800
 """Characters of an alert that names files."""
 
@@ -31,7 +31,7 @@ LONGEST = 800
 class Runner:
     """One engine at work.
 
-    tell     gets every happening as it comes
+    tell     gets every event as it comes
     first    shares at the start
     last     the last cycle; `report` is how its plan ended, where it had one that was to act
     acting   True in the middle of a cycle
@@ -45,9 +45,9 @@ class Runner:
     def __init__(self, parts: Parts, tell: Tell, *, stall_limit: float = LIMIT_SECONDS) -> None:
         self.parts, self._tell = parts, tell
         self.report: Report | None = None
-        self._watcher = Watcher(parts.mode)
+        self._changes = ChangeDetector(parts.mode)
         self._engine = _Recorded(parts)
-        self._keeper = Keeper(parts.ledger.history, parts.engine.books)
+        self._writer = HistoryWriter(parts.ledger.history, parts.engine.books)
         self.first: dict[str, float] = {}
         self.never = self.earned = self.spent = 0.0
         self.polls = self.moves = 0
@@ -71,14 +71,14 @@ class Runner:
             result = result.model_copy(update={"alerts": [*result.alerts, *stalls]})
         self.last = result
         alarms, parts.alarms[:] = list(parts.alarms), []
-        trouble = await self._keeper.keep(result)
+        trouble = await self._writer.keep(result)
         if trouble is not None:
             self._tell(alert_line(trouble, result.started_at))
         report = self.report = None if parts.engine.last_report is before else parts.engine.last_report
         for alarm in alarms:
             parts.monitor.raise_alert(alarm)
-        for happening in self._watcher.look(result, report, alarms):
-            self._tell(happening)
+        for event in self._changes.events(result, report, alarms):
+            self._tell(event)
         self._count(result, report)
         return result
 
@@ -112,7 +112,7 @@ class Runner:
 
     def _stands_still(self, text: str) -> None:
         """The loop that would tell it runs something else: this is the watching thread."""
-        self._tell(Happening("standstill", self.parts.clock.now(), text, level=logging.WARNING))
+        self._tell(LogEvent("standstill", self.parts.clock.now(), text, level=logging.WARNING))
 
     def _stood_still(self) -> list[Alert]:
         """Alerts of what held up the loop since the cycle before, and of what does so no more."""
@@ -131,9 +131,9 @@ class Runner:
         try:
             if plan := await self.parts.engine.execute_rollback_asked(self.parts.coordinator.adapters):
                 text = f"taken back, as a person asked: plan {plan}"
-                self._tell(Happening("rollback", at, text, {"plan_id": plan}))
+                self._tell(LogEvent("rollback", at, text, {"plan_id": plan}))
         except (ReallocationError, DataError) as error:
-            self._tell(Happening("blocked", at, f"the plan was not taken back: {error}", level=30))
+            self._tell(LogEvent("blocked", at, f"the plan was not taken back: {error}", level=30))
 
     async def _confirmed(self) -> None:
         """Carries out what a person said yes to since the last cycle."""
@@ -144,9 +144,9 @@ class Runner:
             if await engine.execute_confirmed(self.parts.coordinator.adapters) and engine.last_report is not None:
                 self.moves += 1
                 plan = engine.last_report.plan_id
-                self._tell(Happening("move", at, f"moved, as a person confirmed: plan {plan}", {"plan_id": plan}))
+                self._tell(LogEvent("move", at, f"moved, as a person confirmed: plan {plan}", {"plan_id": plan}))
         except (ReallocationError, DataError) as error:
-            self._tell(Happening("blocked", at, f"the confirmed plan was not carried out: {error}"))
+            self._tell(LogEvent("blocked", at, f"the confirmed plan was not carried out: {error}"))
 
     def _count(self, result: CycleResult, report: Report | None) -> None:
         if result.metrics is None:

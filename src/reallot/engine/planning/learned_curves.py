@@ -247,7 +247,7 @@ def _scaled(track: Track, factor: float) -> Track:
         slow=track.slow * factor,
         variance=track.variance * factor**2,
         last=track.last * factor,
-        strikes=(),
-        since=None,
+        outliers=(),
+        outliers_since=None,
         blocks=tuple(block._replace(total=block.total * factor) for block in track.blocks),
     )

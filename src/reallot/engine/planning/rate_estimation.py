@@ -30,15 +30,18 @@ class RateRules:
                     half-lives of two running means; the rate is the slow one, or the quick one where that is lower by
                     more than its noise: it rises with the slow one and falls with the quick one
     most_weight     no single reading moves a mean by more than this part of the difference
-    band, spreads   a reading further off than `band` of the rate and than `spreads` standard deviations of the readings
-                    is an outlier: it counts as if it stood at the border
-    strikes_up, strikes_down, strike_seconds
-                    so many outliers in a row on one side, over at least so long, are believed: the rate starts again
-                    at their median
+    outlier_relative, outlier_sigmas
+                    a reading is an outlier where it is further from the slow mean than this part of it, and than so
+                    many standard deviations of the readings; it counts as if it stood at the nearer border. Larger
+                    values let more through
+    outlier_count_up, outlier_count_down, outlier_seconds
+                    after this many consecutive outliers above or below, spanning at least so many seconds, they are
+                    a new level: the rate starts again at their median. Larger values believe it later
     least_share     below this share earnings say nothing about a rate
     settle_seconds  readings so soon after the share changed are not used: they may still be of the share before
-    caution         noise is so many standard errors, times sqrt(2 ln n) among n protocols (the best of many looks
-                    better than it is); what would be added is taken to earn so much less than what is there
+    caution_sigmas  noise is so many standard errors, times sqrt(2 ln n) among n protocols (the best of many looks
+                    better than it is); what would be added is taken to earn so much less than what is there. Larger
+                    values move less
     prior, prior_readings
                     readings are taken to spread as those of all protocols do, relatively, and by `prior` of the rate
                     at the start, until more than so many of their own say otherwise
@@ -53,14 +56,14 @@ class RateRules:
     rise_hours: float = 1.0
     fall_hours: float = 0.25
     most_weight: float = 0.5
-    band: float = 0.5
-    spreads: float = 6.0
-    strikes_up: int = 6
-    strikes_down: int = 4
-    strike_seconds: float = 120.0
+    outlier_relative: float = 0.5
+    outlier_sigmas: float = 6.0
+    outlier_count_up: int = 6
+    outlier_count_down: int = 4
+    outlier_seconds: float = 120.0
     least_share: float = 0.005
     settle_seconds: float = 300.0
-    caution: float = 2.0
+    caution_sigmas: float = 2.0
     prior: float = 0.08
     prior_readings: float = 3.0
     fresh_hours: float = 1.0
@@ -93,25 +96,25 @@ class Track(NamedTuple):
     at             when the last reading was valid; polled: when it was asked for
     share, changed the share in force, and when it changed last
     last           the last reading, an outlier as if it stood at the border
-    strikes, since outliers in a row, and since when
+    outliers       in a row on one side, as they were read; outliers_since: when the first was
     blocks         means of past stretches, oldest first
     """
 
     quick: float
     slow: float
-    variance: float
-    squares: float
-    squares_quick: float
-    taken: int
-    hours: float
-    step: float
     at: datetime
     polled: datetime
     share: float
+    variance: float = 0.0
+    squares: float = 1.0
+    squares_quick: float = 1.0
+    taken: int = 1
+    hours: float = 0.0
+    step: float = 0.0
     changed: datetime | None = None
     last: float = 0.0
-    strikes: tuple[float, ...] = ()
-    since: datetime | None = None
+    outliers: tuple[float, ...] = ()
+    outliers_since: datetime | None = None
     blocks: tuple[Block, ...] = ()
 
     @property
@@ -186,31 +189,14 @@ def learn(
             if unit > 0.0:
                 level = earnings / unit
                 blocks = _blocks((), level, 0.0, valid, rules)
-                result[name] = _first(level, share, metrics.timestamp, valid, blocks)
+                result[name] = Track(level, level, valid, metrics.timestamp, share, last=level, blocks=blocks)
             continue
         if abs(share - track.share) > 0.01 * max(share, track.share):
-            track = result[name] = track._replace(share=share, changed=metrics.timestamp, strikes=(), since=None)
+            track = track._replace(share=share, changed=metrics.timestamp, outliers=(), outliers_since=None)
+            result[name] = track
         if unit > 0.0 and _is_new(track, metrics.timestamp, valid, rules):
             result[name] = _with(track, earnings / unit, metrics.timestamp, valid, rules)
     return result
-
-
-def _first(level: float, share: float, polled: datetime, valid: datetime, blocks: tuple[Block, ...]) -> Track:
-    return Track(
-        quick=level,
-        slow=level,
-        variance=0.0,
-        squares=1.0,
-        squares_quick=1.0,
-        taken=1,
-        hours=0.0,
-        step=0.0,
-        at=valid,
-        polled=polled,
-        share=share,
-        last=level,
-        blocks=blocks,
-    )
 
 
 def _unit(share: float, rules: RateRules, shape: EarningsCurve | None) -> float:
@@ -236,16 +222,16 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
     if hours <= 0.0:
         hours = track.step  # the clock went back: the order of arrival counts
     deviation = value - track.slow
-    border = max(rules.band * abs(track.slow), rules.spreads * math.sqrt(track.variance))
-    strikes: tuple[float, ...] = ()
+    border = max(rules.outlier_relative * abs(track.slow), rules.outlier_sigmas * math.sqrt(track.variance))
+    outliers: tuple[float, ...] = ()
     since = None
     if abs(deviation) > border:
-        same_side = bool(track.strikes) and (track.strikes[-1] > track.slow) == (deviation > 0.0)
-        strikes = (*track.strikes, value) if same_side else (value,)
-        since = track.since if same_side and track.since is not None else polled
-        needed = rules.strikes_up if deviation > 0.0 else rules.strikes_down
-        if len(strikes) >= needed and abs((polled - since).total_seconds()) >= rules.strike_seconds:
-            return _again(track, strikes, polled, valid, hours, rules)
+        same_side = bool(track.outliers) and (track.outliers[-1] > track.slow) == (deviation > 0.0)
+        outliers = (*track.outliers, value) if same_side else (value,)
+        since = track.outliers_since if same_side and track.outliers_since is not None else polled
+        needed = rules.outlier_count_up if deviation > 0.0 else rules.outlier_count_down
+        if len(outliers) >= needed and abs((polled - since).total_seconds()) >= rules.outlier_seconds:
+            return _again(track, outliers, polled, valid, hours, rules)
         deviation = math.copysign(border, deviation)
     clipped = track.slow + deviation
     past = track.hours or hours  # the first reading stands for as long as the second
@@ -264,8 +250,8 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
         share=track.share,
         changed=track.changed,
         last=clipped,
-        strikes=strikes,
-        since=since,
+        outliers=outliers,
+        outliers_since=since,
         blocks=_blocks(track.blocks, clipped, hours, valid, rules),
     )
 
@@ -278,14 +264,14 @@ def _weight(hours: float, half_life: float, past: float, rules: RateRules) -> fl
 
 
 def _again(
-    track: Track, strikes: tuple[float, ...], polled: datetime, valid: datetime, hours: float, rules: RateRules
+    track: Track, outliers: tuple[float, ...], polled: datetime, valid: datetime, hours: float, rules: RateRules
 ) -> Track:
     """The track that believes its outliers."""
-    level, count = median(strikes), len(strikes)
+    level, count = median(outliers), len(outliers)
     return track._replace(
         quick=level,
         slow=level,
-        variance=sum((value - level) ** 2 for value in strikes) / count,
+        variance=sum((value - level) ** 2 for value in outliers) / count,
         squares=1.0 / count,
         squares_quick=1.0 / count,
         taken=count,
@@ -294,22 +280,19 @@ def _again(
         at=valid,
         polled=polled,
         last=level,
-        strikes=(),
-        since=None,
+        outliers=(),
+        outliers_since=None,
         blocks=_blocks(track.blocks, level, hours, valid, rules),
     )
-
-
-def _number(moment: datetime, rules: RateRules) -> int:
-    return int(moment.timestamp() // rules.block_seconds)
 
 
 def _blocks(
     blocks: tuple[Block, ...], value: float, hours: float, valid: datetime, rules: RateRules
 ) -> tuple[Block, ...]:
     """With one reading more, weighted by the time since the one before, at most a block."""
-    number = _number(valid, rules)
-    weight = min(max(hours, 1e-9), rules.block_seconds / HOUR)
+    length = rules.block_seconds
+    number = int(valid.timestamp() // length)
+    weight = min(max(hours, 1e-9), length / HOUR)
     if blocks and blocks[-1].number == number:
         last = blocks[-1]
         return (*blocks[:-1], Block(number, last.total + value * weight, last.weight + weight))
@@ -320,7 +303,7 @@ def _blocks(
 def estimates(tracks: Mapping[str, Track], metrics: AggregatedMetrics, rules: RateRules) -> dict[str, RateEstimate]:
     """An estimate for every protocol that `metrics` or `tracks` name, as of the metrics' time."""
     names = {**metrics.allocation_by_protocol, **metrics.earnings_by_protocol, **metrics.connection_status, **tracks}
-    caution = rules.caution * math.sqrt(2.0 * math.log(max(len(tracks), 2)))
+    caution = rules.caution_sigmas * math.sqrt(2.0 * math.log(max(len(tracks), 2)))
     prior = _prior(tracks, rules)
     return {name: _estimate(name, tracks.get(name), metrics, rules, caution, prior) for name in names}
 
@@ -354,8 +337,8 @@ def _estimate(
     noise = caution * spread
     rate = min(track.slow, track.quick + noise * math.sqrt(track.squares_quick))
     more, error = rate - noise * math.sqrt(track.squares), spread * math.sqrt(track.squares)
-    if track.strikes and track.strikes[-1] < more:
-        more = sum(track.strikes) / len(track.strikes)
+    if track.outliers and track.outliers[-1] < more:
+        more = sum(track.outliers) / len(track.outliers)
     past = age / HOUR - rules.fresh_hours
     if past > 0.0:
         more -= abs(more) * (1.0 - 0.5 ** (past / rules.age_hours))
