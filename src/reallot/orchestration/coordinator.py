@@ -14,7 +14,7 @@ from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
 from ..engine.planning.reachable_shares import steps_and_floors
-from ..engine.polling.source import Source, ask
+from ..engine.polling.source import Source, ask_all
 from ..errors import ConfigurationError, CoordinationError, near_miss
 
 logging.getLogger("reallot").addHandler(logging.NullHandler())
@@ -85,7 +85,7 @@ class ProtocolCoordinator:
         if not self._sources:
             raise CoordinationError("no adapter is registered; call register_adapter(name, adapter) first")
         sources = list(self._sources.values())
-        await ask(sources)
+        await ask_all(sources)  # those that are due: after a back-off, Retry-After, min_interval
         metrics = self._aggregate(sources).like(self._history[-1] if self._history else None)
         self._history.append(metrics)
         return metrics
@@ -142,7 +142,12 @@ class ProtocolCoordinator:
             raise CoordinationError(f"none of {len(sources)} protocols answers, and nothing is known of any: {told}")
         able = {source.name: source.capabilities() for source in sources}
         ages = {source.name: source.age(able[source.name]) for source in sources}
-        steps, floors = steps_and_floors(able.items())
+        limited = [
+            (name, can)
+            for name, can in able.items()
+            if any(isinstance(share, (int, float)) and share for share in (can.step, can.floor))
+        ]
+        steps, floors = steps_and_floors(limited) if limited else ({}, {})
         return AggregatedMetrics(
             timestamp=self._clock.now(),
             total_earnings_per_hour=math.fsum(earnings.values()),

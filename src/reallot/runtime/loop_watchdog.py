@@ -111,7 +111,7 @@ class LoopWatch:
             self._found.append(Stall(name, where, late))
         self._beats, self._last, self._told, self._seen = self._beats + 1, now, False, None
 
-    def events(self) -> None:
+    def look(self) -> None:
         """One look from another thread: what the loop runs is noted where its beat is late."""
         beat, late = self._beats, self._seconds() - self._last - self._every
         if late < self._limit / 2.0:

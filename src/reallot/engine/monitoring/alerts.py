@@ -12,12 +12,16 @@ from ..contracts.records import Alert, MonitorConfig
 
 
 class AlertBook:
-    """The alerts of one monitor, oldest first; a timestamp is that of one alert only."""
+    """The alerts of one monitor, oldest first; a timestamp is that of one alert only.
+
+    keys  of those whose condition still holds
+    """
 
     def __init__(self, config: MonitorConfig) -> None:
         self._config = config
         self._alerts: dict[datetime, Alert] = {}
         self._open: dict[str, datetime] = {}
+        self.keys: Collection[str] = self._open.keys()
         self._told: dict[str, datetime] = {}
         self._muted: dict[str, datetime] = {}
         self._checks: dict[str, deque[bool]] = {}
@@ -99,11 +103,6 @@ class AlertBook:
     def history(self) -> list[Alert]:
         """All alerts kept, oldest first."""
         return list(self._alerts.values())
-
-    @property
-    def keys(self) -> Collection[str]:
-        """Of those whose condition still holds."""
-        return self._open.keys()
 
     @property
     def open(self) -> list[Alert]:

@@ -69,7 +69,17 @@ class PlanningProblem:
     def careful(self) -> AllocationProblem:
         """What is decided: at what the policy takes share to be worth; else what is added earns carefully little."""
         curves, like = self._curves(careful=True), self.shared.get("problem")
-        problem = earning(like, curves) if like is not None else self._problem(curves)
+        if like is not None:
+            problem = earning(like, curves)
+        else:
+            problem = AllocationProblem(
+                [self._protocol(name, curve) for name, curve in zip(self.names, curves, strict=True)],
+                self.shares,
+                capacity=self.capacity,
+                allow_idle=self.allow_idle,
+                horizon_hours=self.config.horizon_hours,
+                limits=_limits(self.limits, self.names, self.config, self.held),
+            )
         self.shared["problem"] = problem
         return problem
 
@@ -175,16 +185,6 @@ class PlanningProblem:
     def differs_in_rates_only(self, other: PlanningProblem) -> bool:
         """True where both problems have the same protocols with the same shares, rules and costs."""
         return all(getattr(self, name) == getattr(other, name) for name in _FRAME)
-
-    def _problem(self, curves: Sequence[EarningsCurve]) -> AllocationProblem:
-        return AllocationProblem(
-            [self._protocol(name, curve) for name, curve in zip(self.names, curves, strict=True)],
-            self.shares,
-            capacity=self.capacity,
-            allow_idle=self.allow_idle,
-            horizon_hours=self.config.horizon_hours,
-            limits=_limits(self.limits, self.names, self.config, self.held),
-        )
 
     def _curves(self, *, careful: bool) -> list[EarningsCurve]:
         """Earnings curves in the order of `names`: what there is earns its rate, what is added `more` or `rate`."""

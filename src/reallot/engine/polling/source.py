@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -91,19 +91,19 @@ class Source:
         call = self._call
         return None if call is None or call.over or call.loop is not asyncio.get_running_loop() else call
 
-    def begin(self, over: Callable[[], None]) -> Call | None:
-        """Asks, if it may be asked now and nobody else is asking; `over` is called when the call is over."""
+    def begin(self) -> Call | None:
+        """Asks, if it may be asked now and nobody else is asking."""
         if self._stopped or self._hangs() or self.waits > _SLACK_SECONDS:
             return None
         can = self.capabilities()
-        self._call = Call(self, can, self._read(can.acts), over)
+        self._call = Call(self, can, self._read(can.acts), self._clock.monotonic())
         return self._call
 
     async def refresh(self) -> None:
         """Asks once, if it may be asked now; ends within the adapter's timeout, and raises only where cancelled."""
         while (call := self.call) is not None:
             await call.wait()
-        await _ask_now([self])
+        await ask_all([self])
 
     async def close(self) -> None:
         """Ends what still hangs, and closes the adapter where it can be closed."""
@@ -118,22 +118,25 @@ class Source:
             elif not task.cancelled() and (error := task.exception()) is not None:
                 _log.warning("%s could not be closed: %s", self.name, failure(error)[1])
 
-    def heard(self, call: Call) -> None:
-        """Takes what a call that is over has brought."""
+    def take(self, call: Call) -> None:
+        """Takes what a call that is over has brought: a value, or an error with its kind."""
         try:
-            self._take(self._outcome(call.task, call.seconds))
+            status = self._outcome(call.task, call.seconds)
         except ProtocolError as error:
             self._fail(error)
-        else:
-            self._not_before = call.started + call.can.min_interval.total_seconds()
+            return
+        before, self.status, self._failures = self.status, status, 0
+        if status.earnings_per_hour is not None:
+            self.value, self._value_at = status.earnings_per_hour, self._clock.monotonic()
+        if status.allocation is not None:
+            self.allocation = status.allocation
+        if before is not None and not before.connected:
+            _log.info("%s answers again", self.name)
+        self._not_before = call.started + call.can.min_interval.total_seconds()
 
     def leave(self, task: asyncio.Task[Any]) -> None:
         """Remembers a call that will not end: until it does, the adapter is not asked again."""
         self._left_behind = task
-
-    def monotonic(self) -> float:
-        """Seconds of its clock."""
-        return self._clock.monotonic()
 
     async def _read(self, acts: bool) -> ProtocolStatus:
         answer = await _called(self.adapter.get_status)
@@ -160,16 +163,6 @@ class Source:
             raise error
         kind, words, pause = failure(error)
         raise ProtocolError(words, kind, retry_after_seconds=pause)
-
-    def _take(self, status: ProtocolStatus) -> None:
-        before = self.status
-        self.status, self._failures = status, 0
-        if status.earnings_per_hour is not None:
-            self.value, self._value_at = status.earnings_per_hour, self._clock.monotonic()
-        if status.allocation is not None:
-            self.allocation = status.allocation
-        if before is not None and not before.connected:
-            _log.info("%s answers again", self.name)
 
     def _fail(self, error: ProtocolError) -> None:
         kind, words, pause = failure(error)
@@ -223,9 +216,9 @@ class Call:
     over              True once its outcome was taken, or it was dropped
     """
 
-    def __init__(self, source: Source, can: Capabilities, answer: Coroutine[Any, Any, Any], over: Callable[[], None]):
-        self.source, self.can, self._over = source, can, over
-        self.started, self.seconds = source.monotonic(), max(can.timeout.total_seconds(), 0.0)
+    def __init__(self, source: Source, can: Capabilities, answer: Coroutine[Any, Any, ProtocolStatus], started: float):
+        self.source, self.can = source, can
+        self.started, self.seconds = started, max(can.timeout.total_seconds(), 0.0)
         self.over = self._dropped = False
         self._waiting: list[asyncio.Future[None]] = []
         self.loop = asyncio.get_running_loop()
@@ -250,8 +243,8 @@ class Call:
             await self._waiting[-1]
 
     def _ended(self, task: asyncio.Task[Any] | None = None) -> None:
-        if task is not None:
-            _heard(task)
+        if task is not None and not task.cancelled():
+            task.exception()  # looked at, so that nobody complains that nobody did
         if self.over:
             return
         self.over = True
@@ -259,45 +252,31 @@ class Call:
             self.source.leave(self.task)
         try:
             if not self._dropped:
-                self.source.heard(self)
+                self.source.take(self)
         finally:
             for future in self._waiting:
                 if not future.done():
                     future.set_result(None)
-            self._over()
 
 
-async def ask(sources: Sequence[Source]) -> None:
+async def ask_all(sources: Sequence[Source]) -> None:
     """Asks all of these that may be asked now, at once: none delays another.
 
-    Ends within the longest of their timeouts, and a moment for calls that were cancelled; raises only where cancelled.
+    A source that somebody else is asking is waited for. Ends within the longest of their timeouts, and a moment for
+    calls that were cancelled; raises only where cancelled, and then no call goes on.
     """
     if any(source.call is not None for source in sources):
         await asyncio.gather(*(source.refresh() for source in sources))
-    else:
-        await _ask_now(sources)
-
-
-async def _ask_now(sources: Sequence[Source]) -> None:
-    loop = asyncio.get_running_loop()
-    all_over, left = loop.create_future(), 0
-
-    def over() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0 and not all_over.done():
-            all_over.set_result(None)
-
-    calls = [call for source in sources if (call := source.begin(over)) is not None]
-    if not calls:
         return
-    left = len(calls)
+    calls = [call for source in sources if (call := source.begin()) is not None]
+    loop = asyncio.get_running_loop()
     timers = [
         loop.call_later(seconds, _late, [call for call in calls if call.seconds == seconds])
         for seconds in {call.seconds for call in calls}
     ]
     try:
-        await all_over
+        for call in calls:
+            await call.wait()
     except asyncio.CancelledError:
         for call in calls:
             call.drop()
