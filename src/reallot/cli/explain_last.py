@@ -9,7 +9,7 @@ import sys
 from ..allocation.explain import explain
 from ..engine.ledger.journal import Decision
 from ..errors import ReallocationError
-from ..runtime.decision_replay import Replay, replay
+from ..runtime.decision_replay import ReplayedDecision, replay
 from ..text.numbers import shown
 from .ledger_reader import reading
 from .plan_text import plan_text
@@ -34,7 +34,7 @@ def last(options: argparse.Namespace) -> int:
     return OTHER if again.differences else SAME
 
 
-def _text(chosen: Decision, ends: list[Decision], again: Replay) -> str:
+def _text(chosen: Decision, ends: list[Decision], again: ReplayedDecision) -> str:
     parts = [f"Plan {shown(chosen.plan_id)}, {chosen.verdict} at {chosen.at:%Y-%m-%d %H:%M:%S} UTC."]
     for each in ends:
         why = f": {shown(each.reason)}" if each.reason else ""
@@ -47,13 +47,13 @@ def _text(chosen: Decision, ends: list[Decision], again: Replay) -> str:
     return "\n\n".join(parts)
 
 
-def _verdict(again: Replay) -> str:
+def _verdict(again: ReplayedDecision) -> str:
     if not again.differences:
         return "Decided again from the inputs that were kept: the same plan."
     return "Decided again from the inputs that were kept, something differs: " + "; ".join(again.differences) + "."
 
 
-def _json(chosen: Decision, ends: list[Decision], again: Replay) -> str:
+def _json(chosen: Decision, ends: list[Decision], again: ReplayedDecision) -> str:
     told = {
         "plan_id": chosen.plan_id,
         "verdicts": [each.verdict for each in (chosen, *ends)],

@@ -128,7 +128,7 @@ class EarningsOptimizer:
             earned = None if plan is None else plan.problem.earned
         else:
             improvement, earned = current_plan.estimated_improvement, current_plan.current_earnings
-            if current_plan.net_benefit <= 0.0 or not current_plan.moves:
+            if current_plan.net_benefit <= 0.0 or current_plan.allocation == current_plan.current:
                 return False
             if current_plan.confidence is not None and current_plan.confidence < self.config.min_confidence:
                 return False

@@ -25,7 +25,7 @@ def inputs_of(problem: PlanningProblem) -> str:
 
 
 @dataclass(frozen=True)
-class Replay:
+class ReplayedDecision:
     """A decision made again.
 
     plan         as it was kept
@@ -38,7 +38,7 @@ class Replay:
     differences: tuple[str, ...]
 
 
-def replay(decision: Decision) -> Replay:
+def replay(decision: Decision) -> ReplayedDecision:
     """Decides again from what was kept; raises DataError where that cannot be read."""
     try:
         plan = AllocationPlan.model_validate_json(decision.plan)
@@ -53,7 +53,7 @@ def replay(decision: Decision) -> Replay:
     try:
         careful = allocate(problem)
     except Infeasible as error:
-        return Replay(plan, None, (*differences, f"no split meets all rules now: {error}"))
+        return ReplayedDecision(plan, None, (*differences, f"no split meets all rules now: {error}"))
     allocation = replace(careful, problem=plain) if careful.moved.size else careful
     shares = dict(zip(problem.names, allocation.schedule[0].tolist(), strict=True))
     for name in sorted({*shares, *plan.allocation}):
@@ -67,4 +67,4 @@ def replay(decision: Decision) -> Replay:
     ):
         if abs(now - then) > CLOSE * max(1.0, abs(then)):
             differences.append(f"the {what} is {now:.6g} now, and was {then:.6g}")
-    return Replay(plan, allocation, tuple(differences))
+    return ReplayedDecision(plan, allocation, tuple(differences))

@@ -26,6 +26,14 @@ SUM_TOLERANCE = 1e-6
 """Shares that sum to the capacity within this are all of it."""
 
 
+@dataclass
+class _Shared:
+    """Of problems that differ in rates only: one of them laid out, and the text of all but rates."""
+
+    problem: AllocationProblem | None = None
+    text: bytes = b""
+
+
 @dataclass(frozen=True)
 class PlanningProblem:
     """What is asked of a plan, and what to say about it; made by `planning_problem`.
@@ -63,12 +71,12 @@ class PlanningProblem:
     shapes: Mapping[str, EarningsCurve] = field(default_factory=dict)
     least: Mapping[str, float] = field(default_factory=dict)
     raised: frozenset[str] = frozenset()
-    shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
 
     @cached_property
     def careful(self) -> AllocationProblem:
         """What is decided: at what the policy takes share to be worth; else what is added earns carefully little."""
-        curves, like = self._curves(careful=True), self.shared.get("problem")
+        curves, like = self._curves(careful=True), self.shared.problem
         if like is not None:
             problem = earning(like, curves)
         else:
@@ -80,7 +88,7 @@ class PlanningProblem:
                 horizon_hours=self.config.horizon_hours,
                 limits=_limits(self.limits, self.names, self.config, self.held),
             )
-        self.shared["problem"] = problem
+        self.shared.problem = problem
         return problem
 
     @cached_property
@@ -140,10 +148,10 @@ class PlanningProblem:
         rates = np.array(
             [(share, each.rate, each.more, each.worth) for each, share in known], dtype="<f8"
         )  # None is NaN
-        if "text" not in self.shared:
-            self.shared["text"] = self._all_but_rates().encode()
+        if not self.shared.text:
+            self.shared.text = self._all_but_rates().encode()
         learned = repr(sorted(self.shapes.items())).encode() if self.shapes else b""
-        return hashlib.sha256(rates.tobytes() + self.shared["text"] + learned).hexdigest()
+        return hashlib.sha256(rates.tobytes() + self.shared.text + learned).hexdigest()
 
     def _all_but_rates(self) -> str:
         limits = self.limits if self.limits.held == frozenset() else replace(self.limits, held=())
@@ -180,7 +188,7 @@ class PlanningProblem:
         raised = lacking(self)
         if not raised:
             return None
-        return replace(self, raised=raised, held=self.held - (raised & self.unread), shared={})
+        return replace(self, raised=raised, held=self.held - (raised & self.unread), shared=_Shared())
 
     def differs_in_rates_only(self, other: PlanningProblem) -> bool:
         """True where both problems have the same protocols with the same shares, rules and costs."""
