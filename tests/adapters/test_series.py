@@ -12,7 +12,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reallot.adapters.series import Meter, Resets, Series, Unit, exact
+from reallot.adapters.meter import Meter
+from reallot.adapters.series import Resets, Series, Unit, exact
 from reallot.engine.contracts.records import SeriesKind
 from reallot.errors import ConfigurationError, ErrorKind, ProtocolError
 
@@ -77,6 +78,76 @@ def test_one_wrong_reading_is_taken_back_by_the_next(series, wrong):
     assert found[4:] == [1.0, 1.0]
 
 
+LEVELS = (Series("balance"), Series("counter"), Series("counter", resets="epoch"), MONTHLY)
+
+
+@pytest.mark.parametrize("series", LEVELS, ids=lambda series: f"{series.kind}, {series.resets}")
+@pytest.mark.parametrize("polls", [1, 2, 3, 6, 20])
+def test_a_balance_of_20_that_shows_0_for_some_polls_has_earned_nothing_by_coming_back(series, polls):
+    """It grows 0.4 an hour, read every ten minutes."""
+    zeros = range(12, 12 + polls)
+    found = rates(series, [(k / 6, 0 if k in zeros else 20 + 0.4 * k / 6) for k in range(60)])
+    assert found[1:13] == pytest.approx([0.4] * 12)  # the first 0 says nothing yet
+    assert max(found[12:]) < 0.4 * (1 + 1e-9)
+    assert found[12 + polls + 6 :] == pytest.approx([0.4] * (60 - 12 - polls - 6))
+
+
+@given(
+    st.sampled_from(LEVELS),
+    st.floats(min_value=0.01, max_value=50.0),
+    st.floats(min_value=50.0, max_value=5000.0),
+    st.lists(st.floats(min_value=120.0, max_value=1200.0), min_size=70, max_size=70),
+    st.lists(st.tuples(st.integers(4, 12), st.integers(1, 12), st.floats(0.0, 0.3)), min_size=1, max_size=4),
+)
+def test_a_steady_income_is_never_more_than_that_however_often_and_long_its_level_is_away(
+    series, hourly, start, gaps, faults
+):
+    """Each fault: so many sound polls, then so many at a level that is 0, or a part of the true one and stands."""
+    away: dict[int, float] = {}
+    place = 0
+    for sound, wrong, part in faults:
+        place += sound
+        away |= dict.fromkeys(range(place, place + wrong), 0.0 if series.resets is not Resets.NEVER else part)
+        place += wrong
+    meter, seconds = Meter(series), 0.0
+    level = hourly * start
+    for number, gap in enumerate(gaps):
+        seconds += gap
+        true = level + hourly * seconds / HOUR
+        value = exact(away[number] * level if number in away else true, "it")
+        rate = meter.read(value, START + timedelta(seconds=seconds), seconds)
+        if rate is not None:
+            assert 0.0 <= rate <= hourly * (1 + 1e-6)
+    if place < 50:
+        assert float(rate) == pytest.approx(hourly)
+
+
+@given(st.integers(4, 30), st.floats(min_value=0.5, max_value=1.0), st.integers(40, 80))
+def test_a_payout_is_no_fall_to_be_taken_back(polls, part, count):
+    """A balance of 1 an hour of which a part is paid out whenever it has grown for so many polls."""
+    meter, paid, found = Meter(Series("balance")), 0.0, []
+    for number in range(count):
+        hours = number / 6
+        if number and number % polls == 0:
+            paid += part * (hours - paid)
+        rate = meter.read(exact(hours - paid, "it"), START + timedelta(hours=hours), hours * HOUR)
+        found += [] if rate is None else [float(rate)]
+    assert found == pytest.approx([1.0] * len(found))
+
+
+@pytest.mark.parametrize("kind", ["rate", "balance", "counter", "event"])
+def test_a_zero_that_is_no_answer_is_no_reading(kind):
+    meter, plain = Meter(Series(kind, zero="no answer")), Meter(Series(kind))
+    for hours, value in ((0, 20), (1, 0), (2, 21), (3, 0), (4, 22)):
+        moment = START + timedelta(hours=hours)
+        if value:
+            assert meter.read(Decimal(value), moment, hours * HOUR) == plain.read(Decimal(value), moment, hours * HOUR)
+        else:
+            with pytest.raises(ProtocolError, match="no answer") as caught:
+                meter.read(Decimal(value), moment, hours * HOUR)
+            assert caught.value.kind is ErrorKind.NEVER_REPORTED
+
+
 def test_events_are_counted_once_and_spread_over_the_window():
     meter = Meter(Series("event", window=timedelta(hours=2)))
     came = [START, START, START + timedelta(hours=1), START + timedelta(hours=1), START + timedelta(hours=1)]
@@ -108,6 +179,7 @@ def test_nothing_earned_for_a_whole_cadence_is_zero_not_unknown():
         ({"resets": "monthly"}, "did you mean 'month'"),
         ({"window": timedelta(0)}, "window"),
         ({"dip": 1.0}, "dip"),
+        ({"zero": "no anwser"}, "did you mean 'no answer'"),
         ({"cadence": timedelta(-1)}, "cadence"),
     ],
 )

@@ -114,6 +114,7 @@ def test_every_adapter_can_be_configured(tmp_path: Path):
         "simulated": "rate = 1",
         "replay": 'file = "rates.csv"\ncolumn = "relay"',
         "http_json": 'url = "http://127.0.0.1:1/pay"\nvalue = "month.cents"\nunit = "cent"\nbearer_env = "NODE_TOKEN"\n'
+        'zero = "no answer"\n'
         'series = { kind = "counter", resets = "month", window = "6h" }',
         "prometheus": 'query = "sum(x)"\nbasic_env = ["NODE_USER", "NODE_PASSWORD"]',
         "storj": "share = 0.2",
@@ -132,6 +133,7 @@ def test_every_adapter_can_be_configured(tmp_path: Path):
     assert isinstance(found["replay"], ReplayAdapter)
     assert isinstance(found["http_json"], HttpJsonAdapter)
     assert found["http_json"].series.window == timedelta(hours=6)
+    assert found["http_json"].series.zero == "no answer"
     assert isinstance(found["prometheus"], PrometheusAdapter)
 
 

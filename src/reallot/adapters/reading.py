@@ -16,7 +16,8 @@ from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.records import ProtocolStatus, ResourceUtilization
 from ..engine.contracts.validation import EARLIEST_YEAR, amount
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
-from .series import Meter, Series, Unit, exact
+from .meter import Meter
+from .series import Series, Unit, exact
 
 Detail = str | float | int | bool | None
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d+|\*)\]")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ..adapters.series import Series, Unit
+from ..adapters.series import Series, Unit, Zero
 from ..engine.contracts.adapter import Capabilities, ProtocolAdapter
 from ..engine.contracts.clock import Clock
 from ..engine.contracts.values import Part, Record, Whole, Window
@@ -75,10 +75,14 @@ class SeriesTable(Record):
 
 
 class Number(Settings):
-    """Keys of an adapter that reads one number of any kind."""
+    """Keys of an adapter that reads one number of any kind.
+
+    zero  "no answer" where an exact 0 is no reading: what was read before stands meanwhile
+    """
 
     series: str | SeriesTable = "rate"
     unit: str = "usd"
+    zero: Literal["number", "no answer"] = "number"
     price: Amount | None = None
     most: Amount | None = None
     timeout: Window = timedelta(seconds=10)
@@ -88,9 +92,11 @@ class Number(Settings):
         """The same, with the series and the unit as records."""
         table = SeriesTable(kind=self.series) if isinstance(self.series, str) else self.series
         series: Any = table.model_dump()
-        arguments = super().given() | {"series": Series(**series), "unit": Unit(self.unit, self.price)}
-        arguments.pop("price", None)
-        return arguments
+        arguments = super().given() | {
+            "series": Series(**series, zero=Zero(self.zero)),
+            "unit": Unit(self.unit, self.price),
+        }
+        return {key: value for key, value in arguments.items() if key not in ("price", "zero")}
 
 
 class Simulated(Settings):
