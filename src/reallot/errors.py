@@ -154,7 +154,7 @@ def near_miss(name: object, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = list(known)
-    close = get_close_matches(str(name), names, n=1, cutoff=0.6)
+    close = get_close_matches(name if isinstance(name, str) else "", names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

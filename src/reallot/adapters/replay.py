@@ -22,7 +22,7 @@ from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
 class ReplayAdapter:
     """One recorded protocol: earnings are the rate last recorded times the share in force.
 
-    rates  moment to rate (USD/h for the whole capacity): a mapping, a pandas Series or pairs. Moments are aware
+    rates  moment to rate (USD/h per unit of share): a mapping, a pandas Series or pairs. Moments are aware
            datetimes, ISO texts with a zone, or Unix seconds; an empty, None or NaN rate is a gap
     share  in force at the start; it follows `apply_allocation` at once
     start  the clock's moment at which the recording begins; without it the recorded moments hold as they are

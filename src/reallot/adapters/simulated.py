@@ -20,7 +20,7 @@ Earn = Callable[[float, datetime], float]
 class SimulatedAdapter:
     """One simulated protocol, acting and reading, the same at every run.
 
-    earnings  USD/h for the whole capacity, a curve of USD/h against share, or a function of share and moment
+    earnings  USD/h per unit of share, a curve of USD/h against share, or a function of share and moment
     share     in force at the start
     noise     standard deviation of the reported earnings, relative; drawn from `seed`, name and moment
     outages   (start, end) periods in which it does not answer

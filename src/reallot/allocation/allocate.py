@@ -13,6 +13,7 @@ from ..formulation.evaluate_arrays import ROW_PRICES, ByArrays
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.effective import moves_at_cut_costs
+from ..problem.validation import seconds
 from ..program import Certificate, LinearProgram, Status, certify
 from ..solvers.backends import Backend, choose, runner
 from ..solvers.interface.result import NoFeasibleSplit
@@ -48,6 +49,7 @@ def allocate(
     ({'relay': 0.5, 'compute': 0.5}, 0.2, 'exact')
     """
     backend, reason = choose(problem, solver)
+    time_limit_seconds = seconds(time_limit_seconds)
     if backend.name == "exact":
         return by_matching(problem, backend, reason)
     if backend.path is not None:

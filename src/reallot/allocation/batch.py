@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike
 
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, Limits, ProtocolSpec
+from ..problem.validation import in_order, whole
 from ..solvers.single_period.batch import Answers, Inputs, solve
 from .allocate import allocate
+from .labels import aligned
 from .result import Allocation
 
 
@@ -31,25 +33,29 @@ class BatchResult(Answers):
     residual        (problems,) worst violation of a bound, of capacity, max change or turnover, in shares
     solver, solver_reason
                     "numpy" or "numba" (compiled, the same answers), and why
+    names           of the protocols, where an argument was labelled; None elsewhere
     """
 
     inputs: Inputs = field(repr=False)
+    names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.status)
 
     def problem(self, k: int, names: Sequence[str] | None = None) -> AllocationProblem:
-        """Problem `k` as a record of its own; `names` of all columns, else "p0", "p1", ... with equally many digits.
+        """Problem `k` as a record of its own; `names` of all columns, else their labels, else "p0", "p1", ...
 
         Columns that are masked are left out. Equals go by name there, by column here: keep names in order.
         """
         count, size = self.shares.shape
+        k = whole(k, "the problem's number", -count)
         if not -count <= k < count:
             raise InvalidInput(f"there is no problem {k}; the batch has {count}")
-        if names is not None and len(names) != size:
-            raise InvalidInput(f"names has {len(names)} entries; the batch has {size} protocols")
-        row = self.inputs.row(k % count)
-        named = names or [f"p{i:0{len(str(size - 1))}d}" for i in range(size)]
+        row, named = self.inputs.row(k % count), self.names if names is None else in_order(names, "names", "names")
+        if named is None:
+            named = [f"p{i:0{len(str(size - 1))}d}" for i in range(size)]
+        if len(named) != size:
+            raise InvalidInput(f"names has {len(named)} entries; the batch has {size} protocols")
         there = [(i, name) for i, name in enumerate(named) if row["mask"][i]]
         specs = [
             ProtocolSpec(
@@ -99,9 +105,11 @@ def allocate_many(
     """The optimal split of many independent problems: a BatchResult of arrays.
 
     Every argument broadcasts to (problems, protocols), or to (problems,) for max_turnover and horizon_hours (one
-    number does for all). Shares of each problem sum to 1.
+    number does for all). Shares of each problem sum to 1. Labels of pandas objects are aligned by name: rows of a
+    DataFrame are problems, its columns protocols; a Series is by protocol, or by problem for those two.
+    Answers are in the order of the first argument with labels.
 
-    rates           USD/h for the whole capacity
+    rates           USD/h per unit of share
     current         shares now
     lower, upper    bounds of the shares
     max_change      largest |change|; held: True where the share may not change
@@ -112,11 +120,27 @@ def allocate_many(
                     enough to pay for loading it
 
     Ties go to the present share, then to the earlier column. A problem without any split is marked INFEASIBLE and
-    disturbs no other. Raises InvalidInput for shapes that do not broadcast, NaN, negative costs or shares.
+    disturbs no other. Raises InvalidInput for shapes that do not broadcast, labels that differ, NaN, negative costs or
+    shares.
 
     >>> many = allocate_many([[2.0, 1.0], [1.0, 1.0]], [[0.3, 0.7]], max_change=0.2)
     >>> many.shares.round(9).tolist(), many.net_benefit.round(9).tolist()
     ([[0.5, 0.5], [0.3, 0.7]], [0.2, 0.0])
     """
-    inputs = Inputs.of(rates, current, lower, upper, max_change, held, move_cost, max_turnover, horizon_hours, mask)
-    return BatchResult(**vars(solve(inputs, solver)), inputs=inputs)
+    given, labels = aligned(
+        {
+            "rates": rates,
+            "current": current,
+            "lower": lower,
+            "upper": upper,
+            "max_change": max_change,
+            "held": held,
+            "move_cost": move_cost,
+            "max_turnover": max_turnover,
+            "horizon_hours": horizon_hours,
+            "mask": mask,
+        }
+    )
+    inputs = Inputs.of(**given)
+    names = None if labels is None else tuple(map(str, labels))
+    return BatchResult(**vars(solve(inputs, solver)), inputs=inputs, names=names)

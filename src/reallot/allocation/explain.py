@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..problem.objective import value
+from ..problem.validation import of_kind
 from ..text.numbers import amount, usd
 from ..text.tables import table
 from .result import Allocation
@@ -123,6 +124,8 @@ def explain(plan: Allocation) -> Explanation:
     >>> [(move.protocol, round(move.net_benefit, 9)) for move in why.moves], round(why.limits[0].usd_per_hour, 9)
     ([('relay', 0.2), ('compute', 0.0)], 0.5)
     """
+    door = "allocate(problem) makes the plan: explain(allocate(problem))"
+    of_kind(plan, Allocation, "the plan", door)
     from .limit_costs import limit_costs, widened
     from .no_trade_rates import thresholds
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import Infeasible
 from ..problem import AllocationProblem, ProtocolSpec
 from ..problem.arrays import FloatArray
+from ..problem.doors import require_problem
 from ..problem.objective import value
 from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.single_period.concave_curves import Matching, match
@@ -32,6 +33,7 @@ def frontier(problem: AllocationProblem) -> pd.DataFrame:
     """
     import pandas as pd
 
+    require_problem(problem)
     free = _with_idle(replace(problem, limits=replace(problem.limits, max_turnover=None)))
     matching = match(free)
     if isinstance(matching, NoFeasibleSplit):

@@ -27,7 +27,7 @@ class Move:
 
     @property
     def change(self) -> float:
-        """after - before, as a share of capacity."""
+        """after - before, in the unit of capacity."""
         return self.after - self.before
 
 

@@ -24,7 +24,7 @@ the shares in the problem, are more than this, `explain` leaves the rates out an
 
 @dataclass(frozen=True)
 class Threshold:
-    """Why one protocol stayed at `share`. Rates are marginal, USD/h for a whole share.
+    """Why one protocol stayed at `share`. Rates are marginal, USD/h per unit of share.
 
     rate        what its next unit earns now
     takes_at    rate above which it would take more; None where no rate would make it

@@ -9,6 +9,7 @@ from ..problem.arrays import FloatArray
 from ..problem.objective import Value
 from ..text.numbers import amount, percent, usd
 from .moves import changes, moved
+from .standing import broken_by_staying, idle_limits
 
 MOST_REASONS = 12
 SAME = 1e-9
@@ -35,7 +36,7 @@ def reasons(
         paid = f" for {usd(cost)} USD" if cost else ""
         stop = stopped_by(problem, schedule[0], i)
         lines.append(
-            f"{names[i]} {verb} {percent(abs(after - before))} ({amount(before)} -> {amount(after)}): "
+            f"{names[i]} {verb} {part(problem, abs(after - before))} ({amount(before)} -> {amount(after)}): "
             f"{usd(gain / hours, sign=True)} USD/h{paid}{', ' + stop if stop else ''}"
         )
     if places.size > MOST_REASONS:
@@ -49,12 +50,17 @@ def reasons(
     elif not notes or "best plan" not in notes[0]:
         lines.append("stay: no move that the limits allow is worth more than it costs")
     if not can_stay:
-        lines.append("staying is not possible: the present shares break a rule")
+        lines.append(f"staying is not possible: the present shares break a rule: {broken_by_staying(problem)}")
     if problem.limits.held:
         held = [name for name in problem.names if problem.limits.held_until(name, problem.periods)]
         if held:
             lines.append(f"held: {', '.join(held[:MOST_REASONS])}" + (" ..." if len(held) > MOST_REASONS else ""))
     return (*lines, *notes)
+
+
+def part(problem: AllocationProblem, share: float) -> str:
+    """A share in percent of the capacity; as the number it is where there is none."""
+    return percent(share / problem.capacity) if problem.capacity else amount(share)
 
 
 def stopped_by(problem: AllocationProblem, shares: FloatArray, i: int) -> str:
@@ -84,8 +90,8 @@ def notes_on(problem: AllocationProblem, schedule: FloatArray) -> tuple[str, ...
     """Sentences about units and entry shares that max change or turnover keep out, and about moves past max change."""
     data, limits = problem.arrays, problem.limits
     if not (data.has_units or limits.min_move > 0.0):
-        return ()
-    result = []
+        return tuple(idle_limits(problem))
+    result = idle_limits(problem)
     turnover = np.inf if data.max_turnover is None else float(data.max_turnover[0])
     for i, name in enumerate(problem.names):
         if data.held[0, i]:
@@ -96,14 +102,16 @@ def notes_on(problem: AllocationProblem, schedule: FloatArray) -> tuple[str, ...
                 continue
             moved = abs(float(schedule[0, i]) - now)
             if data.one_unit[i] and moved > change + 1e-12:
-                allowed = f"one {what} past the limit {percent(change)} is allowed"
-                result.append(f"{name} moves by {percent(moved)}: {allowed}, confirm it")
+                allowed = f"one {what} past the limit {part(problem, change)} is allowed"
+                result.append(f"{name} moves by {part(problem, moved)}: {allowed}, confirm it")
                 break
             for rule, limit in (("limit", change), ("turnover", turnover)):
                 if size > limit + 1e-12 and not (rule == "limit" and data.one_unit[i]):
-                    result.append(f"{name} unreachable: {what} {percent(size)} > {rule} {percent(limit)}")
+                    result.append(f"{name} unreachable: {what} {part(problem, size)} > {rule} {part(problem, limit)}")
         if limits.min_move > change + 1e-12:
-            result.append(f"{name} unreachable: smallest move {percent(limits.min_move)} > limit {percent(change)}")
+            result.append(
+                f"{name} unreachable: smallest move {part(problem, limits.min_move)} > limit {part(problem, change)}"
+            )
     return tuple(result)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Allocation:
-    """A certified plan. Shares are fractions of capacity, earnings USD/h, costs and benefits USD over the horizon.
+    """A certified plan. Shares are in the unit of capacity, earnings USD/h, costs and benefits USD over the horizon.
 
     problem        the question
     schedule       shares (periods, protocols); the first row is the plan, later rows are what it looks ahead to

@@ -8,11 +8,13 @@ from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Infeasible, InvalidInput, SolverFailed, near_miss
+from ..errors import Infeasible, SolverFailed
 from ..formulation import formulate
 from ..formulation.update_program import formulate_again
 from ..problem import AllocationProblem
+from ..problem.doors import require_problem
 from ..problem.update import changed
+from ..problem.validation import one_of, seconds
 from ..program import LinearProgram, Solution
 from ..solvers.backends import Backend, choose
 from .allocate import allocate, by_program
@@ -133,9 +135,9 @@ def session(problem: AllocationProblem, *, solver: str = "highs", time_limit_sec
     >>> plan.shares.round(9).to_dict(), plan.solver_reason
     ({'relay': 0.1, 'compute': 0.9}, 'asked for; HiGHS model kept: 1 gains changed')
     """
-    if solver not in SOLVERS:
-        raise InvalidInput(f"solver is {solver!r}; a session keeps HiGHS: {near_miss(solver, SOLVERS)}")
-    return Session(problem, solver, time_limit_seconds)
+    require_problem(problem)
+    one_of(solver, SOLVERS, "a session keeps HiGHS; solver")
+    return Session(problem, solver, seconds(time_limit_seconds))
 
 
 def _in_words(held: LinearProgram | None, program: LinearProgram, changed: Mapping[str, int] | None) -> str:

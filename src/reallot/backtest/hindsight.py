@@ -14,8 +14,9 @@ from ..formulation import formulate
 from ..formulation.evaluate_arrays import ByArrays, worst_residual
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
+from ..problem.doors import require_problem
 from ..problem.objective import turnover, value
-from ..problem.validation import number
+from ..problem.validation import seconds
 from ..problem.validation import whole as whole_number
 from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.multi_period import why_ineligible
@@ -105,8 +106,9 @@ def hindsight(
     (12.0, 12.0, 2.0, 1)
     """
     begun = perf_counter()
+    require_problem(problem)
     length = None if window is None else whole_number(window, "window (periods)", 2)
-    limit = None if time_limit_seconds is None else number(time_limit_seconds, "time_limit_seconds", 0.0)
+    limit = seconds(time_limit_seconds)
     why_not = why_ineligible(_without_fees(problem))
     if why_not is not None or (problem.arrays.has_fee and _cells(problem) <= SMALL // 10):
         return _by_allocate(problem, why_not, limit, begun)

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InvalidInput, near_miss
 from ..policy.base import Terms
 from ..policy.reliability import Reliability, reliability
+from ..problem.validation import brief
 from ..text.numbers import usd
 from .accounting import Account
 from .plan_confidence import PlanConfidence, gains
@@ -99,10 +100,9 @@ class Backtest:
     runs: Mapping[str, Run]
 
     def __getitem__(self, name: str) -> Run:
-        run = self._all.get(name)
-        if run is None:
-            raise InvalidInput(f"no policy {name!r} was run; {near_miss(name, self._all)}")
-        return run
+        if not isinstance(name, str) or name not in self._all:
+            raise InvalidInput(f"no policy {brief(name)} was run; {near_miss(name, self._all)}")
+        return self._all[name]
 
     @cached_property
     def _all(self) -> dict[str, Run]:

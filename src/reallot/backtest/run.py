@@ -16,7 +16,7 @@ from .exploration import explored, explorer
 from .hindsight import hindsight
 from .plan_confidence import PlanConfidence
 from .result import Backtest, Optimum, Run
-from .settings import Setting
+from .settings import Setting, require_setting
 from .simulate import Course, walk
 from .table import read_table
 
@@ -34,7 +34,8 @@ def run_all(
 
     progress  called with (done, all) before the first and after each of the policies, never moving and the optimum
     """
-    setting = setting or Setting()
+    setting = Setting() if setting is None else setting
+    require_setting(setting)
     trace = read_table(table, signal=signal, step_hours=step_hours)
     course = Course.of(trace, setting)
     chosen = policies_of(DEFAULT if policies is None else policies)

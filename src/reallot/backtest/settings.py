@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import InvalidInput, near_miss
+from ..errors import InvalidInput
 from ..policy.base import Terms
 from ..problem import AllocationProblem, Limits, ProtocolSpec
-from ..problem.validation import by_name, known_names, number, whole
+from ..problem.validation import brief, by_name, known_names, number, of_kind, one_of, whole
 from ..text.durations import parse_duration
 from .table import FloatArray, RateTable
 
@@ -78,12 +78,10 @@ class Setting:
         put(self, "seed", whole(self.seed, "seed", 0))
         if self.max_per_hour is not None:
             put(self, "max_per_hour", whole(self.max_per_hour, "max_per_hour", 0))
-        if self.feedback not in ("full", "bandit"):
-            raise InvalidInput(f"feedback is {self.feedback!r}; give 'full' or 'bandit'")
-        if self.explore not in EXPLORE:
-            raise InvalidInput(f"explore is {self.explore!r}; {near_miss(str(self.explore), EXPLORE)}")
-        if not isinstance(self.limits, Limits):
-            raise InvalidInput(f"limits is {self.limits!r}; give Limits(max_turnover=...)")
+        if not isinstance(self.feedback, str) or self.feedback not in ("full", "bandit"):
+            raise InvalidInput(f"feedback is {brief(self.feedback)}; give 'full' or 'bandit'")
+        one_of(self.explore, EXPLORE, "explore")
+        of_kind(self.limits, Limits, "limits", "give Limits(max_turnover=...)")
         for key in ("max_turnover", "max_change"):
             if isinstance(getattr(self.limits, key), tuple):
                 raise InvalidInput(f"{key} has one number per period; a backtest needs one for every step")
@@ -165,6 +163,14 @@ class Setting:
         drawn = np.random.default_rng(self.seed).standard_normal(table.rates.shape)
         result: FloatArray = table.rates * (1.0 + self.noise * drawn)
         return result
+
+
+def require_setting(value: Any) -> None:
+    """Raises InvalidInput where `value` is no Setting; a table of its fields is named as the call that makes one."""
+    if not isinstance(value, Setting):
+        texts = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+        given = ", ".join(f"{key}={brief(entry)}" for key, entry in value.items()) if texts else "cost_usd=..."
+        raise InvalidInput(f"the setting is {brief(value)}; give Setting({given})")
 
 
 def _bounds(given: float | Mapping[str, float], table: RateTable, what: str) -> list[float]:

@@ -13,10 +13,10 @@ from ..errors import InvalidInput, near_miss
 from ..policy.base import Policy
 from ..policy.registry import DEFAULT, policies_of
 from ..problem import Limits
-from ..problem.validation import by_name, known_names, several
+from ..problem.validation import brief, by_name, in_order, known_names, yes_or_no
 from ..text.progress import Bar
 from .run import run_all
-from .settings import Setting
+from .settings import Setting, require_setting
 from .table import RateTable, read_table
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ def sweep(
     >>> found.pivot(index="policy", columns=["cost_usd", "max_turnover"], values="net").loc["greedy"].round(2).tolist()
     [137.1, 141.5, 136.35, 140.75]
     """
-    jobs = _jobs(tables, policies, setting or Setting(), vary or {}, signals or {}, step_hours)
+    jobs = _jobs(tables, policies, Setting() if setting is None else setting, vary, signals, step_hours)
     if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise InvalidInput(f"{executor!r} is no executor; give one with `submit`, as concurrent.futures has them")
-    tell = progress if callable(progress) else Bar("backtests") if progress else _silent
+        raise InvalidInput(f"{brief(executor)} is no executor; give one with `submit`, as concurrent.futures has them")
+    tell = progress if callable(progress) else Bar("backtests") if yes_or_no(progress, "progress") else _silent
     import pandas as pd
 
     return pd.concat(_results(jobs, executor, tell), ignore_index=True)
@@ -88,18 +88,22 @@ def _jobs(
     tables: Any,
     policies: str | Policy | Iterable[str | Policy] | None,
     setting: Setting,
-    vary: Mapping[str, Sequence[Any]],
-    signals: Mapping[str, Any],
+    vary: Mapping[str, Sequence[Any]] | None,
+    signals: Mapping[str, Any] | None,
     step_hours: float | None,
 ) -> list[Job]:
+    require_setting(setting)
     chosen = tuple(policies_of(DEFAULT if policies is None else policies))
-    sources = _sources(tables)
+    sources, signals = _sources(tables), {} if signals is None else by_name(signals, "signals")
     known_names(signals, sources, "signals")
     read = {
         name: read_table(source, signal=signals.get(name), step_hours=step_hours, name=name)
         for name, source in sources.items()
     }
-    columns = {key: several(values, f"vary {key}", "values") for key, values in by_name(vary, "vary").items()}
+    columns = {
+        key: in_order(values, f"vary {key}", "values")
+        for key, values in by_name({} if vary is None else vary, "vary").items()
+    }
     combinations = [dict(zip(columns, values, strict=True)) for values in product(*columns.values())]
     if not read or not combinations:
         raise InvalidInput(f"{len(read)} tables and {len(combinations)} settings; give at least one of each")

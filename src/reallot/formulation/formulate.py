@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..problem import AllocationProblem
+from ..problem.doors import require_problem
 from ..program import LinearProgram
 from .earnings import curve_columns
 from .integer_rules import choice_columns
@@ -22,6 +23,7 @@ def formulate(problem: AllocationProblem, *, wide: bool = False) -> LinearProgra
     >>> [block.name for block in program.columns], [block.name for block in program.rows]
     (['share', 'increase', 'decrease'], ['movement', 'budget'])
     """
+    require_problem(problem)
     weight = expected_weight(problem)
     columns = share_columns(problem, weight)
     rows = [movement(problem), *budget(problem), *turnover(problem)]

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 class DrawnPlan(Protocol):
-    """A plan: `Allocation` has all of it. Shares are fractions of capacity, (periods, protocols)."""
+    """A plan: `Allocation` has all of it. Shares are in the unit of capacity, (periods, protocols)."""
 
     @property
     def problem(self) -> AllocationProblem: ...

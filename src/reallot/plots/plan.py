@@ -22,7 +22,7 @@ LINE, SIZE = 0.92 * 72.0 * WIDE, 9.0
 
 
 def plan_figure(plan: DrawnPlan) -> Any:
-    """A matplotlib Figure: each protocol's share today and planned (fractions of capacity), and the plan's reasons.
+    """A matplotlib Figure: each protocol's share today and planned (in the unit of capacity), and the plan's reasons.
 
     Protocols beyond 24 are left out and counted: those with the largest changes and shares stay.
     """

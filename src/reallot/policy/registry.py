@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import InvalidInput, near_miss
+from ..problem.validation import brief
 from .base import Policy
 from .baselines import BestFixed, FollowTheLeader, Greedy, Never
 from .follow_the_leading_expert import Replay
@@ -58,7 +59,8 @@ def policy(name: str) -> Policy:
 
 def policies_of(given: str | Policy | Iterable[str | Policy]) -> list[Policy]:
     """Policies from names and objects; raises InvalidInput for what is neither."""
-    several: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    single = isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) != 1
+    several: list[Any] = [given] if single else list(given)  # type: ignore[arg-type]
     if not several:
         raise InvalidInput(f"no policy is named; {near_miss('', MAKERS)}")
     return [policy(each) if isinstance(each, str) else _checked(each) for each in several]
@@ -68,5 +70,5 @@ def _checked(given: Any) -> Policy:
     if isinstance(given, type):
         raise InvalidInput(f"{given.__name__} is a class; give a policy made of it, {given.__name__}()")
     if not isinstance(given, Policy) or not callable(given.decide) or not isinstance(given.name, str):
-        raise InvalidInput(f"{given!r} is no policy; it needs a name and a method decide(observation)")
+        raise InvalidInput(f"{brief(given)} is no policy; it needs a name and a method decide(observation)")
     return given

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InvalidInput
+from ..problem.validation import number_array, whole
 from .base import FloatArray
 
 BINS = 10
@@ -55,7 +56,7 @@ def reliability(said: ArrayLike, happened: ArrayLike, bins: int = BINS) -> Relia
     >>> seen.counts.tolist(), seen.happened[[3, 9]].tolist(), round(seen.ece, 3)
     ([0, 0, 0, 1, 0, 0, 0, 0, 0, 4], [0.0, 0.75], 0.18)
     """
-    p, y = np.asarray(said, dtype=float), np.asarray(happened, dtype=float)
+    p, y = number_array(said, "said"), number_array(happened, "happened", flags=True)
     if p.ndim != 1 or p.shape != y.shape or not len(p):
         raise InvalidInput(f"said has shape {p.shape} and happened {y.shape}; give two lists of one length, not empty")
     if not ((p >= 0.0) & (p <= 1.0)).all():
@@ -63,8 +64,7 @@ def reliability(said: ArrayLike, happened: ArrayLike, bins: int = BINS) -> Relia
         raise InvalidInput(f"said holds {wrong:g}; probabilities are from 0 to 1, and plans without one are left out")
     if not np.isin(y, (0.0, 1.0)).all():
         raise InvalidInput(f"happened holds {float(y[~np.isin(y, (0.0, 1.0))][0]):g}; give 0 or 1")
-    if bins < 1:
-        raise InvalidInput(f"bins is {bins}; give at least 1")
+    bins = whole(bins, "bins", 1)
     place = np.minimum((p * bins + 1e-12).astype(int), bins - 1)
     counts = np.bincount(place, minlength=bins)
     there = np.where(counts > 0, counts, np.nan)

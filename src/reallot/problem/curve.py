@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ from operator import ge, lt, sub, truediv
 from typing import Any
 
 from ..errors import InvalidInput
-from .validation import LARGEST, number, several
+from .validation import LARGEST, in_order, number
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,13 @@ class EarningsCurve:
     def __post_init__(self) -> None:
         if self._is_sound():
             return
-        shares = tuple(number(share, "a breakpoint's share", 0.0) for share in self.shares)
-        earnings = tuple(number(value, "a breakpoint's earnings (USD/h)") for value in self.earnings)
+        shares = tuple(
+            number(share, "a breakpoint's share", 0.0) for share in in_order(self.shares, "a curve's shares", "numbers")
+        )
+        earnings = tuple(
+            number(value, "a breakpoint's earnings (USD/h)")
+            for value in in_order(self.earnings, "a curve's earnings (USD/h)", "numbers")
+        )
         if not shares or len(shares) != len(earnings):
             raise InvalidInput(
                 f"a curve has {len(shares)} shares and {len(earnings)} earnings; give one of each per point"
@@ -68,7 +72,7 @@ class EarningsCurve:
 
     @classmethod
     def flat(cls, rate: float) -> EarningsCurve:
-        """The same `rate` (USD/h for the whole capacity) however much is given: earnings are rate * share."""
+        """The same `rate` (USD/h per unit of share) however much is given: earnings are rate * share."""
         return cls._flat(number(rate, "rate (USD/h)"))
 
     @classmethod
@@ -132,12 +136,13 @@ class EarningsCurve:
 
     def value(self, share: float) -> float:
         """Earnings per hour (USD/h) at `share`."""
+        share = number(share, "a share")
         piece = max(bisect_right(self.shares, share) - 1, 0)
         return self.earnings[piece] + self.slopes[piece] * (share - self.shares[piece])
 
     def marginal(self, share: float) -> tuple[float, float]:
         """Slopes (USD/h per share) to the right and to the left of `share`; they differ at a breakpoint."""
-        slopes = self.slopes
+        slopes, share = self.slopes, number(share, "a share")
         right = max(bisect_right(self.shares, share) - 1, 0)
         left = max(bisect_left(self.shares, share) - 1, 0)
         return slopes[right], slopes[left]
@@ -150,8 +155,7 @@ class EarningsCurve:
 
     def scaled(self, factor: float) -> EarningsCurve:
         """The same curve with all earnings times `factor`."""
-        if not math.isfinite(factor):
-            raise InvalidInput(f"a curve's factor is {factor}; it must be finite")
+        factor = number(factor, "a curve's factor")
         if self.is_flat:
             return EarningsCurve.flat(factor * self.last_slope)
         return EarningsCurve(self.shares, tuple(factor * value for value in self.earnings), factor * self.last_slope)
@@ -159,8 +163,8 @@ class EarningsCurve:
 
 def _pairs(values: Iterable[Any], what: str, each: str) -> list[tuple[Any, Any]]:
     pairs = []
-    for value in several(values, what, each):
-        pair = tuple(several(value, f"a point or piece of {what}", "two numbers, " + each))
+    for value in in_order(values, what, each):
+        pair = tuple(in_order(value, f"a point or piece of {what}", "two numbers, " + each))
         if len(pair) != 2:
             raise InvalidInput(f"a point or piece of {what} is {pair!r}; give {each}")
         pairs.append(pair)

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from ..errors import InvalidInput, near_miss
 from ..text.durations import RULE as DURATION
-from .validation import as_given
+from .validation import brief
 
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -91,7 +91,7 @@ class Fault:
             return f"{table}{': ' if table else ''}unknown key {self.place[-1]!r}; {self.rule}"
         if self.kind == "record":
             return f"{place}{'' if not place else '.' if self.begins_with_key else ': '}{self.rule}"
-        return f"{place or 'the problem'} is {as_given(self.value)}; {self.rule}"
+        return f"{place or 'the problem'} is {brief(self.value)}; {self.rule}"
 
     def bracketed(self, clean: Callable[[str], str]) -> str:
         """[limits] max_change: it must be a number. No value is shown, and every name goes through `clean`."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
 from . import AllocationProblem, CVaR, EarningsCurve, LockIn, ProtocolSpec, RateUncertainty, Scenarios
+from .doors import require_problem
 from .file_errors import hint_for
 from .tables import UNBOUNDED, ProblemTable, ProtocolTable, keys_of, problem_from_dict, protocol_from_table
+from .validation import of_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +22,7 @@ __all__ = ["problem_from_dict", "problem_from_frame", "problem_to_dict", "read_p
 
 def read_problem(path: str | Path) -> AllocationProblem:
     """The problem in a .toml or .json file (UTF-8); raises InvalidInput, naming the file and the key."""
+    of_kind(path, (str, Path), "the path", "give the name of a .toml or .json file")
     source = Path(path)
     try:
         return problem_from_dict(_parse(source, text_of(source, ".toml or .json")))
@@ -32,6 +35,7 @@ def problem_to_dict(problem: AllocationProblem) -> dict[str, Any]:
 
     Only what differs from the records' defaults is written, and every protocol's `current`.
     """
+    require_problem(problem)
     result = _differing(problem, skip=("protocols", "current"))
     if problem.capacity is None:
         result["capacity"] = UNBOUNDED

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InvalidInput
-from .validation import by_name, number, several, whole
+from .validation import brief, by_name, in_order, names_in, number, several, whole, yes_or_no
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,9 @@ class Group:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "members", tuple(several(self.members, f"group {self.name}: members", "names")))
+        if not isinstance(self.name, str) or not self.name:
+            raise InvalidInput(f"a group's name is {brief(self.name)}; give a non-empty string")
+        put(self, "members", tuple(names_in(self.members, f"group {self.name}: members")))
         if not self.members or len(set(self.members)) != len(self.members):
             raise InvalidInput(f"group {self.name}: members must be a non-empty list of different names")
         if self.max_share is not None:
@@ -33,7 +35,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Limits:
-    """The rules of change for one plan. Shares are fractions of capacity; one number holds for every period.
+    """The rules of change for one plan. Shares are in the unit of capacity; one number holds for every period.
 
     max_change      largest |change| of one protocol per period: one number, or one per protocol by name
                     (protocols left out have none), or a list with one number per period
@@ -75,16 +77,15 @@ class Limits:
             held = by_name(self.held, "held")
             put(self, "held", {name: whole(until, f"held {name} until (period)", 0) for name, until in held.items()})
         else:
-            put(self, "held", frozenset(several(self.held, "held", "names")))
+            put(self, "held", frozenset(names_in(self.held, "held")))
         put(self, "groups", tuple(several(self.groups, "groups", "Group records")))
         for group in self.groups:
             if not isinstance(group, Group):
-                raise InvalidInput(f"groups holds {group!r}; give Group(name, members, max_share=...)")
+                raise InvalidInput(f"groups holds {brief(group)}; give Group(name, members, max_share=...)")
         names = [group.name for group in self.groups]
         if len(set(names)) != len(names):
             raise InvalidInput(f"two groups have the same name: {', '.join(sorted(names))}")
-        if not isinstance(self.allow_one_unit, bool):
-            raise InvalidInput(f"allow_one_unit is {self.allow_one_unit!r}; give True or False")
+        put(self, "allow_one_unit", yes_or_no(self.allow_one_unit, "allow_one_unit"))
 
     def held_until(self, name: str, periods: int) -> int:
         """First period in which `name` may change: `periods` where it is held throughout, 0 where it is free."""
@@ -100,6 +101,7 @@ def _per_period_or_name(
         return None
     if hasattr(value, "items"):
         return {name: number(limit, f"{what} {name}", 0.0) for name, limit in by_name(value, what).items()}
-    if isinstance(value, (list, tuple)):
-        return tuple(number(limit, f"{what} in period {t}", 0.0) for t, limit in enumerate(value))
+    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1:
+        given = in_order(value, what, "numbers, one per period")
+        return tuple(number(limit, f"{what} in period {t}", 0.0) for t, limit in enumerate(given))
     return number(value, what, 0.0)

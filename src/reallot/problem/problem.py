@@ -18,7 +18,7 @@ from .protocol import NUMBERS, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
 from .segments import FloatArray
 from .trade_segments import TradeSegments, trade_segments
-from .validation import by_name, known_names, number, numbers, several, whole
+from .validation import brief, by_name, in_order, known_names, number, numbers, of_kind, several, whole, yes_or_no
 
 SPECIAL = NUMBERS - 1
 """Row of `AllocationProblem.numbers` that says where a protocol's record has more than numbers."""
@@ -30,7 +30,8 @@ class AllocationProblem:
 
     protocols      ProtocolSpec records; or by name (mapping, pandas Series): a rate (USD/h), a curve or a ProtocolSpec
     current        share of each protocol now, by name (mapping or pandas Series); every protocol is named
-    capacity       what the shares sum to (1 is everything); None where only `resources` bound the shares
+    capacity       what the shares sum to, and their unit: 8 for eight GPUs makes shares GPUs, and rates USD/h per GPU;
+                   None where only `resources` bound the shares
     reserve        part of the capacity that is never given away
     allow_idle     True where the shares may sum to less
     horizon_hours  hours over which a move must pay; costs are paid once, earnings flow for so long
@@ -73,8 +74,7 @@ class AllocationProblem:
         if self.horizon_hours == 0.0:
             raise InvalidInput("horizon_hours is 0; costs and earnings compare over a time above 0 (24 is a day)")
         put(self, "periods", whole(self.periods, "periods", 1))
-        if not isinstance(self.allow_idle, bool):
-            raise InvalidInput(f"allow_idle is {self.allow_idle!r}; give True or False")
+        put(self, "allow_idle", yes_or_no(self.allow_idle, "allow_idle"))
         resources = by_name(self.resources, "resources")
         put(self, "resources", {key: number(value, f"resource {key}", 0.0) for key, value in resources.items()})
         self._check_capacity()
@@ -97,12 +97,12 @@ class AllocationProblem:
                     )
             return
         put(self, "capacity", number(self.capacity, "capacity", 0.0))
+        require_fractions(self.capacity, self.current_shares)
         if self.reserve > self.capacity:
             raise InvalidInput(f"reserve {self.reserve:g} is above capacity {self.capacity:g}")
 
     def _check_limits(self) -> None:
-        if not isinstance(self.limits, Limits):
-            raise InvalidInput(f"limits is {self.limits!r}; give Limits(max_change=..., held=...)")
+        of_kind(self.limits, Limits, "limits", "give Limits(max_change=..., held=...)")
         known_names(self.limits.held, self.names, "held")
         if isinstance(self.limits.max_change, dict):
             known_names(self.limits.max_change, self.names, "max_change")
@@ -131,7 +131,7 @@ class AllocationProblem:
         curves = {spec.name: spec.curves for spec in self.specs}
         rates = {}
         for name, values in table.items():
-            given = several(values, f"rates {name}", "one rate (USD/h) per period")
+            given = in_order(values, f"rates {name}", "one rate (USD/h) per period")
             series = tuple(number(value, f"rates {name} (USD/h) in period {t}") for t, value in enumerate(given))
             if len(series) != periods:
                 raise InvalidInput(f"rates {name} has {len(series)} entries for {periods} periods; give one per period")
@@ -165,7 +165,7 @@ class AllocationProblem:
             if isinstance(self.risk.radius, dict):
                 known_names(self.risk.radius, self.names, "radius")
         elif self.risk is not None and not isinstance(self.risk, CVaR):
-            raise InvalidInput(f"risk is {self.risk!r}; give CVaR(...) or RateUncertainty(...)")
+            raise InvalidInput(f"risk is {brief(self.risk)}; give CVaR(...) or RateUncertainty(...)")
 
     @property
     def specs(self) -> tuple[ProtocolSpec, ...]:
@@ -215,14 +215,26 @@ class AllocationProblem:
         return trade_segments(self.arrays)
 
     def __getitem__(self, name: str) -> ProtocolSpec:
-        for spec in self.specs:
+        for spec in self.specs if isinstance(name, str) else ():
             if spec.name == name:
                 return spec
-        raise InvalidInput(f"no protocol {name!r}; {near_miss(name, self.names)}")
+        raise InvalidInput(f"no protocol {brief(name)}; {near_miss(name, self.names)}")
+
+
+def require_fractions(capacity: float | None, shares: FloatArray) -> None:
+    """Raises InvalidInput for present shares in percent, which sum to 100 where the capacity is 1."""
+    total = float(shares.sum())
+    if capacity == 1.0 and abs(total - 100.0) < 1.0:
+        raise InvalidInput(
+            f"current sums to {total:g}, capacity is 1: this looks like percent; "
+            "give fractions (0.4 for 40 %), or capacity=100 and all shares and limits in percent"
+        )
 
 
 def _specs(protocols: Any) -> tuple[tuple[ProtocolSpec, ...], tuple[str, ...]]:
     """ProtocolSpec records from records, or from a table of rates, curves or records by name; and their names."""
+    if hasattr(protocols, "columns"):
+        raise InvalidInput("protocols is a DataFrame; problem_from_frame(frame) takes one row per protocol")
     if hasattr(protocols, "items"):
         specs = []
         for name, value in by_name(protocols, "protocols").items():
@@ -234,7 +246,7 @@ def _specs(protocols: Any) -> tuple[tuple[ProtocolSpec, ...], tuple[str, ...]]:
     if set(map(type, specs)) != {ProtocolSpec}:
         for spec in specs:
             if not isinstance(spec, ProtocolSpec):
-                raise InvalidInput(f"protocols holds {spec!r}; give ProtocolSpec records or a table by name")
+                raise InvalidInput(f"protocols holds {brief(spec)}; give ProtocolSpec records or a table by name")
     if not specs:
         raise InvalidInput("protocols is empty; give at least one")
     names = [spec.name for spec in specs]
@@ -252,7 +264,7 @@ def _current(given: Any, names: tuple[str, ...]) -> tuple[dict[str, float], Floa
         values = list(table.values() if in_order else map(table.__getitem__, names))
     except KeyError:
         values = []
-    if len(values) != len(table):
+    if len(values) != len(table) or not values:
         known_names(table, names, "current")
         missing = next(name for name in names if name not in table)
         raise InvalidInput(f"current does not say where {missing!r} stands; give 0 if it holds nothing")

@@ -11,7 +11,7 @@ from typing import cast
 
 from ..errors import InvalidInput
 from .curve import EarningsCurve
-from .validation import LARGEST, by_name, number, whole
+from .validation import LARGEST, brief, by_name, number, whole
 
 NUMBERS = 11
 """How many numbers a protocol's record has on its own (`ProtocolSpec.packed`)."""
@@ -40,7 +40,7 @@ class ProtocolSpec:
     """A protocol: what it earns, how much it may hold, what a change of its share costs.
 
     name            unique name
-    curve           EarningsCurve, or a bare rate (USD/h for the whole capacity), or one of these per period
+    curve           EarningsCurve, or a bare rate (USD/h per unit of share), or one of these per period
     min_share, max_share
                     bounds of the share in every period; max_share None is "all there is"
     entry_share     none or at least: the share is 0 or not below this
@@ -53,7 +53,7 @@ class ProtocolSpec:
     move_fee        USD once in every period in which the share changes at all
     warm_up_hours, warm_up_earns
                     what was added earns only the part `warm_up_earns` of its rate for so many hours
-    uses            use of each shared resource by one unit of share (a whole-capacity share)
+    uses            use of each shared resource by one unit of share
 
     A share that is already between 0 and entry_share, or off the grid of steps, may stay as it is: these two rules
     are about where a move may end.
@@ -77,11 +77,11 @@ class ProtocolSpec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise InvalidInput(f"a protocol's name is {self.name!r}; give a non-empty string")
+            raise InvalidInput(f"a protocol's name is {brief(self.name)}; give a non-empty string")
         put, given = object.__setattr__, vars(self)
         curve = self.curve
-        if isinstance(curve, Sequence) and not isinstance(curve, str):
-            if not curve:
+        if isinstance(curve, Sequence) and not isinstance(curve, (str, bytes, bytearray)):
+            if not len(curve):
                 raise InvalidInput(f"{self.name}: curve is an empty list; give one curve, or one per period")
             put(self, "curve", tuple(EarningsCurve.of(each, f"{self.name}: rate (USD/h)") for each in curve))
         else:
@@ -91,12 +91,12 @@ class ProtocolSpec:
             if (type(value) is float and 0.0 <= value <= LARGEST) or (value is None and key in _OPTIONAL):
                 continue
             put(self, key, number(value, f"{self.name}: {key}", 0.0))
-        if self.warm_up_earns != 0.0:
+        if type(self.warm_up_earns) is not float or self.warm_up_earns != 0.0:
             put(self, "warm_up_earns", number(self.warm_up_earns, f"{self.name}: warm_up_earns", 0.0, 1.0))
         if self.max_share is not None and self.max_share < self.min_share:
             raise InvalidInput(f"{self.name}: min_share {self.min_share:g} is above max_share {self.max_share:g}")
         if self.lock_in is not None and not isinstance(self.lock_in, LockIn):
-            raise InvalidInput(f"{self.name}: lock_in is {self.lock_in!r}; give LockIn(share, until)")
+            raise InvalidInput(f"{self.name}: lock_in is {brief(self.lock_in)}; give LockIn(share, until)")
         uses = by_name(self.uses, f"{self.name}: uses")
         put(self, "uses", {key: number(value, f"{self.name}: uses {key}", 0.0) for key, value in uses.items()})
 

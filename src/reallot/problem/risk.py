@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InvalidInput
-from .validation import by_name, number, several
+from .validation import by_name, in_order, number
 
 Path = tuple[float, ...]
 """One value per period, or a single value that holds in all of them."""
@@ -40,7 +40,7 @@ class Scenarios:
         if self.probabilities is not None:
             given = [
                 number(p, "a scenario's probability", 0.0, 1.0)
-                for p in several(self.probabilities, "probabilities", "numbers")
+                for p in in_order(self.probabilities, "probabilities", "numbers")
             ]
             counts.add(len(given))
         if len(counts) != 1 or 0 in counts:
@@ -103,8 +103,9 @@ def _table(table: Any, what: str, low: float) -> dict[str, tuple[Path, ...]]:
     result = {}
     for name, entries in by_name(table, what).items():
         paths = []
-        for entry in several(entries, f"{what} {name}", "one entry per scenario"):
-            values: Iterable[Any] = entry if isinstance(entry, Sequence) or hasattr(entry, "__len__") else (entry,)
+        for entry in in_order(entries, f"{what} {name}", "one entry per scenario"):
+            one = isinstance(entry, str) or not hasattr(entry, "__iter__") or getattr(entry, "ndim", 1) == 0
+            values = [entry] if one else in_order(entry, f"{what} {name}", "one value per period")
             paths.append(tuple(number(value, f"{what} {name}", low) for value in values))
         result[str(name)] = tuple(paths)
     return result

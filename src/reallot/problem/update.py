@@ -14,7 +14,7 @@ from ..errors import InvalidInput, near_miss
 from .arrays import RATE, FloatArray, ProblemArrays, earning_else
 from .curve import EarningsCurve
 from .effective import effective
-from .problem import AllocationProblem
+from .problem import AllocationProblem, require_fractions
 from .validation import LARGEST, by_name, known_names
 
 BY_NAME = ("rates", "current", "resources")
@@ -131,6 +131,7 @@ def _like(problem: AllocationProblem, tables: Mapping[str, Table | None], data: 
     for name, table in tables.items():
         assert table is not None
         values[name] = {**(values[name] or {}), **table[0]}
+    require_fractions(problem.capacity, data.current)
     result = object.__new__(AllocationProblem)
     vars(result).update(values, names=problem.names, arrays=data)
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,49 @@ from ..errors import InvalidInput, near_miss
 
 LARGEST = 1e15
 """Beyond this a double has no cents left, and solvers take numbers for infinite."""
+NOT_NUMBERS = (bool, str, bytes, bytearray, type(None))
+"""What `float` reads as a number, or what stands for nothing: a slip where a number is asked for."""
+LONGEST = 80
+"""Characters of a wrong value that a message shows."""
+
+
+def brief(value: Any) -> str:
+    """A wrong value as a message shows it: short values as they are, tables and large arrays by kind and shape."""
+    shape = getattr(value, "shape", ())
+    if isinstance(shape, tuple) and shape:
+        return f"a {type(value).__name__} of shape {shape}"
+    try:
+        text = repr(value.item() if isinstance(value, np.generic) else value)
+    except Exception:  # a number of more digits than Python writes, or somebody else's faulty repr
+        return f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST and "\n" not in text else f"{text[: LONGEST // 2].splitlines()[0]}..."
+
+
+def of_kind(value: Any, kinds: type | tuple[type, ...], what: str, give: str) -> None:
+    """Raises InvalidInput where `value` is none of `kinds`, saying what it is and what to `give` instead."""
+    if not isinstance(value, kinds):
+        raise InvalidInput(f"{what} is {brief(value)}; {give}")
+
+
+def yes_or_no(value: Any, what: str) -> bool:
+    """`value` as a bool; raises InvalidInput for anything but True and False, since 1 and "no" are slips."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidInput(f"{what} is {brief(value)}; give True or False")
+    return bool(value)
+
+
+def one_of(value: Any, known: Iterable[str], what: str) -> None:
+    """Raises InvalidInput where `value` is not a text of `known`, with the near miss."""
+    names = list(known)
+    if not isinstance(value, str) or value not in names:
+        raise InvalidInput(f"{what} is {brief(value)}; {near_miss(value if isinstance(value, str) else '', names)}")
+
+
+def seconds(value: Any, what: str = "time_limit_seconds") -> float | None:
+    """A limit of time in seconds, at least 0; None, or infinity, is no limit."""
+    if value is None or (isinstance(value, float) and value == math.inf):
+        return None
+    return number(value, what, 0.0)
 
 
 def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf) -> float:
@@ -20,7 +64,7 @@ def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf
     if type(value) is float and low <= value <= high and -LARGEST <= value <= LARGEST:
         return value
     if rule := number_rule(value):
-        raise InvalidInput(f"{what} is {as_given(value)}; {rule}")
+        raise InvalidInput(f"{what} is {brief(value)}; {rule}")
     result = float(value)
     if result < low or result > high:
         span = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
@@ -28,20 +72,16 @@ def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf
     return result
 
 
-def as_given(value: Any) -> str:
-    """A value as a message shows it: NumPy's numbers as plain ones, and of a very long one the begin."""
-    try:
-        text = repr(value.item() if isinstance(value, np.generic) else value)
-    except ValueError:  # an integer with more digits than Python writes
-        text = "a number too long to be shown"
-    return text if len(text) <= 500 else f"{text[:497]}..."
-
-
 def number_rule(value: Any) -> str:
     """The rule that `value` breaks as a finite number of a moderate size; "" where it breaks none."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")  # NumPy's letter for the kind of number
+    if isinstance(value, NOT_NUMBERS) or getattr(value, "ndim", None) or kind not in "iuf":
+        return "it must be a number"
     try:
-        result = math.nan if isinstance(value, (bool, str, bytes)) or value is None else float(value)
-    except (TypeError, ValueError, OverflowError):
+        result = float(value)
+    except OverflowError:
+        return f"numbers go up to {LARGEST:g}: use a larger unit"
+    except (TypeError, ValueError):
         return "it must be a number"
     if not math.isfinite(result):
         return "it must be a finite number" if isinstance(value, (float, np.floating)) else "it must be a number"
@@ -58,6 +98,48 @@ def numbers(values: list[Any], names: Sequence[str], what: str, low: float) -> N
     return np.array([number(value, what + name, low) for value, name in zip(values, names, strict=True)])
 
 
+def number_array(value: Any, what: str, *, flags: bool = False) -> NDArray[np.float64]:
+    """`value` as an array of floats, of any shape; NaN and infinity are left to the caller.
+
+    Raises InvalidInput for what is no array of numbers: texts, dates, None, ragged lists, True and False (but where
+    `flags` are asked for), and integers beyond a float.
+    """
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise InvalidInput(f"{what} is {brief(value)}; it must be an array of numbers")
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(float), np.nan)
+    try:
+        # among numbers in a list, NumPy takes True for 1
+        given = np.asarray(value, dtype=object if not flags and isinstance(value, (list, tuple)) else None)
+    except Exception:  # ragged lists, and whatever an object's own conversion raises
+        raise InvalidInput(f"{what} is {brief(value)}; it must be an array of numbers") from None
+    if given.dtype.kind in ("iufb" if flags else "iuf"):
+        return given.astype(float, copy=False)
+    if given.dtype.kind != "O":
+        raise InvalidInput(
+            f"{what} is {brief(value)} with entries of type {given.dtype}; it must be an array of numbers"
+        )
+    if set(map(type, given.flat)) <= {float, int, np.float64}:
+        with suppress(OverflowError):
+            return given.astype(float)
+    result = np.empty(given.shape)
+    for place, entry in np.ndenumerate(given):
+        here = f"{what}{list(place)}" if place else what
+        result[place] = entry if isinstance(entry, float) else number(entry, here)
+    return result
+
+
+def flag_array(value: Any, what: str) -> NDArray[np.bool_]:
+    """`value` as an array of True and False; raises InvalidInput for any other entries, 0 and 1 included."""
+    try:
+        array = np.asarray(value)
+    except Exception:  # ragged lists, and whatever an object's own conversion raises
+        raise InvalidInput(f"{what} is {brief(value)}; it must be an array of True and False") from None
+    if array.dtype != bool:
+        raise InvalidInput(f"{what} has entries of type {array.dtype}; give True or False")
+    return array
+
+
 def whole(value: Any, what: str, low: int) -> int:
     """`value` as an int of at least `low`."""
     result = number(value, what, low)
@@ -68,9 +150,26 @@ def whole(value: Any, what: str, low: int) -> int:
 
 def several(values: Any, what: str, each: str) -> list[Any]:
     """`values` as a list; raises InvalidInput, asking for a list of `each`, for one number or one text."""
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
-        raise InvalidInput(f"{what} is {values!r}; give a list of {each}")
+    loose = isinstance(values, (str, bytes, bytearray, Mapping)) or not hasattr(values, "__iter__")
+    if loose or getattr(values, "ndim", 1) == 0 or hasattr(values, "columns"):
+        raise InvalidInput(f"{what} is {brief(values)}; give a list of {each}")
     return list(values)
+
+
+def in_order(values: Any, what: str, each: str) -> list[Any]:
+    """The same for values whose order counts: a set raises as well."""
+    if isinstance(values, (set, frozenset)):
+        raise InvalidInput(f"{what} is a set, which has no order; give a list of {each}")
+    return several(values, what, each)
+
+
+def names_in(values: Any, what: str) -> list[str]:
+    """`values` as a list of names; raises InvalidInput for what is no list, or an entry that is no text."""
+    names = several(values, what, "names")
+    for name in names:
+        if not isinstance(name, str):
+            raise InvalidInput(f"{what} holds {brief(name)}; names are texts")
+    return names
 
 
 def by_name(table: Any, what: str) -> dict[str, Any]:
@@ -95,4 +194,4 @@ def known_names(names: Iterable[Any], known: Iterable[str], what: str) -> None:
     lookup = known if isinstance(known, Mapping) else set(known)
     for name in names:
         if name not in lookup:
-            raise InvalidInput(f"{what} names {name!r}, which is not there; {near_miss(name, known)}")
+            raise InvalidInput(f"{what} names {brief(name)}, which is not there; {near_miss(name, known)}")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InvalidInput
+from ..problem.validation import number_array, of_kind
 from .blocks import FloatArray
 from .linear_program import LinearProgram
 
@@ -69,6 +71,10 @@ def certify(
     point at an infinite limit are set to zero; nothing of the solver is believed. Without prices, or with integer
     columns, the bound is what the solver claims and `bound_from` says so. `gap_tolerance` is `tolerance` unless given.
     """
+    of_kind(program, LinearProgram, "the program", "formulate(problem) makes one; certify(program, values)")
+    values = number_array(values, "values")
+    if values.shape != (program.column_count,):
+        raise InvalidInput(f"values has shape {values.shape}; give one for each of {program.column_count} columns")
     objective = program.objective(values)
     residual, place = worst_residual(program, values)
     whole = values[program.integer]

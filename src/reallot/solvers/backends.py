@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from ..errors import InvalidInput, near_miss
 from ..problem import AllocationProblem
+from ..problem.doors import require_problem
+from ..problem.validation import brief, of_kind, seconds
 from ..program import LinearProgram, Solution
 from .interface.result import NoFeasibleSplit, SolverResult
 from .single_period import concave_curves
@@ -98,9 +100,10 @@ WORTH_A_PATH = 2_000
 
 def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
     """The backend for `solver` ("auto" is the cheapest exact one) and the reason in words; InvalidInput if unknown."""
+    require_problem(problem)
+    name = _name_of(solver)
     if solver == "auto":
         return _cheapest(problem)
-    name = solver.split(":", 1)[0]
     if name not in BACKENDS:
         raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['auto', *BACKENDS, 'pulp:NAME'])}")
     backend = BACKENDS[name]
@@ -108,6 +111,13 @@ def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
     if why_not is not None:
         raise InvalidInput(f"the {name} path declines: {why_not}; use solver='highs' or 'auto'")
     return backend, _with_speed(problem, "asked for") if name == "exact" else "asked for"
+
+
+def _name_of(solver: str) -> str:
+    """The backend's name in "pulp:NAME" and the like; raises InvalidInput for what is no text."""
+    if not isinstance(solver, str):
+        raise InvalidInput(f"solver is {brief(solver)}; give a name: auto, {', '.join(BACKENDS)} or pulp:NAME")
+    return solver.partition(":")[0]
 
 
 def _with_speed(problem: AllocationProblem, reason: str) -> str:
@@ -128,7 +138,8 @@ def _cheapest(problem: AllocationProblem) -> tuple[Backend, str]:
 
 def runner(solver: str, time_limit_seconds: float | None) -> Callable[[LinearProgram], Solution]:
     """A function that solves any LinearProgram with the backend `solver` ("highs", "scipy", "pulp", "pulp:NAME")."""
-    name, _, detail = solver.partition(":")
+    name, detail = _name_of(solver), solver.partition(":")[2]
+    time_limit_seconds = seconds(time_limit_seconds)
     if name == "scipy":
         from .programs import scipy_highs
 
@@ -154,4 +165,5 @@ def solve(program: LinearProgram, solver: str = "highs", *, time_limit_seconds: 
     >>> solution.status.value, round(program.objective(solution.values), 9)
     ('optimal', 2.0)
     """
+    of_kind(program, LinearProgram, "the program", "formulate(problem) makes one, and allocate(problem) solves it")
     return runner(solver, time_limit_seconds)(program)

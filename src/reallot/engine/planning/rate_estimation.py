@@ -1,6 +1,6 @@
 """What each protocol earns, learned from poll after poll: robust to spikes, quick to fall, honest about age.
 
-A reading is earnings / share, USD/h for the whole capacity (or, where a spec gives the shape of the earnings, the
+A reading is earnings / share, USD/h per unit of share (or, where a spec gives the shape of the earnings, the
 factor on that shape). Each reading costs the same few operations however long the history is.
 """
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InvalidInput, near_miss
+from ...errors import InvalidInput
 from ...problem.effective import NEVER_PAYS, cut_to_what_counts
+from ...problem.validation import LARGEST, flag_array, number_array, one_of
 from ..kernels.batch_arrays import (
     BatchSegments,
     Box,
@@ -111,8 +112,7 @@ def _solve(inputs: Inputs, name: str, reason: str) -> Answers:
 
 def _choose(solver: str, data: Inputs) -> tuple[str, str]:
     """ "numpy" or "numba" and why."""
-    if solver not in ("auto", "numpy", "numba"):
-        raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['auto', 'numpy', 'numba'])}")
+    one_of(solver, ("auto", "numpy", "numba"), "solver")
     if solver == "numba":
         dispatch.require()
     if solver != "auto":
@@ -144,9 +144,8 @@ class Inputs:
     mask: BoolArray | None
 
     @classmethod
-    def of(cls, *values: Any) -> Inputs:
-        names = [field.name for field in fields(cls) if field.name != "shape"]
-        given = {name: _checked(name, value) for name, value in zip(names, values, strict=True)}
+    def of(cls, **values: Any) -> Inputs:
+        given = {name: _checked(name, value) for name, value in values.items()}
         shape = _shape(given)
         for name, array in given.items():
             if array is not None:
@@ -207,26 +206,23 @@ class Inputs:
 
 
 PER_PROBLEM = ("max_turnover", "horizon_hours")
+OPTIONAL = ("max_change", "held", "max_turnover", "mask")
 LEAST = {"current": 0.0, "lower": 0.0, "upper": 0.0, "max_change": 0.0, "move_cost": 0.0, "max_turnover": 0.0}
 
 
 def _checked(name: str, value: Any) -> NDArray[Any] | None:
-    if value is None:
+    if value is None and name in OPTIONAL:
         return None
     if name in ("held", "mask"):
-        array = np.asarray(value)
-        if array.dtype != bool:
-            raise InvalidInput(f"{name} has entries of type {array.dtype}; give True or False")
-        return array
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{name} is not an array of numbers") from None
-    open_ended = name in ("upper", "max_change", "max_turnover")
-    right = ~np.isnan(array) if open_ended else np.isfinite(array)
-    if not right.all():
-        place = tuple(int(k) for k in np.argwhere(~right)[0])
-        raise InvalidInput(f"{name}{list(place)} is {array[place]}; it must be a finite number")
+        return flag_array(value, name)
+    array = number_array(value, name)
+    if array.size and not (array.min() >= -LARGEST and array.max() <= LARGEST):  # a NaN makes both false
+        open_ended = name in ("upper", "max_change", "max_turnover")
+        right = (np.abs(array) <= LARGEST) | (np.isposinf(array) if open_ended else False)
+        if not right.all():
+            place = tuple(int(k) for k in np.argwhere(~right)[0])
+            here = f"{name}{list(place)}" if place else name
+            raise InvalidInput(f"{here} is {array[place]:g}; it must be a finite number, {LARGEST:g} at most")
     if name in LEAST and array.size and array.min() < LEAST[name]:
         raise InvalidInput(f"{name} has the entry {array.min():g}; it must be at least {LEAST[name]:g}")
     if name == "horizon_hours" and (array <= 0.0).any():
@@ -251,6 +247,9 @@ def _shape(given: dict[str, NDArray[Any] | None]) -> tuple[int, int]:
     except ValueError:
         listed = ", ".join(f"{name} {array.shape}" for name, array in given.items() if array is not None)
         raise InvalidInput(f"shapes do not broadcast to (problems, protocols): {listed}") from None
+    empty = [name for name, array in given.items() if array is not None and not array.size]
+    if empty and len(empty) < len(shapes) and given["rates"] is not None and given["rates"].size:
+        raise InvalidInput(f"{empty[0]} is empty; give numbers, or leave it out")
     if len(shape) > 2 or not shape:
         raise InvalidInput(f"the arguments broadcast to {shape}; give (problems, protocols)")
     if shape[-1] == 0:

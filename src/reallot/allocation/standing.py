@@ -1,0 +1,54 @@
+"""Which rules the present shares break, in the rules' own words, and the likely slip of units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..formulation.evaluate import STAYS
+from ..problem import AllocationProblem
+from ..text.numbers import amount, listed
+
+MOST_NAMED = 4
+
+
+def broken_by_staying(problem: AllocationProblem) -> str:
+    """The rules that the present shares break, with their numbers, as far as sums and bounds tell."""
+    data, found = problem.arrays, []
+    available, total = problem.available, float(data.current.sum())
+    is_off = available is not None and abs(total - available) > STAYS * max(1.0, total)
+    if is_off and (total > available or not problem.allow_idle):  # type: ignore[operator]
+        of = "capacity less reserve" if problem.reserve else "capacity"
+        found.append(f"they sum to {total:.9g}, {of} is {available:g}")
+    slack = STAYS * np.maximum(1.0, data.current)
+    for i in np.flatnonzero((data.current < data.lower[0] - slack) | (data.current > data.upper[0] + slack)).tolist():
+        share, low = float(data.current[i]), float(data.lower[0, i])
+        rule = f"below its floor {amount(low)}" if share < low else f"above max_share {amount(float(data.upper[0, i]))}"
+        found.append(f"{problem.names[i]} holds {amount(share)}, {rule}")
+    for group in problem.limits.groups:
+        held = [problem.current[name] for name in group.members]
+        if group.max_share is not None and sum(held) > group.max_share + STAYS:
+            found.append(f"group {group.name} holds {amount(sum(held))}, max_share {amount(group.max_share)}")
+        if group.max_active is not None and sum(share > 0.0 for share in held) > group.max_active:
+            found.append(f"group {group.name} has {sum(s > 0.0 for s in held)} active, max_active {group.max_active}")
+    for key, limit in problem.resources.items():
+        used = sum(spec.uses.get(key, 0.0) * problem.current[spec.name] for spec in problem.specs)
+        if used > limit + STAYS * max(1.0, used):
+            found.append(f"they use {amount(used)} of {key}, there is {amount(limit)}")
+    more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+    return listed([*found[:MOST_NAMED], *more], "and") if found else "of choices, such as a unit"
+
+
+def idle_limits(problem: AllocationProblem) -> list[str]:
+    """Notes on limits of change so large that they limit nothing: a percentage in place of a share, as a rule."""
+    if problem.capacity is None:
+        return []
+    whole = max(problem.capacity, float(problem.arrays.current.sum()))
+    notes = []
+    for key in ("max_change", "max_turnover"):
+        value = getattr(problem.limits, key)
+        several = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+        largest = max((each for each in several if each is not None), default=0.0)
+        if whole < largest <= 100.0 * whole:
+            of = f"shares are parts of capacity {problem.capacity:g}, and {largest:g} % of it is"
+            notes.append(f"{key} {largest:g} limits nothing: {of} {largest * problem.capacity / 100.0:g}")
+    return notes
