@@ -16,13 +16,15 @@ from ..problem.effective import moves_at_cut_costs
 from ..problem.validation import seconds
 from ..program import Certificate, LinearProgram, Status, certify
 from ..solvers.backends import Backend, choose, runner
-from ..solvers.interface.result import NoFeasibleSplit
+from ..solvers.interface.result import NoFeasibleSplit, SolverResult
 from ..solvers.single_period import concave_curves
 from ..text.numbers import usd
 from .program_answer import EQUAL, Solve, answer_of, infeasible
 from .reasons import notes_on
 from .result import Allocation
 
+PROVED = "branch and bound"
+"""Where a bound over whole numbers comes from that weak duality proves in every branch."""
 CLAIMED = 10.0
 """A bound that is a search's claim may be off by so many tolerances: it used up those of several rows at once."""
 
@@ -94,7 +96,7 @@ def by_path(
     judge = ByArrays(problem)
     chosen = _stay_unless_better(problem, judge, found.schedule)
     point = chosen.point
-    bound, bound_from, gap_tolerance = found.bound, backend.name, CLAIMED * backend.tolerance
+    bound, bound_from, gap_tolerance = found.bound, _source(found, backend), CLAIMED * backend.tolerance
     if (prices := found.prices) is not None:
         bound = judge.bound_of_schedule(prices.capacity, prices.bought, prices.sold, prices.movement)
         bound_from, gap_tolerance = ROW_PRICES, backend.tolerance
@@ -133,13 +135,18 @@ def by_program(
         point.values,
         answer.row_prices,
         claimed_bound=answer.bound,
-        claimed_by=backend.name,
+        claimed_by=PROVED if answer.proved else f"claimed by {backend.name}",
         tolerance=backend.tolerance,
         gap_tolerance=backend.tolerance * (CLAIMED if program.is_mixed_integer else 1.0),
     )
     answered = Answered(point.schedule, answer.status, certificate, chosen)
     moments = (started, formulated, solved)
     return _allocation(problem, backend, reason, answered, moments, {"program": program}, solver)
+
+
+def _source(found: SolverResult, backend: Backend) -> str:
+    """Where the bound of a path's own search comes from."""
+    return f"claimed by {found.claimed_by}" if found.claimed_by else backend.name
 
 
 @dataclass(frozen=True)

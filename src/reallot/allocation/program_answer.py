@@ -15,6 +15,7 @@ from ..program import LinearProgram, Solution, Status, certify
 from ..program.certificate import gain_scale
 from ..program.tie_breaking import as_good_as, optimal_face
 from ..solvers.backends import Backend
+from .checked_choices import check_choices
 
 EQUAL = 1e-10
 """Plans whose worth differs by less than this part of the money at stake are worth the same."""
@@ -28,13 +29,15 @@ class ProgramAnswer:
 
     schedule    (periods, protocols)
     row_prices  (rows,) of a linear program; None with choices
-    bound       what a search claims nothing is worth more than
+    bound       what a search over whole numbers says nothing is worth more than
+    proved      True where that bound is proved branch by branch, and not only the backend's word
     """
 
     schedule: FloatArray
     row_prices: FloatArray | None
     bound: float | None
     status: Status
+    proved: bool = False
 
 
 def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve) -> ProgramAnswer:
@@ -42,6 +45,8 @@ def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backe
     if (program.lower > program.upper).any():
         raise infeasible(problem, program)
     solution = solve(program)
+    if program.is_mixed_integer:
+        return _with_choices(problem, program, backend, solve, solution)
     if solution.status is Status.INFEASIBLE:
         raise infeasible(problem, program)
     if solution.values is None:
@@ -49,21 +54,35 @@ def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backe
             f"{backend.name} gave no plan ({solution.status.value}: {solution.detail}); "
             "try another solver, or a longer time limit"
         )
-    near = 0.1 * backend.tolerance
-    status, bound = solution.status, solution.bound
-    schedule = schedule_of(problem, program, solution.values, near)
-    if program.is_mixed_integer and backend.keeps_ties and status is Status.OPTIMAL and _moves_freely(problem):
+    schedule = schedule_of(problem, program, solution.values, 0.1 * backend.tolerance)
+    if backend.keeps_ties and solution.status is Status.OPTIMAL and solution.row_prices is not None:
+        schedule = _settle_ties(problem, program, solution, schedule, solve)
+    return ProgramAnswer(schedule, solution.row_prices, solution.bound, solution.status)
+
+
+def _with_choices(
+    problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve, solution: Solution
+) -> ProgramAnswer:
+    """The same for a mixed-integer program: the backend's answer looked over, its choices polished, ties settled."""
+    checked = check_choices(problem, program, solution, backend.tolerance)
+    if checked is None:
+        if solution.status is Status.INFEASIBLE:
+            raise infeasible(problem, program)
+        raise SolverFailed(
+            f"{backend.name} gave no plan ({solution.status.value}: {solution.detail}); "
+            "try another solver, or a longer time limit"
+        )
+    schedule, settles = checked.schedule, backend.keeps_ties and checked.status is Status.OPTIMAL
+    if settles and _moves_freely(problem):
         schedule = _settle_choices(problem, program, schedule, solve)
-    continuous = program
-    if program.is_mixed_integer:
-        # the choices are made: one more linear program takes the solver's integer tolerance out of the shares
-        continuous = given_choices(program, complete(problem, program, schedule))
-        polished = solve(continuous)
-        if polished.status is Status.OPTIMAL and polished.values is not None:
-            solution, schedule = polished, schedule_of(problem, program, polished.values, near)
-    if backend.keeps_ties and status is Status.OPTIMAL and solution.row_prices is not None:
-        schedule = _settle_ties(problem, continuous, solution, schedule, solve)
-    return ProgramAnswer(schedule, None if program.is_mixed_integer else solution.row_prices, bound, status)
+    # the choices are made: one more linear program takes the solver's integer tolerance out of the shares
+    continuous = given_choices(program, complete(problem, program, schedule))
+    polished = solve(continuous)
+    if polished.status is Status.OPTIMAL and polished.values is not None:
+        schedule = schedule_of(problem, program, polished.values, 0.1 * backend.tolerance)
+        if settles and polished.row_prices is not None:
+            schedule = _settle_ties(problem, continuous, polished, schedule, solve)
+    return ProgramAnswer(schedule, None, checked.bound, checked.status, checked.proved)
 
 
 def _moves_freely(problem: AllocationProblem) -> bool:

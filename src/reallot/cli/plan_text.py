@@ -166,17 +166,18 @@ def _loosened(name: str) -> str:
     }.get(kind, f"more {kind}")
 
 
+PROOFS = {"row prices": "row prices", "branch and bound": "row prices in every branch", "fees": "a search over fees"}
+"""What a bound is proved from, by `Certificate.bound_from`."""
+
+
 def proof_text(plan: Allocation, screen: Screen) -> str:
     """The certificate in a sentence, who solved it, why that one, and how long it took."""
     certificate = plan.certificate
     if certificate.gap is None:
         best = "how much better another plan could be is not known"
     else:
-        by = (
-            "proved from row prices"
-            if certificate.bound_from == "row prices"
-            else f"by {certificate.bound_from}'s word"
-        )
+        claimed = certificate.bound_from.startswith("claimed by")
+        by = certificate.bound_from if claimed else f"proved from {PROOFS.get(certificate.bound_from, 'a search')}"
         much = f" by more than {certificate.gap:.0e} of the money at stake" if certificate.gap > 0.0 else ""
         best = f"no plan is better{much} ({by})"
     rules = f"to {certificate.worst_residual:.0e}" if certificate.worst_residual > 0.0 else "exactly"

@@ -10,7 +10,7 @@ from ..problem.segments import Curved
 from ..program import LinearProgram
 from .earnings import fill_starts, needs_order
 from .integer_rules import counted, entering, grid_places, has_choices, odd, stepped
-from .moves import TINY, moved_places
+from .moves import TINY, counts_moves, moved_places
 from .risk import deviations, fills, scenario_earnings
 
 SMALL = 1e-11
@@ -53,8 +53,9 @@ def _ruled_out(problem: AllocationProblem, program: LinearProgram, values: Float
     """(periods, protocols) True where the choices say unused, and not moved: what share is left there is dust."""
     data = problem.arrays
     result = []
+    unable = np.tile(counts_moves(problem), data.periods)  # but for the places that may move
     for block, places in (("used", grid_places(data, counted(problem))), ("moved", moved_places(problem))):
-        off = np.zeros(data.periods * data.size, dtype=bool)
+        off = unable if block == "moved" else np.zeros(data.periods * data.size, dtype=bool)
         if block in program.column_slices:
             off[places] = values[program.column_slices[block]] < 0.5
         if block == "used" and "still" in program.column_slices:

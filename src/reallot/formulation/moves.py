@@ -10,10 +10,13 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from ..problem import AllocationProblem
-from ..problem.arrays import FloatArray, IntArray, ProblemArrays
+from ..problem.arrays import BoolArray, FloatArray, IntArray, ProblemArrays
+from ..problem.effective import PRESENT
 from ..program import Columns, Rows, cells, diagonal
 
 TINY = 1e-12
+STEEPEST = 1e3
+"""How much more of a choice the narrower direction of a move may take than the wider one: a solver cannot see more."""
 
 
 def labels(problem: AllocationProblem, places: IntArray | None = None) -> Sequence[Hashable]:
@@ -103,15 +106,19 @@ def per_period(data: ProblemArrays, value: float = 1.0) -> tuple[IntArray, IntAr
 
 
 def budget(problem: AllocationProblem) -> list[Rows]:
-    """sum of shares = capacity - reserve, or at most that where idle is allowed; one row a period."""
-    available = problem.arrays.total
-    if available is None:
+    """sum of shares = capacity - reserve, or at most that where idle is allowed; one row a period.
+
+    Where the present shares miss the sum by rounding, shares on a grid may make either sum.
+    """
+    data = problem.arrays
+    if data.total is None or data.as_given.total is None:
         return []
-    low = -np.inf if problem.allow_idle else available
+    low = high = data.total
+    if data.has_units or problem.allow_idle:
+        low, high = min(low, data.as_given.total), max(high, data.as_given.total)
     once = np.ones(problem.periods)
-    return [
-        Rows("budget", periods(problem), {"share": cells(*per_period(problem.arrays))}, low * once, available * once)
-    ]
+    low = -np.inf if problem.allow_idle else low
+    return [Rows("budget", periods(problem), {"share": cells(*per_period(data))}, low * once, high * once)]
 
 
 def turnover(problem: AllocationProblem) -> list[Rows]:
@@ -127,56 +134,88 @@ def turnover(problem: AllocationProblem) -> list[Rows]:
     ]
 
 
+def counts_moves(problem: AllocationProblem) -> BoolArray:
+    """Protocols of which it counts whether they moved: by a fee, by the number or by the size of moves."""
+    limits = problem.limits
+    result: BoolArray = (problem.arrays.fee > 0.0) | (limits.max_moves is not None) | (limits.min_move > 0.0)
+    return result
+
+
+def move_reach(problem: AllocationProblem, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
+    """Largest increase and decrease of a move that counts, (periods, protocols): 0 where it is too small to be made.
+
+    A change within rounding of nothing is none, and one below min_move is not allowed.
+    """
+    least = max(PRESENT, problem.limits.min_move - PRESENT)
+    up, down = change_reach(problem.arrays, wide=wide)
+    return np.where(up > least, up, 0.0), np.where(down > least, down, 0.0)
+
+
 def moved_places(problem: AllocationProblem, *, wide: bool = False) -> IntArray:
-    """Places (t * protocols + i) that need to know whether they moved: fee, number or size of moves counts there."""
-    data, limits = problem.arrays, problem.limits
-    if limits.max_moves is None and limits.min_move == 0.0 and not data.has_fee:
+    """Places (t * protocols + i) that need to know whether they moved: those that can, and where it counts."""
+    counts = counts_moves(problem)
+    if not counts.any():
         return np.empty(0, dtype=np.intp)
-    up, down = change_reach(data, wide=wide)
-    counts = np.broadcast_to((data.fee > 0.0) | (limits.max_moves is not None) | (limits.min_move > 0.0), up.shape)
-    return np.flatnonzero(counts & ((up > TINY) | (down > TINY)))
+    up, down = move_reach(problem, wide=wide)
+    return np.flatnonzero(counts & ((up > 0.0) | (down > 0.0)))
 
 
 def move_choices(problem: AllocationProblem, *, wide: bool = False) -> tuple[list[Columns], list[Rows]]:
     """moved[t,i] in {0,1} with fees; at most max_moves of them; changes of at least min_move.
 
     increase / largest increase + decrease / largest decrease <= moved: one strong row, since a protocol does one or
-    the other. With min_move, raised in {0,1} says which.
+    the other. With min_move, raised in {0,1} says which. A change too small to be made is 0.
     """
     data, limits = problem.arrays, problem.limits
     places = moved_places(problem, wide=wide)
     if not places.size:
-        return [], []
+        return [], _out_of_reach(problem, wide=wide)
     names = labels(problem, places)
     count, own = places.size, np.arange(places.size)
-    up, down = (reach.ravel()[places] for reach in change_reach(data, wide=wide))
+    up, down = (reach.ravel()[places] for reach in move_reach(problem, wide=wide))
     fee = np.tile(data.fee, data.periods)[places]
     columns = [Columns("moved", names, -fee, np.zeros(count), np.ones(count), integer=True)]
     scale = np.maximum(up, down)
-    can_rise, can_fall = up > TINY, down > TINY
+    can_rise, can_fall = up > 0.0, down > 0.0
+    part_up, part_down = (np.minimum(scale / np.where(way > 0.0, way, 1.0), STEEPEST) for way in (up, down))
     link = {
-        "increase": cells(own[can_rise], places[can_rise], scale[can_rise] / up[can_rise]),
-        "decrease": cells(own[can_fall], places[can_fall], scale[can_fall] / down[can_fall]),
+        "increase": cells(own[can_rise], places[can_rise], part_up[can_rise]),
+        "decrease": cells(own[can_fall], places[can_fall], part_down[can_fall]),
         "moved": diagonal(-scale, count),
     }
     free = np.full(count, -np.inf)
-    rows = [Rows("moved_link", names, link, free, np.zeros(count))]
+    rows = [Rows("moved_link", names, link, free, np.zeros(count)), *_out_of_reach(problem, wide=wide)]
     if limits.max_moves is not None:
         total = cells(places // data.size, own, 1.0)
         most = np.full(data.periods, float(limits.max_moves))
         rows.append(Rows("max_moves", periods(problem), {"moved": total}, np.full(data.periods, -np.inf), most))
     if limits.min_move > 0.0:
-        least = limits.min_move
+        least_up, least_down = (np.minimum(limits.min_move, np.where(way > 0.0, way, np.inf)) for way in (up, down))
         columns.append(Columns("raised", names, np.zeros(count), np.zeros(count), np.ones(count), integer=True))
         one = diagonal(1.0, count)
         rows += [
             Rows("raised_moves", names, {"raised": one, "moved": diagonal(-1.0, count)}, free, np.zeros(count)),
             _rows("rise_cap", names, places, {"increase": 1.0}, {"raised": -up}, upper=0.0),
             _rows("fall_cap", names, places, {"decrease": 1.0}, {"raised": down, "moved": -down}, upper=0.0),
-            _rows("rise_least", names, places, {"increase": 1.0}, {"raised": -least}, lower=0.0),
-            _rows("fall_least", names, places, {"decrease": 1.0}, {"raised": least, "moved": -least}, lower=0.0),
+            _rows("rise_least", names, places, {"increase": 1.0}, {"raised": -least_up}, lower=0.0),
+            _rows(
+                "fall_least", names, places, {"decrease": 1.0}, {"raised": least_down, "moved": -least_down}, lower=0.0
+            ),
         ]
     return columns, rows
+
+
+def _out_of_reach(problem: AllocationProblem, *, wide: bool) -> list[Rows]:
+    """increase = 0, or decrease = 0, where a move in that direction counts and is too small to be made."""
+    counts, result = np.broadcast_to(counts_moves(problem), problem.arrays.lower.shape), []
+    if not counts.any():
+        return []
+    reaches, usables = change_reach(problem.arrays, wide=wide), move_reach(problem, wide=wide)
+    for block, reach, usable in zip(("increase", "decrease"), reaches, usables, strict=True):
+        places = np.flatnonzero(counts & (reach > 0.0) & (usable == 0.0))
+        if places.size:
+            result.append(_rows(f"no_{block}", labels(problem, places), places, {block: 1.0}, {}, upper=0.0))
+    return result
 
 
 def _rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem import AllocationProblem
+from ..problem.effective import widened
 from ..program import Rows, cells
 from .moves import periods
 
@@ -34,4 +35,6 @@ def _total(problem: AllocationProblem, name: str, use: dict[int, float], capacit
     when = np.repeat(np.arange(count), len(use))
     who = np.tile(np.array(list(use), dtype=np.intp), count)
     parts = {"share": cells(when, when * size + who, np.tile(list(use.values()), count))} if use else {}
-    return Rows(name, periods(problem), parts, np.full(count, -np.inf), np.full(count, capacity))
+    present = float(np.dot(list(use.values()), problem.arrays.current[list(use)])) if use else 0.0
+    most = float(widened(capacity, present))
+    return Rows(name, periods(problem), parts, np.full(count, -np.inf), np.full(count, most))

@@ -11,6 +11,7 @@ from ..problem.arrays import FloatArray
 from ..program import LinearProgram
 from .integer_rules import has_choices
 from .moves import budget, moved_places, movement, share_columns, turnover
+from .resources import group_rows, resource_rows
 from .risk import expected_weight
 
 PLAIN = {"share", "increase", "decrease"}
@@ -42,12 +43,8 @@ def formulate_again(
     for block in rows:
         span = program.row_slices[block.name]
         row_lower[span], row_upper[span] = block.lower, block.upper
-    for key, capacity in problem.resources.items():
-        if capacity != before.resources[key]:
-            row_upper[program.row_slices[f"resource {key}"]] = capacity
-    for group in problem.limits.groups:
-        if group.max_share is not None:
-            row_upper[program.row_slices[f"group {group.name}"]] = group.max_share
+    for block in (*resource_rows(problem), *group_rows(problem)):
+        row_upper[program.row_slices[block.name]] = block.upper
     return program.with_numbers(
         gain=np.concatenate([block.gain for block in columns]),
         lower=np.concatenate([block.lower for block in columns]),

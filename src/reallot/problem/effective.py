@@ -14,7 +14,7 @@ from .arrays import FloatArray, ProblemArrays
 PRESENT = 1e-9
 """The present shares meet a limit that they miss by no more than this, in shares, or as a part of a share above 1.
 
-Such a limit is taken to stand where they stand. A change no larger than this is none.
+Such a limit is widened to where they stand. A move no larger than this is none where it counts whether one is made.
 """
 NEVER_PAYS, CUT_TO = 64.0, 16.0
 """A cost above so many times the most that a move can earn is cut to so many times that; it still never pays."""
@@ -35,31 +35,32 @@ def effective(data: ProblemArrays, *, cut_costs: bool = True) -> ProblemArrays:
     return result
 
 
-def at_present(limit: FloatArray, present: FloatArray) -> FloatArray:
-    """`limit` where it is more than rounding away from `present`, else `present`; any shapes that broadcast."""
+def widened(limit: FloatArray | float, present: FloatArray | float, *, is_floor: bool = False) -> FloatArray:
+    """`limit`, a ceiling or a floor, where `present` meets it or misses it by more than rounding; else `present`.
+
+    Any shapes that broadcast.
+    """
+    beyond = np.subtract(limit, present) if is_floor else np.subtract(present, limit)
     near = PRESENT * np.maximum(1.0, np.abs(present))
-    result: FloatArray = np.where(np.abs(limit - present) <= near, present, limit)
+    result: FloatArray = np.where((beyond > 0.0) & (beyond <= near), present, limit)
     return result
 
 
 def _limits(data: ProblemArrays) -> dict[str, Any]:
-    """Bounds, total, max change and turnover that are others than those given, by field."""
+    """Bounds and total that are others than those given, by field."""
     current = data.current
     changes: dict[str, Any] = {}
-    for name in ("lower", "upper"):
-        limit = getattr(data, name)
-        apart = np.abs(limit - current)
-        # a share above 1 has more room; looking closer costs time, and is done only where something is near
-        if ((apart > 0.0) & (apart <= PRESENT * max(1.0, float(current.max())))).any():
-            changes[name] = at_present(limit, current)
+    if (data.lower > current).any():
+        changes["lower"] = widened(data.lower, current, is_floor=True)
+    if (current > data.upper).any():
+        changes["upper"] = widened(data.upper, current)
     if data.total is not None:
         present = float(current.sum())
         if present != data.total and abs(present - data.total) <= PRESENT * max(1.0, float(current.max())):
             changes["total"] = present
-    for name in ("max_change", "max_turnover"):
-        limit = getattr(data, name)
-        if limit is not None and ((limit > 0.0) & (limit <= PRESENT)).any():
-            changes[name] = np.where(limit <= PRESENT, 0.0, limit)
+            if present > data.total:
+                by_capacity = (data.reach >= data.total) & (data.upper > data.total)
+                changes["reach"] = np.where(by_capacity, present, data.reach)
     return changes
 
 

@@ -21,7 +21,8 @@ class Certificate:
     worst_place     the row or bound in which it happens
     integrality     largest distance of an integer column from a whole number
     bound           no point that meets the program is worth more (None where nothing is known)
-    bound_from      "row prices": weak duality, trusting nobody; otherwise the solver whose claim it is; or "nothing"
+    bound_from      "row prices": weak duality, trusting nobody; "branch and bound": the same in every branch over whole
+                    numbers; "fees": the fee path's own search; "claimed by ...": that solver's word; or "nothing"
     gap             (bound - objective) / scale; None without a bound
     scale           USD that count as 1 in `gap`: the largest of |objective| and the gains at stake
     tolerance       what residual and integrality may be
@@ -95,13 +96,19 @@ def gain_scale(program: LinearProgram) -> float:
     return float(np.max(np.abs(program.gain) * span, initial=0.0))
 
 
-def dual_bound(program: LinearProgram, row_prices: FloatArray) -> float:
-    """Weak duality's upper bound on the objective from any row prices (rows,)."""
+def dual_bound(
+    program: LinearProgram,
+    row_prices: FloatArray,
+    lower: FloatArray | None = None,
+    upper: FloatArray | None = None,
+) -> float:
+    """Weak duality's upper bound on the objective from any row prices (rows,); within other column bounds, if given."""
+    lower, upper = program.lower if lower is None else lower, program.upper if upper is None else upper
     limit = np.where(row_prices > 0.0, program.row_upper, program.row_lower)
     finite = np.isfinite(limit)
     prices = np.where(finite, row_prices, 0.0)
     reduced = program.reduced_gain(prices)
-    box = np.maximum(reduced * program.lower, reduced * program.upper)
+    box = np.maximum(reduced * lower, reduced * upper)
     return float(program.offset + prices @ np.where(finite, limit, 0.0) + box.sum())
 
 

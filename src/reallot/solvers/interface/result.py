@@ -32,6 +32,8 @@ class SolverResult:
     prices    the proof of a linear answer; None where a search over choices made it
     bound     what that search claims nothing is worth more than, USD over the horizon
     status    OPTIMAL, or STOPPED where a limit ended the search
+    claimed_by
+              the solver whose word `bound` is; "" where it is the path's own
     detail    which part of the path finished it, in words; "" where there is only one
     """
 
@@ -40,6 +42,7 @@ class SolverResult:
     bound: float | None = None
     status: Status = Status.OPTIMAL
     detail: str = ""
+    claimed_by: str = ""
 
 
 @dataclass(frozen=True)

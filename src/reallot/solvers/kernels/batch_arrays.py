@@ -74,10 +74,8 @@ class Box:
             gone = np.broadcast_to(~given.mask, current.shape)
             low[gone] = 0.0
             high[gone] = 0.0
-        for edge in (low, high):
-            apart = edge - current
-            np.abs(apart, out=apart)
-            np.copyto(edge, current, where=apart <= PRESENT)
+        for edge, beyond in ((low, low - current), (high, current - high)):
+            np.copyto(edge, current, where=(beyond > 0.0) & (beyond <= PRESENT))
         feasible = (high - low).min(axis=0) >= -SLACK
         np.maximum(high, low, out=high)
         middle = np.maximum(current, low)

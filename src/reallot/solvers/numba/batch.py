@@ -96,7 +96,7 @@ def many(
             if not mask[row, i]:
                 x, g, c, a, b = 0.0, 0.0, 0.0, 0.0, 0.0
             now[i], gain[i], cost[i] = x, g, c
-            a, b = x if abs(a - x) <= PRESENT else a, x if abs(b - x) <= PRESENT else b
+            a, b = x if 0.0 < a - x <= PRESENT else a, x if 0.0 < x - b <= PRESENT else b
             closed |= a > b + SLACK
             low[i], high[i] = a, max(a, b)
             buy[i], sell[i] = g - c, g + c

@@ -19,6 +19,8 @@ from .highs_library import library
 from .quiet import quiet
 
 FEASIBILITY = 1e-9
+TIGHTEST = 1e-10
+"""The tightest that HiGHS takes: a limit that must not be missed by more than 1e-9 is met by some margin."""
 NAME = "highs"
 
 
@@ -43,8 +45,8 @@ class HighsModel:
         # Highs for Python logs a header while it is made (1.16), before it can be told not to; its base class does not
         self.highs: Any = getattr(self._api, "_Highs", self._api.Highs)()
         self._set("output_flag", False)
-        # not the 1e-10 that HiGHS also takes: there its mixed-integer search has lost optima
-        self._set("primal_feasibility_tolerance", FEASIBILITY)
+        # a search over whole numbers has lost optima at the tightest tolerance
+        self._set("primal_feasibility_tolerance", FEASIBILITY if self.is_mixed_integer else TIGHTEST)
         self._set("dual_feasibility_tolerance", FEASIBILITY)
         if self.is_mixed_integer:
             self._set("mip_rel_gap", 0.0)

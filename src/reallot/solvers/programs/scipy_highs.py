@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...program import LinearProgram, Solution, Status
-from .highs import FEASIBILITY, settled
+from .highs import FEASIBILITY, TIGHTEST, settled
 from .quiet import quiet
 
 NAME = "scipy"
@@ -43,7 +43,7 @@ def _linprog(program: LinearProgram, scale: float, options: dict[str, Any]) -> S
         b_eq=program.row_upper[equal] if equal.any() else None,
         bounds=np.column_stack([program.lower, program.upper]),
         method="highs",
-        options=options | TOLERANCES,
+        options=options | TOLERANCES | {"primal_feasibility_tolerance": TIGHTEST},
     )
     status = _status(result)
     if result.x is None or status not in (Status.OPTIMAL, Status.STOPPED):

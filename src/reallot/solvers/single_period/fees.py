@@ -200,9 +200,9 @@ def _handed_over(problem: AllocationProblem, search: Search, ends: float) -> Sol
     if other is not None and value(problem, other).net > value(problem, best).net:
         best = other
     if solution.status is Status.OPTIMAL:
-        return _answer(problem, best, detail + "HiGHS finished from the best of them", base + bound)
+        return _answer(problem, best, detail + "HiGHS finished from the best of them", base + bound, claimed_by="highs")
     detail += f"HiGHS went on from the best of them and stopped ({solution.detail})"
-    return _answer(problem, best, detail, base + bound, Status.STOPPED)
+    return _answer(problem, best, detail, base + bound, Status.STOPPED, "highs")
 
 
 def _schedule(problem: AllocationProblem, moves: BoolArray) -> FloatArray:
@@ -228,7 +228,9 @@ def _answer(
     detail: str,
     bound: float | None = None,
     status: Status = Status.OPTIMAL,
+    claimed_by: str = "",
 ) -> SolverResult:
     """A schedule with a bound on all of them; its own worth where None."""
     worth = value(problem, schedule).net
-    return SolverResult(schedule, bound=worth if bound is None else max(bound, worth), status=status, detail=detail)
+    bound = worth if bound is None else max(bound, worth)
+    return SolverResult(schedule, bound=bound, status=status, detail=detail, claimed_by=claimed_by)

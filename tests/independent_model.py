@@ -1,0 +1,242 @@
+"""A second reading of the documented rules: every choice tried in turn, each a linear program of its own.
+
+Written from the records' descriptions for small problems of every kind but risk, scenarios, warm-up on curves and
+`allow_one_unit`. Nothing of the library's arithmetic is used: scipy's `linprog` answers, on rows laid out here.
+
+A choice says, for each protocol and period, whether it stays, rises or falls (where that counts), on which piece of its
+curve it stands, how many units it has, and whether it is used at all. Given all choices the rest is linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import numpy as np
+from scipy.optimize import linprog
+
+from reallot import AllocationProblem, ProtocolSpec
+from tests.brute import at, curve_in
+
+NEAR = 1e-9
+"""What the present shares may miss a limit by, and the largest change that is none, as documented."""
+INF = float("inf")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice for one protocol in one period: the share's box, its earnings there, and how it may change."""
+
+    low: float
+    high: float
+    slope: float
+    constant: float
+    most_up: float
+    most_down: float
+    least_up: float = 0.0
+    least_down: float = 0.0
+    fee: float = 0.0
+    moved: bool = False
+    active: bool = True
+    still: bool = False
+
+
+def here(limit: float, present: float) -> float:
+    """`limit`, or the present share where it is as near as rounding."""
+    return present if abs(limit - present) <= NEAR * max(1.0, abs(present)) else limit
+
+
+def bounds(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> tuple[float, float]:
+    """Floor and ceiling of a share in a period."""
+    present = problem.current[spec.name]
+    floor = max(spec.min_share, min(spec.decrease_floor, present))
+    if spec.lock_in is not None and period < spec.lock_in.until:
+        floor = max(floor, spec.lock_in.share)
+    return here(floor, present), here(INF if spec.max_share is None else spec.max_share, present)
+
+
+def pieces(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list[tuple[float, float, float, float]]:
+    """(start, end, slope, earnings less slope times share) of each piece of a curve, USD/h."""
+    curve = curve_in(problem, spec, period)
+    result = []
+    points = list(zip(curve.shares, curve.earnings, strict=True))
+    for (x0, y0), (x1, y1) in pairwise(points):
+        slope = (y1 - y0) / (x1 - x0)
+        result.append((x0, x1, slope, y0 - slope * x0))
+    x, y = points[-1]
+    return [*result, (x, INF, curve.last_slope, y - curve.last_slope * x)]
+
+
+def sizes(problem: AllocationProblem, spec: ProtocolSpec) -> list[tuple[float, float, bool, bool]]:
+    """(least, most, active, still) of each way to hold a share: none, some, a number of units, the odd one it has."""
+    present, entry, step = problem.current[spec.name], spec.entry_share, spec.step
+    room = 1.0 if problem.capacity is None else problem.capacity
+    top = max(room if spec.max_share is None else spec.max_share, present)
+    grouped = any(group.max_active is not None and spec.name in group.members for group in problem.limits.groups)
+    if step > 0.0:
+        units = [k for k in range(int(top / step + NEAR) + 1) if k == 0 or k * step >= entry - NEAR]
+        ways = [(k * step, k * step, k > 0, False) for k in units]
+        odd = abs(present / step - round(present / step)) > NEAR or 0.0 < present < entry - NEAR
+        return [*ways, (present, present, True, True)] if odd else ways
+    if entry > 0.0:
+        ways = [(0.0, 0.0, False, False), (entry, INF, True, False)]
+        return [*ways, (present, present, True, True)] if NEAR < present < entry - NEAR else ways
+    return [(0.0, 0.0, False, False), (0.0, INF, True, False)] if grouped else [(0.0, INF, True, False)]
+
+
+def options(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list[Option]:
+    """Every choice that bounds alone leave open."""
+    limits, floor_ceiling = problem.limits, bounds(problem, spec, period)
+    until = limits.held.get(spec.name, 0) if isinstance(limits.held, dict) else None
+    is_held = spec.name in limits.held if until is None else period < until
+    change = at(limits.max_change, spec.name, period)
+    most = 0.0 if is_held or (change is not None and change <= NEAR) else INF if change is None else change
+    counts = spec.move_fee > 0.0 or limits.max_moves is not None or limits.min_move > 0.0
+    ways = [(most, most, 0.0, 0.0, 0.0, False)]
+    if counts:
+        least = limits.min_move
+        ways = [(0.0, 0.0, 0.0, 0.0, 0.0, False)]
+        if most > max(NEAR, least - NEAR):
+            ways += [(most, 0.0, least, 0.0, spec.move_fee, True), (0.0, most, 0.0, least, spec.move_fee, True)]
+    result = []
+    for (low, high, active, still), (start, end, slope, constant), way in product(
+        sizes(problem, spec), pieces(problem, spec, period), ways
+    ):
+        box = max(floor_ceiling[0], low, start), min(floor_ceiling[1], high, end)
+        if box[0] <= box[1] + NEAR:
+            up, down, least_up, least_down, fee, moved = way
+            box = box[0], max(box)
+            result.append(Option(*box, slope, constant, up, down, least_up, least_down, fee, moved, active, still))
+    return result
+
+
+def reachable(option: Option, before: float) -> Option | None:
+    """The choice seen from the share before the first period; None where it cannot be."""
+    low, high = max(option.low, before - option.most_down), min(option.high, before + option.most_up)
+    if option.moved and option.most_up > 0.0:
+        if high - before <= max(NEAR, option.least_up - NEAR):
+            return None
+        low = max(low, min(before + option.least_up, high))
+    if option.moved and option.most_down > 0.0:
+        if before - low <= max(NEAR, option.least_down - NEAR):
+            return None
+        high = min(high, max(before - option.least_down, low))
+    if low > high + NEAR:
+        return None
+    return Option(**{**vars(option), "low": low, "high": max(low, high)})
+
+
+def choices(problem: AllocationProblem) -> Iterator[list[tuple[Option, ...]]]:
+    """Every combination of choices, period by period, that the counting rules allow."""
+    names = [spec.name for spec in problem.specs]
+    table = []
+    for period in range(problem.periods):
+        row = [options(problem, spec, period) for spec in problem.specs]
+        if period == 0:
+            row = [
+                [seen for option in each if (seen := reachable(option, problem.current[name])) is not None]
+                for name, each in zip(names, row, strict=True)
+            ]
+        table.append([now for now in product(*row) if _counts_hold(problem, names, now)])
+    for plan in product(*table):
+        # an odd share may stay only as long as it never left
+        left = [False] * len(names)
+        fine = True
+        for now in plan:
+            fine &= not any(option.still and gone for option, gone in zip(now, left, strict=True))
+            left = [gone or not option.still for option, gone in zip(now, left, strict=True)]
+        if fine:
+            yield list(plan)
+
+
+def _counts_hold(problem: AllocationProblem, names: list[str], now: tuple[Option, ...]) -> bool:
+    limits = problem.limits
+    if limits.max_moves is not None and sum(option.moved for option in now) > limits.max_moves:
+        return False
+    for group in limits.groups:
+        active = sum(option.active for name, option in zip(names, now, strict=True) if name in group.members)
+        if group.max_active is not None and active > group.max_active:
+            return False
+    if problem.capacity is not None:
+        room = problem.capacity - problem.reserve
+        return sum(option.low for option in now) <= room + 1e-6 and (
+            problem.allow_idle or sum(option.high for option in now) >= room - 1e-6
+        )
+    return True
+
+
+def best(problem: AllocationProblem) -> float | None:
+    """What the best plan is worth, USD over the horizon; None where no plan meets the rules."""
+    values = [value for plan in choices(problem) if (value := _linear(problem, plan)) is not None]
+    return max(values) if values else None
+
+
+def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float | None:
+    """The best worth given all choices, by one linear program over share, increase and decrease."""
+    specs, periods, hours = problem.specs, problem.periods, problem.horizon_hours / problem.periods
+    size = len(specs)
+    cells = periods * size
+    present = [problem.current[spec.name] for spec in specs]
+    gain, box, constant = np.zeros(3 * cells), [(0.0, 0.0)] * (3 * cells), 0.0
+    equal, equals, above, aboves = [], [], [], []
+
+    def add(rows: list[np.ndarray], sides: list[float], entries: dict[int, float], side: float) -> None:
+        row = np.zeros(3 * cells)
+        for place, entry in entries.items():
+            row[place] = entry
+        rows.append(row)
+        sides.append(side)
+
+    for t, now in enumerate(plan):
+        span = range(t * size, (t + 1) * size)
+        for k, spec, option in zip(span, specs, now, strict=True):
+            gain[k] = hours * option.slope
+            constant += hours * option.constant - option.fee
+            lost = min(spec.warm_up_hours * (1.0 - spec.warm_up_earns), hours) * max(option.slope, 0.0)
+            taking = spec.move_cost if spec.move_cost_in is None else spec.move_cost_in
+            giving = spec.move_cost if spec.move_cost_out is None else spec.move_cost_out
+            gain[cells + k], gain[2 * cells + k] = -taking - lost, -giving
+            box[k] = (option.low, option.high)
+            first = t == 0
+            box[cells + k] = (0.0 if first else option.least_up, option.most_up)
+            box[2 * cells + k] = (0.0 if first else option.least_down, option.most_down)
+            entries = {k: 1.0, cells + k: -1.0, 2 * cells + k: 1.0}
+            if not first:
+                entries[k - size] = -1.0
+            add(equal, equals, entries, present[k] if first else 0.0)
+        _shared(problem, t, present, add, (equal, equals, above, aboves), cells)
+    box = [(low, max(low, high)) for low, high in box]
+    found = linprog(
+        -gain, np.array(above) if above else None, aboves or None, np.array(equal), equals, box,
+        options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
+    )  # fmt: skip
+    return constant - found.fun if found.status == 0 else None
+
+
+def _shared(problem: AllocationProblem, t: int, present: list[float], add, rows, cells: int) -> None:  # type: ignore[no-untyped-def]
+    """The rules that protocols share in period `t`."""
+    equal, equals, above, aboves = rows
+    size, specs = len(problem.specs), problem.specs
+    span = range(t * size, (t + 1) * size)
+    if problem.capacity is not None:
+        total = problem.capacity - problem.reserve
+        now = sum(present)
+        if abs(total - now) <= NEAR * max(1.0, *present):
+            total = now
+        where = (above, aboves) if problem.allow_idle else (equal, equals)
+        add(*where, dict.fromkeys(span, 1.0), total)
+    turnover = at(problem.limits.max_turnover, "", t)
+    if turnover is not None:
+        add(above, aboves, {cells + k: 1.0 for k in span}, turnover)
+        add(above, aboves, {2 * cells + k: 1.0 for k in span}, turnover)
+    for key, most in problem.resources.items():
+        uses = [spec.uses.get(key, 0.0) for spec in specs]
+        now = sum(use * share for use, share in zip(uses, present, strict=True))
+        add(above, aboves, dict(zip(span, uses, strict=True)), here(most, now))
+    for group in problem.limits.groups:
+        if group.max_share is not None:
+            inside = [spec.name in group.members for spec in specs]
+            now = sum(share for share, member in zip(present, inside, strict=True) if member)
+            add(above, aboves, {k: float(member) for k, member in zip(span, inside, strict=True)},
+                here(group.max_share, now))  # fmt: skip
