@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from reallot import AllocationProblem, Limits, ProtocolSpec
 from reallot.formulation.evaluate_arrays import ByArrays
+from reallot.solvers.interface.eligibility import all_or_nothing, chosen, coupled
 from reallot.solvers.interface.result import NoFeasibleSplit
 from reallot.solvers.kernels import split as module
 from reallot.solvers.kernels.split import Split, split
 from reallot.solvers.single_period import concave_curves
-from tests.strategies import LINEAR, budget, problems
+from tests.strategies import KINDS, LINEAR, budget, problems
 
 WAYS = {"sorting": 10**9, "sampling": 1}
 """Number of protocols from which a sample is taken."""
@@ -100,6 +101,18 @@ def test_an_answer_keeps_every_limit_and_its_prices_prove_it(question: Asked) ->
     bound += bought * (min(question.max_bought, 1e9) - np.maximum(forced, 0.0).sum()) if bought else 0.0
     bound += sold * (min(question.max_sold, 1e9) - np.maximum(-forced, 0.0).sum()) if sold else 0.0
     assert bound - question.worth(shares) <= 1e-9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@budget(0.3)
+@given(data=st.data())
+def test_what_is_plain_by_its_flags_has_no_reason_against_it_in_words(kind: str, data: st.DataObject) -> None:
+    problem = data.draw(problems(kind))
+    if concave_curves.is_plain(problem):
+        words = [coupled(problem, "exact"), chosen(problem), all_or_nothing(problem)]
+        assert (problem.periods, words) == (1, [None] * 3)
+    else:
+        assert kind not in LINEAR or problem.arrays.curved or problem.risk is not None
 
 
 @pytest.mark.parametrize("kind", LINEAR)

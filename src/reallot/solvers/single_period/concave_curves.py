@@ -29,6 +29,8 @@ LARGE, LOADED = 100_000, 1_000
 
 def why_ineligible(problem: AllocationProblem) -> str | None:
     """Why this path cannot answer `problem`, in words; None where it can."""
+    if is_plain(problem):
+        return None
     data = problem.arrays
     if problem.periods > 1:
         return f"{problem.periods} periods are planned together; the exact path takes one"
@@ -39,6 +41,23 @@ def why_ineligible(problem: AllocationProblem) -> str | None:
     if bent is not None and not bent.ordered.all():
         return f"the curve of {problem.names[bent.index[~bent.ordered][0]]} is not concave"
     return None
+
+
+def is_plain(problem: AllocationProblem) -> bool:
+    """True where nothing was asked for that this path might not take: flags only, no words are made."""
+    limits, data = problem.limits, problem.arrays
+    asked = (
+        problem.periods > 1,
+        problem.capacity is None,
+        problem.resources,
+        problem.risk,
+        limits.groups,
+        limits.max_moves is not None,
+        limits.min_move,
+        data.has_fee,
+        data.has_units,
+    )
+    return not any(asked) and (data.pieces is None or bool(data.pieces.ordered.all()))
 
 
 def solve(problem: AllocationProblem) -> Split | NoFeasibleSplit:
@@ -68,8 +87,9 @@ def solve(problem: AllocationProblem) -> Split | NoFeasibleSplit:
 
 def is_compiled(problem: AllocationProblem) -> bool:
     """True where compiled code answers: flat rates of so many protocols that it is worth it."""
-    least = LOADED if dispatch.is_loaded("split") else LARGE
-    return len(problem.names) >= least and problem.arrays.pieces is None and dispatch.available()
+    if len(problem.names) < LOADED or problem.arrays.pieces is not None or not dispatch.available():
+        return False
+    return len(problem.names) >= (LOADED if dispatch.is_loaded("split") else LARGE)
 
 
 def match(problem: AllocationProblem) -> Matching | NoFeasibleSplit:
