@@ -11,8 +11,9 @@ import pytest
 
 from reallot.adapters.command import _words
 from reallot.adapters.http import MOST_BYTES, _asks_for_password, _pause, _told, parsed
-from reallot.adapters.reading import look_up, moment_of
+from reallot.adapters.reading import look_up
 from reallot.adapters.series import exact
+from reallot.adapters.times import moment_of
 from reallot.engine.contracts import secrets
 from reallot.engine.contracts.records import ProtocolStatus
 from reallot.engine.contracts.secrets import redact
@@ -68,8 +69,10 @@ def seconds_of(reader, given):
 @pytest.mark.parametrize("reader", READERS)
 def test_no_text_takes_longer_than_its_length_allows(reader):
     """A quarter of a million signs of every kind; two million may take 50 ms, twice that on a busy machine."""
-    taken = {piece: seconds_of(READERS[reader], piece * (MOST_BYTES // 8 // len(piece))) for piece in PIECES}
-    assert {piece: seconds for piece, seconds in taken.items() if seconds > MOST_SECONDS / 4} == {}
+    texts = {piece: piece * (MOST_BYTES // 8 // len(piece)) for piece in PIECES}
+    for _ in range(3):  # a busy machine may be slow once
+        texts = {piece: text for piece, text in texts.items() if seconds_of(READERS[reader], text) > MOST_SECONDS / 4}
+    assert not list(texts)
 
 
 @pytest.mark.parametrize("reader", ["a message", "an HTTP error", "a program's words"])

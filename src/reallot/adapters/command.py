@@ -17,7 +17,7 @@ from ..engine.contracts.secrets import Secret, redact
 from ..engine.contracts.validation import share as share_of
 from ..errors import ConfigurationError, ErrorKind, ProtocolError
 from .http import parsed
-from .reading import Reader, look_up, moment_of, path_of
+from .reading import Reader, look_up, path_of
 from .series import Series, Unit, exact
 
 MOST_OUTPUT = 1 << 20
@@ -31,7 +31,8 @@ class CommandAdapter(Reader):
 
     value, share, time  paths into the document, as in HttpJsonAdapter; `share` may be a number where it never changes
     env                 variables handed on beside PATH, HOME and the locale; their values are kept out of all messages
-    dollars, most       as in HttpJsonAdapter
+    time_zone, dollars, most
+                        as in HttpJsonAdapter
 
     A program ends with 0. Reading, 69 is unreachable, 75 a failure of the moment, 77 a refused login, all others are a
     failure of the moment. Acting, 64 and 77 are a refusal, 69 and 75 say that nothing was done; after all others, and
@@ -50,6 +51,7 @@ class CommandAdapter(Reader):
         apply: Sequence[str] | None = None,
         share: str | float | None = None,
         time: str | None = None,
+        time_zone: str | None = None,
         series: Series | None = None,
         unit: Unit | None = None,
         env: Sequence[str] = (),
@@ -71,6 +73,7 @@ class CommandAdapter(Reader):
             share=None if isinstance(share, str) else share,
             most=most,
             clock=clock,
+            time_zone=time_zone,
             capabilities=Capabilities(
                 acts=apply is not None,
                 step=step,
@@ -101,7 +104,7 @@ class CommandAdapter(Reader):
     async def get_status(self) -> ProtocolStatus:
         """Earnings that follow from what `read` prints; raises ProtocolError."""
         document = await self._document()
-        at = None if self._time is None else moment_of(look_up(document, self._time, self.name))
+        at = self.time_at(document, self._time)
         value = look_up(document, self._value, self.name)
         value = value if "[*]" in self._value else [value]
         status = self.status(value, f"{self.name}: {self._value}", at=at, dollars=self._dollars)

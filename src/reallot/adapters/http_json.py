@@ -12,7 +12,7 @@ from ..engine.contracts.secrets import redact
 from ..engine.contracts.validation import share as share_of
 from ..errors import ErrorKind, ProtocolError
 from .http import Http
-from .reading import Reader, look_up, moment_of, path_of
+from .reading import Reader, look_up, path_of
 from .series import Series, Unit
 
 
@@ -22,7 +22,8 @@ class HttpJsonAdapter(Reader):
     url           the document's address, without secrets
     value         path to the number: "currentMonth.payout"; "nodes[*].earned" adds up
     series, unit  what the number is
-    time          path to the moment it is of
+    time          path to the moment it is of; a day in place of a moment covers that day
+    time_zone     of times without a zone: "Europe/Berlin"; without it they are refused
     share         path to the share in force
     expect        path to value: what must stand there, such as {"result.unit": "Mh/s"}; else the reading is refused
     dollars       True where "$1.75" is a number
@@ -41,6 +42,7 @@ class HttpJsonAdapter(Reader):
         series: Series | None = None,
         unit: Unit | None = None,
         time: str | None = None,
+        time_zone: str | None = None,
         share: str | float | None = None,
         expect: Mapping[str, object] | None = None,
         dollars: bool = False,
@@ -61,6 +63,7 @@ class HttpJsonAdapter(Reader):
             share=None if isinstance(share, str) else share,
             most=most,
             clock=clock,
+            time_zone=time_zone,
             capabilities=Capabilities(
                 acts=False, timeout=timeout + timedelta(seconds=1), min_interval=min_interval, cadence=series.cadence
             ),
@@ -92,7 +95,7 @@ class HttpJsonAdapter(Reader):
                     f"{self.name}: {path} is {redact(str(found), 40)!r}, not {wanted!r}: its meaning may have changed",
                     ErrorKind.SHAPE,
                 )
-        at = None if self._time is None else moment_of(look_up(document, self._time, self.name))
+        at = self.time_at(document, self._time)
         value = look_up(document, self._value, self.name)
         value = value if "[*]" in self._value else [value]
         status = self.status(value, f"{self.name}: {self._value}", at=at, dollars=self._dollars)

@@ -246,6 +246,33 @@ class Meter:
         return _per_hour(_minus(self._earned, earned), self._span() if start > 0.0 else self._counted)
 
 
+class DailyAmounts:
+    """Amounts that are told by the day they are of, and their rate per hour: each is earned in the 24 hours of its day.
+
+    window  over which days are averaged; a day at least
+
+    >>> days = DailyAmounts(timedelta(hours=1))
+    >>> days.read(Decimal(6), datetime(2026, 1, 11, tzinfo=UTC), datetime(2026, 1, 11, 9, tzinfo=UTC))
+    Decimal('0.25')
+    """
+
+    LATE = timedelta(days=1)
+    """A day's amount may be told so long after its end; later, nothing was earned on it."""
+
+    def __init__(self, window: timedelta) -> None:
+        self._window = max(window, timedelta(days=1))
+        self._amounts: dict[datetime, Decimal] = {}
+
+    def read(self, amount: Decimal, end: datetime, now: datetime) -> Decimal:
+        """The rate after one more reading: `amount` is of the day that is over at `end`, as far as it is known yet."""
+        self._amounts[end] = amount
+        last = max(max(self._amounts), now - self.LATE)
+        first = min(self._amounts) - timedelta(days=1)
+        self._amounts = {day: each for day, each in self._amounts.items() if day > last - self._window}
+        hours = min(self._window, max(last - first, timedelta(days=1)))
+        return _per_hour(sum(self._amounts.values(), Decimal(0)), hours.total_seconds())
+
+
 def _minus(one: Decimal, other: Decimal) -> Decimal:
     return _EXACT.subtract(one, other)
 

@@ -13,8 +13,9 @@ from ..engine.contracts.secrets import redact
 from ..engine.contracts.validation import share as share_of
 from ..errors import ErrorKind, ProtocolError
 from .http import Http
-from .reading import Reader, look_up, moment_of
+from .reading import Reader, look_up
 from .series import Series, Unit, exact
+from .times import moment_of
 
 
 class PrometheusAdapter(Reader):

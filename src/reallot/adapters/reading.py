@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from ..engine.contracts.adapter import Capabilities
 from ..engine.contracts.clock import Clock, SystemClock
-from ..engine.contracts.records import ProtocolStatus, ResourceUtilization
-from ..engine.contracts.validation import EARLIEST_YEAR, amount
+from ..engine.contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
+from ..engine.contracts.validation import amount
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
-from .meter import Meter
+from .meter import DailyAmounts, Meter
 from .series import Series, Unit, exact
+from .times import DAY, MOST_AHEAD, end_of, time_of, zone_of
 
 Detail = str | float | int | bool | None
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d+|\*)\]")
@@ -57,20 +57,6 @@ def _some(document: Mapping[Any, Any]) -> list[str]:
     return [str(key)[:60] for key in islice(document, 100)]
 
 
-def moment_of(value: Any) -> datetime | None:
-    """A time a source reports (ISO text, Unix seconds or milliseconds); None for never, unset and unreadable ones."""
-    moment = None
-    with suppress(ValueError, OverflowError, OSError, TypeError):
-        if isinstance(value, str) and not value.strip().replace(".", "").isdigit():
-            moment = datetime.fromisoformat(value.strip())
-        elif value is not None and not isinstance(value, bool):
-            seconds = float(value)
-            moment = datetime.fromtimestamp(seconds / 1000.0 if seconds > 1e11 else seconds, UTC)
-    if moment is None or moment.tzinfo is None or moment.year < EARLIEST_YEAR:
-        return None
-    return moment.astimezone(UTC)
-
-
 async def both(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> tuple[Any, Any]:
     """Both answers, or the first error; nothing is left running."""
     found: list[Any] = list(await asyncio.gather(one, other, return_exceptions=True))
@@ -85,6 +71,8 @@ class Reader:
 
     share  given to the protocol by other means, where it is known
     most   USD/h beyond which a unit must be wrong
+    time_zone
+           of times that the source writes without one
     """
 
     def __init__(
@@ -97,12 +85,14 @@ class Reader:
         most: float | None,
         clock: Clock | None,
         capabilities: Capabilities,
+        time_zone: str | None = None,
     ) -> None:
         if share is not None and not (isinstance(share, (int, float)) and 0.0 <= share <= 1.0):
             raise ConfigurationError(f"{name}: share {share!r} is not in [0, 1]")
         self.name, self.series, self.unit = name, series, unit
         self._share, self._most, self._clock = share, most, clock or SystemClock()
         self._capabilities, self._meter = capabilities, Meter(series)
+        self._days, self._zone = DailyAmounts(series.window), zone_of(time_zone, name)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -124,12 +114,30 @@ class Reader:
     async def close(self) -> None:
         """Nothing is open."""
 
+    def time_at(self, document: Any, path: str | None) -> datetime | date | None:
+        """The time at `path`; None without a path, and for an event that never came. Raises ProtocolError."""
+        if path is None:
+            return None
+        value = look_up(document, path, self.name)
+        try:
+            found = time_of(value, self._zone)
+        except ProtocolError as error:
+            raise ProtocolError(f"{self.name}: {path}: {error}", error.kind) from None
+        moment = found if found is None or isinstance(found, datetime) else end_of(found, self._zone) - DAY
+        if moment is not None and moment - self._clock.now() > MOST_AHEAD:
+            raise ProtocolError(
+                f"{self.name}: {path}: {found} lies more than {MOST_AHEAD.days} days ahead", ErrorKind.SHAPE
+            )
+        if found is None and self.series.kind is not SeriesKind.EVENT:
+            raise ProtocolError(f"{self.name}: {path} says that it has never reported", ErrorKind.NEVER_REPORTED)
+        return found
+
     def status(
         self,
         value: Any,
         what: str,
         *,
-        at: datetime | None = None,
+        at: datetime | date | None = None,
         dollars: bool = False,
         healthy: bool | None = None,
         demand_limited: bool | None = None,
@@ -141,7 +149,14 @@ class Reader:
         numbers = [exact(each, what, dollars=dollars) for each in (value if isinstance(value, list) else [value])]
         if not numbers:
             raise ProtocolError(f"{what}: an empty list", ErrorKind.NEVER_REPORTED)
-        rate = self._meter.read(sum(numbers, Decimal(0)), now, self._clock.monotonic(), event=at)
+        total, day = sum(numbers, Decimal(0)), None
+        if at is not None and not isinstance(at, datetime):
+            day = end_of(at, self._zone)
+            at = min(day, now)
+        if day is not None and self.series.kind is SeriesKind.EVENT:
+            rate: Decimal | None = self._days.read(total, day, now)
+        else:
+            rate = self._meter.read(total, now, self._clock.monotonic(), event=at)
         if rate is None:
             raise ProtocolError(f"{what}: a first reading; a rate needs a later one", ErrorKind.NEVER_REPORTED)
         return ProtocolStatus(

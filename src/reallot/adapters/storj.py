@@ -19,8 +19,9 @@ from ..engine.contracts.records import ProtocolStatus, ResourceUtilization, Seri
 from ..engine.contracts.secrets import redact
 from ..errors import ErrorKind, ProtocolError
 from .http import Http
-from .reading import Detail, Reader, both, look_up, moment_of
+from .reading import Detail, Reader, both, look_up
 from .series import Resets, Series, Unit, exact
+from .times import moment_of
 
 MONTHLY = Series(
     SeriesKind.COUNTER, resets=Resets.MONTH, window=timedelta(hours=24), cadence=timedelta(hours=12), dip=0.5

@@ -202,6 +202,7 @@ class HttpJson(Number):
     url: str
     value: str
     time: str | None = None
+    time_zone: str | None = None
     share: str | Part | None = None
     expect: dict[str, Any] = Field(default_factory=dict)
     dollars: bool = False
@@ -272,6 +273,7 @@ class Command(Number):
     apply: list[str] | None = None
     share: str | Part | None = None
     time: str | None = None
+    time_zone: str | None = None
     env: list[Variable] = Field(default_factory=list)
     dollars: bool = False
     delay: Window = timedelta(0)
