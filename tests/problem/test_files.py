@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -406,3 +406,58 @@ def test_a_wrong_frame_is_refused_in_words(frame: Any, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         problem_from_frame(frame)
     assert str(caught.value).startswith(message)
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every value in a plain table that is no table or list, with the keys that lead to it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in inner:
+        yield from leaves(entry, (*path, key))
+    if not isinstance(value, dict | list):
+        yield path, value
+
+
+def replaced(table: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    """A copy of a table in which another value stands at that place."""
+    other = inner = json.loads(json.dumps(table))
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return other
+
+
+@pytest.mark.parametrize("wrong", ["twelve", True, None])
+def test_whatever_number_is_wrong_its_key_is_named(wrong: Any) -> None:
+    table = problem_to_dict(EVERYTHING)
+    records = (AllocationProblem, Limits, Group, ProtocolSpec)
+    may_be_none = {field.name for each in records for field in fields(each) if field.default is None} | {"capacity"}
+    for path, value in leaves(table):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if wrong is None and path[-1] in may_be_none:
+            continue
+        message = complaint(replaced(table, path, wrong))
+        last = next(key for key in reversed(path) if isinstance(key, str))
+        assert last in message and "it must be" in message, (path, message)
+
+
+@given(st.data())
+def test_whatever_key_is_misspelt_it_is_named_with_the_right_one(data: st.DataObject) -> None:
+    table = problem_to_dict(EVERYTHING)
+    known = [path for path, _ in leaves(table) if isinstance(path[-1], str) and path[-1].islower()]
+    free = ("held", "max_change", "uses", "resources", "rates", "factors", "current")  # their keys are names
+    path = data.draw(st.sampled_from([path for path in known if len(path) == 1 or path[-2] not in free]))
+    other = inner = json.loads(json.dumps(table))
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[f"{path[-1]}x"] = inner.pop(path[-1])
+    message = complaint(other)
+    assert f"unknown key '{path[-1]}x'; did you mean '{path[-1]}'?" in message
+
+
+def test_several_faults_are_told_at_once() -> None:
+    table = {"horizon_hours": "day", "limits": {"max_change": "a", "heldd": []}, "protocols": {"relay": {"rate": True}}}
+    assert complaint(table) == (
+        "horizon_hours is 'day'; it must be a number; limits.max_change is 'a'; it must be a number; "
+        "limits: unknown key 'heldd'; did you mean 'held'?; protocols.relay.rate is True; it must be a number"
+    )

@@ -16,7 +16,7 @@ from ..engine.ledger.sqlite_journal import SqliteJournal
 from ..errors import DataError, InvalidInput
 
 
-class Books:
+class LedgerReader:
     """What a ledger says, for reading only."""
 
     def __init__(self, folder: Path, journal: SqliteJournal) -> None:
@@ -38,11 +38,11 @@ class Books:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[Books]:
+def reading(folder: Path) -> Iterator[LedgerReader]:
     """The ledger in this folder; raises InvalidInput where there is none, DataError where it cannot be read."""
     if not (folder / "journal.db").is_file():
         raise InvalidInput(f"{folder}: there is no ledger here; give its folder, as --ledger FOLDER")
-    books = Books(folder, read_journal(folder))
+    books = LedgerReader(folder, read_journal(folder))
     try:
         yield books
     finally:

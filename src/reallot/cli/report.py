@@ -15,7 +15,7 @@ from ..errors import MonitoringError
 from ..orchestration.monitor import RealtimeMonitor
 from ..runtime.restore import polls
 from ..text.numbers import share, shown
-from .ledger_reader import Books, reading
+from .ledger_reader import LedgerReader, reading
 from .live_table import final_table, report_text
 from .screen import Screen
 
@@ -41,7 +41,7 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
-def monitor_of(books: Books, start: datetime, end: datetime) -> RealtimeMonitor:
+def monitor_of(books: LedgerReader, start: datetime, end: datetime) -> RealtimeMonitor:
     """A monitor that knows what the ledger knows of a period."""
     config = MonitorConfig(max_snapshots=MOST_POLLS, max_alerts=MOST_ALERTS)
     monitor = RealtimeMonitor(config, changes=books.journal.changes)
@@ -62,7 +62,7 @@ def monitor_of(books: Books, start: datetime, end: datetime) -> RealtimeMonitor:
     return monitor
 
 
-def _shares(books: Books, start: datetime, end: datetime) -> tuple[dict[str, float], dict[str, float]]:
+def _shares(books: LedgerReader, start: datetime, end: datetime) -> tuple[dict[str, float], dict[str, float]]:
     """Shares at the first and at the last reading of a period; the mean of an hour where that is what is left."""
     first: dict[str, float] = {}
     last: dict[str, float] = {}

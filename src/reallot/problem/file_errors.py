@@ -15,7 +15,8 @@ from ..errors import InvalidInput, near_miss
 from ..text.durations import RULE as DURATION
 from .validation import brief
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
+"""The keys that lead to a place in a file: ("limits", "groups", 0, "name")."""
 Model = TypeVar("Model", bound=BaseModel)
 MOST_FAULTS = 5
 """So many are told at once; of the others only how many they are."""
@@ -55,7 +56,7 @@ class FileError(InvalidInput):
 
 
 def read(
-    model: type[Model], table: Any, at: Place = (), root: type[BaseModel] | None = None, *, strict: bool = False
+    model: type[Model], table: Any, at: KeyPath = (), root: type[BaseModel] | None = None, *, strict: bool = False
 ) -> Model:
     """A plain table as `model` takes it; raises FileError, with places that begin `at` and near misses from `root`."""
     try:
@@ -68,14 +69,14 @@ def read(
 class Fault:
     """One thing that is wrong at a place in a file.
 
-    key    what is wrong there, its last part; "" where the table itself is
-    rule   in words
+    place  the keys that lead there, the last one named by what is wrong
+    rule   in words; of a key that is unknown, the near miss
     value  as it stands; None where showing it says nothing
     kind   "value"; "key" for one that is unknown, "missing" for one that is not there, "record" for a sentence on the
            table as a whole, which begins with a key of it or not
     """
 
-    place: Place
+    place: KeyPath
     rule: str
     kind: Literal["value", "key", "missing", "record"] = "value"
     value: Any = None
@@ -107,13 +108,13 @@ class Fault:
         return f"{head}{name}: {rule}"
 
 
-def _faults_of(error: ValidationError, model: type[BaseModel], at: Place, root: type[BaseModel]) -> list[Fault]:
+def _faults_of(error: ValidationError, model: type[BaseModel], at: KeyPath, root: type[BaseModel]) -> list[Fault]:
     """What pydantic found wrong, in our words.
 
     A key that is missing is left out where another of its table is unknown: that is the one, misspelt. So is "it must
     be a text" where what is inside of it is wrong in another way: a union was meant that way.
     """
-    found: dict[Place, Fault] = {}
+    found: dict[KeyPath, Fault] = {}
     for each in error.errors(include_url=False):
         place, table, kind = _walk(model, each["loc"])
         if isinstance(within := each.get("ctx", {}).get("error"), FileError):
@@ -130,7 +131,7 @@ def _faults_of(error: ValidationError, model: type[BaseModel], at: Place, root: 
     ]
 
 
-def record_fault(place: Place, message: str, table: type[BaseModel] | None = None) -> Fault:
+def record_fault(place: KeyPath, message: str, table: type[BaseModel] | None = None) -> Fault:
     """A record's own complaint about a table; records begin with the key where it is about one."""
     begins_with_key = table is not None and message.split(" ", 1)[0] in table.model_fields
     return Fault(place, message, "record", begins_with_key=begins_with_key)
@@ -164,7 +165,7 @@ def hint_for(key: str, known: Iterable[str], root: type[BaseModel]) -> str:
     return hint
 
 
-def _fault(error: Mapping[str, Any], place: Place, table: type[BaseModel], kind: Any, root: type[BaseModel]) -> Fault:
+def _fault(error: Mapping[str, Any], place: KeyPath, table: type[BaseModel], kind: Any, root: type[BaseModel]) -> Fault:
     rule, value, context = error["msg"], error["input"], error.get("ctx", {})
     match error["type"]:
         case "missing":
@@ -172,7 +173,7 @@ def _fault(error: Mapping[str, Any], place: Place, table: type[BaseModel], kind:
         case "extra_forbidden":
             return Fault(place, hint_for(str(place[-1]), table.model_fields, root), "key")
         case "invalid_key":
-            return Fault(place[:-1], f"has the key {value!r}; keys are names", "record")
+            return Fault(place, "keys are names", "key")
         case "value_error":
             return record_fault(place, str(context["error"]), _model_in(kind))
         case "broken":
@@ -189,7 +190,7 @@ def _fault(error: Mapping[str, Any], place: Place, table: type[BaseModel], kind:
     return Fault(place, rule, value=value)
 
 
-def _walk(model: type[BaseModel], parts: Place) -> tuple[Place, type[BaseModel], Any]:
+def _walk(model: type[BaseModel], parts: KeyPath) -> tuple[KeyPath, type[BaseModel], Any]:
     """A place without pydantic's branches of unions; the table that holds its last key; what that key may be."""
     place: list[str | int] = []
     table, left = model, list(parts)
@@ -234,6 +235,6 @@ def _options(kind: Any) -> list[str]:
     return [str(each) for each in get_args(kind)] if get_origin(kind) is Literal else []
 
 
-def _path(place: Place) -> str:
+def _path(place: KeyPath) -> str:
     """limits.groups[0].members."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")

@@ -78,13 +78,18 @@ def _name(value: Any) -> str:
     return value
 
 
-def _numbers(value: Any) -> Any:
-    """A number, or one per period, or one by name."""
+def _periods(value: Any) -> Any:
+    """A number, or one per period."""
     if isinstance(value, (list, tuple)):
         return [_number(each, f" in period {t}") for t, each in enumerate(value)]
+    return _number(value)
+
+
+def _numbers(value: Any) -> Any:
+    """A number, or one per period, or one by name."""
     if isinstance(value, Mapping):
         return {name: _number(each, f".{name}") for name, each in value.items()}
-    return _number(value)
+    return _periods(value)
 
 
 def _capacity(value: Any) -> Any:
@@ -93,10 +98,8 @@ def _capacity(value: Any) -> Any:
 
 def _rate(value: Any) -> Any:
     """A flat curve, or one per period from a list of rates."""
-    numbers = _numbers(value)
-    if isinstance(numbers, list):
-        return tuple(EarningsCurve.flat(each) for each in numbers)
-    return EarningsCurve.flat(_number(numbers))
+    rates = _periods(value)
+    return tuple(map(EarningsCurve.flat, rates)) if isinstance(rates, list) else EarningsCurve.flat(rates)
 
 
 def _curve(value: Any) -> Any:
@@ -148,7 +151,7 @@ Numbers = Annotated[Any, PlainValidator(_numbers)]
 Held = Annotated[
     list[Name], WrapValidator(lambda value, handler: value if isinstance(value, Mapping) else handler(value))
 ]
-Series = dict[str, list[Any]]
+Periods = Annotated[Any, PlainValidator(_periods)]
 _PLAIN: Mapping[str, Any] = {
     "float": Number,
     "int": Number,
@@ -180,8 +183,10 @@ ProblemTable = _table_of(
     current=dict[str, Number],
     capacity=Annotated[Any, PlainValidator(_capacity)],
     limits=LimitsTable,
-    rates=Series,
-    scenarios=_record(Scenarios, rates=Series, factors=Series, probabilities=list[Any]),
+    rates=dict[str, list[Number]],
+    scenarios=_record(
+        Scenarios, rates=dict[str, list[Periods]], factors=dict[str, list[Periods]], probabilities=list[Number]
+    ),
     risk=Annotated[_table_of(CVaR, radius=Numbers, budget=Number), AfterValidator(_risk)],
 )
 

@@ -17,7 +17,7 @@ from ..engine.contracts.secrets import redact
 from ..engine.contracts.values import Moment, Record, Whole, Window
 from ..errors import ConfigurationError, InvalidInput, near_miss
 from ..problem import Limits, ProtocolSpec
-from ..problem.file_errors import TABLE, Fault, FileError, Place, one_of, read, told
+from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read, told
 from ..problem.files import text_of
 from ..problem.tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS, Settings, Variable
@@ -185,7 +185,7 @@ def _protocol(name: str, table: Any, faults: list[Fault]) -> ProtocolSection | N
     return ProtocolSection(spec, reader, actor)
 
 
-def _adapter(table: Any, at: Place, others: tuple[str, ...]) -> Settings:
+def _adapter(table: Any, at: KeyPath, others: tuple[str, ...]) -> Settings:
     """The settings of one adapter; `others` are keys that are not its own and may stand in the same table."""
     if not isinstance(table, dict):
         raise FileError.of([Fault(at, "it must be a table with its adapter")])
