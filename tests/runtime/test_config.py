@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -187,7 +191,7 @@ def test_one_adapter_may_read_and_another_act():
         ("[protocols.b]\nadapter = 'simulated'\nrate = 1\nshare = 1.2", ["[protocols.b] share: it must be less than"]),
         ("[protocols.b]\nadapter = 'simulated'\nrate = 1\nshare = 1\n[protocols.c]\nadapter = 'storj'\nshare = 0.5", [
             "[protocols.NAME] share: all shares together are 1.5; they must not exceed 1"]),
-        ("[protocols.b]\nadapter = 'simulated'\nrate = 1\noutages = [['5h']]", ["[protocols.b] outages.0"]),
+        ("[protocols.b]\nadapter = 'simulated'\nrate = 1\noutages = [['5h']]", ["[protocols.b] outages[0]"]),
         ("[protocols.b]\nadapter = 'simulated'\nrate = [1, 2]", ["[protocols.b]: one curve or rate for all times"]),
         ("[protocols.b]\nadapter = 'storj'\nactor = 3", ["[protocols.b.actor]: it must be a table with its adapter"]),
     ],
@@ -299,3 +303,94 @@ def test_a_recording_begins_with_the_run(tmp_path: Path):
     assert parts.coordinator.adapters["relay"].first == parts.clock.now()
     with pytest.raises(ConfigurationError, match="did you mean 'relay'"):
         build(config_from_text(text.replace("[protocols.relay]", "[protocols.relai]"), folder=tmp_path), simulate=True)
+
+
+EVERY_KIND = """
+[coordinator]
+every = "90s"
+max_history_size = 7
+[optimizer]
+min_improvement_threshold = 0.01
+analysis_window_hours = 24
+plan_lifetime = "2m"
+explore = "none"
+[reallocation]
+mode = "confirm"
+auto_rollback = false
+max_per_hour = 4
+[monitor]
+connection_timeout = 600
+needed = 1
+[ledger]
+history_env = "READINGS"
+[simulation]
+seed = 1
+[limits]
+max_change = 0.2
+max_turnover = [0.3]
+held = ["relay"]
+groups = [{ name = "ip", members = ["relay"], max_active = 1 }]
+[protocols.relay]
+adapter = "simulated"
+curve = [[0, 0], [0.5, 1.0]]
+share = 0.5
+noise = 0.1
+changes = [["2h", 3.0]]
+outages = [["5h", "6h"]]
+max_share = 0.9
+lock_in = { share = 0.1, until = 1 }
+[protocols.node]
+adapter = "http_json"
+url = "http://127.0.0.1:1"
+value = "x"
+series = { kind = "counter", window = "6h", dip = 0.5 }
+basic_env = ["USER_NAME", "PASS_WORD"]
+headers_env = { "X-Key" = "KEY" }
+timeout = 5
+[protocols.node.actor]
+adapter = "cgroup"
+folder = "/x"
+cpus = 2.0
+"""
+TEXTS_ALLOWED = ("url", "value", "folder", "path", "kind", "name")
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The keys that lead to every value that is no table and no list."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in inner:
+        yield from places(entry, (*path, key))
+    if not isinstance(value, dict | list):
+        yield path
+
+
+def as_toml(table: dict[str, Any]) -> str:
+    return "".join(f"{json.dumps(key)} = {inline(value)}\n" for key, value in table.items())
+
+
+def inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {inline(entry)}" for key, entry in value.items()) + "}"
+    return "[" + ", ".join(map(inline, value)) + "]" if isinstance(value, list) else json.dumps(value)
+
+
+@pytest.mark.parametrize("wrong", [CANARY, True, [CANARY], {"x": CANARY}], ids=["text", "truth", "list", "table"])
+def test_whatever_value_is_wrong_its_key_is_named_and_no_value_is_repeated(wrong: object):
+    assert config_from_text(EVERY_KIND)
+    for path in places(tomllib.loads(EVERY_KIND)):
+        other = inner = tomllib.loads(EVERY_KIND)
+        for key in path[:-1]:
+            inner = inner[key]
+        if wrong is True and inner[path[-1]] is False:
+            continue
+        inner[path[-1]] = wrong
+        try:
+            config_from_text(as_toml(other), "mine.toml")
+        except ConfigurationError as error:
+            keys = [key for key in path if isinstance(key, str)]
+            assert f"[{'.'.join(keys[:2]) if keys[0] == 'protocols' else keys[0]}" in str(error), (path, str(error))
+            assert keys[-1] in str(error) or keys[-1] == "name", (path, str(error))
+            if "held" not in path and "members" not in path:  # a name that is not there is told
+                assert CANARY not in str(error), (path, str(error))
+        else:
+            assert path[-1] in TEXTS_ALLOWED and isinstance(wrong, str), path

@@ -101,7 +101,7 @@ class Fault:
         if not key and self.kind == "key":
             return f"{clean(str(self.place[-1]))}: unknown key; {self.rule}"
         head = f"[{'.'.join(clean(str(part)) for part in table)}]"
-        name = f" {clean('.'.join(map(str, key)))}" if key else ""
+        name = f" {clean(_path(key))}" if key else ""
         if self.kind == "record":
             return f"{head}{name} {clean(self.rule)}" if self.begins_with_key else f"{head}{name}: {clean(self.rule)}"
         rule = {"missing": "it is missing", "key": f"unknown key; {self.rule}"}.get(self.kind, self.rule)

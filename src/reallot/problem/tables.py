@@ -118,6 +118,9 @@ def _one_curve(value: Any, part: str = "") -> EarningsCurve:
     if isinstance(value, (list, tuple)):
         if not value or not all(isinstance(point, (list, tuple)) for point in value):
             raise broken("give points, such as [[0, 0], [0.3, 0.9]] (share, USD per hour)", value, part)
+        for i, point in enumerate(value):
+            for each in point:
+                _number(each, f"{part}[{i}]")
         return _sound(lambda: EarningsCurve.through(value), part)
     return EarningsCurve.flat(_number(value, part))
 

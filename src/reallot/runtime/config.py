@@ -219,12 +219,12 @@ def _contradictions(sections: Sections, protocols: Mapping[str, ProtocolSection]
     if sections.monitor.needed > sections.monitor.out_of:
         yield Fault(("monitor", "needed"), "it must not be more than out_of, or no alert would ever be raised")
     limits = sections.limits
-    named = [("held", name) for name in sorted(limits.held)]
-    named += [("max_change", name) for name in (limits.max_change if isinstance(limits.max_change, dict) else ())]
-    named += [(f"groups {group.name}", name) for group in limits.groups for name in group.members]
+    named: list[tuple[KeyPath, str]] = [(("held",), name) for name in sorted(limits.held)]
+    named += [(("max_change",), name) for name in (limits.max_change if isinstance(limits.max_change, dict) else ())]
+    named += [(("groups", i, "members"), name) for i, group in enumerate(limits.groups) for name in group.members]
     for key, name in named:
         if name not in protocols:
-            yield Fault(("limits", key), f"there is no protocol {_clean(name)!r}; {near_miss(name, protocols)}")
+            yield Fault(("limits", *key), f"there is no protocol {_clean(name)!r}; {near_miss(name, protocols)}")
     begun = [getattr(each.reader, "share", None) for each in protocols.values()]
     total = sum(share for share in begun if isinstance(share, (int, float)))
     if total > 1.0 + 1e-6:
