@@ -34,6 +34,12 @@ class PlainEngine:
     def __init__(self, refusal: Exception | None = None, rests: tuple[str, ...] = ()) -> None:
         self.refusal, self.rests, self.plans = refusal, rests, []
 
+    async def recover(self, adapters):
+        pass
+
+    def fixed_protocols(self, adapters):
+        return ()
+
     async def held_protocols(self):
         return dict.fromkeys(self.rests)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import Infeasible, InvalidInput
-from ..policy.base import Policy, Terms
+from ..policy.base import Policy, SeesFuture, Terms
 from ..policy.decision_step import plan
 from ..policy.exploration import exploration_floors
 from ..policy.probing import PROBE, Probing, bounds
@@ -49,6 +49,6 @@ def floored(problem: AllocationProblem, terms: Terms) -> tuple[AllocationProblem
 
 def explorer(policy: Policy, setting: Setting) -> Policy:
     """The policy, with probes where the setting asks for them and it does not know the future anyway."""
-    if explored(setting) != "probes" or hasattr(policy, "foresee"):
+    if explored(setting) != "probes" or isinstance(policy, SeesFuture):
         return policy
     return Probing(policy, max(PROBE, setting.least))

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from ..errors import InvalidInput
-from ..policy.base import Policy
+from ..policy.base import Policy, SeesFuture
 from ..policy.registry import DEFAULT, policies_of, policy
 from ..problem import Limits
 from .accounting import account
@@ -63,7 +63,7 @@ def _run(policy: Policy, course: Course) -> Run:
     shares = walk(policy, course, said)
     seconds = perf_counter() - begun
     books = account(shares, course.start, course.table.rates, course.terms)
-    return Run(policy.name, shares, books, seconds, sees_future=hasattr(policy, "foresee"), said=said)
+    return Run(policy.name, shares, books, seconds, sees_future=isinstance(policy, SeesFuture), said=said)
 
 
 def _optimum(course: Course, setting: Setting) -> Optimum:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import InvalidInput
-from ..policy.base import Observation, Policy, Target, Terms, Values, decided
+from ..policy.base import Observation, Policy, SeesFuture, Target, Terms, Values, decided
 from ..policy.decision_step import SAME, Room, plan, room_of
 from ..problem import AllocationProblem
 from ..problem.update import changed
@@ -79,15 +79,15 @@ def walk(policy: Policy, course: Course, said: PlanConfidence | None = None) -> 
     asked from the first step on. Where the first step has to set floors, it does nothing else.
     """
     policy = deepcopy(policy)
-    knows = getattr(policy, "foresee", None)
-    if knows is not None:
-        knows(course.table.rates, course.terms)
+    knows = isinstance(policy, SeesFuture)
+    if isinstance(policy, SeesFuture):
+        policy.foresee(course.table.rates, course.terms)
     steps, blind = course.table.steps, np.full(len(course.start), np.nan)
     shares = np.empty((steps, len(course.start)))
     walker = Walker(course)
     for step in range(steps):
         rates, quotes = (blind, None) if step < course.lag else course.seen(step, shares)
-        if (step >= course.lag or knows is not None) and not walker.moved(step):
+        if (step >= course.lag or knows) and not walker.moved(step):
             now = walker.now
             answer = policy.decide(Observation(course.terms, step, now, rates, quotes))
             if answer is not None:

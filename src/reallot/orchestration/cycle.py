@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+import inspect
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from typing import Any, Protocol
 
 from pydantic import Field
 
+from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.records import (
     AggregatedMetrics,
@@ -25,6 +27,23 @@ from .optimizer import EarningsOptimizer
 
 FAILED = "cycle:"
 """Keys of alerts about steps that failed begin so."""
+Adapters = Mapping[str, ProtocolAdapter]
+
+
+class Engine(Protocol):
+    """What carries plans out: a ReallocationEngine, or anything with these four methods."""
+
+    async def recover(self, adapters: Adapters) -> object:
+        """Ends what was begun before, and reads every share."""
+
+    async def held_protocols(self) -> Collection[str]:
+        """Protocols that still rest after a change."""
+
+    def fixed_protocols(self, adapters: Adapters) -> Collection[str]:
+        """Protocols whose shares nobody here can change."""
+
+    async def execute_reallocation(self, plan: AllocationPlan, adapters: Adapters) -> None:
+        """Carries a plan out; raises ReallocationError, with `by` where a guard said no."""
 
 
 class CycleResult(Record):
@@ -50,10 +69,10 @@ class CycleResult(Record):
 async def run_cycle(
     coordinator: ProtocolCoordinator,
     optimizer: EarningsOptimizer,
-    engine: Any | None,
+    engine: Engine | None,
     monitor: RealtimeMonitor,
     *,
-    adapters: Mapping[str, Any] | None = None,
+    adapters: Adapters | None = None,
     clock: Clock | None = None,
 ) -> CycleResult:
     """The eight steps once. A step that fails does not stop the others: deciding may fail, observing goes on.
@@ -63,30 +82,29 @@ async def run_cycle(
     """
     cycle = _Cycle(monitor, clock or SystemClock())
     adapters = coordinator.adapters if adapters is None else adapters
-    held = await cycle.step("recover", _ready(engine, adapters))
-    metrics = await cycle.step("poll", coordinator.poll_all())
+    rests: tuple[str, ...] | None = () if engine is None else await cycle.step("recover", _ready, engine, adapters)
+    metrics: AggregatedMetrics | None = await cycle.step("poll", coordinator.poll_all)
     if metrics is None:
         return cycle.result()
     optimizer.update_metrics(metrics)
-    rests = tuple(held or ())
-    opportunities = await cycle.step("analyse", _now(optimizer.analyze_opportunities, metrics, held=rests)) or []
-    plan = await cycle.step("plan", _now(optimizer.calculate_optimal_allocation, metrics, held=rests))
+    held = tuple(rests or ())
+    opportunities: list[OptimizationOpportunity]
+    opportunities = await cycle.step("analyse", optimizer.analyze_opportunities, metrics, held=held) or []
+    plan: AllocationPlan | None = await cycle.step("plan", optimizer.calculate_optimal_allocation, metrics, held=held)
     wanted = plan is not None and optimizer.should_reallocate(opportunities, plan)
-    acted = False
-    if engine is not None and plan is not None and wanted and held is not None:
-        acted = await cycle.step("move", _moved(engine, plan, adapters)) is True
-    if acted and plan is not None:
-        monitor.remember_plan(plan)
+    if engine is not None and plan is not None and wanted and rests is not None:
+        await cycle.step("move", engine.execute_reallocation, plan, adapters)
+        if "move" in cycle.done:
+            monitor.remember_plan(plan)
     optimal = plan.allocation if plan is not None else metrics.allocation_by_protocol
-    dashboard = await cycle.step("dashboard", monitor.get_dashboard_metrics(metrics, optimal, opportunities))
-    alerts = await cycle.step("alerts", monitor.check_alerts(metrics, opportunities)) or []
-    await cycle.step("snapshot", monitor.update_snapshot(metrics))
+    dashboard = await cycle.step("dashboard", monitor.get_dashboard_metrics, metrics, optimal, opportunities)
+    alerts = await cycle.step("alerts", monitor.check_alerts, metrics, opportunities) or []
+    await cycle.step("snapshot", monitor.update_snapshot, metrics)
     return cycle.result(
         metrics=metrics,
         opportunities=opportunities,
         plan=plan,
         wanted=wanted,
-        acted=acted,
         dashboard=dashboard,
         alerts=alerts,
     )
@@ -95,12 +113,12 @@ async def run_cycle(
 async def cycles(
     coordinator: ProtocolCoordinator,
     optimizer: EarningsOptimizer,
-    engine: Any | None,
+    engine: Engine | None,
     monitor: RealtimeMonitor,
     *,
     every_seconds: float = 60.0,
     most: int | None = None,
-    adapters: Mapping[str, Any] | None = None,
+    adapters: Adapters | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[CycleResult]:
     """A cycle every so many seconds, each handed out as it ends; `most` of them, or until the caller stops asking.
@@ -117,18 +135,26 @@ async def cycles(
 
 
 class _Cycle:
-    """Steps with their errors, each told to the monitor while it lasts."""
+    """Steps with their errors, each told to the monitor while it lasts.
+
+    done     names of the steps that ended well
+    blocked  why the engine did not move, where one of its guards said no
+    """
 
     def __init__(self, monitor: RealtimeMonitor, clock: Clock) -> None:
         self._monitor, self._started = monitor, clock.now()
+        self.done: set[str] = set()
         self.errors: dict[str, str] = {}
         self.blocked = ""
+        self._failing = {alert.key for alert in monitor.open_alerts}
         self._told: list[Alert] = []
 
-    async def step(self, name: str, work: Any) -> Any:
+    async def step(self, name: str, work: Callable[..., Any], *arguments: object, **named: object) -> Any:
         """What `work` returns; None where it failed, or where a guard said no: that is kept in `blocked`."""
         try:
-            result = await work
+            result = work(*arguments, **named)
+            if inspect.isawaitable(result):
+                result = await result
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -138,34 +164,39 @@ class _Cycle:
             said = str(error) if isinstance(error, ReallotError) else f"{type(error).__name__}: {error}"
             self.errors[name] = redact(said)
             alert = self._monitor.raise_alert(f"{name} failed: {self.errors[name]}", key=FAILED + name, severity=0.8)
-        else:
-            alert = self._monitor.resolve_alert(FAILED + name)
             self._told += [] if alert is None else [alert]
-            return result
-        self._told += [] if alert is None else [alert]
-        return None
+            return None
+        self.done.add(name)
+        if FAILED + name in self._failing and (alert := self._monitor.resolve_alert(FAILED + name)) is not None:
+            self._told.append(alert)
+        return result
 
-    def result(self, **parts: Any) -> CycleResult:
+    def result(
+        self,
+        *,
+        metrics: AggregatedMetrics | None = None,
+        opportunities: list[OptimizationOpportunity] | None = None,
+        plan: AllocationPlan | None = None,
+        wanted: bool = False,
+        dashboard: DashboardSnapshot | None = None,
+        alerts: list[Alert] | None = None,
+    ) -> CycleResult:
         """The record; alerts of the cycle itself come first."""
-        alerts = [*self._told, *parts.pop("alerts", [])]
-        return CycleResult(started_at=self._started, errors=self.errors, blocked=self.blocked, alerts=alerts, **parts)
+        return CycleResult(
+            started_at=self._started,
+            metrics=metrics,
+            opportunities=opportunities or [],
+            plan=plan,
+            wanted=wanted,
+            acted="move" in self.done,
+            blocked=self.blocked,
+            dashboard=dashboard,
+            alerts=[*self._told, *(alerts or [])],
+            errors=self.errors,
+        )
 
 
-async def _now(work: Any, *arguments: Any, **named: Any) -> Any:
-    return work(*arguments, **named)
-
-
-async def _ready(engine: Any | None, adapters: Mapping[str, Any]) -> Any:
+async def _ready(engine: Engine, adapters: Adapters) -> tuple[str, ...]:
     """Ends what was begun before, and names the protocols that still rest, or whose shares nobody here can change."""
-    if engine is None:
-        return ()
-    if hasattr(engine, "recover"):
-        await engine.recover(adapters)
-    held = await engine.held_protocols() if hasattr(engine, "held_protocols") else ()
-    fixed = engine.fixed_protocols(adapters) if hasattr(engine, "fixed_protocols") else ()
-    return (*held, *fixed)
-
-
-async def _moved(engine: Any, plan: AllocationPlan, adapters: Mapping[str, Any]) -> bool:
-    await engine.execute_reallocation(plan, adapters)
-    return True
+    await engine.recover(adapters)
+    return (*await engine.held_protocols(), *engine.fixed_protocols(adapters))

@@ -116,6 +116,14 @@ class Policy(Protocol):
 
 
 @runtime_checkable
+class SeesFuture(Protocol):
+    """A policy that is told the whole table before it decides, as a bound on what can be known."""
+
+    def foresee(self, rates: FloatArray, terms: Terms) -> None:
+        """Told all rates, (steps, n) USD/h for a full share."""
+
+
+@runtime_checkable
 class Confident(Protocol):
     """A policy that also says how sure it is of a change of shares, (n,), after `decide`."""
 

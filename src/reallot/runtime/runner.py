@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 
 from ..adapters.simulated import SimulatedAdapter
 from ..engine.contracts.adapter import ProtocolAdapter
@@ -181,7 +180,7 @@ class _Recorded:
         self._parts, self._held, self._fixed = parts, dict[str, datetime](), tuple[str, ...]()
         self._advised = ""
 
-    async def recover(self, adapters: Mapping[str, ProtocolAdapter]) -> Any:
+    async def recover(self, adapters: Mapping[str, ProtocolAdapter]) -> object:
         return await self._parts.engine.recover(adapters)
 
     async def held_protocols(self) -> dict[str, datetime]:
