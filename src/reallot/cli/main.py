@@ -33,7 +33,7 @@ MODES = ("observe", "advise", "confirm", "automatic")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 planned, 2 bad input, 3 infeasible, 4 solver failed."""
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     for stream in (sys.stdout, sys.stderr):
@@ -197,7 +197,7 @@ def _length(text: str) -> timedelta:
     return found
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     from .. import __version__
 
     parser = argparse.ArgumentParser(

@@ -1,0 +1,46 @@
+"""Sphinx configuration: pages in Markdown, notebooks as guides, references generated from the code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+import reallot
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import generate  # noqa: E402  (a neighbour of this file)
+
+project = "reallot"
+author = "The reallot developers"
+copyright = "the reallot developers"
+version = release = reallot.__version__
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax"]
+exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+html_theme = "furo"
+html_title = f"reallot {release}"
+html_show_sourcelink = False
+myst_enable_extensions = ["dollarmath", "deflist"]
+myst_heading_anchors = 3
+nitpicky = False
+
+nb_custom_formats = {".nb.py": ["jupytext.reads", {"fmt": "py:percent"}]}
+nb_execution_mode = "force"
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+
+autosummary_generate = False
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+suppress_warnings = ["myst.xref_missing"]  # pages of the repository are shown as they are, with links for its reader
+
+generate.write(HERE)
+
+
+def setup(app: Sphinx) -> None:
+    """Tables in docstrings are shown as tables."""
+    app.connect("autodoc-process-docstring", lambda *values: generate.field_lists(values[-1]))

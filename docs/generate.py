@@ -1,0 +1,231 @@
+"""Pages that are made from the code, so that no public name, key or option can be missing."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from pydantic import BaseModel
+
+import reallot
+
+MADE = "made"
+"""Folder below `docs` with everything that is written here."""
+GROUPS = {
+    "Say what is to be decided": (
+        "AllocationProblem ProtocolSpec EarningsCurve Limits Group LockIn Scenarios CVaR RateUncertainty "
+        "problem_from_frame problem_from_dict problem_to_dict read_problem"
+    ),
+    "Decide and ask why": (
+        "allocate allocate_many session Session frontier explain Allocation Move Price Explanation BatchResult "
+        "BatchStatus"
+    ),
+    "The linear program": "formulate solve certify LinearProgram Solution Status Certificate",
+    "Decide over time": (
+        "backtest hindsight sweep Backtest Setting Policy Observation Values Target BandForecaster CurveLearner "
+        "reliability"
+    ),
+    "The running engine": (
+        "ProtocolCoordinator EarningsOptimizer ReallocationEngine RealtimeMonitor run_cycle cycles open_ledger "
+        "OptimizerConfig ReallocationConfig MonitorConfig Mode ManualClock"
+    ),
+    "Records of the engine": (
+        "ProtocolStatus ResourceUtilization AggregatedMetrics AllocationPlan AllocationChange OptimizationOpportunity "
+        "DashboardSnapshot Alert PerformanceReport SeriesKind"
+    ),
+    "Adapters": "ProtocolAdapter Capabilities SimulatedAdapter ReplayAdapter replay_adapters check_adapter",
+    "Figures": "plots",
+    "Errors": (
+        "ReallotError InvalidInput Infeasible SolverFailed OrchestrationError CoordinationError OptimizationError "
+        "ReallocationError MonitoringError ProtocolError ErrorKind ConfigurationError DataError CalculationError"
+    ),
+}
+"""Every public name, by what one wants of it."""
+
+
+def write(docs: Path) -> None:
+    """Writes all generated pages below `docs`/made, in place of those of an earlier run."""
+    made = docs / MADE
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
+    (made / "api.md").write_text(api(), encoding="utf-8")
+    (made / "cli.md").write_text(cli(), encoding="utf-8")
+    (made / "configuration.md").write_text(configuration(), encoding="utf-8")
+    for notebook in sorted((docs.parent / "notebooks").glob("*.py")):
+        shutil.copyfile(notebook, made / f"{notebook.stem}.nb.py")
+
+
+def api() -> str:
+    """The API reference: every name of `reallot.__all__`, in the groups above."""
+    listed = [name for names in GROUPS.values() for name in names.split()]
+    missing = sorted(set(reallot.__all__) ^ set(listed))
+    if missing or len(listed) != len(set(listed)):
+        raise SystemExit(f"docs/generate.py: GROUPS and reallot.__all__ differ in {', '.join(missing) or 'twice'}")
+    return "# API reference\n\nEverything below is imported from `reallot`.\n\n" + "\n".join(
+        f"## {title}\n\n" + "\n".join(_directive(name) for name in names.split()) for title, names in GROUPS.items()
+    )
+
+
+def _directive(name: str) -> str:
+    value = getattr(reallot, name)
+    if isinstance(value, ModuleType):
+        figures = "\n".join(_auto("function", f"reallot.{name}.{each}") for each in value.__all__)
+        return f"### {name}\n\n{_auto('module', f'reallot.{name}')}\n{figures}"
+    return f"### {name}\n\n" + _auto("class" if inspect.isclass(value) else "function", f"reallot.{name}")
+
+
+def _auto(kind: str, target: str) -> str:
+    options = ":members:\n" if kind == "class" else ""
+    return f"```{{eval-rst}}\n.. auto{kind}:: {target}\n" + (f"   {options}" if options else "") + "```\n"
+
+
+ENTRY = re.compile(r"^([\w.]+(?:, [\w.]+)*) {2,}(\S.*)$")
+"""A name, or several, and what is said of it: the line of a table in a docstring."""
+
+
+def field_lists(lines: list[str]) -> None:
+    """Turns the two-column tables of a docstring into field lists, in place."""
+    made: list[str] = []
+    inside = False
+    for line in lines:
+        entry = ENTRY.match(line)
+        alone = re.fullmatch(r"[\w.]+(?:, [\w.]+)*", line)
+        if entry or (alone and inside):
+            if not inside and made and made[-1]:
+                made.append("")
+            made.append(f":{entry[1]}: {entry[2]}" if entry else f":{line}:")
+            inside = True
+        elif inside and line.startswith("  "):
+            made.append(f"    {line.strip()}")
+        else:
+            if inside and line:
+                made.append("")
+            inside = False
+            made.append(line)
+    lines[:] = [line.replace("|", "\\|") for line in made]
+
+
+def cli() -> str:
+    """The reference of the command line, from its parser: every command with every option."""
+    from reallot.cli.main import parser
+
+    pages = ["# Command line\n"]
+    for name, command in _commands(parser()):
+        usage = " ".join(command.format_usage().removeprefix("usage: ").split())
+        pages.append(f"## reallot {name}\n\n{_help(command)}\n\n```text\n{usage}\n```\n")
+        rows = [f"| `{_spelled(action)}` | {_plain(action)} |" for action in command._actions if action.dest != "help"]
+        if rows:
+            pages.append("| argument | meaning |\n|---|---|\n" + "\n".join(rows) + "\n")
+        if command.epilog:
+            pages.append(f"{command.epilog}\n")
+    return "\n".join(pages)
+
+
+def _commands(top: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in top._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help for choice in action._choices_actions}
+            for name, command in action.choices.items():
+                command.description = command.description or helps.get(name) or ""
+                yield name, command
+
+
+def _help(command: argparse.ArgumentParser) -> str:
+    text = command.description or ""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _spelled(action: argparse.Action) -> str:
+    value = action.metavar or action.dest.upper()
+    words = action.option_strings or [str(value)]
+    takes = f" {value}" if action.option_strings and action.nargs != 0 else ""
+    return ", ".join(words) + takes
+
+
+def _plain(action: argparse.Action) -> str:
+    return (action.help or "").replace("|", "\\|")
+
+
+def configuration() -> str:
+    """The reference of `config.toml`, from the models that read it: every section, adapter and key."""
+    from reallot.problem.tables import keys_of
+    from reallot.runtime.adapter_settings import ADAPTERS
+    from reallot.runtime.config import Sections
+
+    own = ", ".join(f"`{key}`" for key in keys_of(reallot.ProtocolSpec))
+    pages = [
+        "# Configuration\n",
+        '`reallot run config.toml` reads one TOML file. A length of time is written as `"90s"`, `"15m"`, `"2h"` '
+        'or `"7d"`. Names that end in `_env` name an environment variable; the secret itself is never written down.\n',
+    ]
+    for section, field in Sections.model_fields.items():
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            pages.append(f"## [{section}]\n\n{_paragraphs(model)}\n\n{_keys(model)}")
+    pages.append(
+        "## [limits]\n\nThe same keys as in a problem file: the fields of `reallot.Limits`, for the whole engine.\n"
+    )
+    pages.append(
+        "## [protocols.NAME]\n\nOne table for each protocol. `adapter` says where its earnings are read; beside it "
+        f"may stand every key of `reallot.ProtocolSpec` ({own}) and the keys of its adapter:\n"
+    )
+    for name, model in ADAPTERS.items():
+        pages.append(f'### adapter = "{name}"\n\n{_paragraphs(model)}\n\n{_keys(model)}')
+    return "\n".join(pages)
+
+
+def _paragraphs(model: type) -> str:
+    """The docstring without its two-column table, which the keys' table repeats."""
+    text = inspect.getdoc(model) or ""
+    return text.split("\n\n")[0]
+
+
+def _meanings(model: type) -> dict[str, str]:
+    """What the docstrings of a model and its bases say of each field, in two columns."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        key = ""
+        for line in (inspect.getdoc(base) or "").splitlines() if base.__module__.startswith("reallot") else []:
+            words = line.split(None, 1)
+            if line and not line[0].isspace() and len(words) == 2 and "  " in line[len(words[0]) :][:3] + "  ":
+                names = words[0].rstrip(",")
+                key = names if names in getattr(model, "model_fields", {}) else ""
+                if key:
+                    found[key] = words[1].strip()
+            elif key and line[:1].isspace():
+                found[key] += f" {line.strip()}"
+            else:
+                key = ""
+    return found
+
+
+def _keys(model: type) -> str:
+    fields = model.model_fields  # type: ignore[attr-defined]
+    if not fields:
+        return ""
+    said = _meanings(model)
+    rows = []
+    for name, field in fields.items():
+        default = "required" if field.is_required() else f"`{_default(field.get_default(call_default_factory=True))}`"
+        meaning = field.description or said.get(name, "")
+        rows.append(f"| `{name}` | {default} | {meaning.replace('|', chr(92) + '|')} |")
+    return "| key | default | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _default(value: object) -> str:
+    from datetime import datetime, timedelta
+
+    if isinstance(value, timedelta):
+        seconds = int(value.total_seconds())
+        for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+            if seconds and seconds % size == 0:
+                return f"{seconds // size}{unit}"
+        return f"{seconds}s"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return "none" if value is None else str(value)

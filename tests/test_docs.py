@@ -1,0 +1,93 @@
+"""The pages: examples run and print what is shown; no name, key or option is missing on the generated ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import reallot
+from reallot.runtime.adapter_settings import ADAPTERS
+from reallot.runtime.config import Sections
+from tests.test_readme import blocks, lines, run_python
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "made" not in page.parts]
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_examples_of_a_page_run_and_print_what_is_shown(page: Path) -> None:
+    namespace: dict[str, object] = {"__name__": "page"}
+    printed = None
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.language == "python":
+            printed = run_python(block, namespace)
+            continue
+        if block.language == "text" and printed is not None and not block.before.strip():
+            assert lines(printed) == lines(block.text), f"{page.name} line {block.line}"
+        printed = None
+
+
+def test_there_are_examples_on_the_pages() -> None:
+    found = [
+        block for page in PAGES for block in blocks(page.read_text(encoding="utf-8")) if block.language == "python"
+    ]
+    assert len(found) > 12
+
+
+def test_every_public_name_is_on_the_reference_page(generate: ModuleType) -> None:
+    page = generate.api()
+    assert all(f"\n### {name}\n" in page for name in reallot.__all__)
+
+
+def test_every_key_of_a_configuration_is_on_its_page(generate: ModuleType) -> None:
+    page = generate.configuration()
+    for section, field in Sections.model_fields.items():
+        assert f"## [{section}]" in page
+        keys = getattr(field.annotation, "model_fields", {})
+        assert all(f"| `{key}` |" in page for key in keys), section
+    for name, model in ADAPTERS.items():
+        part = page[page.index(f'### adapter = "{name}"') :]
+        assert all(f"| `{key}` |" in part for key in model.model_fields), name
+
+
+def test_every_command_and_option_is_on_its_page(generate: ModuleType) -> None:
+    from reallot.cli.main import parser
+
+    page = generate.cli()
+    found = dict(generate._commands(parser()))
+    assert {"solve", "explain", "demo", "backtest", "run", "report", "confirm", "rollback"} <= set(found)
+    for name, command in found.items():
+        assert f"## reallot {name}\n" in page
+        options = {option for each in command._actions if each.dest != "help" for option in each.option_strings}
+        assert not [option for option in options if f"`{option}" not in page and f", {option}" not in page]
+
+
+def test_a_table_in_a_docstring_becomes_a_list(generate: ModuleType) -> None:
+    text = [
+        "What it is.",
+        "",
+        "one       of |change|",
+        "          and more",
+        "two, three",
+        "          both",
+        "",
+        "End.",
+    ]
+    generate.field_lists(text)
+    assert text == [
+        "What it is.", "", ":one: of \\|change\\|", "    and more", ":two, three:", "    both", "", "End.",
+    ]  # fmt: skip
