@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from reallot.adapters.simulated import SimulatedAdapter
-from reallot.engine.contracts.adapter import Capabilities
+from reallot.engine.contracts.adapter import Capabilities, capabilities_of
 from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
 from reallot.engine.contracts.secrets import Secret
+from reallot.engine.execution.adapter_calls import Outcome, ask_for, read_share
 from reallot.errors import ConfigurationError, CoordinationError, ErrorKind, ProtocolError
 from reallot.orchestration.coordinator import ProtocolCoordinator
 
@@ -234,10 +235,57 @@ def test_r2_cancelling_a_poll_passes_through_and_ends_every_call():
     assert asyncio.run(run()) == (1, [])
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_r2_what_ends_the_program_ends_it(error):
-    with pytest.raises(error):
-        poll(coordinator_of(bad=Scripted(error())))
+def test_r2_a_person_who_ends_the_program_ends_it():
+    with pytest.raises(KeyboardInterrupt):
+        poll(coordinator_of(bad=Scripted(KeyboardInterrupt())))
+
+
+class Leaves:
+    """A plug-in that ends the program, at once or within its coroutines."""
+
+    def __init__(self, at_once):
+        self.get_status = self.get_allocation = self.leave if at_once else self.leave_later
+        self.apply_allocation = lambda share: self.get_status()
+
+    def leave(self):
+        raise SystemExit(3)
+
+    async def leave_later(self):
+        raise SystemExit(3)
+
+    close = leave_later
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_r2_a_plug_in_that_ends_the_program_fails_alone(at_once):
+    async def run():
+        async with coordinator_of(bad=Leaves(at_once), good=Scripted(status(2.0))) as coordinator:
+            metrics = await coordinator.poll_all()
+        adapter = Leaves(at_once)
+        return metrics, await read_share(adapter, 1.0), await ask_for(adapter, 0.5, "", 1.0)
+
+    metrics, reading, (outcome, words) = asyncio.run(run())
+    assert metrics.earnings_by_protocol == {"good": 2.0}
+    assert "tried to end the program: SystemExit: 3" in metrics.statuses["bad"].message
+    assert reading.share is None and "SystemExit" in reading.reason
+    assert outcome is not Outcome.ANSWERED and "SystemExit" in words
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such key"), SystemExit(2)])
+def test_capabilities_that_raise_are_told_once_by_name(error, caplog):
+    class Speechless(Scripted):
+        def capabilities(self):
+            raise error
+
+    async def run():
+        async with coordinator_of(relay=Speechless(status(2.0))) as coordinator:
+            return [await coordinator.poll_all() for _ in range(3)]
+
+    assert asyncio.run(run())[-1].earnings_by_protocol == {"relay": 2.0}
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1 and told[0].startswith("relay does not say what it can do") and str(error) in told[0]
+    with pytest.raises(ProtocolError, match=f"Speechless: capabilities.. raised {type(error).__name__}: {error}"):
+        capabilities_of(Speechless(status(2.0)))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
+from ...errors import ErrorKind, ProtocolError
 from ...problem.curve import EarningsCurve as EarningsCurve
 from .records import ProtocolStatus
+from .secrets import redact
+
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -56,7 +61,35 @@ class Capabilities:
 
 
 def capabilities_of(adapter: object) -> Capabilities:
-    """The adapter's own capabilities, or the defaults where it does not say."""
+    """The adapter's own capabilities, or the defaults where it does not say.
+
+    Raises ProtocolError(SHAPE), naming the adapter, where it raises anything but KeyboardInterrupt.
+    """
     ask = getattr(adapter, "capabilities", None)
-    found = ask() if callable(ask) else None
+    try:
+        found = ask() if callable(ask) else None
+    except (Exception, SystemExit) as error:
+        name, kind = getattr(adapter, "name", ""), type(adapter).__name__
+        named = f"{name} ({kind})" if isinstance(name, str) and name else kind
+        raise ProtocolError(f"{named}: capabilities() raised {described(error)}", ErrorKind.SHAPE) from error
     return found if isinstance(found, Capabilities) else Capabilities()
+
+
+async def answer_of(method: Callable[..., Awaitable[T]], *arguments: object, **named: object) -> T:
+    """What a coroutine of an adapter returns. A SystemExit in one is its own failure, not the end of the engine.
+
+    Raises ProtocolError(UNKNOWN) in its place: whether a change was made is not known.
+    """
+    try:
+        return await method(*arguments, **named)
+    except SystemExit as error:
+        raise ProtocolError(f"it tried to end the program: {described(error)}", ErrorKind.UNKNOWN) from None
+
+
+def described(error: BaseException) -> str:
+    """An error by its type and its words, which may raise an error in turn."""
+    try:
+        words = str(error)
+    except Exception:
+        words = "an error that cannot be put into words"
+    return f"{type(error).__name__}: {redact(words)}".rstrip(": ")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
-from ..contracts.adapter import ProtocolAdapter, capabilities_of
+from ..contracts.adapter import ProtocolAdapter, answer_of, capabilities_of
 from ..contracts.secrets import redact
 from .guards import Change
 
@@ -92,7 +92,7 @@ async def read_shares(adapters: Mapping[str, ProtocolAdapter], seconds: float) -
     async def allocation(adapter: ProtocolAdapter) -> object:
         nonlocal left
         try:
-            return await adapter.get_allocation()
+            return await answer_of(adapter.get_allocation)
         finally:
             left -= 1
             if left == 0 and not over.done():
@@ -143,9 +143,9 @@ async def ask_for(adapter: ProtocolAdapter, share: float, key: str, seconds: flo
 
     async def call() -> None:
         if getattr(adapter, "takes_key", False):
-            await adapter.apply_allocation(share, key=key)  # type: ignore[call-arg]
+            await answer_of(adapter.apply_allocation, share, key=key)
         else:
-            await adapter.apply_allocation(share)
+            await answer_of(adapter.apply_allocation, share)
 
     try:
         await within(seconds, call())

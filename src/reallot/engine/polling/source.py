@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
-from ..contracts.adapter import Capabilities, ProtocolAdapter, capabilities_of
+from ..contracts.adapter import Capabilities, ProtocolAdapter, answer_of, capabilities_of
 from ..contracts.clock import Clock
 from ..contracts.records import ProtocolStatus
 from ..contracts.validation import SpikeFilter, checked, failure, share
@@ -46,6 +46,7 @@ class Source:
         self._left_behind: asyncio.Task[Any] | None = None
         self._call: Call | None = None
         self._can: Capabilities | None = None
+        self._speechless = ""
 
     @property
     def stopped(self) -> bool:
@@ -62,11 +63,15 @@ class Source:
         self._stopped, self._failures, self._not_before = False, 0, float("-inf")
 
     def capabilities(self) -> Capabilities:
-        """What it says of itself; the defaults where it says nothing, raises or is wrong."""
+        """What it says of itself; the defaults where it says nothing, raises (told once) or is wrong."""
         try:
             can = capabilities_of(self.adapter)
-        except Exception:
+        except ProtocolError as error:
+            if str(error) != self._speechless:
+                self._speechless = str(error)
+                _log.warning("%s does not say what it can do, and is taken to act without limits: %s", self.name, error)
             return Capabilities()
+        self._speechless = ""
         if can is self._can:
             return can
         times = (can.timeout, can.min_interval, can.cadence)
@@ -294,10 +299,13 @@ def _late(calls: Iterable[Call]) -> None:
 
 
 async def _called(method: Any) -> Any:
-    answer = method()
-    if not inspect.isawaitable(answer):
-        raise ProtocolError(f"{getattr(method, '__name__', 'it')} is not a coroutine", ErrorKind.SHAPE)
-    return await answer
+    def asked() -> Any:
+        answer = method()
+        if not inspect.isawaitable(answer):
+            raise ProtocolError(f"{getattr(method, '__name__', 'it')} is not a coroutine", ErrorKind.SHAPE)
+        return answer
+
+    return await answer_of(asked)
 
 
 def _heard(task: asyncio.Task[Any]) -> None:
