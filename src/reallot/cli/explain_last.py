@@ -7,6 +7,7 @@ import json
 import sys
 
 from ..allocation.explain import explain
+from ..engine.contracts.move_state import MoveState
 from ..engine.ledger.journal import Decision
 from ..errors import ReallocationError
 from ..runtime.decision_replay import ReplayedDecision, replay
@@ -26,7 +27,7 @@ def last(options: argparse.Namespace) -> int:
     kept = [each for each in decisions if each.inputs and options.plan in (None, each.plan_id)]
     if not kept:
         which = "no decision" if options.plan is None else f"no decision on a plan {shown(options.plan)}"
-        raise ReallocationError(f"{options.ledger}: there is {which} with its inputs yet", by="nothing to do")
+        raise ReallocationError(f"{options.ledger}: there is {which} with its inputs yet", by=MoveState.NOTHING_TO_DO)
     chosen = kept[0]
     ends = [each for each in reversed(decisions) if each.plan_id == chosen.plan_id and not each.inputs]
     again = replay(chosen)
@@ -35,10 +36,10 @@ def last(options: argparse.Namespace) -> int:
 
 
 def _text(chosen: Decision, ends: list[Decision], again: ReplayedDecision) -> str:
-    parts = [f"Plan {shown(chosen.plan_id)}, {chosen.verdict} at {chosen.at:%Y-%m-%d %H:%M:%S} UTC."]
+    parts = [f"Plan {shown(chosen.plan_id)}, {chosen.verdict.words} at {chosen.at:%Y-%m-%d %H:%M:%S} UTC."]
     for each in ends:
         why = f": {shown(each.reason)}" if each.reason else ""
-        parts[0] += f"\n{each.verdict.capitalize()} at {each.at:%Y-%m-%d %H:%M:%S} UTC{why}."
+        parts[0] += f"\n{each.verdict.words.capitalize()} at {each.at:%Y-%m-%d %H:%M:%S} UTC{why}."
     if again.allocation is not None:
         parts += [plan_text(again.allocation, Screen.of(sys.stdout)), str(explain(again.allocation))]
     if again.plan.confidence is not None:

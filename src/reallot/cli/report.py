@@ -8,6 +8,7 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 
+from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import AllocationPlan, MonitorConfig
 from ..engine.ledger.history import Hour, Sample
 from ..engine.monitoring.hourly import WHOLE
@@ -53,7 +54,7 @@ def monitor_of(books: LedgerReader, start: datetime, end: datetime) -> RealtimeM
     asyncio.run(fill())
     monitor.remember_hours(books.history.hours(start, end))
     for decision in reversed(books.journal.decisions(MOST_DECISIONS)):
-        if decision.verdict == "committed":
+        if decision.verdict is MoveState.COMMITTED:
             monitor.remember_plan(AllocationPlan.model_validate_json(decision.plan))
     for alert in books.journal.alerts(MOST_ALERTS):
         monitor.raise_alert(alert)

@@ -7,6 +7,7 @@ import asyncio
 from pathlib import Path
 
 from ..engine.contracts.clock import SystemClock
+from ..engine.contracts.move_state import MoveState
 from ..engine.execution.journal_thread import Books
 from ..engine.execution.orphaned import KEY, give_up
 from ..engine.ledger.folder import open_ledger
@@ -38,7 +39,7 @@ def resume(options: argparse.Namespace) -> int:
     with reading(options.ledger) as books:
         halted, frozen = books.journal.halted(), books.journal.frozen()
     if not halted and not frozen:
-        raise ReallocationError(f"{options.ledger}: nothing is halted", by="nothing to do")
+        raise ReallocationError(f"{options.ledger}: nothing is halted", by=MoveState.NOTHING_TO_DO)
     Requests(options.ledger).post(RESUME)
     names = f" ({', '.join(shown(name) for name in sorted(frozen))} frozen)" if frozen else ""
     print(f"Moves are allowed again from the next cycle on. It had halted{names}: {shown(halted)}")
@@ -52,9 +53,10 @@ def rollback(options: argparse.Namespace) -> int:
     with reading(folder) as books:
         last, halted = books.journal.last_committed(), books.journal.halted()
     if last is None:
-        raise ReallocationError(f"{folder}: no plan is in force that could be taken back", by="nothing to do")
+        raise ReallocationError(f"{folder}: no plan is in force that could be taken back", by=MoveState.NOTHING_TO_DO)
     if halted:
-        raise ReallocationError(f"{folder} is halted: {shown(halted)}; first look, then: reallot resume", by="halted")
+        reason = f"{folder} is halted: {shown(halted)}; first look, then: reallot resume"
+        raise ReallocationError(reason, by=MoveState.HALTED)
     if config is not None:
         try:
             asyncio.run(_take_back(config, folder, last.plan_id))
@@ -76,7 +78,7 @@ def forget(options: argparse.Namespace) -> int:
     if options.name not in names:
         hint = f"; {near_miss(options.name, names)}" if names else ""
         reason = f"no engine missed {shown(options.name)} here: only what is not configured any more is forgotten{hint}"
-        raise ReallocationError(reason, by="nothing to do")
+        raise ReallocationError(reason, by=MoveState.NOTHING_TO_DO)
     opened = open_ledger(options.ledger)
     try:
         if opened.journal.observe_only:

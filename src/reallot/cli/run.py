@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
+from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Mode, PerformanceReport
 from ..errors import ConfigurationError, DataError, MonitoringError
 from ..runtime.build import Parts, build, close_quietly, remember
@@ -24,7 +25,7 @@ from .screen import Screen
 
 SHORT_NAMES = {"ten.toml": "ten_protocols.toml"}
 """Names of shipped cases that stand for another."""
-NOT_FINISHED = ("rolled back", "settling", "halted")
+NOT_FINISHED = (MoveState.ROLLED_BACK, MoveState.SETTLING, MoveState.HALTED)
 ENDED, NOTHING, PUT_BACK, CUT_SHORT = 0, 3, 5, 6
 """Ended well, or stopped between two steps or after finishing one; nothing answered; stopped, and the step under way
 was put back; stopped at once: the journal tells the next start what was begun."""
@@ -114,9 +115,9 @@ def _code(runner: Runner, stopping: _Stop) -> int:
         tell(LogEvent("stopped", at, f"stopped at once: the next start ends what was begun{lost}"))
         return CUT_SHORT
     if stopping.asked.is_set():
-        verdict = runner.report.verdict if runner.report is not None else ""
-        if stopping.amid and verdict in NOT_FINISHED:
-            tell(LogEvent("stopped", at, f"stopped; the step under way was not finished: {verdict}"))
+        verdict = runner.report.verdict if runner.report is not None else None
+        if stopping.amid and verdict is not None and verdict in NOT_FINISHED:
+            tell(LogEvent("stopped", at, f"stopped; the step under way was not finished: {verdict.words}"))
             return PUT_BACK
         tell(LogEvent("stopped", at, "stopped; the step under way was finished" if stopping.amid else "stopped"))
     return NOTHING if runner.polls == 0 else ENDED

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.move_state import OPEN, MoveState
 from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, ChangeKind, Mode, ReallocationConfig
 from ..engine.execution.adapter_calls import Reading, call_text, only_reads
 from ..engine.execution.driver import Driver, Report
@@ -16,15 +17,15 @@ from ..engine.execution.guards import Blocked, Rules, changes_of, held, mode_blo
 from ..engine.execution.journal_thread import Books
 from ..engine.execution.orphaned import KEY, Removed, holders
 from ..engine.execution.preconditions import examine, identity, now_blocked
-from ..engine.execution.state_machine import Phase, Proposed, Started, State
+from ..engine.execution.state_machine import Proposed, Started, State
 from ..engine.ledger.folder import Ledger
-from ..engine.ledger.journal import OPEN, Journal, Operation, OperationState, Standing
+from ..engine.ledger.journal import Journal, Operation, Standing
 from ..engine.ledger.operator_requests import CONFIRM, RESUME, ROLLBACK, Requests
 from ..engine.ledger.sqlite_journal import MemoryJournal
 from ..errors import ReallocationError
 
 Adapters = Mapping[str, ProtocolAdapter]
-WELL = ("committed", "nothing to do")
+WELL = (MoveState.COMMITTED, MoveState.NOTHING_TO_DO)
 
 
 class ReallocationEngine:
@@ -73,7 +74,8 @@ class ReallocationEngine:
         """
         plan = plan if plan.id else plan.model_copy(update={"id": identity(plan)})
         if self._lock.locked() and self._running != plan.id:
-            self._end(Report(plan.id, "blocked", None, f"{self._running or 'a repair'} is being carried out", "busy"))
+            reason = f"{self._running or 'a repair'} is being carried out"
+            self._end(Report(plan.id, MoveState.BLOCKED, None, reason, "busy"))
         async with self._lock:
             self._running = plan.id
             try:
@@ -141,7 +143,8 @@ class ReallocationEngine:
             instead = f"; {waiting.plan_id} does" if waiting else ""
             raise ReallocationError(f"plan {plan_id} does not wait for a confirmation{instead}", by="confirmation")
         if self.books.age(waiting.at) >= self._confirmation_seconds:
-            raise ReallocationError(f"plan {plan_id} waited too long: it has to be asked for again", by="expired")
+            reason = f"plan {plan_id} waited too long: it has to be asked for again"
+            raise ReallocationError(reason, by=MoveState.EXPIRED)
         await self.books.ask(self.journal.confirm, plan_id)
         if adapters is not None:
             await self.execute_confirmed(adapters)
@@ -192,9 +195,8 @@ class ReallocationEngine:
                 await self.books.ask(self.journal.adopt, shares)
                 operation = await self.books.ask(self.journal.open_operation)
                 if operation is not None:
-                    end = (
-                        OperationState.DISCARDED if operation.state is OperationState.PLANNED else OperationState.HALTED
-                    )
+                    planned = operation.state is MoveState.PLANNED
+                    end = MoveState.DISCARDED if planned else MoveState.HALTED
                     now = self.books.stamp()
                     await self.books.ask(self.journal.advance, operation.id, end, now, "ended by a person")
             await self._resume()
@@ -252,7 +254,7 @@ class ReallocationEngine:
             await self._feed(driver, Started(self.books.clock.now()))
             if not driver.put_back:
                 break
-        if driver.state.phase is Phase.HALTED and "halted" not in self._told:
+        if driver.state.phase is MoveState.HALTED and "halted" not in self._told:
             # halted by an earlier process: a halt is loud in this one too, once
             for alert in await self.books.ask(self.journal.alerts):
                 if alert.key == "halted" and alert.recovered_at is None:
@@ -294,7 +296,7 @@ class ReallocationEngine:
         for key in ("halted", "unsettled"):
             await self.books.ask(self.journal.recovered, key, self.books.clock.now())
         self._told.discard("halted")
-        self._state = State(story=self._state.story)
+        self._state = State(history=self._state.history)
 
     async def _feed(self, driver: Driver, event: Started | Proposed) -> None:
         try:
@@ -309,7 +311,7 @@ class ReallocationEngine:
         if self.books.age(waiting.at) >= self._confirmation_seconds:
             await carrier.write(self.journal.drop_waiting)
             now, reason = self.books.clock.now(), "nobody confirmed it in time"
-            await carrier.write(self.journal.decide, waiting.plan_id, now, "expired", reason, waiting.plan)
+            await carrier.write(self.journal.decide, waiting.plan_id, now, MoveState.EXPIRED, reason, waiting.plan)
             await carrier.recovered(f"confirm-{waiting.plan_id}")
 
     async def _execute(self, plan: AllocationPlan, adapters: Adapters) -> Report:
@@ -333,25 +335,25 @@ class ReallocationEngine:
         now = driver.carrier.now()
         until = now + self.config.confirmation_lifetime if asks else None
         await self._feed(driver, Proposed(now, plan.id, proposal.changes, proposal.blocked, until))
-        return driver.report or Report(plan.id, "blocked", None, "nothing was done", "busy")
+        return driver.report or Report(plan.id, MoveState.BLOCKED, None, "nothing was done", "busy")
 
     async def _take_back(self, adapters: Adapters, plan_id: str = "") -> None:
         """Takes the last plan back, if it is still this one."""
         async with self._lock:
             driver = await self._catch_up(adapters)
-            if driver.state.phase in (Phase.HALTED, Phase.ROLLING_BACK):
+            if driver.state.phase in (MoveState.HALTED, MoveState.ROLLING_BACK):
                 until, reason = driver.state.until, driver.state.reason
-                raise ReallocationError(reason, by=driver.state.phase.value, until=until)
+                raise ReallocationError(reason, by=driver.state.phase, until=until)
             if blocked := mode_blocks(self.rules.mode):
                 raise ReallocationError(blocked.reason, by=blocked.by)
             if self.journal.observe_only:
                 raise ReallocationError(self.journal.observe_only, by="ledger")
             last = await self.books.ask(self.journal.last_committed)
             if last is None:
-                raise ReallocationError("no plan is in force that could be taken back", by="nothing to do")
+                raise ReallocationError("no plan is in force that could be taken back", by=MoveState.NOTHING_TO_DO)
             if plan_id not in ("", last.plan_id):
                 reason = f"plan {plan_id} is not the last in force any more, {last.plan_id} is: ask for that one"
-                raise ReallocationError(reason, by="outdated")
+                raise ReallocationError(reason, by=MoveState.OUTDATED)
             await self._go_back(last, driver)
 
     async def _go_back(self, last: Operation, driver: Driver) -> None:
@@ -366,29 +368,29 @@ class ReallocationEngine:
             raise ReallocationError(reason, by="adapter")
         plan_id = f"back-{last.id}"
         if await self.books.ask(self.journal.operation_of, plan_id):
-            raise ReallocationError(f"plan {last.plan_id} was to be taken back before", by="repeated")
+            raise ReallocationError(f"plan {last.plan_id} was to be taken back before", by=MoveState.REPEATED)
         reason = f"plan {last.plan_id} is taken back"
         begin, kind = self.journal.begin, ChangeKind.ROLLBACK
         operation = await carrier.write(begin, plan_id, kind, before, found, (), at, reason)
-        await carrier.write(self.journal.advance, operation.id, OperationState.ROLLING_BACK, at)
+        await carrier.write(self.journal.advance, operation.id, MoveState.ROLLING_BACK, at)
         await self._feed(driver, Started(carrier.now()))
         ended = await self.books.ask(self.journal.operation_of, plan_id)
-        if undo and ended is not None and ended.state is not OperationState.ROLLED_BACK:
+        if undo and ended is not None and ended.state is not MoveState.ROLLED_BACK:
             state = driver.state
-            raise ReallocationError(state.reason or ended.reason, by=state.phase.value, until=state.until)
+            raise ReallocationError(state.reason or ended.reason, by=state.phase, until=state.until)
 
     def _end(self, report: Report) -> None:
         self.last_report = report
-        if report.verdict not in WELL and not (report.verdict == "repeated" and not report.by):
+        if report.verdict not in WELL and not (report.verdict is MoveState.REPEATED and not report.by):
             raise ReallocationError(report.reason, by=report.by, until=report.until)
 
 
 def _repeated(first: Operation) -> Report:
     """The same plan again is what it was the first time."""
-    if first.state is OperationState.COMMITTED:
+    if first.state is MoveState.COMMITTED:
         reason = f"plan {first.plan_id} was carried out before, as operation {first.id}"
-        return Report(first.plan_id, "repeated", first.id, reason)
+        return Report(first.plan_id, MoveState.REPEATED, first.id, reason)
     reason = (
-        f"plan {first.plan_id} was tried before, as operation {first.id}, and is {first.state.value}: {first.reason}"
+        f"plan {first.plan_id} was tried before, as operation {first.id}, and is {first.state.words}: {first.reason}"
     )
-    return Report(first.plan_id, "repeated", first.id, reason, "repeated")
+    return Report(first.plan_id, MoveState.REPEATED, first.id, reason, MoveState.REPEATED)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Alert, AllocationPlan, Mode
 from ..engine.execution.driver import Report
 from ..orchestration.cycle import CycleResult
@@ -58,21 +59,22 @@ class ChangeDetector:
             return [] if told else [LogEvent("advice", at, f"would move {plan_text(plan)}", numbers)]
         if report is None:
             return []
-        if report.verdict == "committed":
+        if report.verdict is MoveState.COMMITTED:
             self._blocked = ""
             return [LogEvent("move", at, f"moved {plan_text(plan)}", numbers)]
-        if report.verdict == "waiting":
+        if report.verdict is MoveState.WAITING:
             told, self._blocked = self._blocked == report.plan_id, report.plan_id
             text = f"waits for a person: {report.reason}; it would move {plan_text(plan)}"
-            return [] if told else [LogEvent("waiting", at, text, numbers)]
-        if report.verdict in ("nothing to do", "repeated"):
+            return [] if told else [LogEvent(MoveState.WAITING, at, text, numbers)]
+        if report.verdict in (MoveState.NOTHING_TO_DO, MoveState.REPEATED):
             return []
-        if report.verdict == "blocked":
+        if report.verdict is MoveState.BLOCKED:
             told, self._blocked = self._blocked == report.by, report.by
             text = f"not now ({report.by}): {report.reason}"
-            return [] if told else [LogEvent("blocked", at, text, {"by": report.by, "plan_id": report.plan_id})]
-        text = f"{report.verdict}: {report.reason or plan_text(plan)}"
-        return [LogEvent(report.verdict.replace(" ", "_"), at, text, numbers, logging.WARNING)]
+            fields: Fields = {"by": report.by, "plan_id": report.plan_id}
+            return [] if told else [LogEvent(MoveState.BLOCKED, at, text, fields)]
+        text = f"{report.verdict.words}: {report.reason or plan_text(plan)}"
+        return [LogEvent(report.verdict, at, text, numbers, logging.WARNING)]
 
 
 def alert_line(alert: Alert, at: datetime) -> LogEvent:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from ..adapters.simulated import SimulatedAdapter
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import ManualClock
+from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Alert, AllocationPlan, Mode
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
@@ -132,7 +133,7 @@ class Runner:
                 text = f"taken back, as a person asked: plan {plan}"
                 self._tell(LogEvent("rollback", at, text, {"plan_id": plan}))
         except (ReallocationError, DataError) as error:
-            self._tell(LogEvent("blocked", at, f"the plan was not taken back: {error}", level=30))
+            self._tell(LogEvent(MoveState.BLOCKED, at, f"the plan was not taken back: {error}", level=30))
 
     async def _confirmed(self) -> None:
         """Carries out what a person said yes to since the last cycle."""
@@ -145,7 +146,7 @@ class Runner:
                 plan = engine.last_report.plan_id
                 self._tell(LogEvent("move", at, f"moved, as a person confirmed: plan {plan}", {"plan_id": plan}))
         except (ReallocationError, DataError) as error:
-            self._tell(LogEvent("blocked", at, f"the confirmed plan was not carried out: {error}"))
+            self._tell(LogEvent(MoveState.BLOCKED, at, f"the confirmed plan was not carried out: {error}"))
 
     def _count(self, result: CycleResult, report: Report | None) -> None:
         if result.metrics is None:
@@ -154,7 +155,7 @@ class Runner:
         shares = result.metrics.allocation_by_protocol
         for name, share in shares.items():
             self.first.setdefault(name, result.plan.current.get(name, share) if result.plan else share)
-        if result.acted and report is not None and report.verdict == "committed" and result.plan is not None:
+        if result.acted and report is not None and report.verdict is MoveState.COMMITTED and result.plan is not None:
             self.moves += 1
             self.spent += result.plan.estimated_cost
         self._reckon(result.metrics.timestamp, result.metrics.connection_status)
@@ -197,14 +198,14 @@ class _Recorded:
             moves = ", ".join(f"{name} {change:+.2f}" for name, change in plan.moves.items())
             if self._parts.mode is Mode.ADVISE and moves != self._advised:
                 self._advised = moves
-                await self._record(plan, "advised")
+                await self._record(plan, MoveState.ADVISED)
         else:
             with suppress(ReallocationError):  # which the engine says itself, at once
                 await engine.can_reallocate()
-                await self._record(plan, "planned")
+                await self._record(plan, MoveState.PLANNED)
         await engine.execute_reallocation(plan, adapters)
 
-    async def _record(self, plan: AllocationPlan, verdict: str) -> None:
+    async def _record(self, plan: AllocationPlan, verdict: MoveState) -> None:
         history = await self._parts.coordinator.get_metrics_history()
         asked = self._parts.optimizer.asked(history[-1], held=(*self._held, *self._fixed))
         books, reason = self._parts.engine.books, "; ".join(plan.reasons)

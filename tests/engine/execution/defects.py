@@ -8,12 +8,13 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.execution import executor, guards, preconditions, reconcile, state_machine
 from reallot.engine.execution.adapter_calls import Outcome, Reading
 from reallot.engine.execution.executor import Carrier
 from reallot.engine.execution.journal_thread import Books
-from reallot.engine.execution.state_machine import PutBack, Refused, Seen
-from reallot.engine.ledger.journal import OperationState, StepState
+from reallot.engine.execution.state_machine import Refused, RolledBack, Seen
+from reallot.engine.ledger.journal import StepState
 from reallot.engine.ledger.journal_rows import stamp_of
 from reallot.engine.ledger.sqlite_journal import SqliteJournal
 from reallot.orchestration import reallocation
@@ -53,9 +54,9 @@ def no_journal() -> Any:
     return patched((Carrier, "_restored", _believes))
 
 
-async def _believes(self: Carrier, change: Any, entry: Any, outcome: Any, reason: str) -> PutBack:
+async def _believes(self: Carrier, change: Any, entry: Any, outcome: Any, reason: str) -> RolledBack:
     await self._mark(entry, StepState.CONFIRMED)
-    return PutBack(self.now(), change.protocol)
+    return RolledBack(self.now(), change.protocol)
 
 
 def timeout_means_failed() -> Any:
@@ -73,8 +74,8 @@ def timeout_means_failed() -> Any:
     def fails(state: Any, reason: str, rules: Any) -> Any:
         if reason == "timed out":
             if state.index == 0:
-                return replace(state, phase=state_machine.Phase.ROLLING_BACK, left=(state.changes[0].back,)), [
-                    state_machine.StartBack(reason),
+                return replace(state, phase=MoveState.ROLLING_BACK, pending=(state.changes[0].reversed,)), [
+                    state_machine.BeginRollback(reason),
                     _Nothing(),
                 ]
             state = replace(state, index=state.index - 1)
@@ -84,7 +85,7 @@ def timeout_means_failed() -> Any:
 
     async def carries(self: Any, command: Any) -> Any:
         if isinstance(command, _Nothing):
-            return PutBack(self.carrier.now(), self.state.left[0].protocol)
+            return RolledBack(self.carrier.now(), self.state.pending[0].protocol)
         return await drive(self, command)
 
     return patched(
@@ -105,12 +106,12 @@ def recovery_assumes_done() -> Any:
     """After a restart whatever was begun counts as done."""
 
     async def unfinished(carrier: Carrier, operation: Any, readings: Any) -> tuple[()]:
-        if operation.state is OperationState.PLANNED:
-            await carrier.advance(OperationState.DISCARDED)
-        elif operation.state is OperationState.ROLLING_BACK:
-            await carrier.advance(OperationState.ROLLED_BACK)
+        if operation.state is MoveState.PLANNED:
+            await carrier.advance(MoveState.DISCARDED)
+        elif operation.state is MoveState.ROLLING_BACK:
+            await carrier.advance(MoveState.ROLLED_BACK)
         else:
-            await carrier.advance(OperationState.COMMITTED)
+            await carrier.advance(MoveState.COMMITTED)
         return ()
 
     return patched((reconcile, "unfinished", unfinished))
@@ -186,8 +187,8 @@ def refused_means_stop() -> Any:
     """A refusal ends the plan where it stands: nothing is put back."""
 
     def fails(state: Any, reason: str, rules: Any) -> Any:
-        return replace(state, phase=state_machine.Phase.ROLLING_BACK, left=(state.changes[0].back,)), [
-            state_machine.StartBack(reason),
+        return replace(state, phase=MoveState.ROLLING_BACK, pending=(state.changes[0].reversed,)), [
+            state_machine.BeginRollback(reason),
             _Nothing(),
         ]
 
@@ -195,7 +196,7 @@ def refused_means_stop() -> Any:
 
     async def carries(self: Any, command: Any) -> Any:
         if isinstance(command, _Nothing):
-            return PutBack(self.carrier.now(), self.state.left[0].protocol)
+            return RolledBack(self.carrier.now(), self.state.pending[0].protocol)
         return await drive(self, command)
 
     return patched((state_machine, "_failed", fails), (reallocation.Driver, "_carry_out", carries))

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.contracts.records import ReallocationConfig
-from reallot.engine.ledger.journal import OperationState
 from reallot.engine.ledger.sqlite_journal import SqliteJournal
 from reallot.errors import ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine
@@ -18,7 +18,7 @@ from tests.orchestration.worlds import World, plan, same
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TO = {"relay": 0.3, "compute": 0.7}
-ENDED = {OperationState.COMMITTED: "committed", OperationState.ROLLED_BACK: "rolled back"}
+ENDED = {MoveState.COMMITTED: "committed", MoveState.ROLLED_BACK: "rolled_back"}
 
 
 class Ends(BaseException):
@@ -68,8 +68,8 @@ def test_a_plan_that_ended_has_its_decision_wherever_the_process_ended(writes, r
     if operation is not None and operation.state in ENDED:
         found = decisions[ENDED[operation.state]]
         assert found.plan == wanted.model_dump_json()
-        assert same(world.shares, TO if operation.state is OperationState.COMMITTED else {"relay": 0.5, "compute": 0.5})
+        assert same(world.shares, TO if operation.state is MoveState.COMMITTED else {"relay": 0.5, "compute": 0.5})
     else:
-        assert operation is None or operation.state is OperationState.DISCARDED
+        assert operation is None or operation.state is MoveState.DISCARDED
         assert not set(decisions) & set(ENDED.values())
     closed(after)

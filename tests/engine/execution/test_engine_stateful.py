@@ -165,7 +165,7 @@ class EngineMachine(RuleBasedStateMachine):
     @invariant()
     def a_halt_comes_from_a_failed_rollback_and_is_loud(self):
         if hasattr(self, "journal") and (why := self.journal.halted()):
-            assert "rounds did not put back" in why
+            assert "rounds did not roll back" in why
             opened = [each for each in self.journal.alerts() if each.key == "halted" and each.recovered_at is None]
             assert len(opened) == 1
             assert sum(each.key == "halted" for each in self.alerts) >= 1

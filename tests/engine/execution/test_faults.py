@@ -11,9 +11,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.contracts.records import ReallocationConfig
 from reallot.engine.execution.adapter_calls import Outcome, ask_for, checked_share, read_share, read_shares, within
-from reallot.engine.execution.state_machine import Phase
 from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import ErrorKind, ProtocolError, ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine
@@ -36,7 +36,7 @@ async def carried_out(engine, world):
     try:
         await engine.execute_reallocation(world.plan(**TO), world.adapters)
     except ReallocationError as error:
-        assert error.by in ("rolled back", "settling", "halted"), error
+        assert error.by in ("rolled_back", "settling", "halted"), error
         for name in ORDER:
             world.reads[name].clear()
         if error.by == "settling":
@@ -66,7 +66,7 @@ def test_a_fault_at_any_step_ends_before_or_after_never_between(step, fault):
         world.fail(ORDER[step], fault)
         done = await carried_out(engine, world)
         assert same(world.shares, TO if done else FROM) and done == (fault in ("after", "hang after"))
-        assert world.most <= 1.0 + 1e-9 and not alerts and engine.state.phase is not Phase.HALTED
+        assert world.most <= 1.0 + 1e-9 and not alerts and engine.state.phase is not MoveState.HALTED
         await story_is_complete(engine, world)
 
     run(test)
@@ -171,7 +171,7 @@ def test_a_way_back_that_fails_for_ever_halts_with_one_alert_and_no_loop(step, f
         world.fail("d", "refuse")
         world.fail(ORDER[step], "ok", f"always {fault}")
         assert await carried_out(engine, world)
-        assert engine.state.phase is Phase.HALTED and [each.key for each in alerts] == ["halted"]
+        assert engine.state.phase is MoveState.HALTED and [each.key for each in alerts] == ["halted"]
         assert len(world.adapters[ORDER[step]].calls) == 1 + engine.config.most_rollbacks
         others = {name: share for name, share in world.shares.items() if name != ORDER[step]}
         stuck = world.shares[ORDER[step]]

@@ -47,7 +47,7 @@ def test_rules_are_those_of_the_configuration():
 
 def test_a_change_has_a_direction_and_a_way_back():
     assert DOWN.releases and not UP.releases and not Change("relay", 0.5, 0.5).releases
-    assert DOWN.back == Change("relay", 0.3, 0.5)
+    assert DOWN.reversed == Change("relay", 0.3, 0.5)
 
 
 def test_shares_are_the_same_up_to_the_tolerance_and_with_it():

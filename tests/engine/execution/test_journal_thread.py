@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reallot.engine.contracts.clock import ManualClock, SystemClock
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.contracts.records import ChangeKind
 from reallot.engine.execution.journal_thread import Books
-from reallot.engine.ledger.journal import OperationState, StepState
+from reallot.engine.ledger.journal import StepState
 from reallot.engine.ledger.sqlite_journal import MemoryJournal, SqliteJournal
 from reallot.engine.ledger.timestamps import Stamp, elapsed, machine_boot, microseconds, moment
 
@@ -92,7 +93,7 @@ def test_a_change_of_another_boot_is_as_old_as_this_start_where_its_clock_says_l
 
 def test_plans_have_ages_from_when_they_were_begun():
     books, clock = books_with(("relay", 0.5, 0.3))
-    books.journal.advance(1, OperationState.APPLYING, books.stamp())
+    books.journal.advance(1, MoveState.APPLYING, books.stamp())
     clock.advance(70.0)
     assert books.plan_ages(books.journal.standing(4)) == [70.0]
     assert books.plan_ages(books.journal.standing(0)) == []

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from reallot.engine.contracts.move_state import RECORD_FOLLOWS, MoveState
 from reallot.engine.ledger.folder import open_ledger, read_journal
-from reallot.engine.ledger.journal import FOLLOWS, OperationState
 from tests.engine.execution.killed import AFTER, BEFORE, FENCED, PAUSED, TAKEN, THIRD, shares
 
 ROOT = Path(__file__).parents[3]
@@ -181,7 +181,7 @@ def lost(kept, folder):
 def later(state):
     """This state and those that may come after it."""
     found = {state}
-    for each in FOLLOWS.get(OperationState(state), ()):
+    for each in RECORD_FOLLOWS.get(MoveState(state), ()):
         found |= later(each.value)
     return found
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.contracts.records import ChangeKind, Mode, ReallocationConfig
-from reallot.engine.execution.state_machine import Phase
 from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine
@@ -48,7 +48,7 @@ def test_a_plan_is_carried_out_release_first_and_read_back():
         assert same(world.shares, TO)
         assert [name for name, _ in world.effects] == ["relay", "storage"]
         assert world.most <= 1.0 + 1e-9
-        assert engine.state.phase is Phase.HOLDING
+        assert engine.state.phase is MoveState.HOLDING
         assert engine.last_report.verdict == "committed"
         history = await engine.get_reallocation_history()
         assert [(each.protocol, each.before, each.after, each.outcome) for each in history] == [
@@ -95,7 +95,7 @@ def test_a_plan_that_changes_nothing_leaves_no_trace():
     async def test(clock):
         world, engine = two(), engine_in(clock)
         await engine.execute_reallocation(world.plan(), world.adapters)
-        assert engine.last_report.verdict == "nothing to do"
+        assert engine.last_report.verdict == "nothing_to_do"
         assert not world.effects and not engine.journal.decisions() and not engine.journal.changes()
 
     run(test)
@@ -227,9 +227,9 @@ def test_a_step_that_fails_puts_everything_back(name, fault):
         world, engine = two(), engine_in(clock)
         world.fail(name, fault)
         error = await refused(engine.execute_reallocation(world.plan(**TO), world.adapters))
-        assert error.by == "rolled back" and name in error.reason
+        assert error.by == "rolled_back" and name in error.reason
         assert same(world.shares, {"relay": 0.5, "storage": 0.5}) and world.most <= 1.0 + 1e-9
-        assert engine.state.phase is Phase.IDLE and not engine.journal.halted()
+        assert engine.state.phase is MoveState.IDLE and not engine.journal.halted()
         assert await engine.recover(world.adapters) and not engine.alerts
         moves = [each for each in await engine.get_reallocation_history() if each.kind is ChangeKind.MOVE]
         assert "confirmed" not in {each.outcome for each in moves}
@@ -278,7 +278,7 @@ def test_a_rollback_that_fails_freezes_halts_and_says_so_once():
         error = await refused(engine.execute_reallocation(world.plan(a=0.2, b=0.4, c=0.4), world.adapters))
         assert error.by == "halted" and "3 rounds" in error.reason
         assert world.shares["b"] == 0.4 and world.most <= 1.0 + 1e-9
-        assert engine.state.phase is Phase.HALTED and "b" in engine.journal.frozen()
+        assert engine.state.phase is MoveState.HALTED and "b" in engine.journal.frozen()
         calls = len(world.adapters["b"].calls)
         for _ in range(5):
             await engine.recover(world.adapters)
@@ -288,7 +288,7 @@ def test_a_rollback_that_fails_freezes_halts_and_says_so_once():
         world.faults["b"].clear()
         await engine.resume()
         await engine.recover(world.adapters)
-        assert same(world.shares, {"a": 0.4, "b": 0.3, "c": 0.3}) and engine.state.phase is not Phase.HALTED
+        assert same(world.shares, {"a": 0.4, "b": 0.3, "c": 0.3}) and engine.state.phase is not MoveState.HALTED
 
     run(test)
 
@@ -335,14 +335,14 @@ def test_a_rollback_does_not_use_up_the_budget():
 def test_taking_back_twice_takes_back_the_plan_before():
     async def test(clock):
         world, engine = two(), engine_in(clock, min_hold_duration=timedelta(0))
-        assert (await refused(engine.rollback_allocation(world.adapters))).by == "nothing to do"
+        assert (await refused(engine.rollback_allocation(world.adapters))).by == "nothing_to_do"
         await engine.execute_reallocation(world.plan(relay=0.4, storage=0.6), world.adapters)
         await engine.execute_reallocation(world.plan(relay=0.3, storage=0.7), world.adapters)
         await engine.rollback_allocation(world.adapters)
         assert same(world.shares, {"relay": 0.4, "storage": 0.6})
         await engine.rollback_allocation(world.adapters)
         assert same(world.shares, {"relay": 0.5, "storage": 0.5})
-        assert (await refused(engine.rollback_allocation(world.adapters))).by == "nothing to do"
+        assert (await refused(engine.rollback_allocation(world.adapters))).by == "nothing_to_do"
         await engine.recover(world.adapters)
         assert same(world.shares, {"relay": 0.5, "storage": 0.5})
 

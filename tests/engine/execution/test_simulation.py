@@ -80,6 +80,6 @@ def test_the_histories_are_as_bad_as_they_should_be():
         total += simulate(seed, late=True).counts
     faults = ["ok", "before", "after", "refuse", "hang", "hang after", "ignore", "late"]
     wanted = [f"apply {each}" for each in faults] + [f"read {each}" for each in ("fail", "hang", "nan", "negative")]
-    wanted += ["crashes", "jumps", "entries", "no: hold", "no: budget", "no: rolled back", "no: settling"]
+    wanted += ["crashes", "jumps", "entries", "no: hold", "no: budget", "no: rolled_back", "no: settling"]
     assert not [each for each in wanted if total[each] < 5]
     assert total["no: halted"] and total["resumed"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import reallot.engine.execution.state_machine as machine
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.execution.guards import (
     Blocked,
     Change,
@@ -26,30 +27,29 @@ from reallot.engine.execution.state_machine import (
     Answered,
     Ask,
     Begin,
+    BeginRollback,
     Commit,
     Confirmed,
     Discard,
-    FinishBack,
-    Freeze,
+    EndRollback,
+    Halt,
     InvalidTransition,
-    NotPutBack,
-    NotSeen,
-    Phase,
+    NotConfirmed,
     Proposed,
-    PutBack,
     ReadBack,
     ReadWorld,
     Reconciled,
     Refused,
-    Restore,
     Resumed,
+    RollBack,
+    RollbackFailed,
+    RollbackUnknown,
+    RolledBack,
     Seen,
     Send,
-    StartBack,
     Started,
     State,
     Tick,
-    Unclear,
     Wait,
     step,
 )
@@ -60,7 +60,7 @@ DOWN, UP = Change("relay", 0.5, 0.3), Change("storage", 0.5, 0.7)
 PLAN = Proposed(AT, "p1", (DOWN, UP))
 
 
-IDLE = State(Phase.IDLE)
+IDLE = State(MoveState.IDLE)
 
 
 def after(*events, state=IDLE, rules=RULES):
@@ -72,61 +72,61 @@ def after(*events, state=IDLE, rules=RULES):
 
 def test_a_plan_goes_through_step_by_step():
     state, commands = after(PLAN)
-    assert state.phase is Phase.APPLYING and commands == [Begin(), Send(DOWN)]
+    assert state.phase is MoveState.APPLYING and commands == [Begin(), Send(DOWN)]
     state, commands = after(Answered(AT, "relay"), state=state)
-    assert state.phase is Phase.VERIFYING and commands == [ReadBack(DOWN)]
+    assert state.phase is MoveState.VERIFYING and commands == [ReadBack(DOWN)]
     state, commands = after(Seen(AT, "relay"), state=state)
-    assert state.phase is Phase.APPLYING and commands == [Send(UP)]
+    assert state.phase is MoveState.APPLYING and commands == [Send(UP)]
     state, commands = after(Answered(AT, "storage"), Seen(AT, "storage", AT + timedelta(hours=1)), state=state)
-    assert state.phase is Phase.HOLDING and commands == [Commit()]
-    assert after(Tick(AT + timedelta(minutes=59)), state=state)[0].phase is Phase.HOLDING
-    assert after(Tick(AT + timedelta(hours=1)), state=state)[0].phase is Phase.IDLE
+    assert state.phase is MoveState.HOLDING and commands == [Commit()]
+    assert after(Tick(AT + timedelta(minutes=59)), state=state)[0].phase is MoveState.HOLDING
+    assert after(Tick(AT + timedelta(hours=1)), state=state)[0].phase is MoveState.IDLE
 
 
 def test_a_start_trusts_nothing_that_is_remembered():
-    for phase in Phase:
+    for phase in MoveState:
         state, commands = after(Started(AT), state=State(phase, "p1", (DOWN,)))
-        assert state.phase is Phase.RECONCILING and commands == [ReadWorld()] and not state.changes
+        assert state.phase is MoveState.RECONCILING and commands == [ReadWorld()] and not state.changes
 
 
 def test_what_the_journal_says_decides_where_it_goes_on():
     fresh = State()
-    assert after(Reconciled(AT), state=fresh)[0].phase is Phase.IDLE
-    assert after(Reconciled(AT, until=AT), state=fresh)[0].phase is Phase.HOLDING
-    assert after(Reconciled(AT, waiting="p1"), state=fresh)[0].phase is Phase.CONFIRMING
-    assert after(Reconciled(AT, halted="why"), state=fresh)[0].phase is Phase.HALTED
-    state, commands = after(Reconciled(AT, "p1", (UP.back, DOWN.back), 1), state=fresh)
-    assert state.phase is Phase.ROLLING_BACK and commands == [Restore(UP.back, 1)]
+    assert after(Reconciled(AT), state=fresh)[0].phase is MoveState.IDLE
+    assert after(Reconciled(AT, until=AT), state=fresh)[0].phase is MoveState.HOLDING
+    assert after(Reconciled(AT, waiting="p1"), state=fresh)[0].phase is MoveState.WAITING
+    assert after(Reconciled(AT, halted="why"), state=fresh)[0].phase is MoveState.HALTED
+    state, commands = after(Reconciled(AT, "p1", (UP.reversed, DOWN.reversed), 1), state=fresh)
+    assert state.phase is MoveState.ROLLING_BACK and commands == [RollBack(UP.reversed, 1)]
 
 
-@pytest.mark.parametrize("event", [Refused(AT, "storage", "no"), NotSeen(AT, "storage", "no")])
+@pytest.mark.parametrize("event", [Refused(AT, "storage", "no"), NotConfirmed(AT, "storage", "no")])
 def test_a_failure_puts_back_what_was_touched_the_last_first(event):
     begun, _ = after(PLAN, Answered(AT, "relay"), Seen(AT, "relay"))
-    if isinstance(event, NotSeen):
+    if isinstance(event, NotConfirmed):
         begun, _ = after(Answered(AT, "storage"), state=begun)
     state, commands = after(event, state=begun)
-    assert state.phase is Phase.ROLLING_BACK and commands == [StartBack("no"), Restore(UP.back, 0)]
-    state, commands = after(PutBack(AT, "storage"), state=state)
-    assert commands == [Restore(DOWN.back, 0)]
-    state, commands = after(PutBack(AT, "relay"), state=state)
-    assert state.phase is Phase.IDLE and commands == [FinishBack()]
+    assert state.phase is MoveState.ROLLING_BACK and commands == [BeginRollback("no"), RollBack(UP.reversed, 0)]
+    state, commands = after(RolledBack(AT, "storage"), state=state)
+    assert commands == [RollBack(DOWN.reversed, 0)]
+    state, commands = after(RolledBack(AT, "relay"), state=state)
+    assert state.phase is MoveState.IDLE and commands == [EndRollback()]
 
 
 def failing(rounds):
     state, _ = after(PLAN, Refused(AT, "relay", "no"))
     commands = []
     for _ in range(rounds):
-        state, commands = after(NotPutBack(AT, "relay", "still no"), state=state)
+        state, commands = after(RollbackFailed(AT, "relay", "still no"), state=state)
     return state, commands
 
 
 def test_rounds_are_counted_and_the_last_one_halts():
     state, commands = failing(2)
-    assert state.phase is Phase.ROLLING_BACK and commands == [Restore(DOWN.back, 2)]
+    assert state.phase is MoveState.ROLLING_BACK and commands == [RollBack(DOWN.reversed, 2)]
     state, commands = failing(3)
-    assert state.phase is Phase.HALTED
-    assert commands == [Freeze((DOWN.back,), state.reason)] and "still no" in state.reason
-    assert after(Tick(AT + timedelta(days=9)), state=state)[0].phase is Phase.HALTED
+    assert state.phase is MoveState.HALTED
+    assert commands == [Halt((DOWN.reversed,), state.reason)] and "still no" in state.reason
+    assert after(Tick(AT + timedelta(days=9)), state=state)[0].phase is MoveState.HALTED
     blocked = after(PLAN, state=state)[1][0]
     assert isinstance(blocked, Discard) and blocked.blocked.by == "halted"
     assert after(Resumed(AT), state=state)[1] == [ReadWorld()]
@@ -134,24 +134,24 @@ def test_rounds_are_counted_and_the_last_one_halts():
 
 def test_what_is_unclear_is_no_failure_and_waits():
     state, _ = after(PLAN, Refused(AT, "relay", "no"))
-    state, commands = after(Unclear(AT, "relay", "no answer", AT + timedelta(minutes=5)), state=state)
-    assert state.phase is Phase.ROLLING_BACK and commands == [Wait("no answer")]
-    assert state.rounds == 0 and state.left == (DOWN.back,) and state.until == AT + timedelta(minutes=5)
+    state, commands = after(RollbackUnknown(AT, "relay", "no answer", AT + timedelta(minutes=5)), state=state)
+    assert state.phase is MoveState.ROLLING_BACK and commands == [Wait("no answer")]
+    assert state.rounds == 0 and state.pending == (DOWN.reversed,) and state.until == AT + timedelta(minutes=5)
     assert after(PLAN, state=state)[1][0].blocked.by == "busy"
 
 
 def test_without_auto_rollback_a_failure_halts():
     state, commands = after(PLAN, Refused(AT, "relay", "no"), rules=replace(RULES, auto_rollback=False))
-    assert state.phase is Phase.HALTED and isinstance(commands[0], Freeze)
+    assert state.phase is MoveState.HALTED and isinstance(commands[0], Halt)
 
 
 def test_a_plan_that_asks_waits_and_is_confirmed_or_expires():
     until = AT + timedelta(hours=1)
     state, commands = after(replace(PLAN, ask_until=until))
-    assert state.phase is Phase.CONFIRMING and commands == [Ask(until)]
+    assert state.phase is MoveState.WAITING and commands == [Ask(until)]
     assert after(Proposed(AT, "p2", (DOWN,)), state=state)[1][0].blocked.by == "confirmation"
-    assert after(Confirmed(AT, "p1"), state=state)[0].phase is Phase.IDLE
-    assert after(Tick(until), state=state)[0].phase is Phase.IDLE
+    assert after(Confirmed(AT, "p1"), state=state)[0].phase is MoveState.IDLE
+    assert after(Tick(until), state=state)[0].phase is MoveState.IDLE
     with pytest.raises(InvalidTransition):
         after(Confirmed(AT, "p2"), state=state)
 
@@ -159,7 +159,7 @@ def test_a_plan_that_asks_waits_and_is_confirmed_or_expires():
 def test_blocked_and_empty_plans_are_discarded_with_the_reason():
     blocked = Blocked("hold", AT, "rests")
     assert after(replace(PLAN, blocked=blocked))[1] == [Discard(blocked)]
-    assert after(Proposed(AT, "p1", ()))[1][0].blocked.by == "nothing to do"
+    assert after(Proposed(AT, "p1", ()))[1][0].blocked.by == "nothing_to_do"
 
 
 def test_an_event_that_cannot_happen_raises_with_the_story():
@@ -167,15 +167,15 @@ def test_an_event_that_cannot_happen_raises_with_the_story():
     with pytest.raises(InvalidTransition) as caught:
         step(state, Answered(AT, "storage"), RULES)
     text = str(caught.value)
-    assert text.startswith("Answered while verifying. Story: Proposed p1 12:00:00, Answered relay 12:00:00")
-    for event in (Seen(AT, "relay"), PutBack(AT, "relay"), Confirmed(AT, "p1"), Resumed(AT), Reconciled(AT)):
+    assert text.startswith("Answered while verifying. History: Proposed p1 12:00:00, Answered relay 12:00:00")
+    for event in (Seen(AT, "relay"), RolledBack(AT, "relay"), Confirmed(AT, "p1"), Resumed(AT), Reconciled(AT)):
         with pytest.raises(InvalidTransition):
-            step(State(Phase.IDLE), event, RULES)
+            step(State(MoveState.IDLE), event, RULES)
 
 
 def test_the_story_does_not_grow_for_ever():
     state, _ = after(*[Tick(AT)] * 1000)
-    assert len(state.story) == machine.LONGEST_STORY
+    assert len(state.history) == machine.LONGEST_HISTORY
 
 
 def test_the_machine_knows_no_clock_no_loop_and_no_log():
@@ -191,6 +191,7 @@ def test_the_machine_knows_no_clock_no_loop_and_no_log():
             "enum",
             "errors",
             "guards",
+            "contracts.move_state",
             "contracts.records",
             "text.durations",
         }

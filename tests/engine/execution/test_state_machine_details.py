@@ -7,29 +7,29 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.execution.guards import Change, Rules
 from reallot.engine.execution.state_machine import (
     Answered,
     Commit,
     Confirmed,
-    FinishBack,
-    Freeze,
+    EndRollback,
+    Halt,
     InvalidTransition,
-    NotPutBack,
-    NotSeen,
-    Phase,
+    NotConfirmed,
     Proposed,
-    PutBack,
     Reconciled,
     Refused,
-    Restore,
     Resumed,
+    RollBack,
+    RollbackFailed,
+    RollbackUnknown,
+    RolledBack,
     Seen,
     Send,
     Started,
     State,
     Tick,
-    Unclear,
     Wait,
     step,
 )
@@ -42,7 +42,7 @@ PLAN = Proposed(AT, "p1", (DOWN, UP))
 TOLD = ("before",)
 
 
-def after(*events, state=State(Phase.IDLE, story=TOLD), rules=RULES):  # noqa: B008
+def after(*events, state=State(MoveState.IDLE, history=TOLD), rules=RULES):  # noqa: B008
     commands = []
     for event in events:
         state, commands = step(state, event, rules)
@@ -50,7 +50,7 @@ def after(*events, state=State(Phase.IDLE, story=TOLD), rules=RULES):  # noqa: B
 
 
 def back(*left, rounds=0):
-    return State(Phase.ROLLING_BACK, "p1", left=left, rounds=rounds, story=TOLD)
+    return State(MoveState.ROLLING_BACK, "p1", pending=left, rounds=rounds, history=TOLD)
 
 
 def test_every_step_goes_on_with_the_story():
@@ -62,107 +62,115 @@ def test_every_step_goes_on_with_the_story():
         "confirmed": (replace(PLAN, ask_until=LATER), Confirmed(AT, "p1")),
         "expired": (replace(PLAN, ask_until=LATER), Tick(LATER)),
         "committed": (Proposed(AT, "p1", (DOWN,)), Answered(AT, "relay"), Seen(AT, "relay")),
-        "put back": (PLAN, Refused(AT, "relay", "no"), PutBack(AT, "relay")),
+        "put back": (PLAN, Refused(AT, "relay", "no"), RolledBack(AT, "relay")),
         "resumed": (Started(AT), Reconciled(AT, halted="why"), Resumed(AT)),
     }
     for name, events in journeys.items():
         state, _ = after(*events)
-        assert len(state.story) == 1 + len(events) and state.story[0] == "before", name
+        assert len(state.history) == 1 + len(events) and state.history[0] == "before", name
 
 
 def test_the_story_keeps_the_last_thirty_events():
     state, _ = after(*[Tick(AT)] * 40, Started(AT))
-    assert len(state.story) == 30 and state.story[-1] == "Started 12:00:00"
+    assert len(state.history) == 30 and state.history[-1] == "Started 12:00:00"
 
 
 def test_what_is_found_is_taken_over_whole():
-    fresh = State(story=TOLD)
-    found = Reconciled(AT, "p1", (UP.back, DOWN.back), 2, until=SOON)
+    fresh = State(history=TOLD)
+    found = Reconciled(AT, "p1", (UP.reversed, DOWN.reversed), 2, until=SOON)
     state, commands = after(found, state=fresh)
-    assert (state.plan_id, state.left, state.rounds, state.until) == ("p1", (UP.back, DOWN.back), 2, SOON)
-    assert commands == [Restore(UP.back, 2)]
-    state, _ = after(Reconciled(AT, "p1", (UP.back,)), state=fresh)
+    assert (state.plan_id, state.pending, state.rounds, state.until) == ("p1", (UP.reversed, DOWN.reversed), 2, SOON)
+    assert commands == [RollBack(UP.reversed, 2)]
+    state, _ = after(Reconciled(AT, "p1", (UP.reversed,)), state=fresh)
     assert state.rounds == 0
     state, _ = after(Reconciled(AT, "p1", halted="why"), state=fresh)
-    assert (state.phase, state.reason) == (Phase.HALTED, "why")
+    assert (state.phase, state.reason) == (MoveState.HALTED, "why")
     state, _ = after(Reconciled(AT, "p1", waiting="p2", until=SOON), state=fresh)
-    assert (state.phase, state.plan_id, state.until) == (Phase.CONFIRMING, "p2", SOON)
+    assert (state.phase, state.plan_id, state.until) == (MoveState.WAITING, "p2", SOON)
     state, _ = after(Reconciled(AT, "p1", until=SOON), state=fresh)
-    assert (state.phase, state.plan_id, state.until) == (Phase.HOLDING, "", SOON)
+    assert (state.phase, state.plan_id, state.until) == (MoveState.HOLDING, "", SOON)
 
 
 def test_a_plan_may_begin_while_others_rest_and_keeps_its_name():
-    state, commands = after(PLAN, state=State(Phase.HOLDING, until=SOON))
-    assert (state.phase, state.plan_id, state.changes) == (Phase.APPLYING, "p1", (DOWN, UP))
+    state, commands = after(PLAN, state=State(MoveState.HOLDING, until=SOON))
+    assert (state.phase, state.plan_id, state.changes) == (MoveState.APPLYING, "p1", (DOWN, UP))
     assert commands[1] == Send(DOWN)
 
 
 def test_a_plan_in_force_rests_until_its_hold_ends():
     state, commands = after(Proposed(AT, "p1", (DOWN,)), Answered(AT, "relay"), Seen(AT, "relay", LATER))
-    assert (state.phase, state.until, commands) == (Phase.HOLDING, LATER, [Commit()])
+    assert (state.phase, state.until, commands) == (MoveState.HOLDING, LATER, [Commit()])
 
 
 @pytest.mark.parametrize(
     ("state", "event"),
     [
-        (State(Phase.APPLYING, "p1", (DOWN, UP)), Answered(AT, "storage")),
-        (State(Phase.APPLYING, "p1", (DOWN, UP)), Refused(AT, "storage", "no")),
-        (State(Phase.VERIFYING, "p1", (DOWN, UP)), NotSeen(AT, "storage", "no")),
-        (State(Phase.VERIFYING, "p1", (DOWN, UP)), Seen(AT, "storage")),
-        (back(DOWN), PutBack(AT, "storage")),
-        (back(DOWN), NotPutBack(AT, "storage", "no")),
-        (back(DOWN), Unclear(AT, "storage", "no")),
-        (back(), PutBack(AT, "relay")),
-        (State(Phase.APPLYING, "p1", (DOWN,), index=1), Answered(AT, "relay")),
+        (State(MoveState.APPLYING, "p1", (DOWN, UP)), Answered(AT, "storage")),
+        (State(MoveState.APPLYING, "p1", (DOWN, UP)), Refused(AT, "storage", "no")),
+        (State(MoveState.VERIFYING, "p1", (DOWN, UP)), NotConfirmed(AT, "storage", "no")),
+        (State(MoveState.VERIFYING, "p1", (DOWN, UP)), Seen(AT, "storage")),
+        (back(DOWN), RolledBack(AT, "storage")),
+        (back(DOWN), RollbackFailed(AT, "storage", "no")),
+        (back(DOWN), RollbackUnknown(AT, "storage", "no")),
+        (back(), RolledBack(AT, "relay")),
+        (State(MoveState.APPLYING, "p1", (DOWN,), index=1), Answered(AT, "relay")),
     ],
 )
 def test_an_answer_of_another_protocol_is_an_error_of_the_caller(state, event):
     with pytest.raises(InvalidTransition) as caught:
         step(state, event, RULES)
-    assert caught.value.by == "story" and (caught.value.state, caught.value.event) == (state, event)
+    assert caught.value.by == "history" and (caught.value.state, caught.value.event) == (state, event)
 
 
 def test_a_failure_keeps_its_reason():
     assert after(PLAN, Refused(AT, "relay", "no room"))[0].reason == "no room"
     state, commands = after(PLAN, Refused(AT, "relay", "no room"), rules=replace(RULES, auto_rollback=False))
     assert state.reason == "plan p1 failed and auto_rollback is off: no room"
-    assert commands == [Freeze((DOWN,), state.reason)]
+    assert commands == [Halt((DOWN,), state.reason)]
 
 
 def test_on_the_way_back_nothing_is_dropped():
     one, two, three = Change("a", 0.4, 0.5), Change("b", 0.3, 0.4), Change("c", 0.5, 0.3)
     state, commands = after(
-        Unclear(AT, "a", "dark", LATER),
-        Unclear(AT, "b", "dark too", SOON),
-        PutBack(AT, "c"),
+        RollbackUnknown(AT, "a", "dark", LATER),
+        RollbackUnknown(AT, "b", "dark too", SOON),
+        RolledBack(AT, "c"),
         state=back(one, two, three),
     )
-    assert (state.left, state.later, state.until, commands) == ((one, two), (), LATER, [Wait("dark too")])
+    assert (state.pending, state.deferred, state.until, commands) == ((one, two), (), LATER, [Wait("dark too")])
     state, commands = after(
-        NotPutBack(AT, "a", "no"), Unclear(AT, "b", "dark"), NotPutBack(AT, "c", "never"), state=back(one, two, three)
+        RollbackFailed(AT, "a", "no"),
+        RollbackUnknown(AT, "b", "dark"),
+        RollbackFailed(AT, "c", "never"),
+        state=back(one, two, three),
     )
-    assert (state.left, state.later, state.failed, state.rounds) == ((three, one, two), (), (), 1)
-    assert commands == [Restore(three, 1)]
+    assert (state.pending, state.deferred, state.failed, state.rounds) == ((three, one, two), (), (), 1)
+    assert commands == [RollBack(three, 1)]
 
 
 def test_another_round_asks_each_once_and_releases_first():
     down, up, other = Change("a", 0.5, 0.3), Change("b", 0.3, 0.4), Change("c", 0.4, 0.2)
     state, _ = after(
-        NotPutBack(AT, "b", "no"), NotPutBack(AT, "a", "no"), NotPutBack(AT, "c", "no"), state=back(up, down, other)
+        RollbackFailed(AT, "b", "no"),
+        RollbackFailed(AT, "a", "no"),
+        RollbackFailed(AT, "c", "no"),
+        state=back(up, down, other),
     )
-    assert state.left == (down, other, up)
+    assert state.pending == (down, other, up)
 
 
 def test_the_last_round_halts_with_all_that_is_left():
     one, two = Change("a", 0.4, 0.5), Change("b", 0.3, 0.4)
-    state, commands = after(Unclear(AT, "a", "dark"), NotPutBack(AT, "b", "no"), state=back(one, two, rounds=2))
-    reason = "3 rounds did not put back b (to 0.4000), a (to 0.5000): no"
-    assert (state.phase, state.left, state.later, state.failed) == (Phase.HALTED, (), (), (two, one))
-    assert (state.rounds, state.reason, commands) == (3, reason, [Freeze((two, one), reason)])
+    state, commands = after(
+        RollbackUnknown(AT, "a", "dark"), RollbackFailed(AT, "b", "no"), state=back(one, two, rounds=2)
+    )
+    reason = "3 rounds did not roll back b (to 0.4000), a (to 0.5000): no"
+    assert (state.phase, state.pending, state.deferred, state.failed) == (MoveState.HALTED, (), (), (two, one))
+    assert (state.rounds, state.reason, commands) == (3, reason, [Halt((two, one), reason)])
 
 
 def test_all_put_back_rests_where_there_is_a_hold():
-    state, commands = after(PutBack(AT, "relay", LATER), state=back(DOWN))
-    assert (state.phase, state.until, commands) == (Phase.HOLDING, LATER, [FinishBack()])
-    state, commands = after(PutBack(AT, "relay"), state=back(DOWN))
-    assert (state.phase, state.until, commands) == (Phase.IDLE, None, [FinishBack()])
+    state, commands = after(RolledBack(AT, "relay", LATER), state=back(DOWN))
+    assert (state.phase, state.until, commands) == (MoveState.HOLDING, LATER, [EndRollback()])
+    state, commands = after(RolledBack(AT, "relay"), state=back(DOWN))
+    assert (state.phase, state.until, commands) == (MoveState.IDLE, None, [EndRollback()])

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.contracts.records import Alert, ChangeKind
 from reallot.engine.ledger.database import Database
-from reallot.engine.ledger.journal import OperationState, StepState
+from reallot.engine.ledger.journal import StepState
 from reallot.engine.ledger.sqlite_journal import SqliteJournal
 from reallot.engine.ledger.timestamps import Stamp
 from reallot.errors import DataError
@@ -44,8 +45,8 @@ def mark(journal, number, state, when, **said):
     journal.mark(step, state, when, **said)
 
 
-WAY = (OperationState.APPLYING, OperationState.COMMITTED)
-BACK = (OperationState.ROLLING_BACK, OperationState.ROLLED_BACK)
+WAY = (MoveState.APPLYING, MoveState.COMMITTED)
+BACK = (MoveState.ROLLING_BACK, MoveState.ROLLED_BACK)
 
 
 def test_an_operation_is_read_as_it_was_written(journal):
@@ -53,12 +54,12 @@ def test_an_operation_is_read_as_it_was_written(journal):
     made = begun(journal)
     assert (made.id, made.epoch, made.rounds, made.reason, made.at) == (1, 1, 0, "why", at(0))
     assert journal.open_operation() == made == journal.operation_of("p1") and journal.operation_of("p2") is None
-    journal.advance(1, OperationState.ROLLING_BACK, at(5), "no", rounds=2)
-    journal.advance(1, OperationState.ROLLING_BACK, at(6), rounds=1)
+    journal.advance(1, MoveState.ROLLING_BACK, at(5), "no", rounds=2)
+    journal.advance(1, MoveState.ROLLING_BACK, at(6), rounds=1)
     now = journal.open_operation()
-    assert (now.state, now.reason, now.rounds, now.at) == (OperationState.ROLLING_BACK, "no", 2, at(6))
+    assert (now.state, now.reason, now.rounds, now.at) == (MoveState.ROLLING_BACK, "no", 2, at(6))
     with pytest.raises(DataError, match="there is no operation 9"):
-        journal.advance(9, OperationState.APPLYING, at(0))
+        journal.advance(9, MoveState.APPLYING, at(0))
 
 
 def test_a_call_is_read_as_it_was_written(journal):
@@ -135,7 +136,7 @@ def test_the_last_plan_in_force_is_the_newest_that_was_not_taken_back(journal):
 
 def test_plans_that_were_begun_count_newest_first_and_no_others(journal):
     assert journal.last_moves(9) == []
-    ended(journal, begun(journal, "p1"), OperationState.DISCARDED)
+    ended(journal, begun(journal, "p1"), MoveState.DISCARDED)
     ended(journal, begun(journal, "p2"), *BACK)
     ended(journal, begun(journal, "p3", ChangeKind.ROLLBACK), *BACK)
     ended(journal, begun(journal, "p4"), *WAY)
@@ -171,7 +172,7 @@ def test_the_most_that_a_protocol_may_have(journal):
 
 
 def test_changes_are_told_from_when_they_were_asked_for(journal):
-    ended(journal, begun(journal), OperationState.APPLYING)
+    ended(journal, begun(journal), MoveState.APPLYING)
     assert journal.changes() == []
     mark(journal, 1, StepState.SENT, at(1))
     mark(journal, 1, StepState.CONFIRMED, at(60))
@@ -231,7 +232,7 @@ def test_each_opening_is_one_epoch_and_reading_is_none(tmp_path):
         journal = SqliteJournal(path)
         assert journal.epoch == epoch and journal.blocking and journal.sound()
         assert begun(journal, f"p{epoch}").epoch == epoch
-        ended(journal, journal.open_operation(), OperationState.DISCARDED)
+        ended(journal, journal.open_operation(), MoveState.DISCARDED)
         journal.close()
     reader = SqliteJournal(path, read_only=True)
     assert reader.epoch == 0 and "opened to be read" in reader.observe_only

@@ -15,11 +15,12 @@ import pytest
 
 from reallot.adapters.simulated import SimulatedAdapter
 from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.contracts.records import Alert, ChangeKind, ReallocationConfig
 from reallot.engine.ledger.database import Database
 from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.engine.ledger.history import History, Sample, samples_of
-from reallot.engine.ledger.journal import OperationState, StepState
+from reallot.engine.ledger.journal import StepState
 from reallot.engine.ledger.lock import LedgerTaken
 from reallot.engine.ledger.schema import JOURNAL
 from reallot.engine.ledger.sqlite_journal import MemoryJournal, SqliteJournal
@@ -50,11 +51,11 @@ def begun(journal, plan_id="p1"):
 
 def committed(journal, plan_id="p1"):
     operation = begun(journal, plan_id)
-    journal.advance(operation.id, OperationState.APPLYING, NOW)
+    journal.advance(operation.id, MoveState.APPLYING, NOW)
     for each in journal.steps(operation.id):
         journal.send(each, NOW)
         journal.mark(each, StepState.CONFIRMED, NOW)
-    journal.advance(operation.id, OperationState.COMMITTED, NOW)
+    journal.advance(operation.id, MoveState.COMMITTED, NOW)
     return operation
 
 
@@ -90,10 +91,10 @@ def test_one_operation_at_a_time_and_no_state_out_of_order():
     with pytest.raises(DataError, match="one runs at a time"):
         begun(journal, "p2")
     with pytest.raises(DataError, match="planned and cannot become committed"):
-        journal.advance(operation.id, OperationState.COMMITTED, NOW)
-    journal.advance(operation.id, OperationState.DISCARDED, NOW)
+        journal.advance(operation.id, MoveState.COMMITTED, NOW)
+    journal.advance(operation.id, MoveState.DISCARDED, NOW)
     with pytest.raises(DataError, match="cannot become"):
-        journal.advance(operation.id, OperationState.APPLYING, NOW)
+        journal.advance(operation.id, MoveState.APPLYING, NOW)
 
 
 def test_a_journal_in_memory_says_what_it_loses():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..contracts.move_state import MoveState
 from ..contracts.records import AllocationPlan, ChangeKind
-from ..ledger.journal import Decision, OperationState
+from ..ledger.journal import Decision
 from .executor import Carrier, end_of_hold
 from .guards import Blocked
 from .preconditions import Proposal
@@ -14,23 +15,31 @@ from .reconcile import UNSETTLED, reconcile
 from .state_machine import (
     Ask,
     Begin,
+    BeginRollback,
     Command,
     Commit,
     Discard,
+    EndRollback,
     Event,
-    FinishBack,
-    Freeze,
+    Halt,
     ReadBack,
     ReadWorld,
-    Restore,
+    RollBack,
     Send,
-    StartBack,
     State,
     Wait,
     step,
 )
 
-KEPT = ("committed", "rolled back", "settling", "halted", "waiting", "outdated", "expired")
+KEPT = (
+    MoveState.COMMITTED,
+    MoveState.ROLLED_BACK,
+    MoveState.SETTLING,
+    MoveState.HALTED,
+    MoveState.WAITING,
+    MoveState.OUTDATED,
+    MoveState.EXPIRED,
+)
 """Ends that the journal keeps as decisions; a plan that only came too early is not one."""
 
 
@@ -38,13 +47,13 @@ KEPT = ("committed", "rolled back", "settling", "halted", "waiting", "outdated",
 class Report:
     """How a plan ended.
 
-    verdict    "committed", "repeated", "nothing to do", "blocked", "waiting", "rolled back", "settling" or "halted"
+    verdict    COMMITTED, REPEATED, NOTHING_TO_DO, BLOCKED, WAITING, ROLLED_BACK, SETTLING or HALTED
     operation  its number in the journal; of a repeated plan, that of the first time
     by, until  the guard that said no, and when it may be tried again
     """
 
     plan_id: str
-    verdict: str
+    verdict: MoveState
     operation: int | None = None
     reason: str = ""
     by: str = ""
@@ -89,21 +98,21 @@ class Driver:
                 last = self.state.index == len(self.state.changes) - 1
                 return await carrier.read_back(change, last, end_of_hold(carrier.now(), carrier.rules))
             case Commit():
-                self._ends("committed")
-                await carrier.advance(OperationState.COMMITTED, decision=self._decision())
-            case StartBack(reason):
-                await carrier.advance(OperationState.ROLLING_BACK, reason)
-            case Restore(change, number):
+                self._ends(MoveState.COMMITTED)
+                await carrier.advance(MoveState.COMMITTED, decision=self._decision())
+            case BeginRollback(reason):
+                await carrier.advance(MoveState.ROLLING_BACK, reason)
+            case RollBack(change, number):
                 return await carrier.restore(change, number)
-            case FinishBack():
+            case EndRollback():
                 await self._finish_back()
             case Wait(reason):
                 await carrier.alert(UNSETTLED, f"what was begun cannot be ended yet: {reason}", 0.8)
-                self._ends("settling", reason, "settling", self.state.until)
+                self._ends(MoveState.SETTLING, reason, MoveState.SETTLING, self.state.until)
                 await self._decide()
-            case Freeze(changes, reason):
-                self._ends("halted", reason, "halted")
-                await carrier.freeze(changes, reason, await self._decision_on_operation("halted", reason))
+            case Halt(changes, reason):
+                self._ends(MoveState.HALTED, reason, MoveState.HALTED)
+                await carrier.freeze(changes, reason, await self._decision_on_operation(MoveState.HALTED, reason))
             case Ask(until):
                 await self._ask(until)
             case Discard(blocked):
@@ -117,9 +126,9 @@ class Driver:
     async def _finish_back(self) -> None:
         operation = self.carrier.operation
         reason = operation.reason if operation is not None else ""
-        self._ends("rolled back", reason, "rolled back")
-        decision = await self._decision_on_operation("rolled back", reason)
-        await self.carrier.advance(OperationState.ROLLED_BACK, decision=decision)
+        self._ends(MoveState.ROLLED_BACK, reason, MoveState.ROLLED_BACK)
+        decision = await self._decision_on_operation(MoveState.ROLLED_BACK, reason)
+        await self.carrier.advance(MoveState.ROLLED_BACK, decision=decision)
         await self.carrier.recovered(UNSETTLED)
         self.put_back = True
 
@@ -130,15 +139,15 @@ class Driver:
         moves = ", ".join(f"{each.protocol} {each.before:.4f} -> {each.after:.4f}" for each in proposal.changes)
         reason = f"plan {plan.id} waits for a confirmation until {until:%H:%M} UTC: {moves}"
         await carrier.alert(f"confirm-{plan.id}", reason, 0.6)
-        self._ends("waiting", reason, "confirmation", until)
+        self._ends(MoveState.WAITING, reason, "confirmation", until)
         await self._decide()
 
     async def _discard(self, blocked: Blocked) -> None:
-        verdict = "nothing to do" if blocked.by == "nothing to do" else "blocked"
+        verdict = MoveState.NOTHING_TO_DO if blocked.by == MoveState.NOTHING_TO_DO else MoveState.BLOCKED
         self._ends(verdict, blocked.reason, blocked.by, blocked.until)
         await self._decide()
 
-    def _ends(self, verdict: str, reason: str = "", by: str = "", until: datetime | None = None) -> None:
+    def _ends(self, verdict: MoveState, reason: str = "", by: str = "", until: datetime | None = None) -> None:
         """The report of a plan that came to an end."""
         if self.plan is None:
             return
@@ -150,12 +159,12 @@ class Driver:
         plan, report = self.plan, self.report
         if plan is None or report is None:
             return None
-        name = report.by if report.verdict == "blocked" else report.verdict
+        name = report.by if report.verdict is MoveState.BLOCKED else report.verdict
         if name not in KEPT:
             return None
-        return Decision(plan.id, self.carrier.now(), name, report.reason, plan.model_dump_json(), "")
+        return Decision(plan.id, self.carrier.now(), MoveState(name), report.reason, plan.model_dump_json(), "")
 
-    async def _decision_on_operation(self, verdict: str, reason: str) -> Decision | None:
+    async def _decision_on_operation(self, verdict: MoveState, reason: str) -> Decision | None:
         """The decision on this entry's plan, or on the one that an earlier process began."""
         if self.plan is not None or self.carrier.operation is None:
             return self._decision()

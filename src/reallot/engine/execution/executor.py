@@ -12,13 +12,14 @@ from typing import ParamSpec, TypeVar
 
 from ...errors import DataError
 from ..contracts.adapter import ProtocolAdapter, capabilities_of
+from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, ChangeKind, ReallocationConfig
-from ..ledger.journal import Decision, Operation, OperationState, Standing, Step, StepState
+from ..ledger.journal import Decision, Operation, Standing, Step, StepState
 from .adapter_calls import Outcome, Reading, ask_for, read_share, read_shares
 from .guards import Change, Rules, capacity_blocks, close_to
 from .journal_thread import Books
 from .orphaned import Removed
-from .state_machine import Answered, Event, NotPutBack, NotSeen, PutBack, Refused, Seen, Unclear
+from .state_machine import Answered, Event, NotConfirmed, Refused, RollbackFailed, RollbackUnknown, RolledBack, Seen
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -145,7 +146,7 @@ class Carrier:
             return Refused(self.now(), name, blocked.reason)
         entry = self._steps[name]
         await self.write(self.books.journal.send, entry, self.books.stamp())
-        self.operation = replace(self._open(), state=OperationState.APPLYING)
+        self.operation = replace(self._open(), state=MoveState.APPLYING)
         outcome, reason = await self._call(change, entry.key)
         if outcome is Outcome.REFUSED:
             await self._mark(entry, StepState.REFUSED, reason)
@@ -160,13 +161,13 @@ class Carrier:
         if not self.matches(reading, change.after):
             detail = _found(change, reading, entry.detail)
             await self._mark(entry, _left(reading, entry.may_act), detail, may_act=entry.may_act)
-            return NotSeen(self.now(), change.protocol, detail)
+            return NotConfirmed(self.now(), change.protocol, detail)
         await self._mark(entry, StepState.CONFIRMED)
         if last:
             for name, each in self._steps.items():
                 if name != change.protocol and not self.matches(again := await self.read(name), each.after):
                     detail = _found(Change(name, each.before, each.after), again, "it was there before")
-                    return NotSeen(self.now(), change.protocol, detail)
+                    return NotConfirmed(self.now(), change.protocol, detail)
         return Seen(self.now(), change.protocol, until)
 
     # going back ------------------------------------------------------------------------------------------------------
@@ -174,54 +175,54 @@ class Carrier:
     async def restore(self, change: Change, round_number: int) -> Event:
         """Writes the absolute previous share of one protocol, where it is not there already, and reads it back."""
         if round_number > self._rounds:
-            await self.advance(OperationState.ROLLING_BACK, rounds=round_number)
+            await self.advance(MoveState.ROLLING_BACK, rounds=round_number)
             await self.books.clock.sleep(ROUND_PAUSE * 2.0 ** (round_number - 1))
             self._rounds = round_number
         name, operation = change.protocol, self._open()
         reading = await self.read(name)
         if reading.share is None:
-            return Unclear(self.now(), name, f"{name} cannot be read: {reading.reason}")
+            return RollbackUnknown(self.now(), name, f"{name} cannot be read: {reading.reason}")
         if close_to(reading.share, change.after, self.rules.tolerance):
-            return PutBack(self.now(), name)
+            return RolledBack(self.now(), name)
         asked = Change(name, reading.share, change.after)
         possible, free_at = await self.possible()
         blocked = capacity_blocks(asked, possible, free_at, self.rules)
         if blocked is not None:
-            if blocked.by == "settling" or self._unseen():
-                return Unclear(self.now(), name, blocked.reason, free_at)
-            return NotPutBack(self.now(), name, blocked.reason)
+            if blocked.by == MoveState.SETTLING or self._unseen():
+                return RollbackUnknown(self.now(), name, blocked.reason, free_at)
+            return RollbackFailed(self.now(), name, blocked.reason)
         kind = ChangeKind.REPAIR if operation.kind is ChangeKind.REPAIR else ChangeKind.ROLLBACK
         add, at = self.books.journal.add_step, self.books.stamp()
         entry = await self.write(add, operation.id, kind, name, asked.before, asked.after, at)
         outcome, reason = await self._call(asked, entry.key)
         if outcome is Outcome.REFUSED:
             await self._mark(entry, StepState.REFUSED, reason)
-            return NotPutBack(self.now(), name, f"{name} refused: {reason}")
+            return RollbackFailed(self.now(), name, f"{name} refused: {reason}")
         return await self._restored(asked, entry, outcome, reason)
 
     async def _restored(self, change: Change, entry: Step, outcome: Outcome, reason: str) -> Event:
         reading = await self._verified(change)
         if self.matches(reading, change.after):
             await self._mark(entry, StepState.CONFIRMED)
-            return PutBack(self.now(), change.protocol)
+            return RolledBack(self.now(), change.protocol)
         detail = _found(change, reading, reason)
         lost = outcome is Outcome.LOST
         await self._mark(entry, _left(reading, lost), detail, may_act=lost)
         if reading.share is None:
-            return Unclear(self.now(), change.protocol, detail)
-        return NotPutBack(self.now(), change.protocol, detail)
+            return RollbackUnknown(self.now(), change.protocol, detail)
+        return RollbackFailed(self.now(), change.protocol, detail)
 
     # what both ways need ---------------------------------------------------------------------------------------------
 
     async def advance(
-        self, state: OperationState, reason: str = "", rounds: int = 0, decision: Decision | None = None
+        self, state: MoveState, reason: str = "", rounds: int = 0, decision: Decision | None = None
     ) -> None:
         """Writes the operation's next state down, and in the same write what was decided on its plan."""
         operation, at = self._open(), self.books.stamp()
         await self.write(self.books.journal.advance, operation.id, state, at, reason, rounds, decision)
         self.operation = replace(operation, state=state, reason=reason or operation.reason)
 
-    async def decision(self, verdict: str, reason: str) -> Decision | None:
+    async def decision(self, verdict: MoveState, reason: str) -> Decision | None:
         """The decision on a plan that an earlier process began; the plan's text is in the one that it wrote first."""
         operation = self._open()
         if operation.kind is not ChangeKind.MOVE:
@@ -277,7 +278,7 @@ class Carrier:
         if await self.write(self.books.journal.halt, alert, names):
             self._tell(alert)
         if self.operation is not None:
-            await self.advance(OperationState.HALTED, reason, decision=decision)
+            await self.advance(MoveState.HALTED, reason, decision=decision)
 
     async def _call(self, change: Change, key: str) -> tuple[Outcome, str]:
         seconds = self.config.apply_timeout.total_seconds()

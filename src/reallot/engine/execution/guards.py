@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ...text.durations import format_duration
+from ..contracts.move_state import MoveState
 from ..contracts.records import Mode, ReallocationConfig
 
 
@@ -38,7 +39,7 @@ class Change:
         return self.after < self.before
 
     @property
-    def back(self) -> Change:
+    def reversed(self) -> Change:
         """The other way round."""
         return Change(self.protocol, self.after, self.before)
 
@@ -137,7 +138,7 @@ def capacity_blocks(
         f"{change.protocol} at {change.after:.4f} would make {taken + wanted:.4f} of capacity {rules.capacity:g}: "
         f"the others have, or may still take, {taken:.4f}"
     )
-    return Blocked("settling" if free_at else "capacity", free_at, reason)
+    return Blocked(MoveState.SETTLING if free_at else "capacity", free_at, reason)
 
 
 def outdated(
@@ -147,7 +148,7 @@ def outdated(
     for name in names:
         if name in expected and not close_to(expected[name], read[name], tolerance):
             reason = f"the plan starts from {name} at {expected[name]:.4f}, and it is at {read[name]:.4f}"
-            return Blocked("outdated", None, reason)
+            return Blocked(MoveState.OUTDATED, None, reason)
     return None
 
 
@@ -155,7 +156,7 @@ def expired(expires_at: datetime | None, now: datetime) -> Blocked | None:
     """The plan is too old to be acted on."""
     if expires_at is None or now < expires_at:
         return None
-    return Blocked("expired", None, f"the plan was good until {expires_at:%Y-%m-%d %H:%M:%S} UTC")
+    return Blocked(MoveState.EXPIRED, None, f"the plan was good until {expires_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def mode_blocks(mode: Mode) -> Blocked | None:

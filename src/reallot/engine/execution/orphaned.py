@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from ...errors import ErrorKind, ProtocolError
 from ..contracts.adapter import Capabilities
+from ..contracts.move_state import MoveState
 from ..contracts.records import ChangeKind, ProtocolStatus
-from ..ledger.journal import Journal, OperationState, StepState
+from ..ledger.journal import Journal, StepState
 from ..ledger.timestamps import Stamp
 
 KEY = "removed:"
@@ -62,8 +63,8 @@ def give_up(journal: Journal, name: str, at: Stamp) -> None:
     reason = f"{name} has no share any more, as a person says"
     operation = journal.open_operation()
     if operation is not None and name in {*operation.before, *operation.after}:
-        begun = operation.state is not OperationState.PLANNED
-        journal.advance(operation.id, OperationState.HALTED if begun else OperationState.DISCARDED, at, reason)
+        begun = operation.state is not MoveState.PLANNED
+        journal.advance(operation.id, MoveState.HALTED if begun else MoveState.DISCARDED, at, reason)
     for step in journal.unsettled():
         if step.protocol == name:
             journal.mark(step, StepState.REFUSED, at, detail=reason)
@@ -72,7 +73,7 @@ def give_up(journal: Journal, name: str, at: Stamp) -> None:
     said = journal.begin(plan_id, ChangeKind.REPAIR, {name: 0.0}, {name: most}, (), at, reason)
     entry = journal.add_step(said.id, ChangeKind.REPAIR, name, most, 0.0, at)
     journal.mark(entry, StepState.CONFIRMED, at, detail=reason)
-    journal.advance(said.id, OperationState.ROLLING_BACK, at)
-    journal.advance(said.id, OperationState.ROLLED_BACK, at)
+    journal.advance(said.id, MoveState.ROLLING_BACK, at)
+    journal.advance(said.id, MoveState.ROLLED_BACK, at)
     journal.adopt({name: 0.0})
     journal.recovered(KEY + name, at.wall)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..contracts.adapter import capabilities_of
+from ..contracts.move_state import MoveState
 from ..contracts.records import AllocationPlan
 from ..ledger.journal import Standing
 from .adapter_calls import Reading
@@ -103,9 +104,9 @@ def now_blocked(books: Books, standing: Standing, rules: Rules, confirmation_sec
     if blocked := _ledger_blocks(books) or mode_blocks(rules.mode):
         return blocked
     if standing.halted:
-        return Blocked("halted", None, standing.halted)
+        return Blocked(MoveState.HALTED, None, standing.halted)
     if (operation := standing.operation) is not None:
-        return Blocked("busy", None, f"{operation.plan_id} is {operation.state.value}: {operation.reason}")
+        return Blocked("busy", None, f"{operation.plan_id} is {operation.state.words}: {operation.reason}")
     waiting = standing.waiting
     if waiting is not None and not waiting.confirmed and (age := books.age(waiting.at)) < confirmation_seconds:
         until = now + timedelta(seconds=confirmation_seconds - age)
@@ -146,5 +147,5 @@ def _late_calls(
             reason = (
                 f"a call that asked {each.protocol} for {each.after:.4f} was not answered and may still take effect"
             )
-            return Blocked("settling", end, reason)
+            return Blocked(MoveState.SETTLING, end, reason)
     return None

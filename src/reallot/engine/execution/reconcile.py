@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from ..contracts.adapter import capabilities_of
+from ..contracts.move_state import MoveState
 from ..contracts.records import ChangeKind
-from ..ledger.journal import Operation, OperationState, StepState
+from ..ledger.journal import Operation, StepState
 from .adapter_calls import Reading
 from .executor import Carrier
 from .guards import Change, changes_of, close_to, held, mode_blocks
@@ -48,16 +49,16 @@ async def unfinished(carrier: Carrier, operation: Operation, readings: Mapping[s
     steps = await carrier.books.ask(carrier.books.journal.steps, operation.id)
     moves = [each for each in steps if each.kind is ChangeKind.MOVE]
     sent = [each for each in moves if each.state is not StepState.INTENT]
-    if operation.state is OperationState.PLANNED and moves and not sent:
-        await carrier.advance(OperationState.DISCARDED, "nothing had been asked for when the engine stopped")
+    if operation.state is MoveState.PLANNED and moves and not sent:
+        await carrier.advance(MoveState.DISCARDED, "nothing had been asked for when the engine stopped")
         return ()
-    begun = operation.state in (OperationState.APPLYING, OperationState.CONFIRMING) and len(sent) == len(moves)
+    begun = operation.state is MoveState.APPLYING and len(sent) == len(moves)
     if begun and all(carrier.matches(readings.get(each.protocol, Reading(None)), each.after) for each in moves):
         reason = "found in force after a restart"
-        await carrier.advance(OperationState.COMMITTED, reason, decision=await carrier.decision("committed", reason))
+        await carrier.advance(MoveState.COMMITTED, reason, decision=await carrier.decision(MoveState.COMMITTED, reason))
         return ()
-    if operation.state is not OperationState.ROLLING_BACK:
-        await carrier.advance(OperationState.ROLLING_BACK, "found unfinished after a restart")
+    if operation.state is not MoveState.ROLLING_BACK:
+        await carrier.advance(MoveState.ROLLING_BACK, "found unfinished after a restart")
     if moves:
         undo = tuple(Change(each.protocol, each.after, each.before) for each in reversed(sent))
     else:
@@ -65,7 +66,7 @@ async def unfinished(carrier: Carrier, operation: Operation, readings: Mapping[s
         undo = changes_of(operation.after, operation.before, names, carrier.rules.tolerance)
     undo = await _without_removed(carrier, undo)
     if not undo:
-        await carrier.advance(OperationState.ROLLED_BACK)
+        await carrier.advance(MoveState.ROLLED_BACK)
     return undo
 
 
@@ -109,7 +110,7 @@ async def _drift(carrier: Carrier, readings: Mapping[str, Reading], repair: bool
     at = carrier.books.stamp()
     plan_id = f"repair-{at.wall:%Y%m%dT%H%M%S%f}"
     operation = await write(journal.begin, plan_id, ChangeKind.REPAIR, before, drifted, (), at, told)
-    await write(journal.advance, operation.id, OperationState.ROLLING_BACK, at)
+    await write(journal.advance, operation.id, MoveState.ROLLING_BACK, at)
     return (await carrier.standing()).operation
 
 

@@ -3,41 +3,20 @@
 It knows no clock, no asyncio, no logging and no file: time arrives inside the event, and the outcome of a command is
 one more event. The engine carries commands out (reallocation.py).
 
-```
-                    Proposed                Sent...                 Seen (last)
-RECONCILING -> IDLE ---------> APPLYING <--------------> VERIFYING ------------> HOLDING --Tick--> IDLE
-      |          \\-> CONFIRMING   |  Refused                 |  NotSeen
-      |                            v                          v
-      +----------------------> ROLLING_BACK -- all put back --> HOLDING
-                                   |  rounds used up
-                                   v
-                                 HALTED -- Resumed --> RECONCILING
-```
+The states and which may follow which are those of `engine.contracts.move_state`; ARCHITECTURE.md shows them as a
+diagram. Each step is checked against that table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
 from ...errors import ReallocationError
+from ..contracts.move_state import MoveState, may_step
 from .guards import Blocked, Change, Rules
 
-LONGEST_STORY = 30
-
-
-class Phase(StrEnum):
-    """Where the machine stands."""
-
-    RECONCILING = "reconciling"
-    IDLE = "idle"
-    CONFIRMING = "confirming"
-    APPLYING = "applying"
-    VERIFYING = "verifying"
-    HOLDING = "holding"
-    ROLLING_BACK = "rolling back"
-    HALTED = "halted"
+LONGEST_HISTORY = 30
 
 
 @dataclass(frozen=True)
@@ -46,23 +25,25 @@ class State:
 
     plan_id   what is waited for or carried out
     changes   of that plan, in order; `index` is the one at hand
-    left      what still has to be put back, in order, as (from, to); `later` waits, `failed` failed in this round
-    rounds    rounds of putting back that failed
+    pending   changes of the rollback that are still to be made, in order
+    deferred  changes of the rollback whose outcome is not known yet; the next cycle asks again
+    failed    changes of the rollback that failed in this round
+    rounds    rounds of the rollback that failed
     until     end of the hold, of the wait for a person, or of the time in which a late call may still arrive
-    story     the last events, oldest first
+    history   the last events, oldest first
     """
 
-    phase: Phase = Phase.RECONCILING
+    phase: MoveState = MoveState.RECONCILING
     plan_id: str = ""
     changes: tuple[Change, ...] = ()
     index: int = 0
-    left: tuple[Change, ...] = ()
-    later: tuple[Change, ...] = ()
+    pending: tuple[Change, ...] = ()
+    deferred: tuple[Change, ...] = ()
     failed: tuple[Change, ...] = ()
     rounds: int = 0
     until: datetime | None = None
     reason: str = ""
-    story: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,10 +60,10 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Reconciled(Event):
-    """What the journal and the world say: what has to be put back, or why nothing may move."""
+    """What the journal and the world say: the rollback that is left to do, or why nothing may move."""
 
     plan_id: str = ""
-    undo: tuple[Change, ...] = ()
+    rollback: tuple[Change, ...] = ()
     rounds: int = 0
     halted: str = ""
     waiting: str = ""
@@ -130,7 +111,7 @@ class Seen(Event):
 
 
 @dataclass(frozen=True)
-class NotSeen(Event):
+class NotConfirmed(Event):
     """The share was not read back in time."""
 
     protocol: str
@@ -138,23 +119,23 @@ class NotSeen(Event):
 
 
 @dataclass(frozen=True)
-class PutBack(Event):
-    """One share is again what it was."""
+class RolledBack(Event):
+    """One share is again what it was, and was read back."""
 
     protocol: str
     until: datetime | None = None
 
 
 @dataclass(frozen=True)
-class NotPutBack(Event):
-    """One share could not be put back, though it can be read."""
+class RollbackFailed(Event):
+    """One share is not what it was, though it can be read."""
 
     protocol: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Unclear(Event):
+class RollbackUnknown(Event):
     """One share can not be read, or must wait for a call that may still arrive: not a failure."""
 
     protocol: str
@@ -216,14 +197,14 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class StartBack:
-    """Command: write down that the way back begins, and why."""
+class BeginRollback:
+    """Command: write down that the rollback begins, and why."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Restore:
+class RollBack:
     """Command: write the absolute previous share and read it back."""
 
     change: Change
@@ -231,19 +212,19 @@ class Restore:
 
 
 @dataclass(frozen=True)
-class FinishBack:
+class EndRollback:
     """Command: every share is again what it was."""
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Command: nothing more can be done now; later, with the next cycle."""
+    """Command: nothing more can be done now; the next cycle tries again."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Freeze:
+class Halt:
     """Command: touch these no more, halt, and say so loudly, once."""
 
     frozen: tuple[Change, ...]
@@ -251,61 +232,63 @@ class Freeze:
 
 
 Command = (
-    ReadWorld | Discard | Ask | Begin | Send | ReadBack | Commit | StartBack | Restore | FinishBack | Wait | Freeze
+    ReadWorld | Discard | Ask | Begin | Send | ReadBack | Commit | BeginRollback | RollBack | EndRollback | Wait | Halt
 )
 Next = tuple[State, list[Command]]
 
 
 class InvalidTransition(ReallocationError):
-    """An event that cannot happen in this phase: an error of the caller. The message holds the story."""
+    """An event that cannot happen in this phase: an error of the caller. The message holds the history."""
 
-    def __init__(self, state: State, event: Event) -> None:
-        story = ", ".join([*state.story, _told(event)])
-        super().__init__(f"{type(event).__name__} while {state.phase.value}. Story: {story}", by="story")
+    def __init__(self, state: State, event: Event, why: str = "") -> None:
+        history = ", ".join([*state.history, _told(event)])
+        super().__init__(f"{type(event).__name__} while {state.phase.words}{why}. History: {history}", by="history")
         self.state, self.event = state, event
 
 
 def step(state: State, event: Event, rules: Rules) -> Next:
     """The next state, and what is to be done; raises InvalidTransition."""
-    state, commands = _step(state, event, rules)
-    return replace(state, story=(*state.story, _told(event))[-LONGEST_STORY:]), commands
+    following, commands = _step(state, event, rules)
+    if not may_step(state.phase, following.phase):
+        raise InvalidTransition(state, event, f" leads to {following.phase.words}, which is not in the table")
+    return replace(following, history=(*following.history, _told(event))[-LONGEST_HISTORY:]), commands
 
 
 def _step(state: State, event: Event, rules: Rules) -> Next:
     match state.phase, event:
         case _, Started():
-            return State(story=state.story), [ReadWorld()]
-        case Phase.RECONCILING, Reconciled():
+            return State(history=state.history), [ReadWorld()]
+        case MoveState.RECONCILING, Reconciled():
             return _reconciled(state, event)
-        case ((Phase.IDLE | Phase.HOLDING), Proposed()):
+        case ((MoveState.IDLE | MoveState.HOLDING), Proposed()):
             return _proposed(state, event)
-        case Phase.CONFIRMING, Proposed():
+        case MoveState.WAITING, Proposed():
             text = f"plan {state.plan_id} waits for a confirmation"
             return state, [Discard(event.blocked or Blocked("confirmation", state.until, text))]
-        case Phase.HALTED, Proposed():
-            return state, [Discard(Blocked("halted", None, state.reason))]
+        case MoveState.HALTED, Proposed():
+            return state, [Discard(Blocked(MoveState.HALTED, None, state.reason))]
         case _, Proposed():
             return state, [
-                Discard(Blocked("busy", state.until, f"{state.phase.value} {state.plan_id}: {state.reason}"))
+                Discard(Blocked("busy", state.until, f"{state.phase.words} {state.plan_id}: {state.reason}"))
             ]
-        case Phase.CONFIRMING, Confirmed() if event.plan_id == state.plan_id:
-            return State(Phase.IDLE, story=state.story), []
-        case Phase.APPLYING, Answered() if event.protocol == _at_hand(state):
-            return replace(state, phase=Phase.VERIFYING), [ReadBack(state.changes[state.index])]
-        case Phase.APPLYING, Refused() if event.protocol == _at_hand(state):
+        case MoveState.WAITING, Confirmed() if event.plan_id == state.plan_id:
+            return State(MoveState.IDLE, history=state.history), []
+        case MoveState.APPLYING, Answered() if event.protocol == _at_hand(state):
+            return replace(state, phase=MoveState.VERIFYING), [ReadBack(state.changes[state.index])]
+        case MoveState.APPLYING, Refused() if event.protocol == _at_hand(state):
             return _failed(state, event.reason, rules)
-        case Phase.VERIFYING, NotSeen() if event.protocol == _at_hand(state):
+        case MoveState.VERIFYING, NotConfirmed() if event.protocol == _at_hand(state):
             return _failed(state, event.reason, rules)
-        case Phase.VERIFYING, Seen() if event.protocol == _at_hand(state):
+        case MoveState.VERIFYING, Seen() if event.protocol == _at_hand(state):
             return _seen(state, event)
-        case Phase.ROLLING_BACK, (PutBack() | NotPutBack() | Unclear()) if (
-            state.left and event.protocol == state.left[0].protocol
+        case MoveState.ROLLING_BACK, (RolledBack() | RollbackFailed() | RollbackUnknown()) if (
+            state.pending and event.protocol == state.pending[0].protocol
         ):
-            return _back(state, event, rules)
-        case Phase.HALTED, Resumed():
-            return State(story=state.story), [ReadWorld()]
-        case ((Phase.HOLDING | Phase.CONFIRMING), Tick()) if state.until is not None and event.at >= state.until:
-            return State(Phase.IDLE, story=state.story), []
+            return _rolled_back(state, event, rules)
+        case MoveState.HALTED, Resumed():
+            return State(history=state.history), [ReadWorld()]
+        case ((MoveState.HOLDING | MoveState.WAITING), Tick()) if state.until is not None and event.at >= state.until:
+            return State(MoveState.IDLE, history=state.history), []
         case _, Tick():
             return state, []
         case _:
@@ -313,78 +296,82 @@ def _step(state: State, event: Event, rules: Rules) -> Next:
 
 
 def _reconciled(state: State, event: Reconciled) -> Next:
-    fresh = State(story=state.story, plan_id=event.plan_id, until=event.until)
+    fresh = State(history=state.history, plan_id=event.plan_id, until=event.until)
     if event.halted:
-        return replace(fresh, phase=Phase.HALTED, reason=event.halted), []
-    if event.undo:
-        back = replace(fresh, phase=Phase.ROLLING_BACK, left=event.undo, rounds=event.rounds)
-        return back, [Restore(event.undo[0], event.rounds)]
+        return replace(fresh, phase=MoveState.HALTED, reason=event.halted), []
+    if event.rollback:
+        started = replace(fresh, phase=MoveState.ROLLING_BACK, pending=event.rollback, rounds=event.rounds)
+        return started, [RollBack(event.rollback[0], event.rounds)]
     if event.waiting:
-        return replace(fresh, phase=Phase.CONFIRMING, plan_id=event.waiting), []
-    return replace(fresh, phase=Phase.HOLDING if event.until else Phase.IDLE, plan_id=""), []
+        return replace(fresh, phase=MoveState.WAITING, plan_id=event.waiting), []
+    return replace(fresh, phase=MoveState.HOLDING if event.until else MoveState.IDLE, plan_id=""), []
 
 
 def _proposed(state: State, event: Proposed) -> Next:
     if event.blocked is not None:
         return state, [Discard(event.blocked)]
     if not event.changes:
-        return state, [Discard(Blocked("nothing to do", None, "every share is already what the plan says"))]
+        return state, [Discard(Blocked(MoveState.NOTHING_TO_DO, None, "every share is already what the plan says"))]
     if event.ask_until is not None:
-        asked = State(Phase.CONFIRMING, event.plan_id, until=event.ask_until, story=state.story)
+        asked = State(MoveState.WAITING, event.plan_id, until=event.ask_until, history=state.history)
         return asked, [Ask(event.ask_until)]
-    begun = State(Phase.APPLYING, event.plan_id, event.changes, story=state.story)
+    begun = State(MoveState.APPLYING, event.plan_id, event.changes, history=state.history)
     return begun, [Begin(), Send(event.changes[0])]
 
 
 def _seen(state: State, event: Seen) -> Next:
     index = state.index + 1
     if index < len(state.changes):
-        return replace(state, phase=Phase.APPLYING, index=index), [Send(state.changes[index])]
-    return State(Phase.HOLDING, until=event.until, story=state.story), [Commit()]
+        return replace(state, phase=MoveState.APPLYING, index=index), [Send(state.changes[index])]
+    return State(MoveState.HOLDING, until=event.until, history=state.history), [Commit()]
 
 
 def _failed(state: State, reason: str, rules: Rules) -> Next:
-    """What was asked for so far is put back, the last first; without `auto_rollback` a person has to look."""
+    """What was asked for so far is rolled back, the last first; without `auto_rollback` a person has to look."""
     touched = state.changes[: state.index + 1]
     if not rules.auto_rollback:
         text = f"plan {state.plan_id} failed and auto_rollback is off: {reason}"
-        return replace(state, phase=Phase.HALTED, reason=text), [Freeze(touched, text)]
-    left = tuple(change.back for change in reversed(touched))
-    back = replace(state, phase=Phase.ROLLING_BACK, left=left, reason=reason)
-    return back, [StartBack(reason), Restore(left[0], 0)]
+        return replace(state, phase=MoveState.HALTED, reason=text), [Halt(touched, text)]
+    pending = tuple(change.reversed for change in reversed(touched))
+    started = replace(state, phase=MoveState.ROLLING_BACK, pending=pending, reason=reason)
+    return started, [BeginRollback(reason), RollBack(pending[0], 0)]
 
 
-def _back(state: State, event: PutBack | NotPutBack | Unclear, rules: Rules) -> Next:
-    """One answer on the way back: the next in the round, another round, an end, a wait or a halt."""
-    change, left = state.left[0], state.left[1:]
-    state = replace(state, left=left)
-    if isinstance(event, NotPutBack):
+def _rolled_back(state: State, event: RolledBack | RollbackFailed | RollbackUnknown, rules: Rules) -> Next:
+    """One answer during the rollback: the next in the round, another round, an end, a wait or a halt."""
+    change, pending = state.pending[0], state.pending[1:]
+    state = replace(state, pending=pending)
+    if isinstance(event, RollbackFailed):
         state = replace(state, failed=(*state.failed, change), reason=event.reason)
-    elif isinstance(event, Unclear):
+    elif isinstance(event, RollbackUnknown):
         ends = [each for each in (state.until, event.until) if each is not None]
-        state = replace(state, later=(*state.later, change), until=max(ends) if ends else None, reason=event.reason)
-    if left:
-        return state, [Restore(left[0], state.rounds)]
+        state = replace(
+            state, deferred=(*state.deferred, change), until=max(ends) if ends else None, reason=event.reason
+        )
+    if pending:
+        return state, [RollBack(pending[0], state.rounds)]
     if state.failed:
         return _another_round(state, rules)
-    if state.later:
-        return replace(state, left=state.later, later=()), [Wait(state.reason)]
-    held = event.until if isinstance(event, PutBack) else None
-    return State(Phase.HOLDING if held else Phase.IDLE, until=held, story=state.story), [FinishBack()]
+    if state.deferred:
+        return replace(state, pending=state.deferred, deferred=()), [Wait(state.reason)]
+    held = event.until if isinstance(event, RolledBack) else None
+    return State(MoveState.HOLDING if held else MoveState.IDLE, until=held, history=state.history), [EndRollback()]
 
 
 def _another_round(state: State, rules: Rules) -> Next:
     rounds = state.rounds + 1
-    remaining = (*state.failed, *state.later)
+    remaining = (*state.failed, *state.deferred)
     if rounds >= rules.most_rollbacks:
         names = ", ".join(f"{each.protocol} (to {each.after:.4f})" for each in remaining)
-        text = f"{rounds} rounds did not put back {names}: {state.reason}"
-        halted = replace(state, phase=Phase.HALTED, left=(), later=(), failed=remaining, rounds=rounds, reason=text)
-        return halted, [Freeze(remaining, text)]
-    # releases first again: what could not be put back may have waited for one of them
+        text = f"{rounds} rounds did not roll back {names}: {state.reason}"
+        halted = replace(
+            state, phase=MoveState.HALTED, pending=(), deferred=(), failed=remaining, rounds=rounds, reason=text
+        )
+        return halted, [Halt(remaining, text)]
+    # releases first again: a change that failed may have waited for one of them
     ordered = (*(each for each in remaining if each.releases), *(each for each in remaining if not each.releases))
-    again = replace(state, left=ordered, later=(), failed=(), rounds=rounds)
-    return again, [Restore(ordered[0], rounds)]
+    again = replace(state, pending=ordered, deferred=(), failed=(), rounds=rounds)
+    return again, [RollBack(ordered[0], rounds)]
 
 
 def _at_hand(state: State) -> str:

@@ -8,45 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, AllocationChange, ChangeKind
 from .timestamps import Stamp
-
-
-class OperationState(StrEnum):
-    """Where one operation stands.
-
-    PLANNED -> APPLYING -> COMMITTED | ROLLING_BACK -> ROLLED_BACK | HALTED; DISCARDED before any call. CONFIRMING is
-    read from files of older versions and means the same as APPLYING.
-    """
-
-    PLANNED = "planned"
-    APPLYING = "applying"
-    CONFIRMING = "confirming"
-    COMMITTED = "committed"
-    ROLLING_BACK = "rolling_back"
-    ROLLED_BACK = "rolled_back"
-    HALTED = "halted"
-    DISCARDED = "discarded"
-
-
-OPEN = (
-    OperationState.PLANNED,
-    OperationState.APPLYING,
-    OperationState.CONFIRMING,
-    OperationState.ROLLING_BACK,
-)
-"""States in which something is still to be done."""
-FOLLOWS: dict[OperationState, tuple[OperationState, ...]] = {
-    OperationState.PLANNED: (
-        OperationState.APPLYING,
-        OperationState.ROLLING_BACK,
-        OperationState.DISCARDED,
-        OperationState.HALTED,
-    ),
-    OperationState.APPLYING: (OperationState.COMMITTED, OperationState.ROLLING_BACK, OperationState.HALTED),
-    OperationState.CONFIRMING: (OperationState.COMMITTED, OperationState.ROLLING_BACK, OperationState.HALTED),
-    OperationState.ROLLING_BACK: (OperationState.ROLLED_BACK, OperationState.HALTED),
-}
 
 
 class StepState(StrEnum):
@@ -98,7 +62,7 @@ class Operation:
     id: int
     plan_id: str
     kind: ChangeKind
-    state: OperationState
+    state: MoveState
     before: Mapping[str, float]
     after: Mapping[str, float]
     at: Stamp
@@ -124,7 +88,7 @@ class Decision:
 
     plan_id: str
     at: datetime
-    verdict: str
+    verdict: MoveState
     reason: str
     plan: str
     inputs: str
@@ -194,7 +158,7 @@ class Journal(Protocol):
     def advance(
         self,
         operation: int,
-        state: OperationState,
+        state: MoveState,
         at: Stamp,
         reason: str = "",
         rounds: int = 0,
@@ -262,7 +226,7 @@ class Journal(Protocol):
     def drop_waiting(self) -> None:
         """Nothing waits any more."""
 
-    def decide(self, plan_id: str, at: datetime, verdict: str, reason: str, plan: str, inputs: str = "") -> None:
+    def decide(self, plan_id: str, at: datetime, verdict: MoveState, reason: str, plan: str, inputs: str = "") -> None:
         """A decision with its inputs; the same verdict on the same plan is kept once."""
 
     def decisions(self, limit: int = 100) -> list[Decision]:

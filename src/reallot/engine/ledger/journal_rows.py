@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from ..contracts.move_state import OPEN, MoveState
 from ..contracts.records import AllocationChange, ChangeKind
-from .journal import OPEN, Operation, OperationState, Standing, Step, StepState, Waiting
+from .journal import Decision, Operation, Standing, Step, StepState, Waiting
 from .timestamps import Stamp, moment
 
 OPERATION = "id, plan_id, kind, state, before, after, wall, steady, boot, epoch, rounds, reason"
 STEP = "id, operation, kind, protocol, before, after, state, wall, steady, boot, may_act, detail"
-OPEN_STATES = ", ".join(f"'{state.value}'" for state in OPEN)
+OPEN_STATES = ", ".join(f"'{word}'" for word in (*OPEN, "confirming"))  # the last stands in files before schema 4
 OPEN_OPERATION = f"SELECT {OPERATION} FROM operation WHERE state IN ({OPEN_STATES}) LIMIT 1"
 UNSETTLED = f"SELECT {STEP} FROM step WHERE open = 1 ORDER BY id"
 WAITING = "SELECT plan_id, plan, wall, steady, boot, confirmed FROM waiting"
@@ -30,6 +31,7 @@ CHANGES = (
     "step.state, operation.state, operation.reason, step.detail FROM step JOIN operation ON operation.id = operation "
     "WHERE step.state <> 'intent' AND coalesce(step.asked, step.wall) >= ? ORDER BY step.id DESC LIMIT ?"
 )
+DECISION = "SELECT plan_id, wall, verdict, reason, plan, inputs FROM decision"
 _WIDTH = 12
 _PARTS = {
     "halted": (HALTED, 1),
@@ -67,6 +69,11 @@ def standing_of(rows: Iterable[Sequence[Any]]) -> Standing:
     )
 
 
+def decision_of(row: Sequence[Any]) -> Decision:
+    """A row of DECISION."""
+    return Decision(row[0], moment(row[1]), MoveState(row[2]), *row[3:])
+
+
 def waiting_of(row: Sequence[Any]) -> Waiting:
     """A row of WAITING."""
     return Waiting(row[0], row[1], stamp_of(tuple(row[2:5])), bool(row[5]))
@@ -82,9 +89,7 @@ def operation_of(row: Sequence[Any]) -> Operation:
     """The columns of OPERATION."""
     number, plan_id, kind, state, before, after = row[:6]
     shares = json.loads(before), json.loads(after)
-    return Operation(
-        number, plan_id, ChangeKind(kind), OperationState(state), *shares, stamp_of(tuple(row[6:9])), *row[9:]
-    )
+    return Operation(number, plan_id, ChangeKind(kind), MoveState(state), *shares, stamp_of(tuple(row[6:9])), *row[9:])
 
 
 def step_of(row: Sequence[Any]) -> Step:
@@ -101,8 +106,8 @@ def change_of(row: tuple[Any, ...]) -> AllocationChange:
     """A row of CHANGES."""
     wall, protocol, before, after, plan_id, kind, state, ended, reason, detail = row
     outcome = _OUTCOMES.get(state, "unknown")
-    if kind == "move" and state == "confirmed" and ended == OperationState.ROLLED_BACK.value:
-        outcome = "rolled_back"
+    if kind == "move" and state == "confirmed" and ended == MoveState.ROLLED_BACK:
+        outcome = MoveState.ROLLED_BACK.value
     return AllocationChange(
         timestamp=moment(wall),
         protocol=protocol,

@@ -49,6 +49,11 @@ JOURNAL = (
     "CREATE INDEX IF NOT EXISTS step_protocol ON step (protocol, id)",
     # what is open is asked for at every entry
     "CREATE INDEX alert_open ON alert (key) WHERE recovered IS NULL",
+    # the words of `contracts.move_state`
+    """
+    UPDATE operation SET state = 'applying' WHERE state = 'confirming';
+    UPDATE decision SET verdict = 'rolled_back' WHERE verdict = 'rolled back'
+    """,
 )
 """The newest schema is the number of migrations; the file carries it as `PRAGMA user_version`."""
 

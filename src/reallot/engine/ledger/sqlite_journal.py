@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import DataError
+from ..contracts.move_state import RECORD_FOLLOWS, MoveState
 from ..contracts.records import Alert, AllocationChange, ChangeKind
 from . import journal_rows
 from .alerts import AlertTable, put_alert
 from .database import RESERVE_BYTES, Database
-from .journal import FOLLOWS, Decision, Operation, OperationState, Standing, Step, StepState, Waiting
+from .journal import Decision, Operation, Standing, Step, StepState, Waiting
 from .schema import JOURNAL
-from .timestamps import Stamp, microseconds, moment
+from .timestamps import Stamp, microseconds
 
 T = TypeVar("T")
 
@@ -83,13 +84,13 @@ class SqliteJournal:
             busy = connection.execute(journal_rows.OPEN_OPERATION).fetchone()
             if busy is not None:
                 raise DataError(f"{self.path}: operation {busy[0]} is not at its end, and one runs at a time")
-            row = (plan_id, kind.value, OperationState.PLANNED.value, _dump(before), _dump(after))
+            row = (plan_id, kind.value, MoveState.PLANNED.value, _dump(before), _dump(after))
             cursor = connection.execute(_BEGIN, (*row, *_columns(at), self.epoch, reason))
             operation = int(cursor.lastrowid or 0)
             return operation, tuple(_insert_step(connection, operation, kind, each, at, sent=False) for each in changes)
 
         found, steps = self._write(work)
-        state, shares = OperationState.PLANNED, (dict(before), dict(after))
+        state, shares = MoveState.PLANNED, (dict(before), dict(after))
         return Operation(found, plan_id, kind, state, *shares, at, self.epoch, 0, reason, steps)
 
     def standing(self, moves: int) -> Standing:
@@ -99,7 +100,7 @@ class SqliteJournal:
     def advance(
         self,
         operation: int,
-        state: OperationState,
+        state: MoveState,
         at: Stamp,
         reason: str = "",
         rounds: int = 0,
@@ -111,13 +112,13 @@ class SqliteJournal:
             row = connection.execute(_OPERATION_NOW, (operation,)).fetchone()
             if row is None:
                 raise DataError(f"{self.path}: there is no operation {operation}")
-            now = OperationState(row[0])
-            if state is not now and state not in FOLLOWS.get(now, ()):
+            now = MoveState(row[0])
+            if state is not now and state not in RECORD_FOLLOWS.get(now, ()):
                 raise DataError(f"{self.path}: operation {operation} is {now.value} and cannot become {state.value}")
             connection.execute(_ADVANCE, (state.value, *_columns(at), rounds, reason, reason, operation))
-            if state is OperationState.COMMITTED:
+            if state is MoveState.COMMITTED:
                 _commit(connection, json.loads(row[2]), replace=True)
-            elif state is OperationState.ROLLED_BACK:
+            elif state is MoveState.ROLLED_BACK:
                 _commit(connection, json.loads(row[1]), replace=row[3] == ChangeKind.ROLLBACK.value)
             if decision is not None:
                 _decide(connection, decision)
@@ -226,20 +227,22 @@ class SqliteJournal:
         """Nothing waits any more."""
         self._write(lambda connection: connection.execute("DELETE FROM waiting") and None)
 
-    def decide(self, plan_id: str, at: datetime, verdict: str, reason: str, plan: str, inputs: str = "") -> None:
+    def decide(self, plan_id: str, at: datetime, verdict: MoveState, reason: str, plan: str, inputs: str = "") -> None:
         """A decision with its inputs; the same verdict on the same plan is kept once."""
         decision = Decision(plan_id, at, verdict, reason, plan, inputs)
         self._write(lambda connection: _decide(connection, decision))
 
     def decisions(self, limit: int = 100) -> list[Decision]:
         """The last decisions, newest first."""
-        rows = self._database.rows(f"{_DECISION} ORDER BY id DESC LIMIT ?", (limit,))
-        return [Decision(row[0], moment(row[1]), *row[2:]) for row in rows]
+        rows = self._database.rows(f"{journal_rows.DECISION} ORDER BY id DESC LIMIT ?", (limit,))
+        return [journal_rows.decision_of(row) for row in rows]
 
     def decision_of(self, plan_id: str) -> Decision | None:
         """The newest decision on this plan that has its text."""
-        rows = self._database.rows(f"{_DECISION} WHERE plan_id = ? AND plan <> '' ORDER BY id DESC LIMIT 1", (plan_id,))
-        return Decision(rows[0][0], moment(rows[0][1]), *rows[0][2:]) if rows else None
+        rows = self._database.rows(
+            f"{journal_rows.DECISION} WHERE plan_id = ? AND plan <> '' ORDER BY id DESC LIMIT 1", (plan_id,)
+        )
+        return journal_rows.decision_of(rows[0]) if rows else None
 
     def halt(self, alert: Alert, frozen: Mapping[str, str]) -> bool:
         """No more moves until `resume`, and an alert, in one write; False where the alert was open already."""
@@ -297,7 +300,6 @@ class MemoryJournal(SqliteJournal):
         )
 
 
-_DECISION = "SELECT plan_id, wall, verdict, reason, plan, inputs FROM decision"
 _BEGIN = (
     "INSERT INTO operation (plan_id, kind, state, before, after, wall, steady, boot, epoch, reason) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
