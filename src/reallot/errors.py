@@ -74,7 +74,7 @@ class SolverFailed(ReallotError):
 class ErrorKind(StrEnum):
     """Why a protocol has no value now; what to do next follows from it.
 
-    AUTH            the login was refused: stop asking until somebody mends it
+    AUTH            the login was refused: ask seldom until somebody mends it
     RATE_LIMITED    asked too often: wait
     TRANSIENT       a failure of the moment: try again, later each time
     SHAPE           it answered, but not what it should: a version, a unit or a page of text

@@ -13,7 +13,7 @@ import pytest
 from reallot.adapters.http_json import HttpJsonAdapter
 from reallot.adapters.series import Series, Unit
 from reallot.engine.contracts.clock import ManualClock
-from reallot.errors import ErrorKind
+from reallot.errors import ErrorKind, ProtocolError
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from tests.adapters.cases import BY_NAME, CASES, START, Case, iso
 from tests.adapters.server import Answer, Request, Server
@@ -119,9 +119,10 @@ HOSTILE = {
     "07 year 1": (times("0001-01-01T00:00:00Z"), {RIGHT, NEVER}),
     "12 too often": (whole(Answer({"error": "slow down"}, 429)), {LIMITED}),
     "12 too often, until": (whole(Answer("", 429, {"Retry-After": "5400"})), {LIMITED}),
-    "13 the login has ended": (whole(Answer({"error": "no"}, 401)), {AUTH}),
-    "13 a login page": (whole(Answer(LOGIN, kind="text/html")), {AUTH}),
-    "13 sent to the login": (whole(Answer("", 302, {"Location": "/login?next=x"})), {AUTH}),
+    "13 the login has ended": (whole(Answer({"error": "no"}, 401)), {TRANSIENT}),
+    "13 refused in passing": (whole(Answer("", 403)), {TRANSIENT}),
+    "13 a login page": (whole(Answer(LOGIN, kind="text/html")), {TRANSIENT}),
+    "13 sent to the login": (whole(Answer("", 302, {"Location": "/login?next=x"})), {TRANSIENT}),
     "14 half of it": (truncated(cut=False), {SHAPE}),
     "14 cut off": (truncated(cut=True), {SHAPE, TRANSIENT}),
     "14 nothing": (whole(Answer("")), {SHAPE}),
@@ -208,6 +209,27 @@ def test_a_hostile_answer_is_an_error_with_a_kind_and_never_a_wrong_number(case,
         assert metrics.stale["it"] == 3600.0
     assert after.earnings_per_hour == pytest.approx(case.rate, rel=1e-6)
     assert seconds < 2.0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer({}, 401), Answer({}, 403), Answer(LOGIN, kind="text/html"), Answer("", 302, {"Location": "/login"})],
+    ids=["401", "403", "a login page", "sent to the login"],
+)
+def test_13_a_refusal_is_of_the_login_where_there_is_one_and_of_the_moment_where_there_is_none(answer, monkeypatch):
+    monkeypatch.setenv("NODE_TOKEN", "token-of-a-node")
+
+    async def run(**login):
+        async with Server(lambda request: answer) as server:
+            adapter = HttpJsonAdapter("it", f"{server.url}/pay", value="usd", **login)
+            with pytest.raises(ProtocolError) as caught:
+                await adapter.get_status()
+            await adapter.close()
+        return caught.value
+
+    assert asyncio.run(run(bearer_env="NODE_TOKEN")).kind is AUTH
+    passing = asyncio.run(run())
+    assert passing.kind is TRANSIENT and "no login is configured" in str(passing)
 
 
 @pytest.mark.slow

@@ -433,17 +433,25 @@ def test_back_off_doubles_to_a_limit_and_ends_with_an_answer():
     assert waits == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 120.0, 120.0, 0.0]
 
 
-def test_a_refused_login_stops_the_asking_until_it_is_resumed(caplog):
+def test_a_refused_login_is_asked_less_and_less_often_but_once_an_hour_and_a_command_lifts_that(caplog):
     clock = ManualClock(START)
-    adapter = Scripted(status(2.0), ProtocolError("401", ErrorKind.AUTH), status(3.0))
+    refusals = [ProtocolError("401", ErrorKind.AUTH)] * 12
+    adapter = Scripted(status(2.0), *refusals, status(3.0))
     coordinator = coordinator_of(clock, shut=adapter)
-    poll(coordinator), poll(coordinator)
-    for _ in range(5):
-        clock.advance(86_400.0)
+    poll(coordinator)
+    waits = []
+    for _ in refusals[1:]:
         metrics = poll(coordinator)
-    assert (adapter.calls, metrics.earnings_by_protocol, metrics.stale) == (2, {"shut": 2.0}, {"shut": 5 * 86_400.0})
-    assert coordinator.next_poll_in("shut") == math.inf
-    assert "until resumed" in caplog.text
+        waits.append(coordinator.next_poll_in("shut"))
+        clock.advance(waits[-1] - 1.0)
+        calls = adapter.calls
+        poll(coordinator)
+        assert adapter.calls == calls
+        clock.advance(1.0)
+    assert waits == [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, *[3600.0] * 5]
+    assert metrics.earnings_by_protocol == {"shut": 2.0} and metrics.stale["shut"] > 0.0
+    poll(coordinator)
+    assert len([record for record in caplog.records if "once an hour" in record.getMessage()]) == 1
     coordinator.resume("shut")
     assert poll(coordinator).earnings_by_protocol == {"shut": 3.0}
 

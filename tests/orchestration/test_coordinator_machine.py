@@ -30,15 +30,13 @@ class Fickle:
         self.mood, self.detail = "answer", 1.0
         self.wrong: list[str] = []  # an assertion raised in a call would only become a kind of error
         self.value = self.value_at = self.error = None
-        self.failures, self.not_before, self.stopped = 0, -math.inf, False
+        self.failures, self.not_before = 0, -math.inf
 
     def capabilities(self) -> Capabilities:
         return Capabilities(timeout=timedelta(milliseconds=1), min_interval=timedelta(seconds=self.min_interval))
 
     async def get_status(self):
         now = self.clock.monotonic()
-        if self.stopped:
-            self.wrong.append("asked after a refused login")
         if now < self.not_before - 1e-2:
             self.wrong.append(f"asked {self.not_before - now} s too early")
         if self.mood == "answer":
@@ -53,9 +51,8 @@ class Fickle:
             self.failures, self.not_before = 0, now
         else:
             self.failures += 1
-            first, most = (60.0, 3600.0) if kind is ErrorKind.RATE_LIMITED else (1.0, 120.0)
+            first, most = (60.0, 3600.0) if kind in (ErrorKind.RATE_LIMITED, ErrorKind.AUTH) else (1.0, 120.0)
             self.not_before = now + max(min(first * 2 ** (self.failures - 1), most), pause or 0.0)
-            self.stopped = kind is ErrorKind.AUTH
         if self.mood == "hang":
             await asyncio.get_running_loop().create_future()
         if self.mood == "lie":
@@ -74,7 +71,7 @@ def status(value) -> ProtocolStatus:
 
 
 names = st.sampled_from(NAMES)
-kinds = st.sampled_from([kind for kind in ErrorKind if kind is not ErrorKind.AUTH])
+kinds = st.sampled_from(ErrorKind)
 SILENT = status(None)
 lies = st.sampled_from([None, 3.0, SILENT, status(math.nan), status(-1.0), status("1"), status(1e300), status(True)])
 
@@ -82,7 +79,6 @@ lies = st.sampled_from([None, 3.0, SILENT, status(math.nan), status(-1.0), statu
 moods = st.one_of(
     st.tuples(st.just("answer"), st.floats(min_value=1.0, max_value=50.0)),
     st.tuples(st.just("fail"), st.tuples(kinds, st.none() | st.floats(min_value=0.0, max_value=5000.0))),
-    st.tuples(st.just("fail"), st.just((ErrorKind.AUTH, None))),
     st.tuples(st.just("hang"), st.none()),
     st.tuples(st.just("lie"), lies),
 )
@@ -112,7 +108,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
     def is_resumed(self, name):
         self.coordinator.resume(name)
         source = self.sources[name]
-        source.stopped, source.failures, source.not_before = False, 0, -math.inf
+        source.failures, source.not_before = 0, -math.inf
 
     @rule(seconds=st.floats(min_value=0.0, max_value=4000.0))
     def time_passes(self, seconds):

@@ -97,9 +97,17 @@ class Http:
         headers, query = self._secrets(bearer)
         query |= dict(params or {})
         lost = ErrorKind.UNKNOWN if changes else ErrorKind.UNREACHABLE
+        known = bool(headers or self._params or changes)
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
                 return await self._follow(method, path, query, headers, body, where)
+        except ProtocolError as error:
+            if error.kind is not ErrorKind.AUTH or known:
+                raise
+            # a CDN or a restart refuses passers-by for a moment
+            pause = error.retry_after_seconds
+            told = f"{error} (no login is configured)"
+            raise ProtocolError(told, ErrorKind.TRANSIENT, retry_after_seconds=pause) from None
         except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout):
             raise ProtocolError(f"{where}: no answer within {self.timeout.total_seconds():g} s", lost) from None
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):

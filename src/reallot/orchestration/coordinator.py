@@ -116,7 +116,7 @@ class ProtocolCoordinator:
         self._source(protocol_name).resume()
 
     def next_poll_in(self, protocol_name: str) -> float:
-        """Seconds until a protocol may be asked again; infinite after a refused login."""
+        """Seconds until a protocol may be asked again; an hour at most after refused logins."""
         return self._source(protocol_name).waits
 
     async def close(self) -> None:

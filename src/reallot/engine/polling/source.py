@@ -18,8 +18,8 @@ from ..contracts.validation import SpikeFilter, checked, failure, share
 
 GRACE_SECONDS = 0.05
 """A call that was cancelled may take so long to end; after that it is left behind, and its adapter not asked again."""
-FIRST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 60.0}
-MOST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 3600.0}
+FIRST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 60.0, ErrorKind.AUTH: 60.0}
+MOST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 3600.0, ErrorKind.AUTH: 3600.0}
 """Seconds of back-off after a first failure, doubled after each further one, up to the second; 1 and 120 elsewhere."""
 MOST_RETRY_AFTER = 86_400.0
 """Seconds; a server that asks for more is asked again after a day."""
@@ -41,7 +41,7 @@ class Source:
         self.value: float | None = None
         self.allocation: float | None = None
         self._value_at = self._not_before = float("-inf")
-        self._failures, self._stopped = 0, False
+        self._failures = 0
         self._spikes = SpikeFilter()
         self._left_behind: asyncio.Task[Any] | None = None
         self._call: Call | None = None
@@ -49,18 +49,13 @@ class Source:
         self._speechless = ""
 
     @property
-    def stopped(self) -> bool:
-        """True where its login was refused: it is not asked until `resume`."""
-        return self._stopped
-
-    @property
     def waits(self) -> float:
-        """Seconds until it may be asked again; infinite where it is stopped."""
-        return float("inf") if self._stopped else max(self._not_before - self._clock.monotonic(), 0.0)
+        """Seconds until it may be asked again."""
+        return max(self._not_before - self._clock.monotonic(), 0.0)
 
     def resume(self) -> None:
         """It may be asked at once, whatever came before."""
-        self._stopped, self._failures, self._not_before = False, 0, float("-inf")
+        self._failures, self._not_before = 0, float("-inf")
 
     def capabilities(self) -> Capabilities:
         """What it says of itself; the defaults where it says nothing, raises (told once) or is wrong."""
@@ -98,7 +93,7 @@ class Source:
 
     def begin(self) -> Call | None:
         """Asks, if it may be asked now and nobody else is asking."""
-        if self._stopped or self._hangs() or self.waits > _SLACK_SECONDS:
+        if self._hangs() or self.waits > _SLACK_SECONDS:
             return None
         can = self.capabilities()
         self._call = Call(self, can, self._read(can.acts), self._clock.monotonic())
@@ -189,12 +184,11 @@ class Source:
                 _log.info("%s answers again; %s", self.name, words)
             return
         self._failures += 1
-        self._stopped = kind is ErrorKind.AUTH
         first, most = FIRST_WAIT.get(kind, 1.0), MOST_WAIT.get(kind, 120.0)
         wait = min(first * 2.0 ** min(self._failures - 1, 30), most)
         self._not_before = self._clock.monotonic() + max(wait, min(pause or 0.0, MOST_RETRY_AFTER))
         if before is None or before.connected or before.error is not kind:
-            tail = "; not asked again until resumed" if self._stopped else ""
+            tail = "; asked less and less often, once an hour at last" if kind is ErrorKind.AUTH else ""
             _log.warning("%s gives no value (%s): %s%s", self.name, kind.value, words, tail)
 
     def _hangs(self) -> bool:
