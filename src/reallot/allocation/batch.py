@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, Limits, ProtocolSpec
 from ..problem.validation import in_order, whole
-from ..solvers.single_period.batch import Answers, Inputs, solve
+from ..solvers.single_period.batch import Answers, BatchStatus, Inputs, solve
 from .allocate import allocate
 from .labels import aligned
 from .result import Allocation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class BatchResult(Answers):
     """Answers to many problems; money is USD over each problem's horizon.
 
@@ -38,6 +38,11 @@ class BatchResult(Answers):
 
     inputs: Inputs = field(repr=False)
     names: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        counts = [f"{int((self.status == status).sum())} {status.name.lower()}" for status in BatchStatus]
+        size = f"{len(self)} problems of {self.shares.shape[1]} protocols"
+        return f"<BatchResult: {size} by {self.solver}, {', '.join(counts)}>"
 
     def __len__(self) -> int:
         return len(self.status)
@@ -143,4 +148,8 @@ def allocate_many(
     )
     inputs = Inputs.of(**given)
     names = None if labels is None else tuple(map(str, labels))
-    return BatchResult(**vars(solve(inputs, solver)), inputs=inputs, names=names)
+    answers = vars(solve(inputs, solver))
+    for array in answers.values():
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    return BatchResult(**answers, inputs=inputs, names=names)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..problem.by_value import ByValue
 from ..problem.objective import value
 from ..problem.validation import of_kind
-from ..text.numbers import amount, usd
+from ..text.numbers import amount, shown, usd
 from ..text.tables import table
 from .result import Allocation
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from .no_trade_rates import Threshold
 
 
-@dataclass(frozen=True)
-class MoveReason:
+@dataclass(frozen=True, eq=False)
+class MoveReason(ByValue):
     """Why one protocol changed. Money is USD over the horizon.
 
     gain - cost = own contribution to the plan's net benefit; these add up to it over all moves
@@ -44,16 +45,16 @@ class MoveReason:
         return self.gain - self.cost - sum(self.charges.values())
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, eq=False)
+class Answer(ByValue):
     """One of the three answers: shares by name and net earnings per hour (costs spread over the horizon), USD/h."""
 
     shares: Mapping[str, float]
     net_per_hour: float
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation(ByValue):
     """The plan explained.
 
     moves      why each protocol changed, in the protocols' order
@@ -104,9 +105,11 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        return "\n".join(
-            [*_answer_lines(self), *_move_lines(self), *_stay_lines(self), *_limit_lines(self), *_note_lines(self)]
-        )
+        lines = [*_answer_lines(self), *_move_lines(self), *_stay_lines(self), *_limit_lines(self), *_note_lines(self)]
+        return "\n".join(shown(line) for text in lines for line in text.split("\n"))
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.plan!r}>"
 
     def _repr_html_(self) -> str:
         from html import escape

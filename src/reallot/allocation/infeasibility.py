@@ -17,6 +17,7 @@ from ..program.elastic import Loosening, elastic
 from ..solvers.programs.highs import HighsModel
 from ..text.numbers import amount as shown
 from ..text.numbers import listed
+from ..text.numbers import shown as visible
 from .relax import relax
 
 ZERO = 1e-9
@@ -49,7 +50,7 @@ def find_conflict(problem: AllocationProblem, program: LinearProgram | None = No
         involved = [rule for rule in table if rule.name in helps]
     what = _whole_sentence(involved) if whole else _what(problem, involved, relaxations)
     message = f"{what}; {_way_out(involved, relaxations, least)}"
-    return Conflict(tuple(rule.name for rule in involved), total, relaxations, message)
+    return Conflict(tuple(rule.name for rule in involved), total, relaxations, visible(message))
 
 
 def _least(program: LinearProgram, table: Sequence[Rule], *, relaxed: bool) -> tuple[float, FloatArray, FloatArray]:

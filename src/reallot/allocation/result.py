@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, IntArray
+from ..problem.by_value import ByValue
 from ..problem.objective import Value, turnover, value
 from ..program import Certificate, LinearProgram
+from ..text.numbers import amount, shown, usd
 from .moves import Move, changes, moved
 from .reasons import reasons
 from .shadow_prices import Price, prices
@@ -19,16 +22,17 @@ from .shadow_prices import Price, prices
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..plots.paper import Figure
     from ..solvers.interface.result import NoFeasibleSplit
     from ..solvers.single_period.concave_curves import Matching
 
 
-@dataclass(frozen=True)
-class Allocation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Allocation(ByValue):
     """A certified plan. Shares are in the unit of capacity, earnings USD/h, costs and benefits USD over the horizon.
 
     problem        the question
-    schedule       shares (periods, protocols); the first row is the plan, later rows are what it looks ahead to
+    schedule       shares (periods, protocols), read only; the first row is the plan, later rows are what comes after
     status         "optimal", or "stopped" where a time limit ended the search with a feasible plan
     solver, solver_reason
                    who answered, and why that one
@@ -47,8 +51,13 @@ class Allocation:
     certificate: Certificate
     can_stay: bool
     notes: tuple[str, ...] = ()
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
     set_aside: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        for array in (self.schedule, self.set_aside):
+            if array is not None:
+                array.flags.writeable = False
 
     @cached_property
     def program(self) -> LinearProgram:
@@ -57,12 +66,12 @@ class Allocation:
 
         return formulate(self.problem)
 
-    @cached_property
+    @property
     def shares(self) -> pd.Series[float]:
-        """The split to apply now, a pandas Series by protocol name."""
+        """The split to apply now, a pandas Series by protocol name; a copy of its own each time."""
         import pandas as pd
 
-        return pd.Series(self.schedule[0], index=list(self.problem.names), name="share")
+        return pd.Series(self.schedule[0].copy(), index=list(self.problem.names), name="share")
 
     @cached_property
     def value(self) -> Value:
@@ -152,8 +161,8 @@ class Allocation:
         current = self.problem.arrays.current
         return pd.DataFrame(
             {
-                "today": current,
-                "plan": self.schedule[0],
+                "today": current.copy(),
+                "plan": self.schedule[0].copy(),
                 "change": self.schedule[0] - current,
                 "earnings_per_hour": self.value.earnings[0],
                 "gain": gain,
@@ -167,9 +176,9 @@ class Allocation:
         import pandas as pd
 
         index = pd.RangeIndex(self.problem.periods, name="period")
-        return pd.DataFrame(self.schedule, index=index, columns=list(self.problem.names))
+        return pd.DataFrame(self.schedule.copy(), index=index, columns=list(self.problem.names))
 
-    def plot(self) -> Any:
+    def plot(self) -> Figure:
         """A matplotlib Figure: shares today and planned, with the reasons; needs the extra `plot`."""
         from ..plots.plan import plan_figure
 
@@ -204,19 +213,23 @@ class Allocation:
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        frame = self.to_frame().style.format("{:.4g}").to_html() if _has_jinja() else self.to_frame().to_html()
-        lines = "".join(f"<li>{reason}</li>" for reason in self.reasons)
-        return f"<div>{frame}<ul>{lines}</ul><small>{self.solver}: {self.certificate}</small></div>"
+        lines = "".join(f"<li>{escape(reason)}</li>" for reason in self.reasons)
+        about = escape(f"{self.solver}: {self.certificate}")
+        return (
+            f"<div>{self.to_frame().to_html(float_format='{:.4g}'.format)}<ul>{lines}</ul><small>{about}</small></div>"
+        )
+
+    def __repr__(self) -> str:
+        first = [f"{shown(m.protocol)[:40]} {amount(m.before)} -> {amount(m.after)}" for m in self.moves[:4]]
+        to, more = ", ".join(first), f" and {len(self.moves) - 4} more" if len(self.moves) > 4 else ""
+        worth = f"net benefit {usd(self.net_benefit)} USD over {self.problem.horizon_hours:g} h"
+        return f"<Allocation: {self.status} by {self.solver}, {to + more or 'stay'}; {worth}>"
 
     def __str__(self) -> str:
-        return "\n".join([self.to_frame().round(4).to_string(), "", *(f"- {reason}" for reason in self.reasons)])
+        frame = self.to_frame().round(4)
+        frame.index = frame.index.map(shown)
+        return "\n".join([frame.to_string(), "", *(f"- {shown(reason)}" for reason in self.reasons)])
 
 
 def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
-
-
-def _has_jinja() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("jinja2") is not None

@@ -41,6 +41,10 @@ class Session:
         self._formulated: tuple[AllocationProblem, LinearProgram] | None = None
         self._kept = ""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, and what is pickled, is the problem as it stands; its HiGHS models are built when it decides."""
+        return {**vars(self), "_models": [], "_formulated": None, "_kept": ""}
+
     def change(self, **changes: Any) -> Session:
         """Other values of the problem's fields from here on (rates, current, limits, capacity ...); this session.
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..policy.base import Terms
+from ..problem.by_value import ByValue
 from .table import FloatArray
 
 
-@dataclass(frozen=True)
-class Account:
+@dataclass(frozen=True, eq=False)
+class Account(ByValue):
     """Per step, (steps,), USD except `moved`.
 
     gross    earned

@@ -14,6 +14,7 @@ from ..formulation import formulate
 from ..formulation.evaluate_arrays import ByArrays, worst_residual
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
+from ..problem.by_value import ByValue
 from ..problem.doors import require_problem
 from ..problem.objective import turnover, value
 from ..problem.validation import seconds
@@ -39,7 +40,7 @@ FEASIBLE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Hindsight:
+class Hindsight(ByValue):
     """The best plan found for a whole trace, and what no plan can earn more than. Money is USD over the trace.
 
     shares   (periods, protocols) in force in each period; read only
@@ -68,14 +69,6 @@ class Hindsight:
         """How much of the bound may be missing: (bound - net) / |bound|, 0 where both are 0."""
         size = max(abs(self.bound), abs(self.net))
         return (self.bound - self.net) / size if size > 0.0 else 0.0
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Hindsight):
-            return NotImplemented
-        mine, theirs = (
-            (each.net, each.bound, each.gross, each.cost, each.moved, each.windows, each.how) for each in (self, other)
-        )
-        return mine == theirs and np.array_equal(self.shares, other.shares)
 
 
 def hindsight(

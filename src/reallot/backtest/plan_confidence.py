@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..policy.base import Confident, Policy
+from ..problem.by_value import ByValue
 from .table import FloatArray, RateTable
 
 NOTHING = (math.nan, math.nan)
 
 
-@dataclass
-class PlanConfidence:
+@dataclass(eq=False)
+class PlanConfidence(ByValue):
     """Filled step by step; empty for a policy without a method `confidence(change)`.
 
     plans  by step in which shares changed: P(the change earns back its cost within so many hours), and the hours; NaN

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from ..errors import InvalidInput, near_miss
 from ..policy.base import Terms
 from ..policy.reliability import Reliability, reliability
+from ..problem.by_value import ByValue
 from ..problem.validation import brief
 from ..text.numbers import usd
 from .accounting import Account
@@ -23,11 +25,13 @@ from .table import FloatArray, RateTable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..plots.paper import Figure
+
 FIGURES = ("gross", "net", "cost", "moved", "plans", "share_of_optimum", "share_of_gain", "seconds")
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, eq=False)
+class Run(ByValue):
     """One policy's way through the table.
 
     shares       (steps, n) in force during each step
@@ -40,7 +44,7 @@ class Run:
     name: str
     shares: FloatArray
     account: Account
-    seconds: float
+    seconds: float = field(compare=False)
     sees_future: bool = False
     said: PlanConfidence = field(default_factory=PlanConfidence)
 
@@ -70,7 +74,7 @@ class Run:
         return int((self.account.changed > 0.0).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Optimum(Run):
     """The best way in hindsight, under the same costs, bounds of shares, max_turnover, max_change and held.
 
@@ -87,8 +91,8 @@ class Optimum(Run):
         return (self.bound - self.net) / abs(self.bound) if self.bound else 0.0
 
 
-@dataclass(frozen=True, repr=False)
-class Backtest:
+@dataclass(frozen=True, repr=False, eq=False)
+class Backtest(ByValue):
     """The outcome of `backtest`: a Run for each policy, for never moving and for the optimum in hindsight."""
 
     table: RateTable
@@ -188,7 +192,7 @@ class Backtest:
         columns = {name: np.cumsum(run.account.net) for name, run in self._all.items()}
         return pd.DataFrame(columns, index=self.table.index)
 
-    def plot(self, policy: str | None = None) -> Any:
+    def plot(self, policy: str | None = None) -> Figure:
         """A matplotlib Figure: leads over never moving, and shares of `policy`, else of the best; extra `plot`."""
         from ..plots.net import backtest_figure
 
@@ -217,7 +221,7 @@ class Backtest:
         steps, count = self.table.rates.shape
         said = f"{self.table.name}: {steps} steps of {self.table.step_hours:g} h, {count} alternatives"
         cost = f"moving everything costs {usd(self.terms.move_cost)} USD"
-        return f"<div>{_readable(self.to_frame()).to_html()}<small>{said}; {cost}; USD</small></div>"
+        return f"<div>{_readable(self.to_frame()).to_html()}<small>{escape(said)}; {cost}; USD</small></div>"
 
     def __repr__(self) -> str:
         return f"Backtest of {', '.join(self.runs) or 'no policy'} over {self.table.name}, {self.table.steps} steps"

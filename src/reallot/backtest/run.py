@@ -62,6 +62,7 @@ def _run(policy: Policy, course: Course) -> Run:
     said = PlanConfidence()
     shares = walk(policy, course, said)
     seconds = perf_counter() - begun
+    shares.flags.writeable = False
     books = account(shares, course.start, course.table.rates, course.terms)
     return Run(policy.name, shares, books, seconds, sees_future=isinstance(policy, SeesFuture), said=said)
 

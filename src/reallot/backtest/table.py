@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput, near_miss
+from ..problem.by_value import ByValue
 from ..problem.validation import LARGEST, number
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class RateTable:
+@dataclass(frozen=True, eq=False)
+class RateTable(ByValue):
     """What each alternative earned, step by step; made by `read_table`.
 
     name        how results call it

@@ -14,10 +14,12 @@ from .paper import INK, PALE, paper, table_of, tidy
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .paper import Figure
+
 COLUMNS = ("turnover", "net_benefit", "price")
 
 
-def frontier_figure(found: pd.DataFrame, *, limit: float | None = None) -> Any:
+def frontier_figure(found: pd.DataFrame, *, limit: float | None = None) -> Figure:
     """A matplotlib Figure of what `frontier` found: net benefit (USD) and price (USD/h) against the turnover limit.
 
     `limit`, a fraction of capacity, marks a limit in force, with what it earns and gives up. Raises InvalidInput for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,11 @@ from .drawn import DrawnBacktest
 from .paper import INK, PALE, beside, dates, line_look, paper, plain, stride, tidy, time_axis
 from .shares import draw_shares
 
+if TYPE_CHECKING:
+    from .paper import Figure
 
-def net_figure(result: DrawnBacktest, policies: Iterable[str] | None = None) -> Any:
+
+def net_figure(result: DrawnBacktest, policies: Iterable[str] | None = None) -> Figure:
     """A matplotlib Figure: net earnings so far less those of never moving, USD, of the optimum and the policies.
 
     `policies` names those that are drawn, else all. The legend says for each how far ahead it ends, and its share of
@@ -26,7 +29,7 @@ def net_figure(result: DrawnBacktest, policies: Iterable[str] | None = None) -> 
     return figure
 
 
-def backtest_figure(result: DrawnBacktest, policy: str | None = None) -> Any:
+def backtest_figure(result: DrawnBacktest, policy: str | None = None) -> Figure:
     """A matplotlib Figure: `net_figure` above, and below the shares over time of one policy.
 
     `policy` is the one whose shares are drawn: by default the best of those that were not told the future. Raises

@@ -16,6 +16,7 @@ from ..text.numbers import shown
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure as Figure
 
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (6, 2, 1.5, 2)), (0, (1.5, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "X")
@@ -37,13 +38,14 @@ class Axis:
     label: str
 
 
-def paper(width: float, height: float) -> Any:
+def paper(width: float, height: float) -> Figure:
     """An empty figure of so many inches; raises InvalidInput where matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise InvalidInput("drawing needs matplotlib: pip install 'reallot[plot]'") from None
-    return _shown_in_notebooks(Figure)(figsize=(width, height), layout="constrained")
+    figure: Figure = _shown_in_notebooks(Figure)(figsize=(width, height), layout="constrained")
+    return figure
 
 
 @cache
@@ -61,7 +63,7 @@ def _shown_in_notebooks(figure: Any) -> Any:
     return Picture
 
 
-def save(figure: Any, path: str | Path) -> None:
+def save(figure: Figure, path: str | Path) -> None:
     """Writes a figure to a file whose ending names the format (.png, .svg, .pdf); InvalidInput where it cannot."""
     try:
         figure.savefig(path)

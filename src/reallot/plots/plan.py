@@ -14,6 +14,8 @@ from .paper import INK, LABEL, PALE, paper, plain, sentences, tidy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .paper import Figure
+
 MOST_BARS = 24
 WIDE = 8.5
 """Inches."""
@@ -21,7 +23,7 @@ LINE, SIZE = 0.92 * 72.0 * WIDE, 9.0
 """Points that a line of text may take, and its size; signs on a screen are up to 5 % wider than in print."""
 
 
-def plan_figure(plan: DrawnPlan) -> Any:
+def plan_figure(plan: DrawnPlan) -> Figure:
     """A matplotlib Figure: each protocol's share today and planned (in the unit of capacity), and the plan's reasons.
 
     Protocols beyond 24 are left out and counted: those with the largest changes and shares stay.

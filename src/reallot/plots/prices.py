@@ -14,10 +14,14 @@ from .paper import INK, PALE, dates, paper, plain, tidy, time_axis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .paper import Figure
+
 MOST_ROWS = 6
 
 
-def prices_figure(prices: Mapping[Any, Mapping[str, tuple[float, float]]], limits: Iterable[str] | None = None) -> Any:
+def prices_figure(
+    prices: Mapping[Any, Mapping[str, tuple[float, float]]], limits: Iterable[str] | None = None
+) -> Figure:
     """A matplotlib Figure: prices of limits over time, USD/h for one unit of each, a row for each limit.
 
     prices  `plan.prices` by time: a datetime or a number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from .drawn import DrawnReliability
 from .paper import INK, PALE, paper, tidy
 
+if TYPE_CHECKING:
+    from .paper import Figure
+
 Z = 1.96
 """Of the 95 % intervals."""
 
 
-def reliability_figure(seen: DrawnReliability, *, title: str = "") -> Any:
+def reliability_figure(seen: DrawnReliability, *, title: str = "") -> Figure:
     """A matplotlib Figure, a reliability diagram: how often plans with a stated probability came true.
 
     Below stands how many plans each point rests on; bins without any are left out. Bars are 95 % intervals of Wilson,

@@ -17,13 +17,15 @@ from .paper import INK, LABEL, OTHERS, area_look, beside, dates, paper, stride, 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .paper import Figure
+
 MOST_AREAS = 12
 SMALL = 0.01
 """Of everything, on average: several below it are one area."""
 DUST = 1e-9
 
 
-def shares_figure(shares: pd.DataFrame, *, start: Mapping[str, float] | None = None, title: str = "") -> Any:
+def shares_figure(shares: pd.DataFrame, *, start: Mapping[str, float] | None = None, title: str = "") -> Figure:
     """A matplotlib Figure: shares of capacity over time as areas, each held from its row's time to the next one's.
 
     shares  (times, protocols), as `Backtest.shares` and `Allocation.schedule_frame` give them

@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InvalidInput
+from ..problem.by_value import ByValue
 from ..problem.validation import number_array, whole
 from .base import FloatArray
 
 BINS = 10
 
 
-@dataclass(frozen=True)
-class Reliability:
+@dataclass(frozen=True, eq=False)
+class Reliability(ByValue):
     """Probabilities and what happened, in equal bins of what was said.
 
     edges     (bins + 1,) of the bins; a probability on an edge is in the bin above it, 1 in the last

@@ -87,6 +87,9 @@ class Limits:
             raise InvalidInput(f"two groups have the same name: {', '.join(sorted(names))}")
         put(self, "allow_one_unit", yes_or_no(self.allow_one_unit, "allow_one_unit"))
 
+    def __hash__(self) -> int:
+        return hash((self.max_moves, self.min_move, self.min_gain, frozenset(self.held), self.groups))
+
     def held_until(self, name: str, periods: int) -> int:
         """First period in which `name` may change: `periods` where it is held throughout, 0 where it is free."""
         if isinstance(self.held, dict):

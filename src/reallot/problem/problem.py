@@ -18,7 +18,20 @@ from .protocol import NUMBERS, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
 from .segments import FloatArray
 from .trade_segments import TradeSegments, trade_segments
-from .validation import brief, by_name, in_order, known_names, number, numbers, of_kind, several, whole, yes_or_no
+from .validation import (
+    brief,
+    by_name,
+    in_order,
+    is_single,
+    known_names,
+    number,
+    numbers,
+    of_kind,
+    several,
+    to_sum,
+    whole,
+    yes_or_no,
+)
 
 SPECIAL = NUMBERS - 1
 """Row of `AllocationProblem.numbers` that says where a protocol's record has more than numbers."""
@@ -64,6 +77,7 @@ class AllocationProblem:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
+        given = self.current
         specs, names = _specs(self.protocols)
         put(self, "protocols", specs)
         vars(self)["names"] = names
@@ -77,11 +91,20 @@ class AllocationProblem:
         put(self, "allow_idle", yes_or_no(self.allow_idle, "allow_idle"))
         resources = by_name(self.resources, "resources")
         put(self, "resources", {key: number(value, f"resource {key}", 0.0) for key, value in resources.items()})
+        self._scale_single(given)
         self._check_capacity()
         self._check_limits()
         self._check_uses()
         self._check_rates()
         self._check_risk()
+
+    def _scale_single(self, given: Any) -> None:
+        """Present shares in float32 that sum to the capacity but for their rounding do so exactly."""
+        capacity, reserve = self.capacity, self.reserve
+        if is_single(given) and type(capacity) in (int, float) and type(reserve) in (int, float):
+            shares = to_sum(self.current_shares, float(capacity) - float(reserve))  # type: ignore[arg-type]
+            object.__setattr__(self, "current", dict(zip(self.names, shares.tolist(), strict=True)))
+            vars(self)["current_shares"] = shares
 
     def _check_capacity(self) -> None:
         put = object.__setattr__
@@ -213,6 +236,9 @@ class AllocationProblem:
     def trade_segments(self) -> TradeSegments:
         """One period as pieces to buy and to sell, USD over the horizon per unit of share; for problems of one."""
         return trade_segments(self.arrays)
+
+    def __hash__(self) -> int:
+        return hash((self.specs, tuple(self.current.values()), self.capacity, self.horizon_hours, self.periods))
 
     def __getitem__(self, name: str) -> ProtocolSpec:
         for spec in self.specs if isinstance(name, str) else ():

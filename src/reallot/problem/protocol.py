@@ -100,6 +100,9 @@ class ProtocolSpec:
         uses = by_name(self.uses, f"{self.name}: uses")
         put(self, "uses", {key: number(value, f"{self.name}: uses {key}", 0.0) for key, value in uses.items()})
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.curve, self.packed))
+
     def earning(self, curve: EarningsCurve) -> ProtocolSpec:
         """The same protocol with another curve; nothing else is checked or made again."""
         other, values = object.__new__(ProtocolSpec), vars(self).copy()

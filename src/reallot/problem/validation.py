@@ -129,6 +129,25 @@ def number_array(value: Any, what: str, *, flags: bool = False) -> NDArray[np.fl
     return result
 
 
+SINGLE = 1e-6
+"""Sums of numbers in single precision are off by less than this, relatively."""
+
+
+def is_single(values: Any) -> bool:
+    """True for numbers in single or half precision: an array or Series of them, or a table with one."""
+    small = (np.float32, np.float16)
+    if getattr(values, "dtype", None) in small:
+        return True
+    return isinstance(values, Mapping) and any(isinstance(value, small) for value in values.values())
+
+
+def to_sum(values: NDArray[np.float64], total: float) -> NDArray[np.float64]:
+    """`values` (..., n) scaled so that each row sums to `total`, where it does but for the rounding of float32."""
+    sums = values.sum(axis=-1, keepdims=True)
+    near = (np.abs(sums - total) <= SINGLE * abs(total)) & (sums > 0.0)
+    return np.where(near, values * (total / np.where(near, sums, 1.0)), values)
+
+
 def flag_array(value: Any, what: str) -> NDArray[np.bool_]:
     """`value` as an array of True and False; raises InvalidInput for any other entries, 0 and 1 included."""
     try:

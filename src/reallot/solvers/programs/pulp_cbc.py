@@ -6,10 +6,13 @@ CBC hands its answer over in a text file with eight significant digits, hence th
 from __future__ import annotations
 
 import math
+import os
 import re
+import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +53,9 @@ def _run(
         places = [f"x{j}" for j in range(program.column_count)], [str(i) for i in range(program.row_count)]
         model, columns, scale = _model(pulp, program, *places)
         try:
-            with quiet():
+            with quiet(), _folder_of_its_own(chosen):
                 model.solve(chosen)
-        except pulp.PulpSolverError as error:
+        except (pulp.PulpSolverError, OSError) as error:
             return Solution(Status.FAILED, detail=f"{solver}: {error}")
         status = _status(pulp, model)
         if status not in (Status.OPTIMAL, Status.STOPPED):
@@ -61,6 +64,22 @@ def _run(
         prices = None if program.is_mixed_integer else _prices(program, model, scale)
     bound = program.objective(values) if program.is_mixed_integer and status is Status.OPTIMAL else None
     return Solution(status, values, prices, bound, f"{solver}: {pulp.LpStatus[model.status]}")
+
+
+@contextmanager
+def _folder_of_its_own(chosen: Any) -> Iterator[None]:
+    """Files of a solver that is a command lie in a folder that is gone afterwards, also where the solver fails.
+
+    PuLP cuts its command at spaces: where the path of the system's temporary folder has one, the folder is made in the
+    working folder and named relative to it.
+    """
+    if not hasattr(chosen, "tmpDir"):
+        yield
+        return
+    has_space = any(map(str.isspace, tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix="reallot-", dir=os.curdir if has_space else None) as folder:
+        chosen.tmpDir = os.path.relpath(folder) if has_space else folder
+        yield
 
 
 def write(program: LinearProgram, path: str | Path) -> None:

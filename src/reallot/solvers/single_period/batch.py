@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInput
+from ...problem.by_value import ByValue
 from ...problem.effective import NEVER_PAYS, cut_to_what_counts
-from ...problem.validation import LARGEST, flag_array, number_array, one_of
+from ...problem.validation import LARGEST, flag_array, is_single, number_array, one_of, to_sum
 from ..kernels.batch_arrays import (
     BatchSegments,
     Box,
@@ -51,8 +52,8 @@ class BatchStatus(IntEnum):
     FAILED = 2
 
 
-@dataclass(frozen=True)
-class Answers:
+@dataclass(frozen=True, eq=False)
+class Answers(ByValue):
     """The arrays of a batch's answers; `BatchResult` says what is in them."""
 
     shares: FloatArray
@@ -127,8 +128,8 @@ def _choose(solver: str, data: Inputs) -> tuple[str, str]:
     return "numpy", f"{numbers} numbers are too few to load compiled code for"
 
 
-@dataclass(frozen=True)
-class Inputs:
+@dataclass(frozen=True, eq=False)
+class Inputs(ByValue):
     """Validated arguments, not yet broadcast: each is cut to a chunk and broadcast there."""
 
     shape: tuple[int, int]
@@ -146,7 +147,9 @@ class Inputs:
     @classmethod
     def of(cls, **values: Any) -> Inputs:
         given = {name: _checked(name, value) for name, value in values.items()}
-        shape = _shape(given)
+        shape, current, mask = _shape(given), given["current"], given["mask"]
+        if is_single(values["current"]) and current is not None and mask is None:
+            given["current"] = to_sum(current, 1.0)
         for name, array in given.items():
             if array is not None:
                 given[name] = _broadcastable(name, array, shape)

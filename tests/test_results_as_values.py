@@ -1,0 +1,192 @@
+"""Results are values: equal where they say the same, hashable, short to read, safe to show, and nobody's to change."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import io
+import pickle
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reallot import (
+    Allocation,
+    AllocationProblem,
+    Backtest,
+    Group,
+    Infeasible,
+    Limits,
+    ProtocolSpec,
+    Setting,
+    allocate,
+    allocate_many,
+    backtest,
+    explain,
+    hindsight,
+    session,
+)
+
+PROBLEM = AllocationProblem(
+    {"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}, limits=Limits(max_change=0.2)
+)
+TIMES = pd.date_range("2026-01-01", periods=6, freq="h", tz="UTC")
+MARKUP = "<img src=x onerror=alert(1)>"
+HOSTILE = (MARKUP, "$\\frac{$", "red\x1b[31m\nrow")
+
+
+def table(names: tuple[str, ...] = ("a", "b")) -> pd.DataFrame:
+    rates = {name: np.arange(6.0) + place for place, name in enumerate(names)}
+    return pd.DataFrame(rates, index=TIMES)
+
+
+MADE = {
+    "plan": lambda: allocate(PROBLEM),
+    "explanation": lambda: explain(allocate(PROBLEM)),
+    "batch": lambda: allocate_many([[1.0, 2.0], [1.0, 2.0]], [[0.5, 0.5], [0.9, 0.9]], max_change=0.2),
+    "backtest": lambda: backtest(table(), ["greedy", "ema"], Setting(cost_usd=0.1)),
+    "hindsight": lambda: hindsight(PROBLEM),
+    "problem": lambda: PROBLEM,
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_a_result_equals_itself_made_again_and_can_be_a_key(make: Any) -> None:
+    one, other = make(), make()
+    assert one == other
+    assert {one: "kept"}[other] == "kept"
+    assert one != "plan"
+    assert one == copy.deepcopy(one) == pickle.loads(pickle.dumps(one))
+
+
+def test_another_answer_is_another_value() -> None:
+    more = AllocationProblem(PROBLEM.specs, PROBLEM.current, limits=Limits(max_change=0.3))
+    assert allocate(PROBLEM) != allocate(more)
+    assert backtest(table(), "greedy") != backtest(table(), "ema")
+    assert backtest(table(), "greedy") != backtest(table() + 1.0, "greedy")
+
+
+@pytest.mark.parametrize("make", [MADE[name] for name in ("plan", "explanation", "batch", "backtest")])
+def test_a_result_is_shown_in_a_few_lines(make: Any) -> None:
+    text = repr(make())
+    assert len(text) < 400
+    assert text.count("\n") < 5
+
+
+def test_a_short_plan_says_who_moves_and_what_for() -> None:
+    said = "optimal by exact, relay 0.30 -> 0.50, compute 0.70 -> 0.50; net benefit 0.2 USD over 1 h"
+    assert repr(allocate(PROBLEM)) == f"<Allocation: {said}>"
+
+
+def hostile_plan() -> Allocation:
+    """A plan whose protocols, group and held ones have names that are markup, mathematics and control characters."""
+    specs = [ProtocolSpec(name, 2.0 - place) for place, name in enumerate(HOSTILE)]
+    groups = (Group(MARKUP, HOSTILE[:2], max_share=0.95),)
+    current = dict(zip(HOSTILE, (0.3, 0.5, 0.2), strict=True))
+    return allocate(AllocationProblem(specs, current, limits=Limits(max_change=0.4, held=HOSTILE[2:], groups=groups)))
+
+
+def svg_of(figure: Any) -> str:
+    page = io.BytesIO()
+    figure.savefig(page, format="svg")
+    return page.getvalue().decode()
+
+
+def test_html_shows_hostile_names_and_lets_none_of_them_act() -> None:
+    plan, result = hostile_plan(), backtest(table(HOSTILE), "greedy")
+    pages = [plan._repr_html_(), explain(plan)._repr_html_(), result._repr_html_()]
+    for page in pages:
+        assert "<img" not in page
+    assert all("&lt;img src=x onerror=alert(1)&gt;" in page for page in pages[:2])
+
+
+@pytest.mark.slow
+def test_pictures_show_hostile_names_as_text() -> None:
+    pytest.importorskip("matplotlib")
+    plan, result = hostile_plan(), backtest(table(HOSTILE), "greedy")
+    for figure in (plan.plot(), result.plot()):
+        assert "<img" not in re.sub(r"<!--.*?-->", "", svg_of(figure), flags=re.S)
+
+
+def test_text_lets_no_name_move_the_cursor() -> None:
+    plan = hostile_plan()
+    for text in (str(plan), repr(plan), str(explain(plan)), repr(explain(plan))):
+        assert "\x1b" not in text
+    many = AllocationProblem(dict.fromkeys(HOSTILE, 1.0), dict.fromkeys(HOSTILE, 0.5), limits=Limits(held=HOSTILE))
+    with pytest.raises(Infeasible) as error:
+        allocate(many)
+    assert "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize("method", [Allocation.plot, Backtest.plot])
+def test_plots_are_typed(method: Any) -> None:
+    assert inspect.signature(method).return_annotation == "Figure"
+
+
+def test_what_is_handed_out_changes_nothing_that_was_decided() -> None:
+    plan = allocate(PROBLEM)
+    told = plan.to_dict()
+    shares, frame, schedule = plan.shares, plan.to_frame(), plan.schedule_frame()
+    shares["relay"] = 0.9
+    frame.loc["relay", ["today", "plan"]] = 0.9
+    schedule.loc[0, "relay"] = 0.9
+    with pytest.raises(ValueError, match="read-only"):
+        plan.schedule[0, 0] = 0.9
+    assert plan.to_dict() == told
+    assert plan.shares.to_dict() == told["shares"]
+
+
+def test_arrays_of_batches_and_backtests_are_read_only() -> None:
+    many, result = MADE["batch"](), MADE["backtest"]()
+    for array in (many.shares, many.cost, result["greedy"].shares, result["optimum"].shares, result.table.rates):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(parts=st.lists(st.integers(1, 10**6), min_size=2, max_size=9), solver=st.sampled_from(["auto", "highs"]))
+def test_shares_in_single_precision_are_the_capacity_they_were(parts: list[int], solver: str) -> None:
+    shares = (np.array(parts) / sum(parts)).astype(np.float32)
+    names = [f"p{i}" for i in range(len(parts))]
+    held = Limits(held=names)
+    for current in (pd.Series(shares, index=names), dict(zip(names, shares, strict=True))):
+        plan = allocate(AllocationProblem(dict.fromkeys(names, 1.0), current, limits=held), solver=solver)
+        assert plan.shares.sum() == pytest.approx(1.0, abs=1e-12)
+    assert allocate_many(np.ones(len(parts)), shares, held=True).status.tolist() == [0]
+
+
+def test_a_session_is_copied_and_pickled_as_the_problem_it_stands_at() -> None:
+    live = session(PROBLEM)
+    live.solve()
+    live.change(rates={"relay": 0.5})
+    expected = live.solve()
+    for other in (copy.copy(live), copy.deepcopy(live), pickle.loads(pickle.dumps(live))):
+        assert np.allclose(other.solve().schedule, expected.schedule, atol=1e-12)
+        other.change(rates={"relay": 9.0})
+    assert live.problem.rates == {"relay": (0.5,)}
+
+
+def test_limits_take_arrays_with_one_number_per_period() -> None:
+    limits = Limits(max_change=np.array([0.1, 0.2]), max_turnover=np.array([0.3, 0.4]))
+    assert limits == Limits(max_change=[0.1, 0.2], max_turnover=[0.3, 0.4])
+
+
+def test_pulp_works_where_the_temporary_folder_has_a_space_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pulp")
+    folder = tmp_path / "my files"
+    folder.mkdir()
+    for key in ("TMPDIR", "TMP", "TEMP"):
+        monkeypatch.setenv(key, str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.chdir(folder)
+    assert allocate(PROBLEM, solver="pulp").shares.to_dict() == {"relay": 0.5, "compute": 0.5}
+    assert list(folder.iterdir()) == []
