@@ -116,7 +116,7 @@ DUELS = {
         horizon.measure,
         report.duels,
         "Periods x protocols. Rates wander about their mean, a move costs 2 to 20 % of a day's rate, max change is "
-        "0.2, ten protocols hold something at the start.",
+        "0.2. Ten protocols hold something at the start, or all do: then none can be left out, and little is won.",
         _no_numba,
     ),
     "fee": Group(

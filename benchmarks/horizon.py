@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from time import perf_counter
 from typing import Any
 
@@ -19,12 +20,15 @@ from .race import Contender, Row, Unequal, race
 SHAPES = ((168, 100), (168, 1000))
 SMALLEST = (24, 10)
 EQUAL = 1e-9
-STARTED = 10
-"""So many protocols hold something at the start."""
+HOLDING = 10
+"""Of the protocols hold something at the start that suits the path; at the one that does not, all of them do."""
 
 
-def forecast(periods: int, size: int) -> AllocationProblem:
-    """Rates that wander about their mean and come back to it, hour by hour; a move costs 2 to 20 % of a day's rate."""
+def forecast(periods: int, size: int, holding: int = HOLDING) -> AllocationProblem:
+    """Rates that wander about their mean and come back to it, hour by hour; a move costs 2 to 20 % of a day's rate.
+
+    `holding` of the protocols hold a share at the start, drawn evenly from all that sum to 1.
+    """
     random = np.random.default_rng([3, periods, size])
     mean = random.lognormal(0.7, 0.5, size)
     away, stay = random.normal(0.0, 0.2, size), 0.95
@@ -35,7 +39,8 @@ def forecast(periods: int, size: int) -> AllocationProblem:
     names = [f"p{i:04d}" for i in range(size)]
     costs = (24.0 * mean * random.uniform(0.02, 0.2, size)).tolist()
     shares = np.zeros(size)
-    shares[random.choice(size, min(STARTED, size), replace=False)] = random.dirichlet(np.ones(min(STARTED, size)))
+    held = random.choice(size, min(holding, size), replace=False)
+    shares[held] = random.dirichlet(np.ones(held.size))
     return AllocationProblem(
         [ProtocolSpec(name, 1.0, move_cost=cost) for name, cost in zip(names, costs, strict=True)],
         dict(zip(names, shares.tolist(), strict=True)),
@@ -47,11 +52,12 @@ def forecast(periods: int, size: int) -> AllocationProblem:
 
 
 def measure(smoke: bool, repeats: int) -> list[Row]:
-    """Each shape: solver time alone on both sides; the program's own time is in the note."""
+    """Each shape from both starts: solver time alone on both sides; the program's own time is in the note."""
     rows = []
     ways = {"HiGHS inside": False, "Numba": True} if dispatch.available() else {"HiGHS inside": False}
-    for periods, size in (SMALLEST,) if smoke else SHAPES:
-        problem = forecast(periods, size)
+    shapes = (SMALLEST,) if smoke else SHAPES
+    for (periods, size), holding in product(shapes, ("10 hold", "all hold")):
+        problem = forecast(periods, size, HOLDING if holding == "10 hold" else size)
         _ = problem.arrays
         started = perf_counter()
         program = formulate(problem)
@@ -65,7 +71,7 @@ def measure(smoke: bool, repeats: int) -> list[Row]:
             for name, with_numba in ways.items()
         ]
         whole = Contender("HiGHS, whole program", note, _highs(program), _certified(program), EQUAL)
-        rows += race("horizon", f"{periods} x {size}", ours, [whole], variants=1, repeats=repeats)
+        rows += race("horizon", f"{periods} x {size}, {holding}", ours, [whole], variants=1, repeats=repeats)
     return rows
 
 

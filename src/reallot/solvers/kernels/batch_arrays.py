@@ -1,6 +1,7 @@
 """The arithmetic of a batch on chunks: each column a problem, each row a protocol, so that sums run along memory.
 
-BatchSegments are stacked as in `exact`: what may be kept (below the share without any trade), then what may be bought.
+Why it is here: a problem of ten protocols takes about a microsecond, alone through `split` it takes 35.
+Segments are stacked: what may be kept (below the share without any trade), then what may be bought.
 """
 
 from __future__ import annotations

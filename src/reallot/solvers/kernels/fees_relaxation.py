@@ -25,7 +25,7 @@ BEYOND = 1e-6
 
 @dataclass
 class Task:
-    """What is left to search, as fees_search takes it: lists, or arrays for the compiled search.
+    """What is left to search, as fees_branch_and_bound takes it: lists, or arrays for the compiled search.
 
     bound   on every set of movers, USD over what the shares without any trade are worth
     known   worth of the best set known
@@ -189,7 +189,7 @@ def _pieces(buys: FloatArray, u: FloatArray, sells: FloatArray, v: FloatArray) -
 
 
 def _close(sides: Sides, pieces: SegmentsBySlope, spread: SegmentsBySlope) -> tuple[float, ...]:
-    """What fees_search.lowest takes under this name; nobody buys for more than he sells for."""
+    """What fees_branch_and_bound.lowest takes under this name; nobody buys for more than he sells for."""
     tiny = float(np.finfo(float).tiny)
     least, most = float(pieces.slope[0]), float(pieces.slope[-1])
     lowest, highest = float(spread.slope[0]), float(spread.slope[-1])
@@ -274,7 +274,7 @@ def _line(sides: Sides, lam: float) -> Line:
 
 
 def _free(sides: Sides, pieces: SegmentsBySlope, free: BoolArray) -> tuple[list[float], ...]:
-    """Those that move as they like, as fees_search.line takes them; the fees of those who always move are paid."""
+    """Those that move as they like, as the search.line takes them; the fees of those who always move are paid."""
     here = free[pieces.owner] & (pieces.width > 0.0)
     slope, width = pieces.slope[here], pieces.width[here]
     level, rise = -slope * width, width

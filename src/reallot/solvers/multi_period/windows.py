@@ -1,5 +1,7 @@
 """A long horizon in overlapping windows: each is planned beyond what is kept of it, and their prices are joined.
 
+Why it is here: the time of one program grows faster than its periods; windows take as long as there are periods.
+
 The far future hardly matters for the next step, so that a plan which looks far enough ahead begins like the plan of
 everything, with the same prices. Where two windows agree in shares and prices somewhere in their overlap, the joined
 plan is optimal and the joined prices prove it. Where they do not, longer windows are planned; and where those would be

@@ -35,7 +35,7 @@ def value(gain, cost, now, low, high, shares, total, limit, price, on_buying, on
     for i in range(gain.size):
         a, b, x, g, c = low[i], high[i], shares[i], gain[i], cost[i]
         m = min(max(now[i], a), b)
-        # the bound of weak duality, as in `batch_kernels.bound_of`
+        # the bound of weak duality, as in `batch_arrays.bound_of`
         best += (g - price) * m - c * abs(m - now[i])
         best -= on_buying * max(m - now[i], 0.0) + on_selling * max(now[i] - m, 0.0)
         best += max(g - c - price - on_buying, 0.0) * (b - m)

@@ -1,4 +1,6 @@
-"""The matching of marginal gains, compiled: one problem of any size, and many small ones. Only `compiled` imports this.
+"""The matching of marginal gains, compiled: one problem of any size, and many small ones. Only `dispatch` imports it.
+
+Why it is here: 20 protocols take 3 microseconds instead of 35, a million half the time.
 
 The same mathematics as in `split`: a price of capacity (and, where turnover binds, one for buying and one for selling)
 says which piece is full and which is empty; pieces that tie with it are filled in order. The price is a weighted

@@ -2,7 +2,7 @@
 
 The same matching as in `split`, for a problem in each row: one sort of all segments, and with a turnover limit one each
 of what may be bought and sold. Rows are worked through in chunks that stay in the processor's cache; a row's answer
-does not depend on its chunk. Where Numba is installed, a large batch goes to `compiled` instead.
+does not depend on its chunk. Where Numba is installed, a large batch is compiled instead.
 """
 
 from __future__ import annotations

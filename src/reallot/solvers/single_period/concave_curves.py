@@ -1,5 +1,7 @@
 """The exact answer of one period and one shared capacity, by matching marginal gains. No solver, NumPy only.
 
+Why it is here: ten protocols take 0.1 ms, HiGHS takes 1.5 ms; and slopes of the optimum come without another program.
+
 Around the share without any trade there are pieces to buy and pieces to sell (see problem/trade_segments.py). Flat
 rates are split by one price (see split.py). With curves, and wherever all slopes around the answer are asked for,
 buys are sorted by falling slope and sells by rising slope; for a total B bought, S = B - D are sold, where D is the

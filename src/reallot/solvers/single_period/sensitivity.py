@@ -1,4 +1,7 @@
-"""Slopes of the exact optimum: the price of every limit as an interval, and what one unit more or less would change."""
+"""Slopes of the exact optimum: the price of every limit as an interval, and what one unit more or less would change.
+
+Why it is here: all prices of a plan from the one matching, where a tangent program is solved anew for each of them.
+"""
 
 from __future__ import annotations
 
