@@ -118,7 +118,7 @@ def test_a_schedule_meets_the_program_exactly_where_it_meets_the_problem(file, d
         return
     assert program.objective(point) == pytest.approx(worth(problem, schedule), rel=1e-9, abs=1e-9)
     assert schedule_of(problem, program, point) == pytest.approx(schedule, abs=1e-12)
-    left = given_choices(program, point)
+    left = given_choices(problem, program, point)
     assert not left.is_mixed_integer
     assert certify(left, point).is_feasible
     assert left.objective(point) == program.objective(point)

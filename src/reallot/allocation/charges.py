@@ -58,7 +58,7 @@ def _prices(plan: Allocation, program: LinearProgram, point: FloatArray) -> tupl
             return program, complete_prices(problem, program, plan.schedule, *found[1:])
     from ..solvers.programs.highs import HighsModel
 
-    priced = given_choices(program, point) if program.is_mixed_integer else program
+    priced = given_choices(problem, program, point) if program.is_mixed_integer else program
     solution = HighsModel(priced).solve()
     prices = solution.row_prices if solution.row_prices is not None else np.zeros(program.row_count)
     return priced, prices

@@ -76,7 +76,7 @@ def _with_choices(
     if settles and _moves_freely(problem):
         schedule = _settle_choices(problem, program, schedule, solve)
     # the choices are made: one more linear program takes the solver's integer tolerance out of the shares
-    continuous = given_choices(program, complete(problem, program, schedule))
+    continuous = given_choices(problem, program, complete(problem, program, schedule))
     polished = solve(continuous)
     if polished.status is Status.OPTIMAL and polished.values is not None:
         schedule = schedule_of(problem, program, polished.values, 0.1 * backend.tolerance)

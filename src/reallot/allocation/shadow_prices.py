@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..formulation import complete, given_choices, rules
+from ..formulation.moves import counts_moves
 from ..formulation.rules import Rule, floor_kind
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
@@ -56,8 +57,8 @@ def prices(
             return _from_matching(problem, found)
     made = program()
     point = complete(problem, made, schedule)
-    if made.is_mixed_integer:
-        made = given_choices(made, point)
+    if made.is_mixed_integer or counts_moves(problem).any():
+        made = given_choices(problem, made, point)
     return _from_tangent(problem, made, point, tolerance)
 
 

@@ -6,17 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..problem import AllocationProblem
 from ..problem.arrays import BoolArray
-from ..program import LinearProgram
+from ..program import LinearProgram, Rows, cells
 from ..program.blocks import FloatArray
 from ..program.tie_breaking import with_bounds
+from .moves import counts_moves, labels, moved_places
 
 
-def given_choices(program: LinearProgram, values: FloatArray) -> LinearProgram:
-    """`program` with every integer column fixed at its (rounded) value in `values`.
+def given_choices(problem: AllocationProblem, program: LinearProgram, values: FloatArray) -> LinearProgram:
+    """`program`, that of `problem`, with every integer column fixed at its (rounded) value in `values`.
 
     Rows that only switch a column on are dropped where it is on: what limits it then is its own bound, and the price
-    belongs there.
+    belongs there. Where it counts whether a share moved and it did not, it may not move: in neither direction, however
+    far the limits are loosened.
     """
     whole = np.round(values)
     lower = np.where(program.integer, whole, program.lower)
@@ -34,4 +37,17 @@ def given_choices(program: LinearProgram, values: FloatArray) -> LinearProgram:
         elif block.name == "fall_cap":
             block = replace(block, upper=np.where(is_on("moved") & ~is_on("raised"), np.inf, block.upper))
         rows.append(block)
-    return LinearProgram(fixed.columns, tuple(rows), fixed.offset)
+    return LinearProgram(fixed.columns, (*rows, *_unmoved(problem, fixed, whole)), fixed.offset)
+
+
+def _unmoved(problem: AllocationProblem, program: LinearProgram, whole: FloatArray) -> list[Rows]:
+    """increase + decrease <= 0 at the places where moves count and none is made."""
+    still = np.tile(counts_moves(problem), problem.periods)
+    if "moved" in program.column_slices:
+        still[moved_places(problem)[whole[program.column_slices["moved"]] > 0.5]] = False
+    places = np.flatnonzero(still)
+    if not places.size:
+        return []
+    one = cells(np.arange(places.size), places, 1.0)
+    free, zero = np.full(places.size, -np.inf), np.zeros(places.size)
+    return [Rows("unmoved", labels(problem, places), {"increase": one, "decrease": one}, free, zero)]
