@@ -14,6 +14,9 @@ from typing import Any
 from ..errors import InvalidInput
 from .validation import LARGEST, in_order, number
 
+ONE_POINT = 1e-9
+"""Two breakpoints no farther apart than this are one."""
+
 
 @dataclass(frozen=True)
 class EarningsCurve:
@@ -126,13 +129,37 @@ class EarningsCurve:
         slopes = self.slopes
         if all(map(ge, slopes, slopes[1:])):
             return True
+        points = [(0.0, self.earnings[0])]
+        for share, value in zip(self.shares, self.earnings, strict=True):
+            if share - points[-1][0] > ONE_POINT:
+                points.append((share, value))
+        slopes = (*((y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairwise(points)), self.last_slope)
         # a narrow piece's slope carries the rounding of two large earnings
-        narrowest = min((after - before for before, after in pairwise(self.shares)), default=1.0)
-        rounding = 1e-15 * max(abs(value) for value in self.earnings) / narrowest
-        slack = (
-            1e-12 * max(abs(slope) for slope in slopes) + 2.0 * rounding + sys.float_info.min
-        )  # no relative digits below
-        return all(after <= before + slack for before, after in pairwise(slopes))
+        rounding = 2e-15 * max(abs(value) for value in self.earnings)
+        noise = [*(rounding / (after - before) for (before, _), (after, _) in pairwise(points)), 0.0]
+        slack = 1e-12 * max(abs(slope) for slope in slopes) + sys.float_info.min  # no relative digits below
+        return all(
+            after <= before + slack + one + other
+            for (before, after), (one, other) in zip(pairwise(slopes), pairwise(noise), strict=True)
+        )
+
+    def narrowest_jump(self, width: float) -> tuple[float, float, float]:
+        """Share, width and change (USD/h) of the piece narrower than `width` that changes most; zeros if none."""
+        shares, earnings = self.shares, self.earnings
+        if len(shares) == 1 or min(map(sub, shares[1:], shares)) >= width:
+            return 0.0, 0.0, 0.0
+        narrow = [
+            (abs(y1 - y0), x0, x1 - x0)
+            for (x0, y0), (x1, y1) in pairwise(zip(shares, earnings, strict=True))
+            if x1 - x0 < width
+        ]
+        rise, at, wide = max(narrow, default=(0.0, 0.0, 0.0))
+        return at, wide, rise
+
+    @property
+    def size(self) -> float:
+        """The largest earnings at a breakpoint, or per unit of share beyond them, USD/h."""
+        return max(abs(self.last_slope), *map(abs, self.earnings))
 
     def value(self, share: float) -> float:
         """Earnings per hour (USD/h) at `share`."""

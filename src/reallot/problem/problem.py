@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInput, near_miss
-from .arrays import ProblemArrays, arrays
+from .arrays import RATE, ProblemArrays, arrays
 from .effective import effective
 from .limits import Limits
 from .protocol import NUMBERS, ProtocolSpec
@@ -33,6 +33,8 @@ from .validation import (
     yes_or_no,
 )
 
+NARROWEST, JUMP = 1e-8, 1e-6
+"""A piece of a curve below this width may not change earnings by more than this part of the largest there are."""
 SPECIAL = NUMBERS - 1
 """Row of `AllocationProblem.numbers` that says where a protocol's record has more than numbers."""
 
@@ -93,6 +95,7 @@ class AllocationProblem:
         put(self, "resources", {key: number(value, f"resource {key}", 0.0) for key, value in resources.items()})
         self._scale_single(given)
         self._check_capacity()
+        self._check_curves()
         self._check_limits()
         self._check_uses()
         self._check_rates()
@@ -123,6 +126,22 @@ class AllocationProblem:
         require_fractions(self.capacity, self.current_shares)
         if self.reserve > self.capacity:
             raise InvalidInput(f"reserve {self.reserve:g} is above capacity {self.capacity:g}")
+
+    def _check_curves(self) -> None:
+        """Raises InvalidInput where earnings jump within a piece too narrow to be told from nothing."""
+        bent = [self.specs[i] for i in np.isnan(self.numbers[RATE]).nonzero()[0].tolist()]
+        curves = [(spec.name, curve) for spec in bent for curve in spec.curves]
+        below = NARROWEST * (1.0 - 1e-6)  # two points that were meant to be as far apart
+        found = [(name, *jump) for name, curve in curves if (jump := curve.narrowest_jump(below))[2] > 0.0]
+        if not found:
+            return
+        size = max(curve.size for spec in self.specs for curve in spec.curves)
+        for name, at, width, rise in found:
+            if rise > JUMP * size:
+                raise InvalidInput(
+                    f"{name}: its earnings change by {rise:g} USD/h within {width:g} of share, at share {at:g}; a "
+                    f"piece of a curve that steep is at least {NARROWEST:g} wide: move its two points that far apart"
+                )
 
     def _check_limits(self) -> None:
         of_kind(self.limits, Limits, "limits", "give Limits(max_change=..., held=...)")

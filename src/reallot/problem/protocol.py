@@ -11,7 +11,7 @@ from typing import cast
 
 from ..errors import InvalidInput
 from .curve import EarningsCurve
-from .validation import LARGEST, brief, by_name, number, whole
+from .validation import LARGEST, SMALLEST_STEP, brief, by_name, number, whole
 
 NUMBERS = 11
 """How many numbers a protocol's record has on its own (`ProtocolSpec.packed`)."""
@@ -93,6 +93,11 @@ class ProtocolSpec:
             put(self, key, number(value, f"{self.name}: {key}", 0.0))
         if type(self.warm_up_earns) is not float or self.warm_up_earns != 0.0:
             put(self, "warm_up_earns", number(self.warm_up_earns, f"{self.name}: warm_up_earns", 0.0, 1.0))
+        if 0.0 < self.step < SMALLEST_STEP:
+            raise InvalidInput(
+                f"{self.name}: step is {self.step:g}; units are at least {SMALLEST_STEP:g} of capacity: give a larger "
+                "step, or 0 for shares of any size"
+            )
         if self.max_share is not None and self.max_share < self.min_share:
             raise InvalidInput(f"{self.name}: min_share {self.min_share:g} is above max_share {self.max_share:g}")
         if self.lock_in is not None and not isinstance(self.lock_in, LockIn):

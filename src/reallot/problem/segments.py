@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .curve import EarningsCurve
+from .curve import ONE_POINT, EarningsCurve
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -158,11 +158,11 @@ def pieces(
     (periods, curves), `reach` (curves,).
     """
     periods = len(factor)
-    if all(len(each) == 1 for each in curves):
+    if all(len(each) == 1 for each in curves) and not any(_has_narrow(each[0].shares) for each in curves):
         shares = [each[0].shares for each in curves]
         slopes = _joined([each[0].slopes for each in curves])[None, :]
     else:
-        shares = [tuple(sorted({share for curve in each for share in curve.shares})) for each in curves]
+        shares = [_apart(sorted({share for curve in each for share in curve.shares})) for each in curves]
         slopes = np.stack([_joined(_slopes_at(cuts, each, t) for cuts, each in zip(shares, curves, strict=True))
                            for t in range(periods)])  # fmt: skip
     starts, curve = _joined(shares), np.arange(len(shares)).repeat([len(each) for each in shares])
@@ -191,7 +191,23 @@ def _joined(rows: object) -> FloatArray:
     return np.fromiter(chain.from_iterable(rows), dtype=float)  # type: ignore[arg-type]
 
 
+def _has_narrow(shares: tuple[float, ...]) -> bool:
+    return len(shares) > 1 and any(after - before <= ONE_POINT for before, after in pairwise(shares))
+
+
+def _apart(cuts: list[float]) -> tuple[float, ...]:
+    """The cuts but for those within rounding of the one before: a piece that narrow is none."""
+    kept = cuts[:1]
+    for cut in cuts[1:]:
+        if cut - kept[-1] > ONE_POINT:
+            kept.append(cut)
+    return tuple(kept)
+
+
 def _slopes_at(cuts: tuple[float, ...], curves: tuple[EarningsCurve, ...], period: int) -> list[float]:
-    """Slope to the right of every cut in `period`."""
+    """Slope from every cut to the next in `period`, and beyond the last one."""
     curve = curves[period % len(curves)]
-    return [curve.marginal(cut)[0] for cut in cuts]
+    if set(curve.shares) <= set(cuts):
+        return [curve.marginal(cut)[0] for cut in cuts]
+    middles = [(before + after) / 2.0 for before, after in pairwise(cuts)]
+    return [*(curve.marginal(middle)[0] for middle in middles), curve.last_slope]

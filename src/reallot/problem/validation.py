@@ -14,6 +14,8 @@ from ..errors import InvalidInput, near_miss
 
 LARGEST = 1e15
 """Beyond this a double has no cents left, and solvers take numbers for infinite."""
+SMALLEST_STEP = 1e-7
+"""Units below this are as small as what solvers of linear programs cannot tell from nothing."""
 NOT_NUMBERS = (bool, str, bytes, bytearray, type(None))
 """What `float` reads as a number, or what stands for nothing: a slip where a number is asked for."""
 LONGEST = 80

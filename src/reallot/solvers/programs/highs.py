@@ -56,7 +56,7 @@ class HighsModel:
         if _one_dense_row(program):
             self._set("presolve", "off")
         self.gain = program.gain if gain is None else gain
-        self.scale = _scale(self.gain)
+        self.scale = scale_of(self.gain, program.lower, program.upper)
         self.lower, self.upper = program.lower, program.upper
         self.row_lower, self.row_upper = program.row_lower, program.row_upper
         self._pass()
@@ -94,7 +94,7 @@ class HighsModel:
 
     def change_gain(self, gain: FloatArray) -> int:
         """New gains (columns,), scaled afresh where their size is another; how many of them are new."""
-        scale = _scale(gain)
+        scale = scale_of(gain, self.lower, self.upper)
         new = np.flatnonzero(gain != self.gain)
         where = new if scale == self.scale else np.arange(gain.size)
         self.gain, self.scale = gain, scale
@@ -232,9 +232,12 @@ def settled(objective: float, bound: float) -> bool:
     return abs(objective - bound) <= FEASIBILITY * max(1.0, abs(objective))
 
 
-def _scale(gain: FloatArray) -> float:
-    """A power of two near the largest gain, so that scaling costs no digits."""
-    largest = float(np.abs(gain).max(initial=0.0))
+def scale_of(gain: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
+    """A power of two near the largest gain within a unit of a column's range, so that scaling costs no digits.
+
+    Columns that are fixed, or nearly so, gain next to nothing, however much they would gain for a whole unit.
+    """
+    largest = float(np.max(np.abs(gain) * np.minimum(upper - lower, 1.0), initial=0.0))
     return 2.0 ** round(math.log2(largest)) if largest > 0.0 else 1.0
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
 import numpy as np
 
 from ...program import LinearProgram, Solution, Status
-from .highs import FEASIBILITY, TIGHTEST, settled
+from .highs import FEASIBILITY, TIGHTEST, scale_of, settled
 from .quiet import quiet
 
 NAME = "scipy"
@@ -19,8 +18,7 @@ TOLERANCES = {"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tol
 def solve(program: LinearProgram, *, time_limit_seconds: float | None = None) -> Solution:
     """The optimum of `program`; row prices for a linear program, the solver's bound for a mixed-integer one."""
     options = {} if time_limit_seconds is None else {"time_limit": float(time_limit_seconds)}
-    largest = float(np.abs(program.gain).max(initial=0.0))
-    scale = 2.0 ** round(math.log2(largest)) if largest > 0.0 else 1.0
+    scale = scale_of(program.gain, program.lower, program.upper)
     with quiet():
         return _milp(program, scale, options) if program.is_mixed_integer else _linprog(program, scale, options)
 
