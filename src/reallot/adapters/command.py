@@ -18,7 +18,7 @@ from ..engine.contracts.validation import share as share_of
 from ..errors import ConfigurationError, ErrorKind, ProtocolError
 from .http import parsed
 from .reading import Reader, look_up, path_of
-from .series import Series, Unit, exact
+from .series import Series, Unit
 
 MOST_OUTPUT = 1 << 20
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
@@ -31,7 +31,7 @@ class CommandAdapter(Reader):
 
     value, share, time  paths into the document, as in HttpJsonAdapter; `share` may be a number where it never changes
     env                 variables handed on beside PATH, HOME and the locale; their values are kept out of all messages
-    time_zone, dollars, most
+    time_zone, healthy, demand, dollars, most
                         as in HttpJsonAdapter
 
     A program ends with 0. Reading, 69 is unreachable, 75 a failure of the moment, 77 a refused login, all others are a
@@ -52,6 +52,8 @@ class CommandAdapter(Reader):
         share: str | float | None = None,
         time: str | None = None,
         time_zone: str | None = None,
+        healthy: str | None = None,
+        demand: str | None = None,
         series: Series | None = None,
         unit: Unit | None = None,
         env: Sequence[str] = (),
@@ -93,9 +95,10 @@ class CommandAdapter(Reader):
             raise ConfigurationError(f"{name}: what acts is read back; give the path of the share in force")
         self._value, self._time, self._dollars = value, time, dollars
         self._share_path = share if isinstance(share, str) else None
+        self._healthy, self._demand = healthy, demand
         self._secrets = {variable: Secret(variable) for variable in env}
         self._timeout = timeout.total_seconds()
-        for path in (value, *(each for each in (time, self._share_path) if each)):
+        for path in (value, *(each for each in (time, self._share_path, healthy, demand) if each)):
             path_of(path)
 
     def __repr__(self) -> str:
@@ -108,11 +111,17 @@ class CommandAdapter(Reader):
         value = look_up(document, self._value, self.name)
         value = value if "[*]" in self._value else [value]
         status = self.status(value, f"{self.name}: {self._value}", at=at, dollars=self._dollars)
-        return status if self._share_path is None else status.model_copy(update={"allocation": self._told(document)})
+        share = None if self._share_path is None else self.share_in(document, self._share_path)
+        healthy, wanted = (
+            None if path is None else look_up(document, path, self.name) for path in (self._healthy, self._demand)
+        )
+        return self.completed(status, share=share, healthy=healthy, wanted=wanted)
 
     async def get_allocation(self) -> float:
         """The share that `read` prints, or the one it was told of."""
-        return await super().get_allocation() if self._share_path is None else self._told(await self._document())
+        if self._share_path is None:
+            return await super().get_allocation()
+        return self.share_in(await self._document(), self._share_path)
 
     async def apply_allocation(self, share: float) -> None:
         """Runs `apply`; raises ProtocolError by the code it ends with."""
@@ -128,9 +137,6 @@ class CommandAdapter(Reader):
             raise ProtocolError(
                 f"{self.name}: apply ended with {code}{_words(errors)}", _ACT.get(code, ErrorKind.UNKNOWN)
             )
-
-    def _told(self, document: Any) -> float:
-        return share_of(exact(look_up(document, self._share_path or "", self.name), f"{self.name}: the share"))
 
     async def _document(self) -> Any:
         code, output, errors = await self._run(self._read, acts=False)

@@ -9,7 +9,6 @@ from ..engine.contracts.adapter import Capabilities
 from ..engine.contracts.clock import Clock
 from ..engine.contracts.records import ProtocolStatus
 from ..engine.contracts.secrets import redact
-from ..engine.contracts.validation import share as share_of
 from ..errors import ErrorKind, ProtocolError
 from .http import Http
 from .reading import Reader, look_up, path_of
@@ -25,6 +24,8 @@ class HttpJsonAdapter(Reader):
     time          path to the moment it is of; a day in place of a moment covers that day
     time_zone     of times without a zone: "Europe/Berlin"; without it they are refused
     share         path to the share in force
+    healthy       path to true or false (1 or 0): its own verdict
+    demand        path to the share that it has demand for: more would earn nothing
     expect        path to value: what must stand there, such as {"result.unit": "Mh/s"}; else the reading is refused
     dollars       True where "$1.75" is a number
     most          USD/h beyond which a unit must be wrong
@@ -43,6 +44,8 @@ class HttpJsonAdapter(Reader):
         unit: Unit | None = None,
         time: str | None = None,
         time_zone: str | None = None,
+        healthy: str | None = None,
+        demand: str | None = None,
         share: str | float | None = None,
         expect: Mapping[str, object] | None = None,
         dollars: bool = False,
@@ -78,8 +81,9 @@ class HttpJsonAdapter(Reader):
         )
         self._value, self._time, self._dollars = value, time, dollars
         self._share_path = share if isinstance(share, str) else None
+        self._healthy, self._demand = healthy, demand
         self._expect = dict(expect or {})
-        for path in (value, *(each for each in (time, self._share_path) if each), *self._expect):
+        for path in (value, *(each for each in (time, self._share_path, healthy, demand) if each), *self._expect):
             path_of(path)
 
     def __repr__(self) -> str:
@@ -99,15 +103,17 @@ class HttpJsonAdapter(Reader):
         value = look_up(document, self._value, self.name)
         value = value if "[*]" in self._value else [value]
         status = self.status(value, f"{self.name}: {self._value}", at=at, dollars=self._dollars)
-        if self._share_path is None:
-            return status
-        return status.model_copy(update={"allocation": share_of(look_up(document, self._share_path, self.name))})
+        share = None if self._share_path is None else self.share_in(document, self._share_path)
+        healthy, wanted = (
+            None if path is None else look_up(document, path, self.name) for path in (self._healthy, self._demand)
+        )
+        return self.completed(status, share=share, healthy=healthy, wanted=wanted)
 
     async def get_allocation(self) -> float:
         """The share at its path, or the one it was told of."""
         if self._share_path is None:
             return await super().get_allocation()
-        return share_of(look_up(await self._http.get(), self._share_path, self.name))
+        return self.share_in(await self._http.get(), self._share_path)
 
     async def close(self) -> None:
         """Closes its connections."""

@@ -24,6 +24,8 @@ class PrometheusAdapter(Reader):
     query         PromQL, such as 'sum(rate(node_payout_cents_total[6h])) * 3600'
     series, unit  what its result is; a rate in USD/h unless told otherwise
     share         PromQL of the share in force, or the share
+    healthy       PromQL of 1 or 0: its own verdict
+    demand        PromQL of the share that it has demand for: more would earn nothing
 
     No series at all is NEVER_REPORTED, several are a mistake in the query, NaN is no number.
 
@@ -40,6 +42,8 @@ class PrometheusAdapter(Reader):
         series: Series | None = None,
         unit: Unit | None = None,
         share: str | float | None = None,
+        healthy: str | None = None,
+        demand: str | None = None,
         most: float | None = None,
         bearer_env: str | None = None,
         basic_env: tuple[str, str] | None = None,
@@ -56,11 +60,12 @@ class PrometheusAdapter(Reader):
             most=most,
             clock=clock,
             capabilities=Capabilities(
-                acts=False, timeout=2 * timeout, min_interval=min_interval, cadence=series.cadence
+                acts=False, timeout=4 * timeout, min_interval=min_interval, cadence=series.cadence
             ),
         )
         self._http = Http(url, bearer_env=bearer_env, basic_env=basic_env, timeout=timeout)
         self._query, self._share_query = query, share if isinstance(share, str) else None
+        self._healthy, self._demand = healthy, demand
 
     def __repr__(self) -> str:
         return f"PrometheusAdapter({self.name!r}, {self._http.origin!r})"
@@ -69,9 +74,11 @@ class PrometheusAdapter(Reader):
         """Earnings that follow from the query's result; raises ProtocolError."""
         value, at = await self._ask(self._query)
         status = self.status(value, f"{self.name}: the query's result", at=at)
-        if self._share_query is None:
-            return status
-        return status.model_copy(update={"allocation": await self.get_allocation()})
+        share = None if self._share_query is None else await self.get_allocation()
+        healthy, wanted = [
+            None if query is None else (await self._ask(query))[0] for query in (self._healthy, self._demand)
+        ]
+        return self.completed(status, share=share, healthy=healthy, wanted=wanted)
 
     async def get_allocation(self) -> float:
         """The share by its query, or the one it was told of."""

@@ -14,6 +14,7 @@ from ..engine.contracts.adapter import Capabilities
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
 from ..engine.contracts.validation import amount
+from ..engine.contracts.validation import share as share_of
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
 from .meter import DailyAmounts, Meter
 from .series import Series, Unit, exact
@@ -55,6 +56,16 @@ def look_up(document: Any, path: str, where: str) -> Any:
 def _some(document: Mapping[Any, Any]) -> list[str]:
     """Its first keys, cut short: enough to help, whatever it holds."""
     return [str(key)[:60] for key in islice(document, 100)]
+
+
+def _truth(value: Any, what: str) -> bool:
+    """true or false, or 1 or 0 as a number or a text; raises ProtocolError(SHAPE)."""
+    if isinstance(value, bool):
+        return value
+    number = exact(value, what)
+    if number not in (0, 1):
+        raise ProtocolError(f"{what} is {number:g}, neither true nor false", ErrorKind.SHAPE)
+    return bool(number)
 
 
 async def both(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> tuple[Any, Any]:
@@ -172,6 +183,26 @@ class Reader:
             demand_limited=demand_limited,
             details=dict(details or {}),
         )
+
+    def completed(self, status: ProtocolStatus, *, share: float | None, healthy: Any, wanted: Any) -> ProtocolStatus:
+        """`status` with the share in force, the source's own verdict, and whether it has demand for more.
+
+        healthy, wanted  as reported: true or false (1 or 0), and a share; None where nobody says. More than the share
+                         that it has demand for would earn nothing
+        Raises ProtocolError(SHAPE).
+        """
+        share = status.allocation if share is None else share
+        changes: dict[str, Any] = {"allocation": share}
+        if healthy is not None:
+            changes["healthy"] = _truth(healthy, f"{self.name}: its health")
+        if wanted is not None and share is not None:
+            demand = amount(exact(wanted, f"{self.name}: its demand"), f"{self.name}: its demand")
+            changes["demand_limited"] = demand <= share + 1e-9
+        return status.model_copy(update=changes)
+
+    def share_in(self, document: Any, path: str) -> float:
+        """The share at `path`; raises ProtocolError(SHAPE), or (NEVER_REPORTED) for null."""
+        return share_of(exact(look_up(document, path, self.name), f"{self.name}: the share"))
 
     def earnings(self, rate: Decimal, what: str) -> float:
         """USD/h of a rate in the native unit; raises ProtocolError(SHAPE) where that cannot be."""

@@ -77,12 +77,16 @@ class SeriesTable(Record):
 class Number(Settings):
     """Keys of an adapter that reads one number of any kind.
 
-    zero  "no answer" where an exact 0 is no reading: what was read before stands meanwhile
+    zero     "no answer" where an exact 0 is no reading: what was read before stands meanwhile
+    healthy  where true or false (1 or 0) stands: its own verdict
+    demand   where the share stands that it has demand for: more would earn nothing
     """
 
     series: str | SeriesTable = "rate"
     unit: str = "usd"
     zero: Literal["number", "no answer"] = "number"
+    healthy: str | None = None
+    demand: str | None = None
     price: Amount | None = None
     most: Amount | None = None
     timeout: Window = timedelta(seconds=10)
