@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reallot import Allocation, AllocationProblem, EarningsCurve, Infeasible, Limits, ProtocolSpec, allocate, explain
+from reallot import (
+    Allocation,
+    AllocationProblem,
+    EarningsCurve,
+    Infeasible,
+    InvalidInput,
+    Limits,
+    ProtocolSpec,
+    allocate,
+    explain,
+)
 from reallot.allocation.explain import move_reasons
 from reallot.allocation.no_trade_rates import MOST_SEARCHED, Threshold, thresholds, with_rate_shift
 from tests.strategies import CHOICES, COUPLED, KINDS, LINEAR, budget, problems
@@ -82,7 +92,7 @@ def test_the_explanation_prints_every_part_and_converts_to_plain_values() -> Non
     text = str(why)
     for part in ("three answers", "why it moved", "why the others stayed", "what each limit costs", "held relay"):
         assert part in text
-    assert set(why.to_dict()) == {"moves", "stays", "limits", "answers"}
+    assert set(why.to_dict()) == {"moves", "stays", "limits", "answers", "left_out"}
     assert why.to_frame().loc["compute", "capacity"] == pytest.approx(4.079)
     assert "<table" in why._repr_html_()
 
@@ -190,3 +200,35 @@ def test_wider_limits_never_earn_less(kind: str, data: st.DataObject) -> None:
     assert why.answers["limits widened"].net_per_hour >= why.answers["within limits"].net_per_hour - slack
     if plan.can_stay:
         assert why.answers["within limits"].net_per_hour >= why.answers["today"].net_per_hour - slack
+
+
+def test_an_explanation_ends_in_its_budget_and_says_what_it_left_out() -> None:
+    names = "abcde"
+    specs = [ProtocolSpec(name, 1.0 + 0.1 * place, move_cost=0.02) for place, name in enumerate(names)]
+    problem = AllocationProblem(
+        specs, dict.fromkeys(names, 0.2), periods=3, horizon_hours=3, limits=Limits(max_moves=2)
+    )
+    why = explain(allocate(problem), budget_seconds=0.0)
+    assert why.left_out == (
+        "what wider limits would earn is not known: the budget of 0 s was used up",
+        "what max_moves costs is not known: the budget of 0 s was used up",
+    )
+    assert {stay.because for stay in why.stays} == {"not all of its rates are known: the budget of 0 s was used up"}
+    assert all(line in str(why) for line in why.left_out)
+    assert why.to_dict()["left_out"] == list(why.left_out)
+    assert set(why.answers) == {"today", "within limits"}
+
+
+def test_a_budget_that_is_enough_changes_nothing() -> None:
+    problem = AllocationProblem(
+        [ProtocolSpec("a", 2.0, move_fee=0.1), ProtocolSpec("b", 1.9)],
+        {"a": 0.5, "b": 0.5},
+        limits=Limits(max_change=0.2),
+    )
+    plan = allocate(problem)
+    assert explain(plan, budget_seconds=60.0) == explain(plan, budget_seconds=None)
+
+
+def test_a_budget_is_a_number_of_seconds() -> None:
+    with pytest.raises(InvalidInput, match="budget_seconds is -1; it must be at least 0"):
+        explain(allocate(AllocationProblem({"a": 1.0}, {"a": 1.0})), budget_seconds=-1)

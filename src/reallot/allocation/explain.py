@@ -10,16 +10,20 @@ import numpy as np
 
 from ..problem.by_value import ByValue
 from ..problem.objective import value
-from ..problem.validation import of_kind
+from ..problem.validation import of_kind, seconds
 from ..text.numbers import amount, shown, usd
 from ..text.tables import table
 from .result import Allocation
+from .time_budget import OutOfTime, TimeBudget
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .limit_costs import LimitCost
     from .no_trade_rates import Threshold
+
+
+BUDGET_SECONDS = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,7 @@ class Explanation(ByValue):
     stays      for each protocol that did not, the rate at which it would
     limits     what each limit costs, USD/h, dearest first
     answers    three: "today", "within limits", "limits widened" (no change, turnover, move or hold limits)
+    left_out   what could not be worked out within the budget of time, in words
     """
 
     plan: Allocation
@@ -68,6 +73,7 @@ class Explanation(ByValue):
     stays: tuple[Threshold, ...]
     limits: tuple[LimitCost, ...]
     answers: Mapping[str, Answer]
+    left_out: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row per move: change, gain, cost, each charge, net_benefit."""
@@ -102,6 +108,7 @@ class Explanation(ByValue):
             "stays": [vars(stay) for stay in self.stays],
             "limits": [vars(limit) for limit in self.limits],
             "answers": {name: vars(answer) for name, answer in self.answers.items()},
+            "left_out": list(self.left_out),
         }
 
     def __str__(self) -> str:
@@ -117,8 +124,12 @@ class Explanation(ByValue):
         return f"<div>{self.to_frame().to_html()}<pre>{escape(str(self))}</pre></div>"
 
 
-def explain(plan: Allocation) -> Explanation:
+def explain(plan: Allocation, *, budget_seconds: float | None = BUDGET_SECONDS) -> Explanation:
     """Why `plan` is what it is: per move, per protocol that stayed, per limit; re-solves the problem where needed.
+
+    budget_seconds  for all searches together; what does not end in time is left out, and said to be. None is no limit
+
+    Raises InvalidInput for what is no plan.
 
     >>> from reallot import AllocationProblem, Limits, allocate
     >>> problem = AllocationProblem(
@@ -134,13 +145,19 @@ def explain(plan: Allocation) -> Explanation:
 
     problem = plan.problem
     free = widened(problem)
-    best = plan if free == problem else _allocate(free)
+    budget, left_out = TimeBudget(seconds(budget_seconds, "budget_seconds")), []
     answers = {
         "today": Answer(dict(problem.current), plan.stay_value.net / problem.horizon_hours),
         "within limits": _answer(plan),
-        "limits widened": _answer(best),
     }
-    return Explanation(plan, move_reasons(plan), thresholds(plan), limit_costs(plan), answers)
+    try:
+        answers["limits widened"] = _answer(plan if free == problem else budget.allocate(free))
+    except OutOfTime:
+        left_out.append(f"what wider limits would earn is not known: {budget}")
+    limits, unknown = limit_costs(plan, budget)
+    left_out += [f"what {name} costs is not known: {budget}" for name in unknown]
+    stays = thresholds(plan, budget=budget)
+    return Explanation(plan, move_reasons(plan), stays, limits, answers, tuple(left_out))
 
 
 def move_reasons(plan: Allocation) -> tuple[MoveReason, ...]:
@@ -157,12 +174,6 @@ def move_reasons(plan: Allocation) -> tuple[MoveReason, ...]:
         own = {rule: float(charge[i]) for rule, charge in by_rule.items() if charge[i] != 0.0}
         result.append(MoveReason(plan.problem.names[i], float(change[i]), float(gain[i]), float(cost[i]), own))
     return tuple(result)
-
-
-def _allocate(problem: Any) -> Allocation:
-    from .allocate import allocate
-
-    return allocate(problem)
 
 
 def _answer(plan: Allocation) -> Answer:
@@ -219,7 +230,8 @@ def _limit_lines(why: Explanation) -> list[str]:
 
 
 def _note_lines(why: Explanation) -> list[str]:
-    return ["", *why.plan.notes] if why.plan.notes else []
+    notes = [*why.plan.notes, *why.left_out]
+    return ["", *notes] if notes else []
 
 
 __all__ = ["Answer", "Explanation", "MoveReason", "explain", "move_reasons"]

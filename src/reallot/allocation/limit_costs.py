@@ -8,6 +8,7 @@ from ..errors import Infeasible
 from ..formulation import complete
 from ..problem import AllocationProblem, Limits
 from .result import Allocation
+from .time_budget import OutOfTime, TimeBudget
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,25 @@ def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
     return result
 
 
-def limit_costs(plan: Allocation) -> tuple[LimitCost, ...]:
-    """Cost of every limit that is set, dearest first, then by name; measured in the plan's own objective."""
-    from .allocate import allocate
+def limit_costs(plan: Allocation, budget: TimeBudget | None = None) -> tuple[tuple[LimitCost, ...], tuple[str, ...]]:
+    """Cost of every limit that is set, dearest first, then by name, in the plan's own objective; and those left out.
 
+    What does not end within the budget of time is left out, by name.
+    """
+    budget = TimeBudget(None) if budget is None else budget
     here = objective(plan)
-    costs = []
+    costs, left_out = [], []
     for name, problem in without_each(plan.problem).items():
         try:
-            freed = objective(allocate(problem))
+            freed = objective(budget.allocate(problem))
+        except OutOfTime:
+            left_out.append(name)
+            continue
         except Infeasible:
             continue  # without the reserve, capacity that may not be idle would have to be filled
         gain = (freed - here) / plan.problem.horizon_hours
         costs.append(LimitCost(name, gain if gain > 1e-9 * abs(here) / plan.problem.horizon_hours else 0.0))
-    return tuple(sorted(costs, key=lambda cost: (-cost.usd_per_hour, cost.name)))
+    return tuple(sorted(costs, key=lambda cost: (-cost.usd_per_hour, cost.name))), tuple(left_out)
 
 
 def objective(plan: Allocation) -> float:

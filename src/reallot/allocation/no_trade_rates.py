@@ -14,6 +14,7 @@ from ..solvers.single_period.sensitivity import ExactSlopes, marginals, slopes
 from ..text.numbers import amount, usd
 from .limit_costs import objective
 from .result import Allocation
+from .time_budget import OutOfTime, TimeBudget
 
 NEAR = 1e-9
 """Rates closer than this, relatively, are one."""
@@ -52,13 +53,17 @@ class Threshold:
         return f"{self.protocol} stays at {amount(self.share)}: earns {usd(self.rate)} USD/h, {how}{extra}"
 
 
-def thresholds(plan: Allocation, *, search: bool | None = None) -> tuple[Threshold, ...]:
+def thresholds(
+    plan: Allocation, *, search: bool | None = None, budget: TimeBudget | None = None
+) -> tuple[Threshold, ...]:
     """A Threshold for every protocol whose share does not change now, in the protocols' order.
 
     On the exact path from the slopes of the optimum; elsewhere by raising (or lowering) the protocol's rate until the
     plan moves it, with Newton's method on the two plans' worth, which is exact for linear worth. `search` says
-    whether to do so; None is yes for problems of moderate size.
+    whether to do so; None is yes for problems of moderate size. What does not end within `budget` is said to be
+    unknown.
     """
+    budget = TimeBudget(None) if budget is None else budget
     problem = plan.problem
     stayed = np.flatnonzero(plan.schedule[0] == problem.arrays.current)
     right, left = marginals(problem.arrays, plan.schedule[0])
@@ -73,8 +78,11 @@ def thresholds(plan: Allocation, *, search: bool | None = None) -> tuple[Thresho
             if isinstance(found, ExactSlopes) and problem.limits.min_gain == 0.0:
                 takes, gives = _by_slopes(plan, found, int(i), float(right[i]), float(left[i]))
             elif search:
-                takes = _searched(plan, int(i), 1.0, float(right[i]))
-                gives = _searched(plan, int(i), -1.0, float(left[i])) if plan.schedule[0, i] > 0.0 else None
+                try:
+                    takes = _searched(plan, int(i), 1.0, float(right[i]), budget)
+                    gives = _searched(plan, int(i), -1.0, float(left[i]), budget) if plan.schedule[0, i] > 0.0 else None
+                except OutOfTime:
+                    because = because or f"not all of its rates are known: {budget}"
             else:
                 because = because or "its rates take long to search: thresholds(plan, search=True)"
         name, share = problem.names[i], float(plan.schedule[0, i])
@@ -112,7 +120,7 @@ def _by_slopes(
     return takes, gives
 
 
-def _searched(plan: Allocation, i: int, sign: float, marginal: float) -> float | None:
+def _searched(plan: Allocation, i: int, sign: float, marginal: float, budget: TimeBudget) -> float | None:
     """The rate at which the plan starts to move protocol i up (sign 1) or down (-1); None where none does.
 
     Newton's method from above on worth of moving less worth of the plan: with the plan found at one shift, the next is
@@ -121,7 +129,7 @@ def _searched(plan: Allocation, i: int, sign: float, marginal: float) -> float |
     """
     problem, here = plan.problem, objective(plan)
     low, high = 0.0, _out_of_reach(problem)
-    moved = _moved(plan, i, sign, high)
+    moved = _moved(plan, i, sign, high, budget)
     if moved is None:
         return None
     for _ in range(80):
@@ -132,7 +140,7 @@ def _searched(plan: Allocation, i: int, sign: float, marginal: float) -> float |
         trial = crossing if low < crossing < high * (1.0 - NEAR) else 0.5 * (low + high)
         if high - low <= NEAR * high or trial <= 0.0:
             break
-        step = _moved(plan, i, sign, trial)
+        step = _moved(plan, i, sign, trial, budget)
         if step is not None:
             moved, high = step, trial
         else:
@@ -150,13 +158,11 @@ def _out_of_reach(problem: AllocationProblem) -> float:
     return 8.0 * (largest + 100.0 * once / data.hours) or 1.0
 
 
-def _moved(plan: Allocation, i: int, sign: float, shift: float) -> Allocation | None:
+def _moved(plan: Allocation, i: int, sign: float, shift: float, budget: TimeBudget) -> Allocation | None:
     """The plan with protocol i's rate shifted, where it moves i in the direction of `sign`; else None."""
-    from .allocate import allocate
-
     problem = plan.problem
     try:
-        shifted = allocate(with_rate_shift(problem, problem.names[i], sign * shift))
+        shifted = budget.allocate(with_rate_shift(problem, problem.names[i], sign * shift))
     except (Infeasible, SolverFailed):
         return None
     return shifted if sign * (shifted.schedule[0, i] - problem.arrays.current[i]) > 1e-9 else None
