@@ -19,7 +19,7 @@ from reallot.backtest.hindsight import Hindsight, hindsight
 from reallot.formulation.evaluate_arrays import gain_scale, worst_residual
 from reallot.problem.objective import turnover, value
 from reallot.solvers.interface.result import NoFeasibleSplit
-from reallot.solvers.multi_period import window_joins, windows
+from reallot.solvers.multi_period import coarse_to_fine, column_generation, window_joins, windows
 from reallot.solvers.multi_period.arrays import bound, horizon_arrays, objective
 from reallot.solvers.numba.dispatch import available
 from tests.strategies import NAMES, budget, limits, protocols, starts, staying_allowed
@@ -221,7 +221,7 @@ def test_windows_that_look_far_enough_ahead_are_exact(way: bool) -> None:
 def test_windows_that_look_too_short_ahead_say_so_and_longer_ones_are_exact() -> None:
     problem = trace(400, 4, 20.0)
     found, best = hindsight(problem, window=16), hindsight(problem)
-    assert "seams open" in found.how and found.windows > 40
+    assert "seams open: prices of neighbours differ" in found.how and found.windows > 40
     assert found.net < best.net < found.bound
     grown = windows.plan(horizon_arrays(problem), 16, 400)
     assert not isinstance(grown, NoFeasibleSplit) and grown.open == 0
@@ -238,6 +238,21 @@ def test_a_long_trace_is_planned_in_windows_of_its_own_accord(cost: float, monke
     assert f"{found.windows} windows, every seam fits" in found.how
     assert (found.windows == 23) == (cost == 0.3), "what a dear move is worth shows in longer windows only"
     assert found.net == pytest.approx(hindsight(problem, window=600).net, rel=1e-11)
+    assert found.gap <= 1e-11
+
+
+def test_without_compiled_code_windows_grow_until_they_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = trace(400, 6, 20.0)
+    best = hindsight(problem).net
+    monkeypatch.setattr(windows, "available", lambda: False)
+    monkeypatch.setattr(column_generation, "available", lambda: False)
+    monkeypatch.setattr(column_generation, "MANY_CELLS", 300)
+    monkeypatch.setattr(coarse_to_fine, "WHOLE", 300)
+    for name, small in (("AT_ONCE", 1000), ("SHORTEST", 50), ("WINDOW", 300)):
+        monkeypatch.setattr(module, name, small)
+    found = hindsight(problem)
+    assert "HiGHS from coarse to fine" in found.how
+    assert found.net == pytest.approx(best, rel=1e-11)
     assert found.gap <= 1e-11
 
 

@@ -23,12 +23,11 @@ from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.multi_period import why_ineligible
 from ..solvers.multi_period.arrays import HorizonArrays, bound, horizon_arrays
 from ..solvers.multi_period.windows import Joined, plan
-from ..solvers.numba.dispatch import available
 
 AT_ONCE = 50_000
 """Periods times protocols that are planned as one."""
-WINDOW, LONGEST, LONGEST_HIGHS = 10_000, 400_000, 40_000
-"""The same of one window at first, and of the longest by Numba and by HiGHS: windows grow where they do not fit."""
+WINDOW, LONGEST = 10_000, 400_000
+"""The same of one window at first, and of the longest: windows grow where they do not fit."""
 SHORTEST = 250
 """Periods of a window at first, at least."""
 SMALL = 2_000
@@ -155,7 +154,7 @@ def _planned(
         length = longest = periods
     else:
         length = min(periods, max(SHORTEST, WINDOW // size))
-        longest = min(periods, max(length, (LONGEST if available() else LONGEST_HIGHS) // size))
+        longest = min(periods, max(length, LONGEST // size))
     found = plan(known, length, longest, late=lambda: limit is not None and perf_counter() - begun >= limit)
     if not isinstance(found, NoFeasibleSplit):
         return found
@@ -173,7 +172,12 @@ def _said(problem: AllocationProblem, found: Joined) -> str:
     if found.windows == 1:
         parts = ["all periods at once", found.answer.detail]
     else:
-        fit = f"{found.open} of {found.windows - 1} seams open" if found.open else "every seam fits"
+        fit = "every seam fits"
+        if found.open:
+            fit = (
+                f"{found.open} of {found.windows - 1} seams open: prices of neighbours differ, and no longer window was"
+            )
+            fit += " allowed or in time"
         parts = [f"{found.windows} windows, {fit}", found.answer.detail]
     if found.until < problem.periods:
         parts.append(f"out of time at period {found.until} of {problem.periods}: from there on shares stay")

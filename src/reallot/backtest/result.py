@@ -81,9 +81,11 @@ class Optimum(Run):
     Hold, budget, number and size of moves and groups are left out: with them it can only be lower.
 
     bound  no way within the limits earns more than this, USD
+    how    how it was solved, and why a gap is left where one is
     """
 
     bound: float = math.nan
+    how: str = ""
 
     @property
     def gap(self) -> float:
@@ -199,9 +201,9 @@ class Backtest(ByValue):
         return backtest_figure(self, policy)
 
     def to_dict(self) -> dict[str, Any]:
-        """optimum (net and bound), never and policies (the eight figures each) as plain values; None for NaN."""
+        """optimum (net, bound, gap, how), never and policies (the eight figures each) as plain values; None for NaN."""
         return {
-            "optimum": {"net": self.optimum.net, "bound": self.optimum.bound},
+            "optimum": {name: getattr(self.optimum, name) for name in ("net", "bound", "gap", "how")},
             "never": self._plain("never"),
             "policies": {name: self._plain(name) for name in self.runs},
         }

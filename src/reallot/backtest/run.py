@@ -75,4 +75,4 @@ def _optimum(course: Course, setting: Setting) -> Optimum:
     best = hindsight(replace(setting.whole_problem(course.table), limits=linear))
     books = account(best.shares, course.start, course.table.rates, course.terms)
     bound = max(best.bound, float(books.net.sum()))
-    return Optimum("optimum", best.shares, books, perf_counter() - begun, sees_future=True, bound=bound)
+    return Optimum("optimum", best.shares, books, perf_counter() - begun, sees_future=True, bound=bound, how=best.how)

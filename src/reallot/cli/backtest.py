@@ -19,6 +19,8 @@ from ..text.progress import Bar
 from .screen import Screen
 
 STDOUT = "-"
+PROVED = 1e-6
+"""A gap that is no larger is none to speak of."""
 HEAD = ["", "net", "cost", "moved", "plans", "of optimum", "of gain", "seconds"]
 
 
@@ -69,7 +71,10 @@ def result_text(result: Backtest, screen: Screen) -> str:
     if any(run.sees_future for run in result.runs.values()):
         parts.append("* is told the whole table before it begins")
     limit = f"{usd(result.optimum.bound)} USD"
-    parts.append(screen.folded(f"In hindsight no way within the limits earns more than {limit}."))
+    left = ""
+    if result.optimum.gap > PROVED:
+        left = f" The best way found is {100.0 * result.optimum.gap:.2g} % below that: {shown(result.optimum.how)}."
+    parts.append(screen.folded(f"In hindsight no way within the limits earns more than {limit}.{left}"))
     return "\n".join(parts)
 
 

@@ -25,6 +25,7 @@ from ..interface.eligibility import all_or_nothing, chosen, coupled
 from ..interface.result import NoFeasibleSplit, RowPrices, SolverResult
 from ..numba.dispatch import available, is_loaded, require
 from .arrays import DUST, HorizonArrays, best_purchase, holding_values, horizon_arrays, proves
+from .coarse_to_fine import solve_coarse_to_fine
 from .restricted_program import HighsRestricted
 
 NO_SCHEDULE = NoFeasibleSplit("no schedule meets the bounds, the limits of change and the capacity in every period")
@@ -33,6 +34,8 @@ FEW = 10
 WORTH_LOADING, TOO_MANY = 30_000, 100_000
 """From so many active protocols times periods on, the seconds saved pay for loading Numba once; beyond so many HiGHS is
 the faster one."""
+MANY_CELLS = 6_000
+"""Active protocols times periods from which HiGHS is not given all of them at once."""
 
 
 def why_ineligible(problem: AllocationProblem) -> str | None:
@@ -72,6 +75,10 @@ def solve_arrays(whole: HorizonArrays, compiled: bool | None = None) -> SolverRe
         if answer is not None:
             return answer
         note = f" as {reason}"
+    if len(whole.gain) * int(active.sum()) > MANY_CELLS:
+        refined = solve_coarse_to_fine(whole)
+        if refined is not None:
+            return refined
     found, proven = _generate_columns(whole, active, HighsRestricted, note)
     if not proven:
         # a program solved warm may stray; nothing is warm where everybody takes part from the start

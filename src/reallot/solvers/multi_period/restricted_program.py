@@ -20,8 +20,7 @@ class HighsRestricted(HighsModel):
     def __init__(self, whole: HorizonArrays, places: IntArray) -> None:
         chosen = whole.of(places)
         super().__init__(_program(chosen))
-        # these programs are small and have no slack to remove: presolve costs more than the simplex it saves
-        self._set("presolve", "off")
+        self.without_presolve()
         self.whole, self.places = whole, places
         self._shares = self.program.column_slices["share"]
         self._columns = np.arange(self._shares.start, self._shares.stop).reshape(chosen.shape)

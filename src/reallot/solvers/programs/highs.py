@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import SolverFailed
 from ...program import LinearProgram, Solution, Status
-from ...program.blocks import FloatArray
+from ...program.blocks import FloatArray, IntArray
 from .highs_library import library
 from .quiet import quiet
 
@@ -22,6 +22,8 @@ FEASIBILITY = 1e-9
 TIGHTEST = 1e-10
 """The tightest that HiGHS takes: a limit that must not be missed by more than 1e-9 is met by some margin."""
 NAME = "highs"
+PRIMAL = 4
+"""The primal simplex, as HiGHS numbers its strategies."""
 
 
 class HighsModel:
@@ -30,6 +32,8 @@ class HighsModel:
     Shapes are those of the program. `relaxed` drops the integrality; `gain` replaces the program's gain. A linear
     program starts from its last basis, a search over whole numbers afresh. The time limit is for each solve.
     """
+
+    AT_LOWER, BASIC = 0, 1
 
     def __init__(
         self,
@@ -163,6 +167,25 @@ class HighsModel:
         basis = other.highs.getBasis()
         if basis.valid:
             self._done(self.highs.setBasis(basis))
+
+    def basis(self) -> tuple[IntArray, IntArray]:
+        """Where the last solve came to rest: AT_LOWER, BASIC, or another of HiGHS's numbers, by column and by row."""
+        basis = self.highs.getBasis()
+        columns, rows = (np.array([int(each) for each in part]) for part in (basis.col_status, basis.row_status))
+        return columns, rows
+
+    def start_at_basis(self, columns: IntArray, rows: IntArray) -> None:
+        """The next solve starts from these numbers, a feasible basis, by the primal simplex."""
+        basis, status = self._api.HighsBasis(), self._api.HighsBasisStatus
+        basis.col_status = [status(each) for each in columns.tolist()]
+        basis.row_status = [status(each) for each in rows.tolist()]
+        basis.valid = True
+        self._done(self.highs.setBasis(basis))
+        self._set("simplex_strategy", PRIMAL)
+
+    def without_presolve(self) -> None:
+        """For programs that have little to remove: there presolve costs more than the simplex it saves."""
+        self._set("presolve", "off")
 
     def start_from(self, values: FloatArray) -> None:
         """The next search over whole numbers knows the point `values` (columns,) from the start."""
