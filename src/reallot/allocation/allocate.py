@@ -20,7 +20,6 @@ from ..solvers.interface.result import NoFeasibleSplit, SolverResult
 from ..solvers.single_period import concave_curves
 from ..text.numbers import usd
 from .program_answer import EQUAL, Solve, answer_of, infeasible
-from .reasons import notes_on
 from .result import Allocation
 
 PROVED = "branch and bound"
@@ -51,7 +50,7 @@ def allocate(
     ({'relay': 0.5, 'compute': 0.5}, 0.2, 'exact')
     """
     backend, reason = choose(problem, solver)
-    time_limit_seconds = seconds(time_limit_seconds)
+    time_limit_seconds = None if time_limit_seconds is None else seconds(time_limit_seconds)
     if backend.name == "exact":
         return by_matching(problem, backend, reason)
     if backend.path is not None:
@@ -194,7 +193,7 @@ def _allocation(
         solver_reason=reason,
         certificate=certificate,
         can_stay=chosen.can_stay,
-        notes=((chosen.note,) if chosen.note else ()) + notes_on(problem, schedule),
+        note=chosen.note,
         timings={
             "formulate": formulated - started,
             "solve": solved - formulated,

@@ -16,7 +16,7 @@ from ..problem.objective import Value, turnover, value
 from ..program import Certificate, LinearProgram
 from ..text.numbers import amount, shown, usd
 from .moves import Move, changes, moved
-from .reasons import reasons
+from .reasons import notes_on, reasons
 from .shadow_prices import Price, prices
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Allocation(ByValue):
                    who answered, and why that one
     certificate    residuals and gap, computed without trusting the solver
     can_stay       True where the present shares meet every rule
-    notes          what else is worth knowing: unreachable protocols, jumps past max change, a plan set aside
+    note           why a better plan is set aside, "" where none is
     set_aside      the best plan's shares (periods, protocols) where it is worth less than min_gain; None elsewhere
     timings        seconds spent: formulate, solve, certify, total
     """
@@ -50,7 +50,7 @@ class Allocation(ByValue):
     solver_reason: str
     certificate: Certificate
     can_stay: bool
-    notes: tuple[str, ...] = ()
+    note: str = ""
     timings: Mapping[str, float] = field(default_factory=dict, compare=False)
     set_aside: FloatArray | None = None
 
@@ -147,6 +147,11 @@ class Allocation(ByValue):
             program=lambda: self.program,
             tolerance=self.certificate.tolerance,
         )
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What else is worth knowing: a plan set aside, unreachable protocols, jumps past max change, idle limits."""
+        return (*((self.note,) if self.note else ()), *notes_on(self.problem, self.schedule))
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:

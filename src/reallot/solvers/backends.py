@@ -100,7 +100,8 @@ WORTH_A_PATH = 2_000
 
 def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
     """The backend for `solver` ("auto" is the cheapest exact one) and the reason in words; InvalidInput if unknown."""
-    require_problem(problem)
+    if not isinstance(problem, AllocationProblem):
+        require_problem(problem)
     name = _name_of(solver)
     if solver == "auto":
         return _cheapest(problem)
