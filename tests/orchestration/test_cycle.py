@@ -190,6 +190,22 @@ def test_a_failed_poll_is_told_once_while_it_lasts_and_once_when_it_is_over():
     assert alerts == [[("cycle:poll", False)], [], [("cycle:poll", True)]]
 
 
+class Misspelt(PlainEngine):
+    """An engine whose `held_protocols` is not there."""
+
+    held_protocols = property()
+    held_protocol = PlainEngine.held_protocols
+
+
+def test_an_engine_that_lacks_a_method_fails_in_that_step_and_moves_nothing():
+    clock = ManualClock(START)
+    coordinator, optimizer, monitor = world(clock)
+    engine = Misspelt()
+    result = run(run_cycle(coordinator, optimizer, engine, monitor, clock=clock))
+    assert list(result.errors) == ["recover"] and "AttributeError" in result.errors["recover"]
+    assert result.wanted and not result.acted and engine.plans == []
+
+
 @pytest.mark.parametrize("step", ["recover", "analyse", "plan", "move", "dashboard", "alerts"])
 def test_a_step_that_fails_does_not_stop_observing(step, monkeypatch):
     clock = ManualClock(START)
