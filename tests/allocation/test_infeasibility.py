@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,7 +127,10 @@ def test_where_no_single_rule_is_enough_the_least_set_is_given() -> None:
     problem = AllocationProblem(specs, {"a": 0.9, "b": 0.1}, limits=Limits(held={"a", "b"}))
     conflict = conflict_of(problem)
     assert not conflict.relaxations
-    assert "no single rule is enough; the least change loosens" in conflict.message
+    together = "raise max_share of a by 0.80 and lower min_share of b by 0.70"
+    assert conflict.message.endswith(f"no single rule is enough; together, {together}")
+    typed = [replace(specs[0], max_share=0.1 + 0.80), replace(specs[1], min_share=0.8 - 0.70)]
+    assert allocate(replace(problem, protocols=typed)).shares.round(9).to_dict() == problem.current
 
 
 def test_a_feasible_problem_has_no_conflict_to_explain() -> None:

@@ -44,7 +44,9 @@ def find_conflict(problem: AllocationProblem, program: LinearProgram | None = No
             raise InvalidInput("the problem is feasible: there is no conflict to explain")
         involved = [rule for rule, much in zip(table, loosened, strict=True) if much > ZERO]
     relaxations = _relaxations(problem, program, table if whole and len(table) <= MOST_TRIED else involved)
-    least = {rule.name: much * _unit(rule) for rule, much in zip(table, loosened, strict=True) if much > ZERO}
+    least = _joint(
+        problem, [(rule, much * _unit(rule)) for rule, much in zip(table, loosened, strict=True) if much > ZERO]
+    )
     if whole:
         helps = {entry.rule for entry in relaxations} | {rule.name for rule in involved}
         involved = [rule for rule in table if rule.name in helps]
@@ -160,6 +162,19 @@ def _text(rule: Rule, amount: float) -> str:
     }[rule.kind]
 
 
+def _joint(problem: AllocationProblem, loosened: Sequence[tuple[Rule, float]]) -> list[str]:
+    """What to loosen together, in the rules' own terms; nothing where the amounts as they are typed are not enough."""
+    texts = []
+    for rule, much in loosened:
+        amount = _rounded(much, rule) if rule.kind in ("max_moves", "active") else _up(much)
+        try:
+            problem = relax(problem, rule.name, amount)
+        except InvalidInput:
+            return []
+        texts.append(_text(rule, amount))
+    return texts if is_feasible(problem) else []
+
+
 def _what(problem: AllocationProblem, involved: Sequence[Rule], relaxations: Sequence[Relaxation]) -> str:
     """The conflict in one sentence."""
     kinds = {rule.kind for rule in involved}
@@ -232,11 +247,16 @@ def _named(rule: Rule) -> str:
     return f"{rule.name.removesuffix(' lower')} {shown(rule.limit)}"
 
 
-def _way_out(involved: Sequence[Rule], relaxations: Sequence[Relaxation], least: dict[str, float]) -> str:
+def _way_out(involved: Sequence[Rule], relaxations: Sequence[Relaxation], together: Sequence[str]) -> str:
     """The single relaxations in words; where none is enough alone, the least set together."""
     if not relaxations:
-        together = listed([f"{name} by {shown(much)}" for name, much in least.items()], "and")
-        return f"no single rule is enough; the least change loosens {together}" if least else "no rule alone is enough"
+        if len(together) == 1:
+            return together[0]
+        return (
+            f"no single rule is enough; together, {listed([*together], 'and')}"
+            if together
+            else "no single rule is enough"
+        )
     held = [rule.name for rule in involved if rule.kind == "held"]
     freeing = [entry for entry in relaxations if entry.rule.startswith("held ")]
     others = [entry.text for entry in relaxations if not entry.rule.startswith("held ")][:3]
