@@ -11,7 +11,7 @@ import pytest
 
 from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.records import Alert
-from reallot.engine.execution.journal_thread import Books
+from reallot.engine.execution.journal_thread import AsyncJournal
 from reallot.engine.ledger.history import History, samples_of
 from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import DataError
@@ -47,7 +47,7 @@ def cycle(minute: float, alerts: tuple[Alert, ...] = ()) -> CycleResult:
 
 
 def writer(history: History) -> HistoryWriter:
-    return HistoryWriter(history, Books(MemoryJournal(), ManualClock(AT)))
+    return HistoryWriter(history, AsyncJournal(MemoryJournal(), ManualClock(AT)))
 
 
 def test_cycles_go_on_while_old_readings_are_summed_up(tmp_path: Path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..engine.contracts.clock import SystemClock
 from ..engine.contracts.move_state import MoveState
-from ..engine.execution.journal_thread import Books
+from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.orphaned import KEY, give_up
 from ..engine.ledger.folder import open_ledger
 from ..engine.ledger.journal import Operation
@@ -84,7 +84,7 @@ def forget(options: argparse.Namespace) -> int:
         if opened.journal.observe_only:
             raise DataError(opened.journal.observe_only)
         most = opened.journal.most(options.name) or 0.0
-        give_up(opened.journal, options.name, Books(opened.journal, SystemClock()).stamp())
+        give_up(opened.journal, options.name, AsyncJournal(opened.journal, SystemClock()).stamp())
     finally:
         opened.close()
     print(f"Forgotten: {shown(options.name)}; the {amount(most)} of capacity that it may have had is free from now on.")

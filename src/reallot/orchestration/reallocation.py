@@ -12,10 +12,10 @@ from ..engine.contracts.move_state import OPEN, MoveState
 from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, ChangeKind, Mode, ReallocationConfig
 from ..engine.execution.adapter_calls import Reading, call_text, only_reads
 from ..engine.execution.driver import Driver, Report
-from ..engine.execution.executor import Carrier
+from ..engine.execution.executor import Executor
 from ..engine.execution.guards import Blocked, Rules, changes_of, held, mode_blocks
-from ..engine.execution.journal_thread import Books
-from ..engine.execution.orphaned import KEY, Removed, holders
+from ..engine.execution.journal_thread import AsyncJournal
+from ..engine.execution.orphaned import KEY, OrphanedProtocol, holders
 from ..engine.execution.preconditions import examine, identity, now_blocked
 from ..engine.execution.state_machine import Proposed, Started, State
 from ..engine.ledger.folder import Ledger
@@ -54,7 +54,7 @@ class ReallocationEngine:
         self.config = config or ReallocationConfig()
         self.rules = Rules.of(self.config, capacity)
         self.journal: Journal = ledger.journal if isinstance(ledger, Ledger) else ledger or MemoryJournal()
-        self.books = Books(self.journal, clock or SystemClock())
+        self.books = AsyncJournal(self.journal, clock or SystemClock())
         self.loses = self.journal.loses
         self.last_report: Report | None = None
         self._requests: Requests | None = ledger.requests if isinstance(ledger, Ledger) else None
@@ -185,9 +185,9 @@ class ReallocationEngine:
         """
         async with self._lock:
             if adapters is not None:
-                carrier = await self._carrier(adapters)
-                readings = await carrier.read_all()
-                readings |= {name: Reading(each.share) for name, each in carrier.removed.items()}
+                executor = await self._executor(adapters)
+                readings = await executor.read_all()
+                readings |= {name: Reading(each.share) for name, each in executor.removed.items()}
                 if unread := sorted(name for name, each in readings.items() if each.share is None):
                     reason = f"{', '.join(unread)} cannot be read, so the shares in force are not known: try again"
                     raise ReallocationError(reason, by="unreadable")
@@ -216,9 +216,9 @@ class ReallocationEngine:
 
     async def dry_run(self, plan: AllocationPlan, adapters: Adapters) -> tuple[str, ...]:
         """The exact calls in order, and last what forbids them now; nothing is called but reading."""
-        carrier = await self._carrier(adapters)
-        await carrier.read_all()
-        proposal = await examine(plan, carrier, plan.expires_at)
+        executor = await self._executor(adapters)
+        await executor.read_all()
+        proposal = await examine(plan, executor, plan.expires_at)
         blocked = proposal.blocked or await self.blocked()
         calls = tuple(call_text(adapters[each.protocol], each) for each in proposal.changes)
         return (*calls, *((f"not now ({blocked.by}): {blocked.reason}",) if blocked else ()))
@@ -236,23 +236,23 @@ class ReallocationEngine:
     async def _standing(self) -> Standing:
         return await self.books.ask(self.journal.standing, max(self.rules.max_per_hour, 1))
 
-    async def _carrier(self, adapters: Adapters) -> Carrier:
+    async def _executor(self, adapters: Adapters) -> Executor:
         """What acts on these adapters, and on what stands in for those that are missing; the journal was just read."""
-        standing, removed = await self._standing(), dict[str, Removed]()
+        standing, removed = await self._standing(), dict[str, OrphanedProtocol]()
         if missing := standing.names - adapters.keys():
             removed = await self.books.ask(holders, self.journal, missing, self.rules.tolerance)
-        return Carrier(self.books, self.config, self.rules, adapters, removed, standing, self._tell)
+        return Executor(self.books, self.config, self.rules, adapters, removed, standing, self._tell)
 
     async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:
         """A driver that has read the journal and the world, and ended what could be ended."""
         await self._hear()
-        driver = Driver(await self._carrier(adapters), self._state, self._repair or repair)
-        await self._expire(driver.carrier)
-        await self._tell_removed(driver.carrier)
+        driver = Driver(await self._executor(adapters), self._state, self._repair or repair)
+        await self._expire(driver.executor)
+        await self._tell_removed(driver.executor)
         for _ in range(2):
-            driver.put_back = False
+            driver.rolled_back = False
             await self._feed(driver, Started(self.books.clock.now()))
-            if not driver.put_back:
+            if not driver.rolled_back:
                 break
         if driver.state.phase is MoveState.HALTED and "halted" not in self._told:
             # halted by an earlier process: a halt is loud in this one too, once
@@ -261,17 +261,17 @@ class ReallocationEngine:
                     self._tell(alert)
         return driver
 
-    async def _tell_removed(self, carrier: Carrier) -> None:
+    async def _tell_removed(self, executor: Executor) -> None:
         """Who is not configured any more and may still have a share: said when that begins, and closed when it ends."""
-        now = frozenset(carrier.removed)
+        now = frozenset(executor.removed)
         if self.journal.observe_only or now == self._removed:
             return
         before = self._removed
         self._removed = now
         for name in sorted(now if before is None else now - before):
-            await carrier.alert(KEY + name, carrier.removed[name].text, 0.7)
-        for name in sorted((carrier.adapters.keys() if before is None else before) - now):
-            await carrier.recovered(KEY + name)
+            await executor.alert(KEY + name, executor.removed[name].text, 0.7)
+        for name in sorted((executor.adapters.keys() if before is None else before) - now):
+            await executor.recovered(KEY + name)
 
     def _tell(self, alert: Alert) -> None:
         self._told.add(alert.key)
@@ -304,15 +304,15 @@ class ReallocationEngine:
         finally:
             self._state = driver.state
 
-    async def _expire(self, carrier: Carrier) -> None:
+    async def _expire(self, executor: Executor) -> None:
         """A plan that nobody confirmed in time does not wait any more."""
-        if self.journal.observe_only or (waiting := (await carrier.standing()).waiting) is None:
+        if self.journal.observe_only or (waiting := (await executor.standing()).waiting) is None:
             return
         if self.books.age(waiting.at) >= self._confirmation_seconds:
-            await carrier.write(self.journal.drop_waiting)
+            await executor.write(self.journal.drop_waiting)
             now, reason = self.books.clock.now(), "nobody confirmed it in time"
-            await carrier.write(self.journal.decide, waiting.plan_id, now, MoveState.EXPIRED, reason, waiting.plan)
-            await carrier.recovered(f"confirm-{waiting.plan_id}")
+            await executor.write(self.journal.decide, waiting.plan_id, now, MoveState.EXPIRED, reason, waiting.plan)
+            await executor.recovered(f"confirm-{waiting.plan_id}")
 
     async def _execute(self, plan: AllocationPlan, adapters: Adapters) -> Report:
         first = await self.books.ask(self.journal.operation_of, plan.id)
@@ -322,17 +322,17 @@ class ReallocationEngine:
         first = await self.books.ask(self.journal.operation_of, plan.id)
         if first is not None:
             return _repeated(first)
-        waiting = (await driver.carrier.look()).waiting
+        waiting = (await driver.executor.look()).waiting
         confirmed = waiting is not None and waiting.confirmed
         if waiting is not None and confirmed:
             plan = AllocationPlan.model_validate_json(waiting.plan)
-        proposal = await examine(plan, driver.carrier, None if confirmed else plan.expires_at)
+        proposal = await examine(plan, driver.executor, None if confirmed else plan.expires_at)
         driver.plan, driver.proposal = plan, proposal
         if waiting is not None and confirmed:
-            await driver.carrier.write(self.journal.drop_waiting)
-            await driver.carrier.recovered(f"confirm-{plan.id}")
+            await driver.executor.write(self.journal.drop_waiting)
+            await driver.executor.recovered(f"confirm-{plan.id}")
         asks = not confirmed and (self.config.require_confirmation or self.config.mode is Mode.CONFIRM)
-        now = driver.carrier.now()
+        now = driver.executor.now()
         until = now + self.config.confirmation_lifetime if asks else None
         await self._feed(driver, Proposed(now, plan.id, proposal.changes, proposal.blocked, until))
         return driver.report or Report(plan.id, MoveState.BLOCKED, None, "nothing was done", "busy")
@@ -358,22 +358,22 @@ class ReallocationEngine:
 
     async def _go_back(self, last: Operation, driver: Driver) -> None:
         """A way back as an operation of its own, carried out by the same machinery."""
-        at, carrier = self.books.stamp(), driver.carrier
-        before = {name: last.before[name] for name in last.before if name in carrier.adapters}
-        found = {name: carrier.seen.get(name, last.after[name]) for name in before}
+        at, executor = self.books.stamp(), driver.executor
+        before = {name: last.before[name] for name in last.before if name in executor.adapters}
+        found = {name: executor.seen.get(name, last.after[name]) for name in before}
         names = [name for name in before if last.before[name] != last.after.get(name)]
         undo = changes_of(found, before, names, self.rules.tolerance)
-        if gone := [name for name in names if name in carrier.removed]:
-            reason = f"plan {last.plan_id} cannot be taken back: {carrier.removed[gone[0]].text}"
+        if gone := [name for name in names if name in executor.removed]:
+            reason = f"plan {last.plan_id} cannot be taken back: {executor.removed[gone[0]].text}"
             raise ReallocationError(reason, by="adapter")
         plan_id = f"back-{last.id}"
         if await self.books.ask(self.journal.operation_of, plan_id):
             raise ReallocationError(f"plan {last.plan_id} was to be taken back before", by=MoveState.REPEATED)
         reason = f"plan {last.plan_id} is taken back"
         begin, kind = self.journal.begin, ChangeKind.ROLLBACK
-        operation = await carrier.write(begin, plan_id, kind, before, found, (), at, reason)
-        await carrier.write(self.journal.advance, operation.id, MoveState.ROLLING_BACK, at)
-        await self._feed(driver, Started(carrier.now()))
+        operation = await executor.write(begin, plan_id, kind, before, found, (), at, reason)
+        await executor.write(self.journal.advance, operation.id, MoveState.ROLLING_BACK, at)
+        await self._feed(driver, Started(executor.now()))
         ended = await self.books.ask(self.journal.operation_of, plan_id)
         if undo and ended is not None and ended.state is not MoveState.ROLLED_BACK:
             state = driver.state

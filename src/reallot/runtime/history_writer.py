@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ..engine.contracts.records import Alert
-from ..engine.execution.journal_thread import Books
+from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.ledger.history_store import HistoryStore
 from ..errors import DataError
 from ..orchestration.cycle import CycleResult
@@ -20,7 +20,7 @@ ROLL_UP = timedelta(hours=24)
 class HistoryWriter:
     """Keeps cycle after cycle. A cycle waits until its readings are written, and never for the summing up."""
 
-    def __init__(self, history: HistoryStore, books: Books) -> None:
+    def __init__(self, history: HistoryStore, books: AsyncJournal) -> None:
         self._history, self._books = history, books
         self._rolled: datetime | None = None
         self._rolling: asyncio.Future[DataError | None] | None = None

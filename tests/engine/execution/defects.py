@@ -11,8 +11,8 @@ from typing import Any
 from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.execution import executor, guards, preconditions, reconcile, state_machine
 from reallot.engine.execution.adapter_calls import Outcome, Reading
-from reallot.engine.execution.executor import Carrier
-from reallot.engine.execution.journal_thread import Books
+from reallot.engine.execution.executor import Executor
+from reallot.engine.execution.journal_thread import AsyncJournal
 from reallot.engine.execution.state_machine import Refused, RolledBack, Seen
 from reallot.engine.ledger.journal import StepState
 from reallot.engine.ledger.journal_rows import stamp_of
@@ -51,19 +51,19 @@ def patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
 
 def no_journal() -> Any:
     """A restart remembers nothing (the simulation hands out a new journal), and the way back is only tried."""
-    return patched((Carrier, "_restored", _believes))
+    return patched((Executor, "_verify_rollback", _believes))
 
 
-async def _believes(self: Carrier, change: Any, entry: Any, outcome: Any, reason: str) -> RolledBack:
+async def _believes(self: Executor, change: Any, entry: Any, outcome: Any, reason: str) -> RolledBack:
     await self._mark(entry, StepState.CONFIRMED)
     return RolledBack(self.now(), change.protocol)
 
 
 def timeout_means_failed() -> Any:
     """A call without an answer is taken as one that did nothing, and is left out of the way back."""
-    send, failed = Carrier.send, state_machine._failed
+    send, failed = Executor.send, state_machine._failed
 
-    async def sends(self: Carrier, change: Any) -> Any:
+    async def sends(self: Executor, change: Any) -> Any:
         event = await send(self, change)
         entry = self._steps[change.protocol]
         if entry.may_act and entry.detail:
@@ -85,11 +85,11 @@ def timeout_means_failed() -> Any:
 
     async def carries(self: Any, command: Any) -> Any:
         if isinstance(command, _Nothing):
-            return RolledBack(self.carrier.now(), self.state.pending[0].protocol)
+            return RolledBack(self.executor.now(), self.state.pending[0].protocol)
         return await drive(self, command)
 
     return patched(
-        (Carrier, "send", sends), (state_machine, "_failed", fails), (reallocation.Driver, "_carry_out", carries)
+        (Executor, "send", sends), (state_machine, "_failed", fails), (reallocation.Driver, "_carry_out", carries)
     )
 
 
@@ -99,19 +99,19 @@ class _Nothing:
 
 def rollback_not_verified() -> Any:
     """What was put back is not read back."""
-    return patched((Carrier, "_restored", _believes))
+    return patched((Executor, "_verify_rollback", _believes))
 
 
 def recovery_assumes_done() -> Any:
     """After a restart whatever was begun counts as done."""
 
-    async def unfinished(carrier: Carrier, operation: Any, readings: Any) -> tuple[()]:
+    async def unfinished(executor: Executor, operation: Any, readings: Any) -> tuple[()]:
         if operation.state is MoveState.PLANNED:
-            await carrier.advance(MoveState.DISCARDED)
+            await executor.advance(MoveState.DISCARDED)
         elif operation.state is MoveState.ROLLING_BACK:
-            await carrier.advance(MoveState.ROLLED_BACK)
+            await executor.advance(MoveState.ROLLED_BACK)
         else:
-            await carrier.advance(MoveState.COMMITTED)
+            await executor.advance(MoveState.COMMITTED)
         return ()
 
     return patched((reconcile, "unfinished", unfinished))
@@ -120,11 +120,11 @@ def recovery_assumes_done() -> Any:
 def no_reading_back() -> Any:
     """An answer counts as an effect."""
 
-    async def read_back(self: Carrier, change: Any, last: bool, until: Any) -> Seen:
+    async def read_back(self: Executor, change: Any, last: bool, until: Any) -> Seen:
         await self._mark(self._steps[change.protocol], StepState.CONFIRMED)
         return Seen(self.now(), change.protocol, until)
 
-    return patched((Carrier, "read_back", read_back))
+    return patched((Executor, "read_back", read_back))
 
 
 def nan_is_trusted() -> Any:
@@ -151,10 +151,10 @@ def nan_is_trusted() -> Any:
 def limits_by_wall_clock() -> Any:
     """Ages are differences of wall times."""
 
-    def age(self: Books, since: Any) -> float:
+    def age(self: AsyncJournal, since: Any) -> float:
         return float((self.clock.now() - since.wall).total_seconds())
 
-    return patched((Books, "age", age))
+    return patched((AsyncJournal, "age", age))
 
 
 def limits_after_acting() -> Any:
@@ -196,7 +196,7 @@ def refused_means_stop() -> Any:
 
     async def carries(self: Any, command: Any) -> Any:
         if isinstance(command, _Nothing):
-            return RolledBack(self.carrier.now(), self.state.pending[0].protocol)
+            return RolledBack(self.executor.now(), self.state.pending[0].protocol)
         return await drive(self, command)
 
     return patched((state_machine, "_failed", fails), (reallocation.Driver, "_carry_out", carries))
@@ -214,17 +214,17 @@ def acquire_before_release() -> Any:
 def late_calls_are_forgotten() -> Any:
     """A call without an answer keeps nothing free."""
 
-    def none(self: Books, unsettled: Any, window: Any) -> list[Any]:
+    def none(self: AsyncJournal, unsettled: Any, window: Any) -> list[Any]:
         return []
 
-    return patched((Books, "may_still_act", none))
+    return patched((AsyncJournal, "may_still_act", none))
 
 
 def journal_after_acting() -> Any:
     """A step is written down when its call has come back."""
-    send = Carrier.send
+    send = Executor.send
 
-    async def sends(self: Carrier, change: Any) -> Any:
+    async def sends(self: Executor, change: Any) -> Any:
         journal, written = self.books.journal, (self.books.journal.send, self.books.journal.mark)
         kept: list[tuple[Any, Any, Any]] = []
 
@@ -239,7 +239,7 @@ def journal_after_acting() -> Any:
             for method, values, named in kept:
                 method(*values, **named)
 
-    return patched((Carrier, "send", sends))
+    return patched((Executor, "send", sends))
 
 
 def a_halt_is_quiet() -> Any:
@@ -262,20 +262,20 @@ def unknown_outcome_is_done() -> Any:
         outcome, reason = await ask(*values)
         return (Outcome.ANSWERED if outcome is Outcome.LOST else outcome), reason
 
-    def matches(self: Carrier, reading: Reading, share: float) -> bool:
+    def matches(self: Executor, reading: Reading, share: float) -> bool:
         return reading.share is None or guards.close_to(reading.share, share, self.rules.tolerance)
 
-    return patched((executor, "ask_for", asks), (Carrier, "matches", matches))
+    return patched((executor, "ask_for", asks), (Executor, "matches", matches))
 
 
 def old_reading_is_believed() -> Any:
     """After a call, the share read before it still counts as the one in force."""
 
-    async def call(self: Carrier, change: Any, key: str) -> Any:
+    async def call(self: Executor, change: Any, key: str) -> Any:
         seconds = self.config.apply_timeout.total_seconds()
         return await executor.ask_for(self.adapters[change.protocol], change.after, key, seconds)
 
-    return patched((Carrier, "_call", call))
+    return patched((Executor, "_call", call))
 
 
 DEFECTS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from reallot.engine.contracts.clock import ManualClock, SystemClock
 from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.contracts.records import ChangeKind
-from reallot.engine.execution.journal_thread import Books
+from reallot.engine.execution.journal_thread import AsyncJournal
 from reallot.engine.ledger.journal import StepState
 from reallot.engine.ledger.sqlite_journal import MemoryJournal, SqliteJournal
 from reallot.engine.ledger.timestamps import Stamp, elapsed, machine_boot, microseconds, moment
@@ -30,9 +30,9 @@ class Booted(ManualClock):
 
 
 def books_with(*changes, state=StepState.SENT, may_act=True):
-    """Books whose journal has one operation, asked for at noon."""
+    """AsyncJournal whose journal has one operation, asked for at noon."""
     clock, journal = Booted(), MemoryJournal()
-    books = Books(journal, clock)
+    books = AsyncJournal(journal, clock)
     operation = journal.begin("p", ChangeKind.MOVE, {}, {}, changes, books.stamp())
     for each in journal.steps(operation.id):
         journal.mark(each, state, books.stamp(), may_act=may_act)
@@ -41,7 +41,7 @@ def books_with(*changes, state=StepState.SENT, may_act=True):
 
 def test_a_journal_on_a_disk_is_asked_on_one_thread_of_its_own(tmp_path):
     journal = SqliteJournal(tmp_path / "journal.db")
-    books = Books(journal, SystemClock())
+    books = AsyncJournal(journal, SystemClock())
 
     async def names():
         return [await books.ask(threading.current_thread) for _ in range(2)]
@@ -56,7 +56,7 @@ def test_a_journal_on_a_disk_is_asked_on_one_thread_of_its_own(tmp_path):
 
 
 def test_a_journal_in_memory_is_asked_at_once():
-    books = Books(MemoryJournal(), SystemClock())
+    books = AsyncJournal(MemoryJournal(), SystemClock())
     assert asyncio.run(books.ask(threading.current_thread)) is threading.current_thread()
     books.close()
 
@@ -64,11 +64,12 @@ def test_a_journal_in_memory_is_asked_at_once():
 def test_a_moment_has_both_clocks_and_the_boot_that_they_belong_to():
     clock = Booted()
     clock.advance(5.0)
-    assert Books(MemoryJournal(), clock).stamp() == Stamp(NOON + timedelta(seconds=5), clock.monotonic(), "this boot")
-    assert Books(MemoryJournal(), SystemClock()).stamp().boot == machine_boot() != "None"
+    now = Stamp(NOON + timedelta(seconds=5), clock.monotonic(), "this boot")
+    assert AsyncJournal(MemoryJournal(), clock).stamp() == now
+    assert AsyncJournal(MemoryJournal(), SystemClock()).stamp().boot == machine_boot() != "None"
     told = Path("/proc/sys/kernel/random/boot_id")
     assert machine_boot() == told.read_text().strip() if told.exists() else machine_boot().startswith("process-")
-    one, two = Books(MemoryJournal(), ManualClock(NOON)), Books(MemoryJournal(), ManualClock(NOON))
+    one, two = AsyncJournal(MemoryJournal(), ManualClock(NOON)), AsyncJournal(MemoryJournal(), ManualClock(NOON))
     assert one.stamp().boot != two.stamp().boot
 
 
@@ -86,7 +87,7 @@ def test_a_change_of_another_boot_is_as_old_as_this_start_where_its_clock_says_l
     books, _ = books_with(("relay", 0.5, 0.3))
     clock = ManualClock(NOON - timedelta(hours=2))
     clock.advance(500.0)
-    after = Books(books.journal, clock)
+    after = AsyncJournal(books.journal, clock)
     clock.advance(30.0)
     assert after.ages(after.journal.standing(4)) == {"relay": 30.0}
 

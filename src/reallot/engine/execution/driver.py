@@ -1,4 +1,4 @@
-"""Feeds events to the machine and its commands to the carrier, until nothing is left to do."""
+"""Feeds events to the machine and its commands to the executor, until nothing is left to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from ..contracts.move_state import MoveState
 from ..contracts.records import AllocationPlan, ChangeKind
 from ..ledger.journal import Decision
-from .executor import Carrier, end_of_hold
+from .executor import Executor, end_of_hold
 from .guards import Blocked
 from .preconditions import Proposal
 from .reconcile import UNSETTLED, reconcile
@@ -66,53 +66,53 @@ class Driver:
     state             where the machine stands
     plan, proposal    what is to be carried out, once examined
     report            how it ended, once it did
-    put_back          True where something was put back on the way
+    rolled_back       True where something was rolled back on the way
     """
 
-    def __init__(self, carrier: Carrier, state: State, repair: bool) -> None:
-        self.carrier, self.state, self._repair = carrier, state, repair
+    def __init__(self, executor: Executor, state: State, repair: bool) -> None:
+        self.executor, self.state, self._repair = executor, state, repair
         self.plan: AllocationPlan | None = None
         self.proposal: Proposal | None = None
         self.report: Report | None = None
-        self.put_back = False
+        self.rolled_back = False
 
     async def feed(self, event: Event) -> None:
         """Every event and what follows from it; raises DataError where the journal cannot be written."""
         following: Event | None = event
         while following is not None:
-            self.state, commands = step(self.state, following, self.carrier.rules)
+            self.state, commands = step(self.state, following, self.executor.rules)
             following = None
             for command in commands:
                 following = await self._carry_out(command)
 
     async def _carry_out(self, command: Command) -> Event | None:
-        carrier = self.carrier
+        executor = self.executor
         match command:
             case ReadWorld():
-                return await reconcile(carrier, self._repair)
+                return await reconcile(executor, self._repair)
             case Begin():
                 await self._begin()
             case Send(change):
-                return await carrier.send(change)
+                return await executor.send(change)
             case ReadBack(change):
                 last = self.state.index == len(self.state.changes) - 1
-                return await carrier.read_back(change, last, end_of_hold(carrier.now(), carrier.rules))
+                return await executor.read_back(change, last, end_of_hold(executor.now(), executor.rules))
             case Commit():
                 self._ends(MoveState.COMMITTED)
-                await carrier.advance(MoveState.COMMITTED, decision=self._decision())
+                await executor.advance(MoveState.COMMITTED, decision=self._decision())
             case BeginRollback(reason):
-                await carrier.advance(MoveState.ROLLING_BACK, reason)
+                await executor.advance(MoveState.ROLLING_BACK, reason)
             case RollBack(change, number):
-                return await carrier.restore(change, number)
+                return await executor.roll_back(change, number)
             case EndRollback():
-                await self._finish_back()
+                await self._end_rollback()
             case Wait(reason):
-                await carrier.alert(UNSETTLED, f"what was begun cannot be ended yet: {reason}", 0.8)
+                await executor.alert(UNSETTLED, f"what was begun cannot be ended yet: {reason}", 0.8)
                 self._ends(MoveState.SETTLING, reason, MoveState.SETTLING, self.state.until)
                 await self._decide()
             case Halt(changes, reason):
                 self._ends(MoveState.HALTED, reason, MoveState.HALTED)
-                await carrier.freeze(changes, reason, await self._decision_on_operation(MoveState.HALTED, reason))
+                await executor.halt(changes, reason, await self._decision_on_operation(MoveState.HALTED, reason))
             case Ask(until):
                 await self._ask(until)
             case Discard(blocked):
@@ -121,24 +121,24 @@ class Driver:
 
     async def _begin(self) -> None:
         plan, proposal = self._planned()
-        await self.carrier.begin(plan.id, ChangeKind.MOVE, proposal.before, proposal.after, proposal.changes)
+        await self.executor.begin(plan.id, ChangeKind.MOVE, proposal.before, proposal.after, proposal.changes)
 
-    async def _finish_back(self) -> None:
-        operation = self.carrier.operation
+    async def _end_rollback(self) -> None:
+        operation = self.executor.operation
         reason = operation.reason if operation is not None else ""
         self._ends(MoveState.ROLLED_BACK, reason, MoveState.ROLLED_BACK)
         decision = await self._decision_on_operation(MoveState.ROLLED_BACK, reason)
-        await self.carrier.advance(MoveState.ROLLED_BACK, decision=decision)
-        await self.carrier.recovered(UNSETTLED)
-        self.put_back = True
+        await self.executor.advance(MoveState.ROLLED_BACK, decision=decision)
+        await self.executor.recovered(UNSETTLED)
+        self.rolled_back = True
 
     async def _ask(self, until: datetime) -> None:
         plan, proposal = self._planned()
-        books, carrier = self.carrier.books, self.carrier
-        await carrier.write(books.journal.wait_for, plan.id, plan.model_dump_json(), books.stamp())
+        books, executor = self.executor.books, self.executor
+        await executor.write(books.journal.wait_for, plan.id, plan.model_dump_json(), books.stamp())
         moves = ", ".join(f"{each.protocol} {each.before:.4f} -> {each.after:.4f}" for each in proposal.changes)
         reason = f"plan {plan.id} waits for a confirmation until {until:%H:%M} UTC: {moves}"
-        await carrier.alert(f"confirm-{plan.id}", reason, 0.6)
+        await executor.alert(f"confirm-{plan.id}", reason, 0.6)
         self._ends(MoveState.WAITING, reason, "confirmation", until)
         await self._decide()
 
@@ -151,7 +151,7 @@ class Driver:
         """The report of a plan that came to an end."""
         if self.plan is None:
             return
-        operation = self.carrier.operation.id if self.carrier.operation is not None else None
+        operation = self.executor.operation.id if self.executor.operation is not None else None
         self.report = Report(self.plan.id, verdict, operation, reason, by, until)
 
     def _decision(self) -> Decision | None:
@@ -162,19 +162,19 @@ class Driver:
         name = report.by if report.verdict is MoveState.BLOCKED else report.verdict
         if name not in KEPT:
             return None
-        return Decision(plan.id, self.carrier.now(), MoveState(name), report.reason, plan.model_dump_json(), "")
+        return Decision(plan.id, self.executor.now(), MoveState(name), report.reason, plan.model_dump_json(), "")
 
     async def _decision_on_operation(self, verdict: MoveState, reason: str) -> Decision | None:
         """The decision on this entry's plan, or on the one that an earlier process began."""
-        if self.plan is not None or self.carrier.operation is None:
+        if self.plan is not None or self.executor.operation is None:
             return self._decision()
-        return await self.carrier.decision(verdict, reason)
+        return await self.executor.decision(verdict, reason)
 
     async def _decide(self) -> None:
         """Writes the decision down where no operation ends with it."""
         if (found := self._decision()) is not None:
-            decide = self.carrier.books.journal.decide
-            await self.carrier.write(decide, found.plan_id, found.at, found.verdict, found.reason, found.plan)
+            decide = self.executor.books.journal.decide
+            await self.executor.write(decide, found.plan_id, found.at, found.verdict, found.reason, found.plan)
 
     def _planned(self) -> tuple[AllocationPlan, Proposal]:
         assert self.plan is not None and self.proposal is not None  # the machine begins only what was proposed

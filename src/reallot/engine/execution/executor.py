@@ -17,8 +17,8 @@ from ..contracts.records import Alert, ChangeKind, ReallocationConfig
 from ..ledger.journal import Decision, Operation, Standing, Step, StepState
 from .adapter_calls import Outcome, Reading, ask_for, read_share, read_shares
 from .guards import Change, Rules, capacity_blocks, close_to
-from .journal_thread import Books
-from .orphaned import Removed
+from .journal_thread import AsyncJournal
+from .orphaned import OrphanedProtocol
 from .state_machine import Answered, Event, NotConfirmed, Refused, RollbackFailed, RollbackUnknown, RolledBack, Seen
 
 P = ParamSpec("P")
@@ -28,7 +28,7 @@ FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1.0, 30.0, 0.01
 ROUND_PAUSE = 5.0
 
 
-class Carrier:
+class Executor:
     """Carries out one operation at a time on these adapters.
 
     seen      the last share read of each protocol; what was never read counts as what the journal believes
@@ -38,11 +38,11 @@ class Carrier:
 
     def __init__(
         self,
-        books: Books,
+        books: AsyncJournal,
         config: ReallocationConfig,
         rules: Rules,
         adapters: Mapping[str, ProtocolAdapter],
-        removed: Mapping[str, Removed],
+        removed: Mapping[str, OrphanedProtocol],
         standing: Standing,
         tell: Callable[[Alert], None],
     ) -> None:
@@ -172,7 +172,7 @@ class Carrier:
 
     # going back ------------------------------------------------------------------------------------------------------
 
-    async def restore(self, change: Change, round_number: int) -> Event:
+    async def roll_back(self, change: Change, round_number: int) -> Event:
         """Writes the absolute previous share of one protocol, where it is not there already, and reads it back."""
         if round_number > self._rounds:
             await self.advance(MoveState.ROLLING_BACK, rounds=round_number)
@@ -198,9 +198,9 @@ class Carrier:
         if outcome is Outcome.REFUSED:
             await self._mark(entry, StepState.REFUSED, reason)
             return RollbackFailed(self.now(), name, f"{name} refused: {reason}")
-        return await self._restored(asked, entry, outcome, reason)
+        return await self._verify_rollback(asked, entry, outcome, reason)
 
-    async def _restored(self, change: Change, entry: Step, outcome: Outcome, reason: str) -> Event:
+    async def _verify_rollback(self, change: Change, entry: Step, outcome: Outcome, reason: str) -> Event:
         reading = await self._verified(change)
         if self.matches(reading, change.after):
             await self._mark(entry, StepState.CONFIRMED)
@@ -271,7 +271,7 @@ class Carrier:
         if await self.write(self.books.journal.raise_alert, alert):
             self._tell(alert)
 
-    async def freeze(self, frozen: tuple[Change, ...], reason: str, decision: Decision | None) -> None:
+    async def halt(self, frozen: tuple[Change, ...], reason: str, decision: Decision | None) -> None:
         """Halts, with one alert, and closes the operation with the decision on its plan."""
         alert = Alert(key="halted", message=f"nothing is moved any more: {reason}", severity=1.0, timestamp=self.now())
         names = {each.protocol: f"to be at {each.after:.6g}: {reason}" for each in frozen}

@@ -16,7 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Books:
+class AsyncJournal:
     """A journal with a clock."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:

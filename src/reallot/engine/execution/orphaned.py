@@ -15,7 +15,7 @@ KEY = "removed:"
 """Keys of alerts begin so."""
 
 
-class Removed:
+class OrphanedProtocol:
     """Stands in for an adapter that is not there any more: nothing is read, nothing is moved.
 
     share  the most that it may have, by the journal
@@ -49,10 +49,10 @@ class Removed:
         raise ProtocolError("it is not configured any more", ErrorKind.REFUSED)
 
 
-def holders(journal: Journal, names: Iterable[str], tolerance: float) -> dict[str, Removed]:
+def holders(journal: Journal, names: Iterable[str], tolerance: float) -> dict[str, OrphanedProtocol]:
     """What stands in for each of `names` that may have any share, by the journal. Raises DataError."""
     most = {name: journal.most(name) or 0.0 for name in sorted(names)}
-    return {name: Removed(name, share) for name, share in most.items() if share > tolerance}
+    return {name: OrphanedProtocol(name, share) for name, share in most.items() if share > tolerance}
 
 
 def give_up(journal: Journal, name: str, at: Stamp) -> None:

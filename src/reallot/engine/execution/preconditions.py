@@ -12,9 +12,9 @@ from ..contracts.move_state import MoveState
 from ..contracts.records import AllocationPlan
 from ..ledger.journal import Standing
 from .adapter_calls import Reading
-from .executor import Carrier
+from .executor import Executor
 from .guards import Blocked, Change, Rules, budget_blocks, changes_of, expired, held, hold_blocks, mode_blocks, outdated
-from .journal_thread import Books
+from .journal_thread import AsyncJournal
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,30 @@ def identity(plan: AllocationPlan) -> str:
     return plan.id or hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:16]
 
 
-async def examine(plan: AllocationPlan, carrier: Carrier, expires_at: datetime | None) -> Proposal:
+async def examine(plan: AllocationPlan, executor: Executor, expires_at: datetime | None) -> Proposal:
     """The proposal, by what was just read; the first guard that says no is in it. Raises DataError."""
-    rules, readings, standing = carrier.rules, carrier.readings, await carrier.standing()
+    rules, readings, standing = executor.rules, executor.readings, await executor.standing()
     before = {name: each.share for name, each in readings.items() if each.share is not None}
-    for name in carrier.adapters.keys() - before.keys():
-        if (written := await carrier.books.ask(carrier.books.journal.most, name)) is not None:
+    for name in executor.adapters.keys() - before.keys():
+        if (written := await executor.books.ask(executor.books.journal.most, name)) is not None:
             before[name] = written
     planned = {name: plan.allocation.get(name, 0.0) for name in {*plan.allocation, *plan.current}}
     after = {**before, **{name: share for name, share in planned.items() if name in before}}
     changes = changes_of(before, after, list(before), rules.tolerance)
     blocked = (
-        _ledger_blocks(carrier.books)
+        _ledger_blocks(executor.books)
         or mode_blocks(rules.mode)
-        or expired(expires_at, carrier.now())
-        or _adapters_block(planned, plan.current, changes, carrier, readings, before)
+        or expired(expires_at, executor.now())
+        or _adapters_block(planned, plan.current, changes, executor, readings, before)
         or outdated(plan.current, before, rules.tolerance, [name for name in plan.current if name in before])
     )
     if changes and blocked is None:
         blocked = (
             _frozen(standing, changes)
             or _too_much(after, changes, rules)
-            or _late_calls(carrier, standing, after, changes)
-            or hold_blocks(changes, carrier.books.ages(standing), carrier.now(), rules)
-            or budget_blocks(carrier.books.plan_ages(standing), carrier.now(), rules)
+            or _late_calls(executor, standing, after, changes)
+            or hold_blocks(changes, executor.books.ages(standing), executor.now(), rules)
+            or budget_blocks(executor.books.plan_ages(standing), executor.now(), rules)
         )
     return Proposal(identity(plan), before, after, changes, blocked)
 
@@ -70,35 +70,35 @@ def _adapters_block(
     planned: Mapping[str, float],
     current: Mapping[str, float],
     changes: tuple[Change, ...],
-    carrier: Carrier,
+    executor: Executor,
     readings: Mapping[str, Reading],
     before: Mapping[str, float],
 ) -> Blocked | None:
     """Every share that is to change needs an adapter that answers, may act, and takes so little."""
     for name, share in sorted(planned.items()):
-        if name not in carrier.adapters:
-            if abs(share - current.get(name, 0.0)) > carrier.rules.tolerance:
+        if name not in executor.adapters:
+            if abs(share - current.get(name, 0.0)) > executor.rules.tolerance:
                 return Blocked("adapter", None, f"the plan moves {name}, and there is no adapter of this name")
-        elif readings[name].share is None and abs(share - before.get(name, -1.0)) > carrier.rules.tolerance:
+        elif readings[name].share is None and abs(share - before.get(name, -1.0)) > executor.rules.tolerance:
             return Blocked("unreadable", None, f"the plan moves {name}, which cannot be read: {readings[name].reason}")
-    unknown = sorted(name for name in carrier.adapters if name not in before)
+    unknown = sorted(name for name in executor.adapters if name not in before)
     if unknown and any(not each.releases for each in changes):
         return Blocked("unreadable", None, f"nobody knows how much {', '.join(unknown)} has: nothing may grow")
     for each in changes:
-        able = capabilities_of(carrier.adapters[each.protocol])
+        able = capabilities_of(executor.adapters[each.protocol])
         if not able.acts:
             return Blocked("adapter", None, f"the adapter of {each.protocol} only reads")
-        if each.after < able.floor - carrier.rules.tolerance:
+        if each.after < able.floor - executor.rules.tolerance:
             reason = f"{each.protocol} at {each.after:.4f} would be below the {able.floor:.4f} that it needs now"
             return Blocked("floor", None, reason)
     return None
 
 
-def _ledger_blocks(books: Books) -> Blocked | None:
+def _ledger_blocks(books: AsyncJournal) -> Blocked | None:
     return Blocked("ledger", None, books.journal.observe_only) if books.journal.observe_only else None
 
 
-def now_blocked(books: Books, standing: Standing, rules: Rules, confirmation_seconds: float) -> Blocked | None:
+def now_blocked(books: AsyncJournal, standing: Standing, rules: Rules, confirmation_seconds: float) -> Blocked | None:
     """Why no plan at all may be carried out now, by the journal alone."""
     now = books.clock.now()
     if blocked := _ledger_blocks(books) or mode_blocks(rules.mode):
@@ -133,15 +133,15 @@ def _too_much(after: Mapping[str, float], changes: tuple[Change, ...], rules: Ru
 
 
 def _late_calls(
-    carrier: Carrier, standing: Standing, after: Mapping[str, float], changes: tuple[Change, ...]
+    executor: Executor, standing: Standing, after: Mapping[str, float], changes: tuple[Change, ...]
 ) -> Blocked | None:
     """A call without an answer may still take what this plan gives to another, or move what it moves."""
-    late = carrier.books.may_still_act(standing.unsettled, carrier.config.late_effects)
+    late = executor.books.may_still_act(standing.unsettled, executor.config.late_effects)
     most = dict(after)
     for each, _ in late:
         most[each.protocol] = max(most.get(each.protocol, 0.0), each.after)
     touched = {each.protocol for each in changes}
-    over = sum(most.values()) > carrier.rules.capacity + carrier.rules.tolerance * max(1, len(most))
+    over = sum(most.values()) > executor.rules.capacity + executor.rules.tolerance * max(1, len(most))
     for each, end in late:
         if over or each.protocol in touched:
             reason = (

@@ -10,7 +10,7 @@ from ..contracts.move_state import MoveState
 from ..contracts.records import ChangeKind
 from ..ledger.journal import Operation, StepState
 from .adapter_calls import Reading
-from .executor import Carrier
+from .executor import Executor
 from .guards import Change, changes_of, close_to, held, mode_blocks
 from .state_machine import Reconciled
 
@@ -18,109 +18,110 @@ UNSETTLED, DRIFT = "unsettled", "drift"
 """Keys of alerts: something begun that cannot be ended yet; shares that somebody else changed."""
 
 
-async def reconcile(carrier: Carrier, repair: bool) -> Reconciled:
+async def reconcile(executor: Executor, repair: bool) -> Reconciled:
     """What the journal and the world say together.
 
     An operation that was begun is found done (every share read back as planned) or is to be put back. Without one,
     shares that are not the confirmed ones are to be put back too, where `repair`. Raises DataError.
     """
-    readings = await carrier.read_all()
-    if carrier.books.journal.observe_only or mode_blocks(carrier.rules.mode) is not None:
-        return await _rest(carrier)
-    await carrier.settle(readings)
-    standing = await carrier.standing()
+    readings = await executor.read_all()
+    if executor.books.journal.observe_only or mode_blocks(executor.rules.mode) is not None:
+        return await _rest(executor)
+    await executor.settle(readings)
+    standing = await executor.standing()
     if standing.halted:
-        return Reconciled(carrier.now(), halted=standing.halted)
+        return Reconciled(executor.now(), halted=standing.halted)
     operation = standing.operation
     if operation is None:
-        await carrier.recovered(UNSETTLED)
-        operation = await _drift(carrier, readings, repair)
+        await executor.recovered(UNSETTLED)
+        operation = await _drift(executor, readings, repair)
     if operation is None:
-        return await _rest(carrier)
-    await carrier.adopt_operation(operation)
-    undo = await unfinished(carrier, operation, readings)
+        return await _rest(executor)
+    await executor.adopt_operation(operation)
+    undo = await unfinished(executor, operation, readings)
     if not undo:
-        return await _rest(carrier)
-    return Reconciled(carrier.now(), operation.plan_id, undo, operation.rounds)
+        return await _rest(executor)
+    return Reconciled(executor.now(), operation.plan_id, undo, operation.rounds)
 
 
-async def unfinished(carrier: Carrier, operation: Operation, readings: Mapping[str, Reading]) -> tuple[Change, ...]:
+async def unfinished(executor: Executor, operation: Operation, readings: Mapping[str, Reading]) -> tuple[Change, ...]:
     """What still has to be put back of an operation, in order; it is ended here where that is nothing."""
-    steps = await carrier.books.ask(carrier.books.journal.steps, operation.id)
+    steps = await executor.books.ask(executor.books.journal.steps, operation.id)
     moves = [each for each in steps if each.kind is ChangeKind.MOVE]
     sent = [each for each in moves if each.state is not StepState.INTENT]
     if operation.state is MoveState.PLANNED and moves and not sent:
-        await carrier.advance(MoveState.DISCARDED, "nothing had been asked for when the engine stopped")
+        await executor.advance(MoveState.DISCARDED, "nothing had been asked for when the engine stopped")
         return ()
     begun = operation.state is MoveState.APPLYING and len(sent) == len(moves)
-    if begun and all(carrier.matches(readings.get(each.protocol, Reading(None)), each.after) for each in moves):
+    if begun and all(executor.matches(readings.get(each.protocol, Reading(None)), each.after) for each in moves):
         reason = "found in force after a restart"
-        await carrier.advance(MoveState.COMMITTED, reason, decision=await carrier.decision(MoveState.COMMITTED, reason))
+        decision = await executor.decision(MoveState.COMMITTED, reason)
+        await executor.advance(MoveState.COMMITTED, reason, decision=decision)
         return ()
     if operation.state is not MoveState.ROLLING_BACK:
-        await carrier.advance(MoveState.ROLLING_BACK, "found unfinished after a restart")
+        await executor.advance(MoveState.ROLLING_BACK, "found unfinished after a restart")
     if moves:
         undo = tuple(Change(each.protocol, each.after, each.before) for each in reversed(sent))
     else:
         names = [name for name in operation.before if name in operation.after]
-        undo = changes_of(operation.after, operation.before, names, carrier.rules.tolerance)
-    undo = await _without_removed(carrier, undo)
+        undo = changes_of(operation.after, operation.before, names, executor.rules.tolerance)
+    undo = await _without_removed(executor, undo)
     if not undo:
-        await carrier.advance(MoveState.ROLLED_BACK)
+        await executor.advance(MoveState.ROLLED_BACK)
     return undo
 
 
-async def _without_removed(carrier: Carrier, undo: tuple[Change, ...]) -> tuple[Change, ...]:
+async def _without_removed(executor: Executor, undo: tuple[Change, ...]) -> tuple[Change, ...]:
     """What can be put back: one that is not configured any more is, as drift, once it is configured again.
 
     Until then it counts as having the most that it may have.
     """
-    journal = carrier.books.journal
+    journal = executor.books.journal
     for each in undo:
-        if each.protocol not in carrier.removed:
+        if each.protocol not in executor.removed:
             continue
-        if each.before > (await carrier.books.ask(journal.most, each.protocol) or 0.0):
-            await carrier.write(journal.adopt, {each.protocol: each.before})
-    return tuple(each for each in undo if each.protocol not in carrier.removed)
+        if each.before > (await executor.books.ask(journal.most, each.protocol) or 0.0):
+            await executor.write(journal.adopt, {each.protocol: each.before})
+    return tuple(each for each in undo if each.protocol not in executor.removed)
 
 
-async def _drift(carrier: Carrier, readings: Mapping[str, Reading], repair: bool) -> Operation | None:
+async def _drift(executor: Executor, readings: Mapping[str, Reading], repair: bool) -> Operation | None:
     """A repair, begun, where shares are not the confirmed ones; those never seen before are taken as they are."""
-    write, journal = carrier.write, carrier.books.journal
-    committed = (await carrier.standing()).committed
+    write, journal = executor.write, executor.books.journal
+    committed = (await executor.standing()).committed
     read = {name: each.share for name, each in readings.items() if each.share is not None}
     fresh = {name: share for name, share in read.items() if name not in committed}
     if fresh:
         await write(journal.adopt, fresh)
     if not repair:
         return None
-    tolerance = carrier.rules.tolerance
+    tolerance = executor.rules.tolerance
     drifted = {n: s for n, s in read.items() if n in committed and not close_to(s, committed[n], tolerance)}
     if not drifted:
-        await carrier.recovered(DRIFT)
+        await executor.recovered(DRIFT)
         return None
     told = ", ".join(f"{name} is at {share:.4f}, not {committed[name]:.4f}" for name, share in sorted(drifted.items()))
-    acts = all(capabilities_of(carrier.adapters[name]).acts for name in drifted)
-    if not (carrier.config.restore_drift and acts):
+    acts = all(capabilities_of(executor.adapters[name]).acts for name in drifted)
+    if not (executor.config.restore_drift and acts):
         await write(journal.adopt, drifted)
-        await carrier.alert(DRIFT, f"shares were changed by somebody else and are taken as they are: {told}", 0.5)
+        await executor.alert(DRIFT, f"shares were changed by somebody else and are taken as they are: {told}", 0.5)
         return None
-    await carrier.alert(DRIFT, f"shares were changed by somebody else and are put back: {told}", 0.5)
+    await executor.alert(DRIFT, f"shares were changed by somebody else and are put back: {told}", 0.5)
     before = {name: committed[name] for name in drifted}
-    at = carrier.books.stamp()
+    at = executor.books.stamp()
     plan_id = f"repair-{at.wall:%Y%m%dT%H%M%S%f}"
     operation = await write(journal.begin, plan_id, ChangeKind.REPAIR, before, drifted, (), at, told)
     await write(journal.advance, operation.id, MoveState.ROLLING_BACK, at)
-    return (await carrier.standing()).operation
+    return (await executor.standing()).operation
 
 
-async def _rest(carrier: Carrier) -> Reconciled:
+async def _rest(executor: Executor) -> Reconciled:
     """Nothing to do: how long the longest hold lasts, and which plan waits."""
-    standing, now = await carrier.standing(), carrier.now()
-    carrier.operation = None
-    resting = held(carrier.books.ages(standing), now, carrier.rules)
+    standing, now = await executor.standing(), executor.now()
+    executor.operation = None
+    resting = held(executor.books.ages(standing), now, executor.rules)
     waiting = standing.waiting
     if waiting is not None and not waiting.confirmed:
-        left = carrier.config.confirmation_lifetime.total_seconds() - carrier.books.age(waiting.at)
+        left = executor.config.confirmation_lifetime.total_seconds() - executor.books.age(waiting.at)
         return Reconciled(now, waiting=waiting.plan_id, until=now + timedelta(seconds=left))
     return Reconciled(now, until=max(resting.values(), default=None))
