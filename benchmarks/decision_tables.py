@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import olps
-from .decision import CHANGED_SEEDS, COSTS, DEFAULT, FAMILIES, POLICIES, QUOTED, SEEDS, TRACES, Case, Timed
 from .decision_changes import CHANGES, NONE, settings
+from .decision_runs import CHANGED_SEEDS, COSTS, DEFAULT, FAMILIES, POLICIES, QUOTED, SEEDS, TRACES, Case, Timed
 
 ASKED = {0.01: 0.96, 0.1: 0.92, 1.0: 0.80}
 PROTOTYPE = {0.01: 0.96, 0.1: 0.91, 1.0: 0.58}

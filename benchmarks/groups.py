@@ -13,7 +13,7 @@ from . import (
     confidence,
     curves,
     cycle,
-    decision,
+    decision_runs,
     decision_tables,
     exploration,
     fee,
@@ -190,10 +190,10 @@ GROUPS = {
     ),
     "decision": Group(
         "decisions over time, on recorded and made rates",
-        decision.measure,
+        decision_runs.measure,
         decision_tables.table,
         decision_tables.ABOUT,
-        decision.left_out,
+        decision_runs.left_out,
     ),
     "cycle": Group(
         "the running engine on simulated protocols and a clock moved by hand",

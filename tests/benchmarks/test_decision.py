@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import decision, decision_tables, worlds
-from benchmarks.decision import Case, Job, Source, run
+from benchmarks import decision_runs, decision_tables, worlds
 from benchmarks.decision_changes import CHANGES, SETTINGS, settings
+from benchmarks.decision_runs import Case, Job, Source, run
 from reallot.forecast import ridge
 from reallot.policy import experts, follow_the_leading_expert
 from reallot.policy.base import Observation, Terms
@@ -20,7 +20,7 @@ SHORT = Source("world", "mixed", 1000, steps=120)
 CASE = Case(SHORT, 0.1, "replay", "", 120, 4, net=15.0, never=10.0, optimum=20.0, milliseconds=0.5)
 
 
-@pytest.mark.parametrize("family", decision.FAMILIES)
+@pytest.mark.parametrize("family", decision_runs.FAMILIES)
 def test_a_world_is_its_seed(family: str) -> None:
     step_hours, rates = worlds.world(family, 3)
     again, other = worlds.world(family, 3)[1], worlds.world(family, 4)[1]
@@ -31,7 +31,7 @@ def test_a_world_is_its_seed(family: str) -> None:
 
 def test_seeds_that_served_to_choose_are_not_measured() -> None:
     chosen = {*range(32), *range(100, 108), *range(200, 210), *range(300, 350), *range(400, 416)}
-    assert not chosen & set(decision.SEEDS) and set(decision.CHANGED_SEEDS) <= set(decision.SEEDS)
+    assert not chosen & set(decision_runs.SEEDS) and set(decision_runs.CHANGED_SEEDS) <= set(decision_runs.SEEDS)
     assert {name for _, _, names in SETTINGS for name in names} == {name for _, name, _, _ in settings()}
 
 
@@ -49,7 +49,7 @@ def test_a_change_is_undone(change: str) -> None:
 @pytest.mark.parametrize("change", [change for change in CHANGES if change])
 def test_a_change_changes_what_is_decided(change: str) -> None:
     source = Source("world", "heavy", 1004, steps=1300)
-    unchanged = next(case for case in run(Job(source, 0.1)) if case.policy == decision.DEFAULT)
+    unchanged = next(case for case in run(Job(source, 0.1)) if case.policy == decision_runs.DEFAULT)
     (changed,) = run(Job(source, 0.1, change))
     assert changed.change == change and math.isnan(changed.optimum)
     assert changed.net != unchanged.net
@@ -72,7 +72,7 @@ def test_the_share_of_the_gain_lies_between_never_and_the_optimum() -> None:
 
 
 def test_a_trace_of_quotes_counts_with_them_only() -> None:
-    with_signal, without = (Source("trace", decision.QUOTED, signal=signal) for signal in (True, False))
+    with_signal, without = (Source("trace", decision_runs.QUOTED, signal=signal) for signal in (True, False))
     assert with_signal.counted and not without.counted
     cases = [replace(CASE, source=source) for source in (with_signal, without)]
     assert decision_tables.counted(cases) == cases[:1]
