@@ -238,9 +238,10 @@ class ReallocationEngine:
 
     async def _executor(self, adapters: Adapters) -> Executor:
         """What acts on these adapters, and on what stands in for those that are missing; the journal was just read."""
-        standing, removed = await self._standing(), dict[str, OrphanedProtocol]()
+        standing = await self._standing()
+        removed = {name: each for name, each in adapters.items() if isinstance(each, OrphanedProtocol)}
         if missing := standing.names - adapters.keys():
-            removed = await self.books.ask(holders, self.journal, missing, self.rules.tolerance)
+            removed |= await self.books.ask(holders, self.journal, missing, self.rules.tolerance)
         return Executor(self.books, self.config, self.rules, adapters, removed, standing, self._tell)
 
     async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:

@@ -15,7 +15,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from reallot.cli.main import main
 from reallot.engine.contracts.records import ChangeKind, ReallocationConfig
-from reallot.engine.execution.orphaned import KEY, give_up
+from reallot.engine.execution.orphaned import KEY, OrphanedProtocol, give_up
 from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.engine.ledger.timestamps import Stamp
@@ -244,7 +244,7 @@ def test_a_run_without_it_leaves_its_share_alone_until_it_is_forgotten(tmp_path,
     code, out, err = told(capsys, "forget", "rely", *books)
     assert code == 3 and "relay" in err
     code, out, _ = told(capsys, "forget", "relay", *books)
-    assert (code, out) == (0, "Forgotten: relay; the 0.5000 of capacity that it may have had is free from now on.\n")
+    assert (code, out) == (0, "Forgotten: relay; the 0.50 of capacity that it may have had is free from now on.\n")
     code, out, _ = told(capsys, "run", config, "--simulate", "20m", *books)
     assert code == 0 and "not configured any more" not in out
     assert committed(tmp_path) == pytest.approx({"relay": 0.0, "compute": 1.0, "storage": 0.0})
@@ -344,3 +344,23 @@ class RemovingMachine(EngineMachine):
 
 RemovingMachine.TestCase.settings = settings(stateful_step_count=40)
 TestRemoving = RemovingMachine.TestCase
+
+
+def test_one_that_is_handed_in_as_missing_is_told_like_one_that_is_found_missing():
+    """A running engine also polls what stands in for a protocol without an adapter."""
+
+    async def first_alerts(hand_in):
+        world, told = World(a=0.5, b=0.5), []
+        journal = MemoryJournal()
+        engine = ReallocationEngine(ledger=journal)
+        await engine.recover(world.adapters)
+        engine.close()
+        engine = ReallocationEngine(ledger=journal, on_alert=told.append)
+        left = {"b": world.adapters["b"]}
+        await engine.recover({**left, "a": OrphanedProtocol("a", 0.5)} if hand_in else left)
+        engine.close()
+        return [(alert.key, alert.message) for alert in told]
+
+    handed_in = asyncio.run(first_alerts(hand_in=True))
+    assert [key for key, _ in handed_in] == ["removed:a"]
+    assert handed_in == asyncio.run(first_alerts(hand_in=False))
