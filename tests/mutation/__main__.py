@@ -36,6 +36,7 @@ TARGETS = (
     Target("reallot.engine.execution.journal_thread", KEPT),
     Target("reallot.engine.ledger.timestamps", KEPT),
     Target("reallot.engine.ledger.sqlite_journal", KEPT),
+    Target("reallot.engine.ledger.journal_rows", KEPT),
 )
 
 

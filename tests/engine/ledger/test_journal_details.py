@@ -9,7 +9,7 @@ import pytest
 from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.contracts.records import Alert, ChangeKind
 from reallot.engine.ledger.database import Database
-from reallot.engine.ledger.journal import StepState
+from reallot.engine.ledger.journal import Standing, StepState
 from reallot.engine.ledger.sqlite_journal import SqliteJournal
 from reallot.engine.ledger.timestamps import Stamp
 from reallot.errors import DataError
@@ -251,3 +251,49 @@ def test_without_room_for_the_reserve_what_drifted_is_still_put_back(journal, mo
     with pytest.raises(DataError, match="disk is full"):
         begun(journal)
     assert begun(journal, kind=ChangeKind.REPAIR).id == 1
+
+
+def test_everything_at_one_moment_is_what_each_question_says(journal):
+    for number, plan_id in enumerate(("p1", "p2", "p3")):
+        operation = begun(journal, plan_id, second=number)
+        journal.send(journal.steps(operation.id)[0], at(20 + number))
+        ended(journal, operation, *WAY)
+    operation = begun(journal, "p4", second=40)
+    second, first = journal.steps(operation.id)[1], journal.steps(operation.id)[0]
+    journal.send(second, at(41))
+    journal.send(first, at(42))
+    journal.wait_for("p5", "{}", at(43))
+    journal.raise_alert(Alert(key="over", message="m", severity=0.5, timestamp=at(44).wall))
+    journal.recovered("over", at(45).wall)
+    alert = Alert(key="halted", message="why", severity=1.0, timestamp=at(46).wall)
+    journal.halt(alert, {"relay": "stuck", "storage": "too"})
+    found = journal.standing(2)
+    assert found.halted == journal.halted() == "why"
+    assert found.frozen == journal.frozen() == {"relay": "stuck", "storage": "too"}
+    assert found.committed == journal.committed() == TO
+    assert found.operation == journal.open_operation() and found.operation.plan_id == "p4"
+    assert list(found.unsettled) == journal.unsettled()
+    assert [each.id for each in found.unsettled] == sorted(each.id for each in found.unsettled)
+    assert found.waiting == journal.waiting() and found.waiting.plan_id == "p5"
+    assert found.last_changes == journal.last_changes() and len(found.last_changes) == 2
+    assert list(found.last_moves) == journal.last_moves(2) and len(found.last_moves) == 2
+    assert found.last_moves[0].wall > found.last_moves[1].wall
+    assert found.open_alerts == {"halted"}
+    assert found.names == {"relay", "storage"}
+    fresh = SqliteJournal()
+    assert fresh.standing(9) == Standing()
+    fresh.close()
+
+
+def test_an_operation_that_an_older_version_left_confirming_is_open(journal):
+    begun(journal)
+    journal._database.connection.execute("UPDATE operation SET state = 'confirming'")
+    assert journal.standing(1).operation.plan_id == journal.open_operation().plan_id == "p1"
+
+
+def test_the_decision_of_a_plan_is_the_newest_that_has_its_text(journal):
+    assert journal.decision_of("p1") is None
+    journal.decide("p1", at(1).wall, "planned", "", "{text}", "{inputs}")
+    journal.decide("p1", at(2).wall, "committed", "why", "", "")
+    found = journal.decision_of("p1")
+    assert (found.verdict, found.plan, found.inputs, found.at) == ("planned", "{text}", "{inputs}", at(1).wall)
