@@ -9,7 +9,7 @@ from ..problem.arrays import FloatArray
 from ..problem.objective import Value
 from ..text.numbers import amount, percent, usd
 from .moves import changes, moved
-from .standing import broken_by_staying, idle_limits
+from .standing import broken_by_staying
 
 MOST_REASONS = 12
 SAME = 1e-9
@@ -126,3 +126,19 @@ def _entry_gap(entry: float, now: float) -> float:
     if entry <= 0.0 or now > entry:
         return 0.0
     return float(entry) if now == 0.0 else now
+
+
+def idle_limits(problem: AllocationProblem) -> list[str]:
+    """Notes on limits of change so large that they limit nothing: a percentage in place of a share, as a rule."""
+    if problem.capacity is None:
+        return []
+    whole = max(problem.capacity, float(problem.arrays.current.sum()))
+    notes = []
+    for key in ("max_change", "max_turnover"):
+        value = getattr(problem.limits, key)
+        several = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+        largest = max((each for each in several if each is not None), default=0.0)
+        if whole < largest <= 100.0 * whole:
+            of = f"shares are parts of capacity {problem.capacity:g}, and {largest:g} % of it is"
+            notes.append(f"{key} {largest:g} limits nothing: {of} {largest * problem.capacity / 100.0:g}")
+    return notes

@@ -36,19 +36,3 @@ def broken_by_staying(problem: AllocationProblem) -> str:
             found.append(f"they use {amount(used)} of {key}, there is {amount(limit)}")
     more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
     return listed([*found[:MOST_NAMED], *more], "and") if found else "of choices, such as a unit"
-
-
-def idle_limits(problem: AllocationProblem) -> list[str]:
-    """Notes on limits of change so large that they limit nothing: a percentage in place of a share, as a rule."""
-    if problem.capacity is None:
-        return []
-    whole = max(problem.capacity, float(problem.arrays.current.sum()))
-    notes = []
-    for key in ("max_change", "max_turnover"):
-        value = getattr(problem.limits, key)
-        several = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
-        largest = max((each for each in several if each is not None), default=0.0)
-        if whole < largest <= 100.0 * whole:
-            of = f"shares are parts of capacity {problem.capacity:g}, and {largest:g} % of it is"
-            notes.append(f"{key} {largest:g} limits nothing: {of} {largest * problem.capacity / 100.0:g}")
-    return notes

@@ -15,7 +15,7 @@ from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, ProblemArrays
 from ..problem.objective import Value, value
 from ..program import Certificate
-from .moves import change_cap, labels, periods
+from .moves import change_cap
 
 ROW_PRICES = "row prices"
 TINIEST = float(np.finfo(float).tiny)
@@ -152,11 +152,13 @@ def worst_residual(problem: AllocationProblem, schedule: FloatArray) -> tuple[fl
             violation = violation / np.maximum(1.0, np.abs(size))
             index = int(violation.argmax())
             if violation.flat[index] > worst:
-                names = labels(problem) if violation.ndim > 1 else periods(problem)
-                worst, place = float(violation.flat[index]), _place(name, names[index])
+                worst, place = float(violation.flat[index]), _place(problem, name, index, violation.ndim > 1)
     return worst, place
 
 
-def _place(name: str, label: object) -> str:
-    text = " ".join(str(part) for part in label) if isinstance(label, tuple) else str(label)
-    return f"{name} {text}".strip()
+def _place(problem: AllocationProblem, name: str, index: int, of_protocols: bool) -> str:
+    """The name of a check with the protocol and period it is about, as the program labels them."""
+    if not of_protocols:
+        return name if problem.periods == 1 else f"{name} period {index}"
+    period, protocol = divmod(index, problem.arrays.size)
+    return f"{name} {problem.names[protocol]}" + ("" if problem.periods == 1 else f" {period}")

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,7 +52,10 @@ class SqliteJournal:
         except DataError:
             self._database.close()
             raise
-        self._alerts = AlertTable(self._database.rows, self._write)
+
+    @cached_property
+    def _alerts(self) -> AlertTable:
+        return AlertTable(self._database.rows, self._write)
 
     def sound(self) -> bool:
         """True where SQLite finds nothing wrong with the file."""
