@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from reallot.cli.main import main as reallot
+from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.execution import driver, state_machine
 
 
 def signalled_in(phase: str, times: int) -> None:
     """From now on this process gets its signals when the machine first comes into that phase."""
+    assert phase in {state.value for state in MoveState}, f"there is no phase {phase!r}: no signal would ever come"
     step, left = driver.step, [times]
 
     def watched(state: state_machine.State, event: state_machine.Event, rules: Any) -> state_machine.Next:

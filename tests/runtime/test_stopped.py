@@ -100,12 +100,12 @@ PHASES = {
     # phase: what goes wrong, whether that is put back, more arguments; exit code, what is said, shares at the end
     "reconciling": ("", True, (), FINISHED, "the step under way was finished", AFTER),
     "idle": ("", True, (), FINISHED, "the step under way was finished", AFTER),
-    "confirming": ("", True, ("--mode", "confirm"), FINISHED, "the step under way was finished", BEFORE),
+    "waiting": ("", True, ("--mode", "confirm"), FINISHED, "the step under way was finished", BEFORE),
     "applying": ("", True, (), FINISHED, "the step under way was finished", AFTER),
     "verifying": ("", True, (), FINISHED, "the step under way was finished", AFTER),
     "verifying in vain": ("ignores", True, (), PUT_BACK, "was not finished: rolled back", BEFORE),
     "holding": ("", True, (), FINISHED, "the step under way was finished", AFTER),
-    "rolling back": ("refuses", True, (), PUT_BACK, "was not finished: rolled back", BEFORE),
+    "rolling_back": ("refuses", True, (), PUT_BACK, "was not finished: rolled back", BEFORE),
     "halted": ("refuses", False, (), PUT_BACK, "was not finished: halted", {"relay": 0.4, "compute": 0.4}),
 }
 
