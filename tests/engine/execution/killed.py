@@ -170,8 +170,8 @@ def _at_every_write(ledger: Ledger, about: Callable[[str], None]) -> None:
 def _tell_every_record(ledger: Ledger) -> None:
     """One line on standard output for each record, when the journal says that it is kept."""
     journal: Any = ledger.journal
-    begin, advance, add_step, mark, decide = (
-        getattr(journal, name) for name in ("begin", "advance", "add_step", "mark", "decide")
+    begin, advance, add_step, send, mark, decide = (
+        getattr(journal, name) for name in ("begin", "advance", "add_step", "send", "mark", "decide")
     )
 
     def tell(*record: object) -> None:
@@ -185,27 +185,29 @@ def _tell_every_record(ledger: Ledger) -> None:
     def advances(operation: int, state: str, *values: Any, **named: Any) -> None:
         advance(operation, state, *values, **named)
         tell("operation", operation, state)
+        decision = values[3] if len(values) > 3 else named.get("decision")
+        if decision is not None:
+            tell("decision", decision.plan_id, decision.verdict)
 
     def adds_step(*values: Any) -> Any:
         made = add_step(*values)
         tell("step", made.id, made.state)
         return made
 
-    def marks(step: int, state: str, *values: Any, **named: Any) -> None:
+    def sends(step: Any, *values: Any) -> None:
+        send(step, *values)
+        tell("step", step.id, "sent")
+
+    def marks(step: Any, state: str, *values: Any, **named: Any) -> None:
         mark(step, state, *values, **named)
-        tell("step", step, state)
+        tell("step", step.id, state)
 
     def decides(plan_id: str, at: Any, verdict: str, *values: Any) -> None:
         decide(plan_id, at, verdict, *values)
         tell("decision", plan_id, verdict)
 
-    journal.begin, journal.advance, journal.add_step, journal.mark, journal.decide = (
-        begins,
-        advances,
-        adds_step,
-        marks,
-        decides,
-    )
+    journal.begin, journal.advance, journal.add_step = begins, advances, adds_step
+    journal.send, journal.mark, journal.decide = sends, marks, decides
 
 
 def _child(job: dict[str, Any]) -> int:

@@ -75,7 +75,7 @@ def test_where_no_engine_runs_it_is_done_at_once(capsys: pytest.CaptureFixture[s
     assert run(capsys, "run", config, "--simulate", "10m")[0] == 0
     code, out, err = run(capsys, "rollback", config)
     assert (code, err) == (0, "")
-    assert out.startswith("Taken back: 2026") and "compute 0.600 -> 0.400, relay 0.400 -> 0.600" in out
+    assert out.startswith("Taken back: 2026") and "compute 0.60 -> 0.40, relay 0.40 -> 0.60" in out
     assert changes(capsys, books) == MOVED + BACK
     assert same(shares(books), {"relay": 0.6, "compute": 0.4})
     code, out, err = run(capsys, "rollback", config)
