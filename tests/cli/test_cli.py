@@ -439,6 +439,7 @@ def test_limits_that_are_worth_nothing_are_named_together() -> None:
 def test_a_figure_without_matplotlib_is_a_clear_message(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert main(["demo", "--toml", "--plot", str(tmp_path / "plan.png")]) == 2
     assert "drawing needs matplotlib: pip install 'reallot[plot]'" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +41,16 @@ class Axis:
 
 def paper(width: float, height: float) -> Figure:
     """An empty figure of so many inches; raises InvalidInput where matplotlib is not installed."""
+    figure: Figure = _shown_in_notebooks(matplotlib("figure").Figure)(figsize=(width, height), layout="constrained")
+    return figure
+
+
+def matplotlib(module: str = "") -> Any:
+    """The package, or its module of that name; raises InvalidInput where matplotlib is not installed."""
     try:
-        from matplotlib.figure import Figure
+        return import_module(f"matplotlib.{module}" if module else "matplotlib")
     except ImportError:
         raise InvalidInput("drawing needs matplotlib: pip install 'reallot[plot]'") from None
-    figure: Figure = _shown_in_notebooks(Figure)(figsize=(width, height), layout="constrained")
-    return figure
 
 
 @cache
@@ -127,9 +132,7 @@ OTHERS: dict[str, Any] = {"facecolor": "0.93", "lw": 0.0}
 
 def shade(part: float) -> Any:
     """A colour between dark (0) and light (1): its lightness rises with `part`, so that it can be read in grey."""
-    from matplotlib import colormaps
-
-    return colormaps["YlGnBu_r"](part)
+    return matplotlib().colormaps["YlGnBu_r"](part)
 
 
 def width_of(text: str, size: float) -> float:
@@ -140,8 +143,7 @@ def width_of(text: str, size: float) -> float:
 @cache
 def _advance(sign: str) -> float:
     """Of one character, in sizes of the font."""
-    from matplotlib import font_manager
-
+    font_manager = matplotlib("font_manager")
     font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
     font.set_size(100.0, 72.0)
     place = font.get_char_index(ord(sign))
@@ -150,10 +152,8 @@ def _advance(sign: str) -> float:
 
 def sentences(axes: Any, lines: list[str], size: float) -> None:
     """Lines in place of axes, from the left edge of the page on."""
-    from matplotlib.transforms import blended_transform_factory
-
     axes.axis("off")
-    where = blended_transform_factory(axes.figure.transFigure, axes.transAxes)
+    where = matplotlib("transforms").blended_transform_factory(axes.figure.transFigure, axes.transAxes)
     text = axes.text(0.01, 1.0, "\n".join(lines), va="top", fontsize=size, linespacing=1.3, transform=where)
     text.set_in_layout(False)
 
@@ -188,9 +188,7 @@ def dates(axes: Any, axis: Axis) -> None:
     """Ticks of times that say no more than they must."""
     axes.set_xlim(axis.edges[0], axis.edges[-1])
     if axis.at.dtype.kind == "M":
-        from matplotlib import dates as ticks
-
-        kinds: Any = ticks  # has no types
+        kinds = matplotlib("dates")
         locator = kinds.AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(kinds.ConciseDateFormatter(locator))
