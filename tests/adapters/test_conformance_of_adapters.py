@@ -156,7 +156,9 @@ class Wrong(SimulatedAdapter):
 
     async def get_status(self):
         if self.defect == "naive":
-            return ProtocolStatus.model_construct(**(await super().get_status()).__dict__ | {"earnings_per_hour": -1.0})
+            return ProtocolStatus.model_construct(
+                **(await super().get_status()).__dict__ | {"earnings_per_hour": -1e10}
+            )
         if self.defect == "silent":
             return (await super().get_status()).model_copy(update={"earnings_per_hour": None})
         if self.defect == "dead":

@@ -45,7 +45,7 @@ def read(code, **others):
         ("print('{\"usd\": 0.25}')", 0.25),
         ('print(\'{"usd": "0.25"}\')', 0.25),
         ("print('{\"usd\": NaN}')", ErrorKind.SHAPE),
-        ("print('{\"usd\": -1}')", ErrorKind.SHAPE),
+        ("print('{\"usd\": -1}')", -1.0),
         ("print('{\"usd\": null}')", ErrorKind.NEVER_REPORTED),
         ("print('{\"usd\": 0.2')", ErrorKind.SHAPE),
         ("print('x' * 3_000_000)", ErrorKind.SHAPE),

@@ -294,7 +294,6 @@ def test_capabilities_that_raise_are_told_once_by_name(error, caplog):
         math.nan,
         math.inf,
         -math.inf,
-        -1.0,
         "1.5",
         b"1",
         True,
@@ -304,7 +303,8 @@ def test_capabilities_that_raise_are_told_once_by_name(error, caplog):
         10**400,
         [1.0],
         Decimal("NaN"),
-        Decimal("-1"),
+        -1e10,
+        Decimal("-1e400"),
         np.float64("nan"),
         np.array([1.0, 2.0]),
     ],
@@ -323,6 +323,13 @@ def test_r3_what_is_an_amount_becomes_a_float(value):
     assert type(found) is float
     assert found == float(value)
     assert math.copysign(1.0, found) == 1.0
+
+
+@pytest.mark.parametrize("value", [-1.0, -1, Decimal("-1"), np.float64(-1.0), -1e9])
+def test_a_loss_is_a_number_like_any_other(value):
+    metrics = poll(coordinator_of(loses=Scripted(status(value)), relay=Scripted(status(3.0))))
+    assert metrics.earnings_by_protocol == {"loses": float(value), "relay": 3.0}
+    assert metrics.total_earnings_per_hour == 3.0 + float(value)
 
 
 def test_r3_a_value_a_thousand_times_higher_is_believed_when_it_comes_three_times():

@@ -109,7 +109,7 @@ class Meter:
             raise ProtocolError("it says 0, which is no answer here", ErrorKind.NEVER_REPORTED)
         if self.series.kind is SeriesKind.RATE:
             return _per_hour(value, self.series.per.total_seconds())
-        if value < 0:
+        if value < 0 and self.series.kind is not SeriesKind.EVENT:  # a single amount may be a charge
             raise ProtocolError("a total below zero", ErrorKind.SHAPE)
         if self._before is None:
             self._begin(value, now, seconds, event)

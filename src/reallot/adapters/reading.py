@@ -13,7 +13,7 @@ from typing import Any
 from ..engine.contracts.adapter import Capabilities
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
-from ..engine.contracts.validation import amount
+from ..engine.contracts.validation import MOST_EARNINGS, amount
 from ..engine.contracts.validation import share as share_of
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
 from .meter import DailyAmounts, Meter
@@ -81,7 +81,7 @@ class Reader:
     """The part of an adapter that turns a reported number into a status, and that does not act.
 
     share  given to the protocol by other means, where it is known
-    most   USD/h beyond which a unit must be wrong
+    most   USD/h, earned or lost, beyond which a unit must be wrong
     time_zone
            of times that the source writes without one
     """
@@ -205,9 +205,9 @@ class Reader:
         return share_of(exact(look_up(document, path, self.name), f"{self.name}: the share"))
 
     def earnings(self, rate: Decimal, what: str) -> float:
-        """USD/h of a rate in the native unit; raises ProtocolError(SHAPE) where that cannot be."""
-        usd = amount(self.unit.usd(rate), f"{what} (USD/h)")
-        if self._most is not None and usd > self._most:
+        """USD/h of a rate in the native unit, a loss below 0; raises ProtocolError(SHAPE) where that cannot be."""
+        usd = amount(self.unit.usd(rate), f"{what} (USD/h)", least=-MOST_EARNINGS)
+        if self._most is not None and abs(usd) > self._most:
             raise ProtocolError(
                 f"{what} means {usd:g} USD/h, over the {self._most:g} that are possible: is its unit right?",
                 ErrorKind.SHAPE,

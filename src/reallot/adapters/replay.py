@@ -15,7 +15,7 @@ from typing import Any
 from ..engine.contracts.adapter import Capabilities
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.records import ProtocolStatus
-from ..engine.contracts.validation import amount
+from ..engine.contracts.validation import MOST_EARNINGS, amount
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
 
 
@@ -202,7 +202,7 @@ def _rate(value: Any, name: str) -> float | None:
     if value is None or (isinstance(value, float) and math.isnan(value)) or str(value) in ("nan", "NaT", "<NA>"):
         return None
     try:
-        return amount(value, "its rate (USD/h)")
+        return amount(value, "its rate (USD/h)", least=-MOST_EARNINGS)
     except ProtocolError as error:
         raise ConfigurationError(f"{name}: {error}") from None
 

@@ -79,8 +79,8 @@ class SimulatedAdapter:
         return self._capabilities
 
     def earns(self, share: float, moment: datetime) -> float:
-        """USD/h that `share` really earns at `moment`, without noise."""
-        return max(float(self._earn(share, moment)), 0.0)
+        """USD/h that `share` really earns at `moment`, without noise; a loss is below 0."""
+        return float(self._earn(share, moment))
 
     async def get_status(self) -> ProtocolStatus:
         """Earnings with noise; raises ProtocolError(UNREACHABLE) in an outage."""
@@ -90,7 +90,7 @@ class SimulatedAdapter:
         if self.noise:
             self._random.seed(f"{self.seed}:{self.name}:{now.timestamp():.3f}")
             draw = self._random.gauss(0.0, 1.0)
-        # lognormal, so that the mean stays and nothing is negative
+        # lognormal, so that the mean stays and no gain becomes a loss
         factor = math.exp(self.noise * draw - 0.5 * self.noise**2)
         return ProtocolStatus(
             protocol=self.name,

@@ -107,7 +107,8 @@ class Simulated(Settings):
     """The public fake; it earns by the protocol's curve or rate.
 
     daily, peak  earnings swing by this part over the day, highest so long after midnight UTC
-    changes      [[after, factor], ...]: from then on its earnings are so many times what they were at the start
+    changes      [[after, factor], ...]: from then on its earnings are so many times what they were at the start; a
+                 factor below 0 is a loss
     outages      [[from, until], ...], counted from the start
     """
 
@@ -117,7 +118,7 @@ class Simulated(Settings):
     seed: Whole | None = None
     daily: Part = 0.0
     peak: Window = timedelta(hours=18)
-    changes: list[Annotated[tuple[Window, Amount], BeforeValidator(_tuple)]] = Field(default_factory=list)
+    changes: list[Annotated[tuple[Window, float], BeforeValidator(_tuple)]] = Field(default_factory=list)
     outages: list[Annotated[tuple[Window, Window], BeforeValidator(_tuple)]] = Field(default_factory=list)
     late: Window = timedelta(0)
     latency: Window = timedelta(0)

@@ -13,7 +13,7 @@ from .records import ProtocolStatus, ResourceUtilization, SeriesKind
 from .secrets import redact
 
 MOST_EARNINGS = 1e9
-"""USD/h that no protocol earns: beyond it a unit is wrong."""
+"""USD/h that no protocol earns, or loses: beyond it a unit is wrong."""
 MOST_JUMP = 100.0
 """A value that grows by more than this factor between two readings, at the same share, is not believed at once ..."""
 STRIKES = 3
@@ -55,9 +55,9 @@ def _pause(seconds: Any) -> float | None:
     return value if math.isfinite(value) and value >= 0.0 else None
 
 
-def amount(value: Any, what: str, most: float = MOST_EARNINGS) -> float:
-    """`value` as a float in [0, most]; Decimals and numpy scalars are taken, texts, None and NaN raise (SHAPE)."""
-    if type(value) is float and 0.0 <= value <= most:
+def amount(value: Any, what: str, most: float = MOST_EARNINGS, least: float = 0.0) -> float:
+    """`value` as a float in [least, most]; Decimals and numpy scalars are taken, texts, None and NaN raise (SHAPE)."""
+    if type(value) is float and least <= value <= most:
         return value + 0.0
     if value is None or isinstance(value, (bool, str, bytes, complex)):
         raise ProtocolError(f"{what} is {_shown(value)}, not a number", ErrorKind.SHAPE)
@@ -67,10 +67,11 @@ def amount(value: Any, what: str, most: float = MOST_EARNINGS) -> float:
         raise ProtocolError(f"{what} is {_shown(value)}, not a number", ErrorKind.SHAPE) from None
     if not math.isfinite(result):
         raise ProtocolError(f"{what} is {result}, not a finite number", ErrorKind.SHAPE)
-    if result < 0.0:
+    if result < 0.0 <= least:
         raise ProtocolError(f"{what} is {result:g}; it cannot be negative", ErrorKind.SHAPE)
-    if result > most:
-        raise ProtocolError(f"{what} is {result:g}; at most {most:g} is possible: is its unit right?", ErrorKind.SHAPE)
+    if not least <= result <= most:
+        bound = f"at most {most:g}" if result > most else f"at least {least:g}"
+        raise ProtocolError(f"{what} is {result:g}; {bound} is possible: is its unit right?", ErrorKind.SHAPE)
     return result + 0.0
 
 
@@ -94,7 +95,7 @@ def checked(answer: Any, protocol: str, now: datetime, before: ProtocolStatus | 
         changes |= {"earnings_per_hour": None, "error": ErrorKind.NEVER_REPORTED}
         changes["message"] = redact(str(answer.message)) or "it has not reported a value yet"
     else:
-        changes["earnings_per_hour"] = amount(answer.earnings_per_hour, "earnings (USD/h)")
+        changes["earnings_per_hour"] = amount(answer.earnings_per_hour, "earnings (USD/h)", least=-MOST_EARNINGS)
         if answer.series is SeriesKind.EXTRAPOLATION:
             raise ProtocolError("its earnings are an extrapolation of its own, which is no reading", ErrorKind.SHAPE)
         changes["message"] = redact(str(answer.message)) if answer.message else ""
@@ -148,12 +149,13 @@ class SpikeFilter:
     def admit(self, value: float, at_share: float | None) -> None:
         """Takes `value`, or raises ProtocolError(SHAPE)."""
         before = self._believed if at_share == self._share else None
-        if before and value > self._most_jump * before:
-            alike = [each for each in self._doubted if value / 2.0 <= each <= value * 2.0]
+        if before and abs(value) > self._most_jump * abs(before):
+            low, high = sorted((value / 2.0, value * 2.0))
+            alike = [each for each in self._doubted if low <= each <= high]
             self._doubted = [*alike, value]
             if len(self._doubted) < self._strikes:
                 raise ProtocolError(
-                    f"earnings went from {before:g} to {value:g} USD/h, {value / before:.0f}-fold: "
+                    f"earnings went from {before:g} to {value:g} USD/h, {abs(value / before):.0f}-fold: "
                     f"believed when it comes {self._strikes} times (now {len(self._doubted)})",
                     ErrorKind.SHAPE,
                 )
