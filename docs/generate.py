@@ -185,30 +185,13 @@ def _paragraphs(model: type) -> str:
     return text.split("\n\n")[0]
 
 
-def _meanings(model: type) -> dict[str, str]:
-    """What the docstrings of a model and its bases say of each field, in two columns."""
-    found: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        key = ""
-        for line in (inspect.getdoc(base) or "").splitlines() if base.__module__.startswith("reallot") else []:
-            words = line.split(None, 1)
-            if line and not line[0].isspace() and len(words) == 2 and "  " in line[len(words[0]) :][:3] + "  ":
-                names = words[0].rstrip(",")
-                key = names if names in getattr(model, "model_fields", {}) else ""
-                if key:
-                    found[key] = words[1].strip()
-            elif key and line[:1].isspace():
-                found[key] += f" {line.strip()}"
-            else:
-                key = ""
-    return found
-
-
 def _keys(model: type) -> str:
+    from reallot.runtime.schema import meanings
+
     fields = model.model_fields  # type: ignore[attr-defined]
     if not fields:
         return ""
-    said = _meanings(model)
+    said = meanings(model)
     rows = []
     for name, field in fields.items():
         default = "required" if field.is_required() else f"`{_default(field.get_default(call_default_factory=True))}`"

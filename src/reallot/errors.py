@@ -138,7 +138,12 @@ class ProtocolError(OrchestrationError):
 
 
 class ConfigurationError(OrchestrationError):
-    """A setting is wrong; the message names the file, the key, the rule and the near miss."""
+    """A setting is wrong; the message names the file, the key, the rule and the near miss.
+
+    faults  all that is wrong in a file, one sentence each; the message tells the first few
+    """
+
+    faults: tuple[str, ...] = ()
 
 
 class DataError(OrchestrationError):

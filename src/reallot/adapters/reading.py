@@ -21,6 +21,8 @@ from .series import Series, Unit, exact
 from .times import DAY, MOST_AHEAD, end_of, time_of, zone_of
 
 Detail = str | float | int | bool | None
+FIRST_READING = "a first reading; a rate needs a later one"
+"""What is said of a total that was read once: nothing is wrong with it."""
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d+|\*)\]")
 
 
@@ -169,7 +171,7 @@ class Reader:
         else:
             rate = self._meter.read(total, now, self._clock.monotonic(), event=at)
         if rate is None:
-            raise ProtocolError(f"{what}: a first reading; a rate needs a later one", ErrorKind.NEVER_REPORTED)
+            raise ProtocolError(f"{what}: {FIRST_READING}", ErrorKind.NEVER_REPORTED)
         return ProtocolStatus(
             protocol=self.name,
             connected=True,

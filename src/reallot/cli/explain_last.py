@@ -12,6 +12,7 @@ from ..engine.ledger.journal import Decision
 from ..errors import ReallocationError
 from ..runtime.decision_replay import ReplayedDecision, replay
 from ..text.numbers import shown
+from .config_file import ledger_of
 from .ledger_reader import reading
 from .plan_text import plan_text
 from .screen import Screen
@@ -22,12 +23,13 @@ MOST = 100_000
 
 def last(options: argparse.Namespace) -> int:
     """Prints the last decision that was kept with its inputs, or that of one plan; 4 where another plan comes out."""
-    with reading(options.ledger) as books:
+    folder = ledger_of(options)
+    with reading(folder) as books:
         decisions = books.journal.decisions(MOST)
     kept = [each for each in decisions if each.inputs and options.plan in (None, each.plan_id)]
     if not kept:
         which = "no decision" if options.plan is None else f"no decision on a plan {shown(options.plan)}"
-        raise ReallocationError(f"{options.ledger}: there is {which} with its inputs yet", by=MoveState.NOTHING_TO_DO)
+        raise ReallocationError(f"{folder}: there is {which} with its inputs yet", by=MoveState.NOTHING_TO_DO)
     chosen = kept[0]
     ends = [each for each in reversed(decisions) if each.plan_id == chosen.plan_id and not each.inputs]
     again = replay(chosen)

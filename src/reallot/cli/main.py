@@ -12,22 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, Infeasible, InvalidInput, OrchestrationError, SolverFailed
+from .engine_commands import add_engine_commands, add_ledger, late
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from ..allocation.result import Allocation
     from ..problem import AllocationProblem
 
 PLANNED, BAD_INPUT, INFEASIBLE, FAILED = 0, 2, 3, 4
 
 EXIT_CODES = "exit codes: 0 planned, 2 bad input, 3 no plan meets all rules, 4 the solver failed"
-RUN_CODES = (
-    "exit codes: 0 ended, or stopped between two steps or after finishing one; 2 bad input; 3 nothing is possible now; "
-    "5 stopped, and the step under way was put back; 6 stopped at once by a second signal: the next start ends it"
-)
-LEDGER = Path("ledger")
-MODES = ("observe", "advise", "confirm", "automatic")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,8 +107,8 @@ def _solve(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     if str(options.problem) == "LAST":
-        return _late("explain_last", "last")(options)
-    if options.ledger != LEDGER or options.plan is not None:
+        return late("explain_last", "last")(options)
+    if options.ledger is not None or options.plan is not None:
         raise InvalidInput("--ledger and --plan are for decisions that were made: reallot explain LAST")
     from ..allocation.explain import explain
 
@@ -135,18 +128,6 @@ def _demo(options: argparse.Namespace) -> int:
         write_plot(options.plot)
         print(f"wrote {options.plot}", file=sys.stderr)
     return PLANNED
-
-
-def _late(module: str, name: str = "") -> Callable[[argparse.Namespace], int]:
-    """A command of its own file, imported when it is run."""
-
-    def command(options: argparse.Namespace) -> int:
-        from importlib import import_module
-
-        run: Callable[[argparse.Namespace], int] = getattr(import_module(f".{module}", __package__), name or module)
-        return run(options)
-
-    return command
 
 
 def _read(options: argparse.Namespace) -> AllocationProblem:
@@ -184,19 +165,6 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _length(text: str) -> timedelta:
-    """A length of time above 0, such as 24h."""
-    from ..text.durations import RULE, parse_duration
-
-    try:
-        found = parse_duration(text)
-    except InvalidInput:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; {RULE}") from None
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time at all; {RULE}")
-    return found
-
-
 def parser() -> argparse.ArgumentParser:
     from .. import __version__
 
@@ -217,14 +185,14 @@ def parser() -> argparse.ArgumentParser:
     explain.set_defaults(command=_explain)
     _add_problem(explain, "a .toml or .json file, or LAST: the last decision of an engine, made again")
     explain.add_argument("--plan", metavar="ID", help="with LAST: the decision on this plan instead")
-    _add_ledger(explain)
+    add_ledger(explain)
 
     demo = commands.add_parser("demo", help="one real machine: plan, reasons and a picture")
     demo.set_defaults(command=_demo)
     demo.add_argument("--toml", action="store_true", help="print the machine's problem file instead, to start your own")
     demo.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
     _add_backtest(commands)
-    _add_running(commands)
+    add_engine_commands(commands)
     return parser
 
 
@@ -235,7 +203,7 @@ def _add_backtest(commands: Any) -> None:
         help="what policies would have earned over a recorded table of rates",
         epilog="exit codes: 0 run, 2 bad input",
     )
-    parser.set_defaults(command=_late("backtest"))
+    parser.set_defaults(command=late("backtest"))
     parser.add_argument("trace", type=Path, help="a .csv, .csv.gz or .parquet file: times, then a column of USD/h each")
     parser.add_argument("--signal", metavar="FILE", type=Path, help="what was visible, where that is not what was paid")
     parser.add_argument("--step-hours", metavar="H", help="hours of a step, where the first column holds numbers")
@@ -248,54 +216,6 @@ def _add_backtest(commands: Any) -> None:
     parser.add_argument("--policy", metavar="NAME,...", help="which policies; all that are shipped without it")
     parser.add_argument("--json", metavar="FILE", dest="json_file", help="also write the figures as JSON; - is stdout")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
-
-
-def _add_running(commands: Any) -> None:
-    """The commands around a running engine."""
-    run = commands.add_parser("run", help="poll, decide, move and watch, as a config.toml says", epilog=RUN_CODES)
-    run.set_defaults(command=_late("run"))
-    run.add_argument("config", type=Path, help="a .toml file; ten_protocols.toml is shipped: ten simulated ones")
-    run.add_argument("--once", action="store_true", help="one cycle only")
-    run.add_argument("--mode", choices=MODES, help="in place of the file's: how far it goes")
-    run.add_argument(
-        "--simulate", metavar="LENGTH", type=_length, help="simulated time, such as 24h, as fast as it goes"
-    )
-    run.add_argument("--ledger", metavar="FOLDER", type=Path, help="in place of the file's")
-    run.add_argument("--json-log", action="store_true", help="every change as a line of JSON, and nothing else")
-
-    report = commands.add_parser("report", help="what a period brought, from the ledger")
-    report.set_defaults(command=_late("report", "report"))
-    report.add_argument("--since", metavar="LENGTH", type=_length, default="24h", help="up to the newest reading (24h)")
-    report.add_argument("--json", action="store_true", help="the report as JSON")
-
-    history = commands.add_parser("history", help="every change of a share, from the ledger")
-    history.set_defaults(command=_late("report", "history"))
-    history.add_argument("--since", metavar="LENGTH", type=_length, help="up to the newest reading; all without it")
-    history.add_argument("--json", action="store_true", help="the changes as JSON")
-
-    confirm = commands.add_parser("confirm", help="say yes to the plan that waits")
-    confirm.set_defaults(command=_late("requests", "confirm"))
-    confirm.add_argument("plan", metavar="ID", help="the plan's id, as the log and history show it")
-
-    resume = commands.add_parser("resume", help="let an engine move again that halted")
-    resume.set_defaults(command=_late("requests", "resume"))
-
-    forget = commands.add_parser("forget", help="say that a protocol which is not configured any more has no share")
-    forget.set_defaults(command=_late("requests", "forget"))
-    forget.add_argument("name", metavar="NAME", help="the protocol, as the engine's alert names it")
-    for each in (report, history, confirm, resume, forget):
-        _add_ledger(each)
-
-    rollback = commands.add_parser("rollback", help="take back the last plan that was carried out")
-    rollback.set_defaults(command=_late("requests", "rollback"))
-    rollback.add_argument("config", type=Path, nargs="?", help="what runs; with it, done now where no engine runs")
-    rollback.add_argument("--ledger", metavar="FOLDER", type=Path, help="in place of the file's (or of ./ledger)")
-
-
-def _add_ledger(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--ledger", metavar="FOLDER", type=Path, default=LEDGER, help="the ledger's folder (./ledger without it)"
-    )
 
 
 def _add_problem(parser: argparse.ArgumentParser, help_text: str = "a .toml or .json file") -> None:

@@ -9,13 +9,15 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from ..engine.contracts.move_state import MoveState
-from ..engine.contracts.records import AllocationPlan, MonitorConfig
+from ..engine.contracts.records import AllocationChange, AllocationPlan, MonitorConfig, PerformanceReport
 from ..engine.ledger.history import Hour, Sample
 from ..engine.monitoring.hourly import WHOLE
 from ..errors import MonitoringError
 from ..orchestration.monitor import RealtimeMonitor
 from ..runtime.restore import polls
 from ..text.numbers import share, shown
+from ..text.tables import comma_separated
+from .config_file import ledger_of
 from .ledger_reader import LedgerReader, reading
 from .live_table import final_table, report_text
 from .screen import Screen
@@ -27,19 +29,42 @@ LEAD = timedelta(hours=3)
 
 def report(options: argparse.Namespace) -> int:
     """Prints what a period brought, up to the newest reading."""
-    with reading(options.ledger) as books:
+    folder = ledger_of(options)
+    with reading(folder) as books:
         end = books.history.last()
         if end is None:
-            raise MonitoringError(f"{options.ledger}: there is no reading yet")
+            raise MonitoringError(f"{folder}: there is no reading yet")
         monitor = monitor_of(books, end - options.since - LEAD, end)
         found = asyncio.run(monitor.generate_report(end - options.since, end))
         first, last = _shares(books, end - options.since, end)
     if options.json:
         print(found.model_dump_json(indent=2))
         return 0
+    if options.csv:
+        print(_report_csv(found, first, last))
+        return 0
     screen = Screen.of(sys.stdout)
     print(f"{final_table(found, first, last, screen)}\n\n{report_text(found)}")
     return 0
+
+
+def _report_csv(found: PerformanceReport, first: dict[str, float], last: dict[str, float]) -> str:
+    """The table by protocol, without its sums."""
+    rows: list[list[object]] = [["protocol", "share_began", "share_ends", "earned_usd", "answered_part"]]
+    rows += [
+        [name, first.get(name), last.get(name), found.earnings_by_protocol.get(name), found.uptime.get(name)]
+        for name in sorted({*found.earnings_by_protocol, *first, *last})
+    ]
+    return comma_separated(rows)
+
+
+def _history_csv(changes: list[AllocationChange]) -> str:
+    """The table of changes, with the reasons."""
+    rows: list[list[object]] = [["time", "protocol", "from", "to", "kind", "outcome", "plan", "reason"]]
+    for each in changes:
+        moment, kind = each.timestamp.isoformat(), each.kind.value
+        rows.append([moment, each.protocol, each.before, each.after, kind, each.outcome, each.plan_id, each.reason])
+    return comma_separated(rows)
 
 
 def monitor_of(books: LedgerReader, start: datetime, end: datetime) -> RealtimeMonitor:
@@ -79,13 +104,17 @@ def _shares(books: LedgerReader, start: datetime, end: datetime) -> tuple[dict[s
 
 def history(options: argparse.Namespace) -> int:
     """Prints every change of a share that was asked for, newest last."""
-    with reading(options.ledger) as books:
+    folder = ledger_of(options)
+    with reading(folder) as books:
         since = None if options.since is None else (books.history.last() or datetime.now(UTC)) - options.since
         changes = books.journal.changes(since)
         alerts = [alert for alert in books.journal.alerts(20) if alert.recovered_at is None]
         waiting = books.journal.waiting()
     if options.json:
         print(json.dumps([json.loads(change.model_dump_json()) for change in changes], indent=2))
+        return 0
+    if options.csv:
+        print(_history_csv(changes))
         return 0
     rows = [["time (UTC)", "protocol", "from", "to", "kind", "outcome", "plan"]]
     rows += [
@@ -102,7 +131,7 @@ def history(options: argparse.Namespace) -> int:
     ]
     print(Screen.of(sys.stdout).table(rows, (2, 3)) if changes else "No share was ever changed.")
     if waiting is not None:
-        print(f"Waits for a person: reallot confirm {shown(waiting.plan_id)} --ledger {options.ledger}")
+        print(f"Waits for a person: reallot confirm {shown(waiting.plan_id)} --ledger {folder}")
     for alert in alerts:
         print(f"Still so: {shown(alert.message)}")
     return 0

@@ -14,33 +14,36 @@ from ..engine.ledger.folder import open_ledger
 from ..engine.ledger.journal import Operation
 from ..engine.ledger.lock import LedgerTaken
 from ..engine.ledger.operator_requests import CONFIRM, RESUME, ROLLBACK, Requests
-from ..errors import DataError, InvalidInput, ReallocationError, near_miss
+from ..errors import DataError, ReallocationError, near_miss
 from ..runtime.build import build, close_quietly
-from ..runtime.config import Config, read_config
+from ..runtime.config import Config
 from ..text.numbers import amount, shown
+from .config_file import config_of, ledger_of
 from .ledger_reader import reading
 
 
 def confirm(options: argparse.Namespace) -> int:
     """Says yes to the plan that waits."""
-    with reading(options.ledger) as books:
+    folder = ledger_of(options)
+    with reading(folder) as books:
         waiting = books.journal.waiting()
     if waiting is None or waiting.plan_id != options.plan:
         instead = f"; {shown(waiting.plan_id)} does" if waiting is not None else "; none does"
         raise ReallocationError(f"plan {shown(options.plan)} does not wait for a confirmation{instead}", by="confirm")
     if not waiting.confirmed:
-        Requests(options.ledger).post(CONFIRM, waiting.plan_id)
+        Requests(folder).post(CONFIRM, waiting.plan_id)
     print(f"Confirmed: {shown(waiting.plan_id)} is carried out in the next cycle, if it still fits the world by then.")
     return 0
 
 
 def resume(options: argparse.Namespace) -> int:
     """Lets an engine move again that halted."""
-    with reading(options.ledger) as books:
+    folder = ledger_of(options)
+    with reading(folder) as books:
         halted, frozen = books.journal.halted(), books.journal.frozen()
     if not halted and not frozen:
-        raise ReallocationError(f"{options.ledger}: nothing is halted", by=MoveState.NOTHING_TO_DO)
-    Requests(options.ledger).post(RESUME)
+        raise ReallocationError(f"{folder}: nothing is halted", by=MoveState.NOTHING_TO_DO)
+    Requests(folder).post(RESUME)
     names = f" ({', '.join(shown(name) for name in sorted(frozen))} frozen)" if frozen else ""
     print(f"Moves are allowed again from the next cycle on. It had halted{names}: {shown(halted)}")
     return 0
@@ -48,8 +51,8 @@ def resume(options: argparse.Namespace) -> int:
 
 def rollback(options: argparse.Namespace) -> int:
     """Asks for the shares before the last plan; with a configuration they are put back now, where no engine runs."""
-    config = None if options.config is None else read_config(options.config)
-    folder = _folder(options, config)
+    config = None if options.config is None else config_of(options.config)
+    folder = ledger_of(options)
     with reading(folder) as books:
         last, halted = books.journal.last_committed(), books.journal.halted()
     if last is None:
@@ -72,14 +75,15 @@ def rollback(options: argparse.Namespace) -> int:
 
 def forget(options: argparse.Namespace) -> int:
     """Takes a person's word that a protocol which is not configured any more has no share."""
-    with reading(options.ledger) as books:
+    folder = ledger_of(options)
+    with reading(folder) as books:
         told = [each.key for each in books.journal.alerts() if each.key.startswith(KEY) and each.recovered_at is None]
     names = [key.removeprefix(KEY) for key in told]
     if options.name not in names:
         hint = f"; {near_miss(options.name, names)}" if names else ""
         reason = f"no engine missed {shown(options.name)} here: only what is not configured any more is forgotten{hint}"
         raise ReallocationError(reason, by=MoveState.NOTHING_TO_DO)
-    opened = open_ledger(options.ledger)
+    opened = open_ledger(folder)
     try:
         if opened.journal.observe_only:
             raise DataError(opened.journal.observe_only)
@@ -89,17 +93,6 @@ def forget(options: argparse.Namespace) -> int:
         opened.close()
     print(f"Forgotten: {shown(options.name)}; the {amount(most)} of capacity that it may have had is free from now on.")
     return 0
-
-
-def _folder(options: argparse.Namespace, config: Config | None) -> Path:
-    """The ledger that is meant."""
-    if options.ledger is not None:
-        return Path(options.ledger)
-    if config is None:
-        return Path("ledger")
-    if config.ledger_folder is None:
-        raise InvalidInput(f"{config.source}: its ledger is in memory; give the folder, as --ledger FOLDER")
-    return config.ledger_folder
 
 
 async def _take_back(config: Config, folder: Path, plan_id: str) -> None:

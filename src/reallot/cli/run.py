@@ -7,24 +7,20 @@ import asyncio
 import signal
 import sys
 from datetime import datetime, timedelta
-from importlib.resources import files
-from pathlib import Path
 
 from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Mode, PerformanceReport
-from ..errors import ConfigurationError, DataError, MonitoringError
+from ..errors import DataError, MonitoringError
 from ..runtime.build import Parts, build, close_quietly, remember
-from ..runtime.config import Config, config_from_text, read_config
 from ..runtime.events import LogEvent
 from ..runtime.runner import Runner
 from ..text.durations import format_duration
 from ..text.numbers import percent, usd
+from .config_file import config_of
 from .live_table import Lines, display, final_table, report_text, state_table
 from .logs import logging_to, tell
 from .screen import Screen
 
-SHORT_NAMES = {"ten.toml": "ten_protocols.toml"}
-"""Names of shipped cases that stand for another."""
 NOT_FINISHED = (MoveState.ROLLED_BACK, MoveState.SETTLING, MoveState.HALTED)
 ENDED, NOTHING, PUT_BACK, CUT_SHORT = 0, 3, 5, 6
 """Ended well, or stopped between two steps or after finishing one; nothing answered; stopped, and the step under way
@@ -33,7 +29,7 @@ was put back; stopped at once: the journal tells the next start what was begun."
 
 def run(options: argparse.Namespace) -> int:
     """Runs a configuration until its end, or until it is stopped; returns the exit code."""
-    config = _config(options.config)
+    config = config_of(options.config)
     mode = None if options.mode is None else Mode(options.mode)
     parts = build(config, simulate=options.simulate is not None, mode=mode, ledger=options.ledger)
     shows = Lines(sys.stdout) if options.json_log else display(sys.stdout)
@@ -43,17 +39,6 @@ def run(options: argparse.Namespace) -> int:
     finally:
         parts.engine.close()
         parts.ledger.close()
-
-
-def _config(path: Path) -> Config:
-    """The file, or the shipped case of this name where there is no such file."""
-    case = files("reallot.cli").joinpath("cases", SHORT_NAMES.get(path.name, path.name))
-    if not path.exists() and path.parent == Path() and path.suffix == ".toml" and case.is_file():
-        text = case.read_text(encoding="utf-8")
-        if "[protocols" in text and "adapter" in text:
-            return config_from_text(text, path.name)
-        raise ConfigurationError(f"{path.name} is a problem to solve, not a configuration: reallot solve takes it")
-    return read_config(path)
 
 
 class _Stop:

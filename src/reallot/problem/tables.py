@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, WrapValidator, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, WithJsonSchema, WrapValidator, create_model
 
 from ..errors import InvalidInput
 from . import AllocationProblem, CVaR, EarningsCurve, Group, Limits, LockIn, ProtocolSpec, RateUncertainty, Scenarios
 from .file_errors import FileError, broken, read, record_fault
 from .validation import number_rule
 
+Schema = dict[str, Any]
 UNBOUNDED = "none"
 """How a file says `capacity=None`: TOML has no null."""
 
@@ -148,17 +149,21 @@ def _risk(table: FileTable) -> CVaR | RateUncertainty:
     return CVaR(**given) if is_tail else RateUncertainty(**read(RobustTable, given).given())
 
 
-Number = Annotated[Any, PlainValidator(_number)]
-Name = Annotated[Any, PlainValidator(_name)]
-Numbers = Annotated[Any, PlainValidator(_numbers)]
+NUMBER: Schema = {"type": "number"}
+NUMBERS: Schema = {"type": "array", "items": NUMBER}
+POINTS: Schema = {"type": "array", "items": {**NUMBERS, "minItems": 2, "maxItems": 2}}
+BY_NAME: Schema = {"type": "object", "additionalProperties": NUMBER}
+Number = Annotated[Any, PlainValidator(_number), WithJsonSchema(NUMBER)]
+Name = Annotated[Any, PlainValidator(_name), WithJsonSchema({"type": "string", "minLength": 1})]
+Numbers = Annotated[Any, PlainValidator(_numbers), WithJsonSchema({"anyOf": [NUMBER, NUMBERS, BY_NAME]})]
 Held = Annotated[
     list[Name], WrapValidator(lambda value, handler: value if isinstance(value, Mapping) else handler(value))
 ]
-Periods = Annotated[Any, PlainValidator(_periods)]
+Periods = Annotated[Any, PlainValidator(_periods), WithJsonSchema({"anyOf": [NUMBER, NUMBERS]})]
 _PLAIN: Mapping[str, Any] = {
     "float": Number,
     "int": Number,
-    "bool": Annotated[Any, PlainValidator(_truth)],
+    "bool": Annotated[Any, PlainValidator(_truth), WithJsonSchema({"type": "boolean"})],
     "str": Name,
     "tuple[float, ...]": list[Number],
     "tuple[str, ...]": list[Name],
@@ -175,8 +180,8 @@ ProtocolTable = _table_of(
     ProtocolSpec,
     without=("name", "curve"),
     lock_in=_record(LockIn),
-    rate=Annotated[Any, PlainValidator(_rate)],
-    curve=Annotated[Any, PlainValidator(_curve)],
+    rate=Annotated[Any, PlainValidator(_rate), WithJsonSchema({"anyOf": [NUMBER, NUMBERS]})],
+    curve=Annotated[Any, PlainValidator(_curve), WithJsonSchema({"anyOf": [NUMBER, POINTS, {"type": "object"}]})],
     current=Number,
 )
 ProblemTable = _table_of(

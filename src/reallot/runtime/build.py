@@ -99,7 +99,7 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
     for name, section in config.protocols.items():
         seed, share = config.simulation.seed, known.get(name)
         coordinator.register_adapter(
-            name, _adapter(config, name, section, Place(clock, clock.now(), config.folder, seed, share))
+            name, adapter_of(config, name, section, Place(clock, clock.now(), config.folder, seed, share))
         )
     if ledger.folder is not None:
         tolerance = config.reallocation.share_tolerance
@@ -169,7 +169,8 @@ def _begin(config: Config, ledger: Ledger, notes: list[str]) -> datetime:
     return begin if last is None else max(begin, last + config.coordinator.every)
 
 
-def _adapter(config: Config, name: str, section: ProtocolSection, place: Place) -> ProtocolAdapter:
+def adapter_of(config: Config, name: str, section: ProtocolSection, place: Place) -> ProtocolAdapter:
+    """One protocol's adapter; raises ConfigurationError, naming its table."""
     where = f"[protocols.{name}]"
     try:
         reader = section.reader.build(name, section.spec, place)

@@ -122,7 +122,10 @@ def config_from_text(text: str, source: str = "config.toml", folder: Path | None
     if not faults:
         faults += _contradictions(sections, protocols)
     if faults:
-        raise ConfigurationError(told(f"{source}: {fault.bracketed(_clean)}" for fault in faults))
+        lines = tuple(fault.bracketed(_clean) for fault in faults)
+        refused = ConfigurationError(told(f"{source}: {line}" for line in lines))
+        refused.faults = lines
+        raise refused
     return Config(source, folder or Path(), protocols, **{key: getattr(sections, key) for key in Sections.model_fields})
 
 

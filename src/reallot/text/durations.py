@@ -9,6 +9,8 @@ from datetime import timedelta
 from ..errors import InvalidInput
 
 RULE = "give a number with its unit, such as 90s, 5m, 1h30m, 24h or 7d"
+PATTERN = r"^(\s*[0-9]{1,12}(\.[0-9]{1,6})?\s*(d|h|min|ms|m|s))+\s*$"
+"""What such a text looks like, as a regular expression for other programs."""
 LONGEST = timedelta(days=36_525)
 _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0, "ms": 1e-3}
 _PART = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(d|h|min|ms|m|s)", re.ASCII)

@@ -1,4 +1,4 @@
-"""Text in columns and sentences in lines, by the columns that characters take on a terminal."""
+"""Text in columns and sentences in lines, by the columns that characters take on a terminal; and tables as CSV."""
 
 from __future__ import annotations
 
@@ -22,6 +22,20 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = (), width: int
             parts[-1] = f"\n{' ' * indent}".join(_wrapped(row[-1], max(width - indent, LEAST_FOLD)))
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)
+
+
+def comma_separated(rows: Sequence[Sequence[object]]) -> str:
+    """Rows as CSV, the head first: numbers with all their digits, nothing where a value is not known.
+
+    >>> comma_separated([["protocol", "share"], ["disk, old", 0.25], ["relay", None]])
+    'protocol,share\\n"disk, old",0.25\\nrelay,'
+    """
+    import csv
+    from io import StringIO
+
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().removesuffix("\n")
 
 
 def folded(text: str, width: int) -> str:

@@ -53,6 +53,19 @@ class LedgerLock:
         except (OSError, ValueError, KeyError, TypeError):
             return "another process"
 
+    def is_held(self) -> bool:
+        """True where an engine has it now. Nothing is written, and nobody has to wait for this."""
+        if not self._path.is_file():
+            return False
+        connection = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        except sqlite3.Error as error:
+            return "locked" in str(error)
+        finally:
+            connection.close()
+        return False
+
     def release(self) -> None:
         """Lets go; again is harmless."""
         if self._connection is not None:
