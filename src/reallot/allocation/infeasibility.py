@@ -34,12 +34,12 @@ def find_conflict(problem: AllocationProblem, program: LinearProgram | None = No
     """
     program = formulate(problem, wide=True) if program is None else program
     table = rules(problem, program, both_ways=True)
-    total, loosened, counted = _least(program, table, relaxed=True)
+    total, loosened, counted = least_loosening(program, table, relaxed=True)
     whole = total <= ZERO
     if not whole:
         involved = [rule for rule, counts in zip(table, counted, strict=True) if counts > 1e-7]
     else:
-        total, loosened, _ = _least(program, table, relaxed=False)
+        total, loosened, _ = least_loosening(program, table, relaxed=False)
         if total <= ZERO:
             raise InvalidInput("the problem is feasible: there is no conflict to explain")
         involved = [rule for rule, much in zip(table, loosened, strict=True) if much > ZERO]
@@ -55,7 +55,9 @@ def find_conflict(problem: AllocationProblem, program: LinearProgram | None = No
     return Conflict(tuple(rule.name for rule in involved), total, relaxations, visible(message))
 
 
-def _least(program: LinearProgram, table: Sequence[Rule], *, relaxed: bool) -> tuple[float, FloatArray, FloatArray]:
+def least_loosening(
+    program: LinearProgram, table: Sequence[Rule], *, relaxed: bool
+) -> tuple[float, FloatArray, FloatArray]:
     """Least total loosening over `table`, how much of each rule, and how much each counts in the proof."""
     loosenings = [_scaled(rule) for rule in table]
     stretched = elastic(program, loosenings, _most(program))
@@ -107,7 +109,7 @@ def _relaxations(
     found = []
     everyone = _everyone(problem, rules(problem, program)) if any(r.kind == "max_change" for r in candidates) else []
     for rule in [*candidates, *everyone]:
-        needed, loosened, _ = _least(program, [rule], relaxed=False)
+        needed, loosened, _ = least_loosening(program, [rule], relaxed=False)
         if not math.isfinite(needed):
             continue
         amount = _rounded(float(loosened[0]) * _unit(rule), rule)

@@ -39,6 +39,8 @@ def last(options: argparse.Namespace) -> int:
 
 def _text(chosen: Decision, ends: list[Decision], again: ReplayedDecision) -> str:
     parts = [f"Plan {shown(chosen.plan_id)}, {chosen.verdict.words} at {chosen.at:%Y-%m-%d %H:%M:%S} UTC."]
+    if again.plan.conflict:
+        parts[0] += f"\nLimits are broken, and no plan could mend that: {shown(again.plan.conflict)}."
     for each in ends:
         why = f": {shown(each.reason)}" if each.reason else ""
         parts[0] += f"\n{each.verdict.words.capitalize()} at {each.at:%Y-%m-%d %H:%M:%S} UTC{why}."

@@ -27,6 +27,8 @@ from .optimizer import EarningsOptimizer
 
 FAILED = "cycle:"
 """Keys of alerts about steps that failed begin so."""
+LIMITS, CONFLICT = "limits", "conflict"
+"""Keys of alerts: present shares break limits, which plans go towards; or which no plan can bring nearer."""
 Adapters = Mapping[str, ProtocolAdapter]
 
 
@@ -92,6 +94,8 @@ async def run_cycle(
     opportunities = await cycle.step("analyse", optimizer.analyze_opportunities, metrics, held=held) or []
     plan: AllocationPlan | None = await cycle.step("plan", optimizer.calculate_optimal_allocation, metrics, held=held)
     wanted = plan is not None and optimizer.should_reallocate(opportunities, plan)
+    if plan is not None and (plan.breaks or not cycle.open.isdisjoint((LIMITS, CONFLICT))):
+        cycle.tell_limits(plan)
     if engine is not None and plan is not None and wanted and rests is not None:
         await cycle.step("move", engine.execute_reallocation, plan, adapters)
         if "move" in cycle.done:
@@ -146,7 +150,7 @@ class _Cycle:
         self.done: set[str] = set()
         self.errors: dict[str, str] = {}
         self.blocked = ""
-        self._failing = {alert.key for alert in monitor.open_alerts}
+        self.open = {alert.key for alert in monitor.open_alerts}
         self._told: list[Alert] = []
 
     async def step(self, name: str, work: Callable[..., Any], *arguments: object, **named: object) -> Any:
@@ -167,9 +171,23 @@ class _Cycle:
             self._told += [] if alert is None else [alert]
             return None
         self.done.add(name)
-        if FAILED + name in self._failing and (alert := self._monitor.resolve_alert(FAILED + name)) is not None:
+        if FAILED + name in self.open and (alert := self._monitor.resolve_alert(FAILED + name)) is not None:
             self._told.append(alert)
         return result
+
+    def tell_limits(self, plan: AllocationPlan) -> None:
+        """Tells that present shares break limits, or may do so for ever, and when that is over."""
+        monitor, going = self._monitor, "plans go there as fast as shares may change"
+        broken = {
+            CONFLICT: plan.conflict and (f"limits are broken, and no plan can mend that: {plan.conflict}", 0.7),
+            LIMITS: "" if plan.conflict else plan.breaks and (f"limits are broken: {plan.breaks}; {going}", 0.4),
+        }
+        for key, said in broken.items():
+            if said:
+                alert = monitor.raise_alert(said[0], key=key, severity=said[1])
+            else:
+                alert = monitor.resolve_alert(key) if key in self.open else None
+            self._told += [] if alert is None else [alert]
 
     def result(
         self,

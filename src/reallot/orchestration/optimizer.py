@@ -17,6 +17,7 @@ from ..engine.contracts.records import (
 )
 from ..engine.planning.exploration import LEAST_SHARE
 from ..engine.planning.learned_curves import LearnedCurves, shapes_at
+from ..engine.planning.limits_out_of_reach import Nearest, nearest
 from ..engine.planning.plan import Plan
 from ..engine.planning.policy_values import PolicyValues
 from ..engine.planning.problem_builder import PlanningProblem, planning_problem
@@ -118,8 +119,11 @@ class EarningsOptimizer:
         """True where the improvement reaches (>=) both thresholds, and the plan surely enough pays for itself.
 
         The improvement is the plan's, or the sum of the opportunities without one; percent are of what staying earns,
-        and only looked at where that is known and above 0.
+        and only looked at where that is known and above 0. A plan that mends limits which present shares break is worth
+        it whatever it earns.
         """
+        if current_plan is not None and current_plan.breaks:
+            return current_plan.allocation != current_plan.current
         if not opportunities:
             return False
         if current_plan is None:
@@ -199,13 +203,27 @@ class EarningsOptimizer:
         if problem.settled is not None:
             most, least = (usd(rate) if math.isfinite(rate) else "nothing" for rate in problem.settled)
             stays = f"stay: what is added would bring at most {most} USD/h after its cost, what goes at least {least}"
+        elif problem.shared.nearest is not None:
+            return self._nearest(problem, problem.shared.nearest)
         else:
             try:
                 allocation = allocate(problem.careful)
             except Infeasible as error:
-                stays = f"stay: no split meets all limits: {error}"
+                if problem.raised:
+                    return Plan(problem, self.rules, None, None)
+                problem.shared.nearest = nearest(problem.careful, problem.resting, str(error))
+                return self._nearest(problem, problem.shared.nearest)
         sure = None if self._policy is None else self._policy.confidence
         return Plan(problem, self.rules, sure, allocation, stays)
+
+    def _nearest(self, problem: PlanningProblem, found: Nearest) -> Plan:
+        """The best plan among those that come as near to all limits as one can; else to stay."""
+        sure = None if self._policy is None else self._policy.confidence
+        if found.easing is None:
+            stays = f"stay: no split meets all limits: {found.conflict}"
+            return Plan(problem, self.rules, sure, None, stays, found.breaks, found.conflict)
+        eased = problem.eased(found)
+        return Plan(eased, self.rules, sure, allocate(eased.careful), "", found.breaks, found.conflict)
 
     def _with_exploration_floors(self, plan: Plan, metrics: AggregatedMetrics) -> Plan:
         """The plan; or one that also raises what lacks its exploration floor, where it is still worth its moves."""

@@ -53,7 +53,9 @@ def replay(decision: Decision) -> ReplayedDecision:
     try:
         careful = allocate(problem)
     except Infeasible as error:
-        return ReplayedDecision(plan, None, (*differences, f"no split meets all rules now: {error}"))
+        if not plan.conflict:
+            differences.append(f"no split meets all rules now: {error}")
+        return ReplayedDecision(plan, None, tuple(differences))
     allocation = replace(careful, problem=plain) if careful.moved.size else careful
     shares = dict(zip(problem.names, allocation.schedule[0].tolist(), strict=True))
     for name in sorted({*shares, *plan.allocation}):

@@ -53,6 +53,7 @@ class Runner:
         self.polls = self.moves = 0
         self.last: CycleResult | None = None
         self.acting = False
+        self._conflict = ""
         self._truth: tuple[datetime, float, float] | None = None
         self._watch = LoopWatch(lambda: parts.coordinator.adapters, self._stands_still, limit=stall_limit)
 
@@ -79,6 +80,11 @@ class Runner:
             parts.monitor.raise_alert(alarm)
         for event in self._changes.events(result, report, alarms):
             self._tell(event)
+        if result.plan is not None and result.plan.conflict != self._conflict:
+            self._conflict = result.plan.conflict
+            if self._conflict and not self.parts.engine.journal.observe_only:
+                with suppress(DataError):  # which the readings' writer tells
+                    await self._engine.record(result.plan, MoveState.BLOCKED, self._conflict)
         self._count(result, report)
         return result
 
@@ -198,16 +204,17 @@ class _Recorded:
             moves = ", ".join(f"{name} {change:+.2f}" for name, change in plan.moves.items())
             if self._parts.mode is Mode.ADVISE and moves != self._advised:
                 self._advised = moves
-                await self._record(plan, MoveState.ADVISED)
+                await self.record(plan, MoveState.ADVISED)
         else:
             with suppress(ReallocationError):  # which the engine says itself, at once
                 await engine.can_reallocate()
-                await self._record(plan, MoveState.PLANNED)
+                await self.record(plan, MoveState.PLANNED)
         await engine.execute_reallocation(plan, adapters)
 
-    async def _record(self, plan: AllocationPlan, verdict: MoveState) -> None:
+    async def record(self, plan: AllocationPlan, verdict: MoveState, reason: str = "") -> None:
+        """Keeps a plan beside its exact inputs, with what was decided on it and why."""
         history = await self._parts.coordinator.get_metrics_history()
         asked = self._parts.optimizer.asked(history[-1], held=(*self._held, *self._fixed))
-        books, reason = self._parts.engine.books, "; ".join(plan.reasons)
+        books, reason = self._parts.engine.books, reason or "; ".join(plan.reasons)
         text = plan.model_dump_json()
         await books.ask(books.journal.decide, plan.id, books.clock.now(), verdict, reason, text, inputs_of(asked))

@@ -113,6 +113,9 @@ class AllocationPlan(Record):
     fingerprint            of all inputs: equal inputs, equal fingerprint
     reasons, prices, certificate
                            as in the Allocation it was made from
+    breaks                 which limits the present shares break, and how far this plan brings them; "" where they break
+                           none. Such a plan is worth it whatever it earns
+    conflict               why present shares break limits and no plan can bring them nearer; "" where one can
     """
 
     allocation: dict[str, Share]
@@ -131,6 +134,8 @@ class AllocationPlan(Record):
     reasons: tuple[str, ...] = ()
     prices: dict[str, tuple[float | None, float | None]] = Field(default_factory=dict)
     certificate: dict[str, Any] = Field(default_factory=dict)
+    breaks: str = ""
+    conflict: str = ""
 
     @property
     def moves(self) -> dict[str, float]:

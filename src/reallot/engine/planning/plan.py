@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ...allocation.result import Allocation
+from ...allocation.standing import broken_by_staying
 from ..contracts.records import AllocationPlan, OptimizationOpportunity
 from .problem_builder import PlanningProblem
 from .rate_estimation import RateEstimate, RateRules
@@ -30,6 +31,8 @@ class Plan:
     careful   the allocation as it was decided; None where the plan is to stay without one
     expected  the same shares at the expected rates: by these a plan brings so much
     stays     why the plan is to stay, where there is no allocation
+    breaks    which limits the present shares break that one plan cannot meet; "" where there are none
+    conflict  why no plan brings them nearer; "" where one does, or will after a rest
 
     `policy_confidence` counts only where the policy says what share is worth.
     """
@@ -41,8 +44,11 @@ class Plan:
         policy_confidence: PolicyConfidence | None,
         careful: Allocation | None,
         stays: str = "",
+        breaks: str = "",
+        conflict: str = "",
     ) -> None:
         self.problem, self.careful, self.expected, self.stays = problem, careful, careful, stays
+        self.breaks, self.conflict = breaks, conflict
         self._rules, self._policy_confidence = rules, policy_confidence if problem.by_policy else None
         self._moves: list[_Move] = []
         if careful is not None and careful.moved.size:
@@ -62,6 +68,8 @@ class Plan:
             "horizon_hours": problem.config.horizon_hours,
             "expires_at": created + problem.config.plan_lifetime,
             "fingerprint": problem.fingerprint,
+            "breaks": self.breaks,
+            "conflict": self.conflict,
         }
         if expected is None or careful is None:
             held = [f"held: {', '.join(sorted(problem.held))}"] if problem.held else []
@@ -76,6 +84,8 @@ class Plan:
                 **self._proof(),
                 **common,
             )
+        if not careful.can_stay and not self.breaks and not problem.raised:
+            common["breaks"] = broken_by_staying(careful.problem)
         shares = dict(zip(problem.names, expected.schedule[0].tolist(), strict=True))
         cost, net = expected.cost, expected.net_benefit
         changes = {move.name: move.change for move in self._moves}

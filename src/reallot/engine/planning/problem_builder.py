@@ -18,6 +18,7 @@ from ...problem.update import earning
 from ...text.numbers import amount, listed
 from ..contracts.records import AggregatedMetrics, OptimizerConfig
 from .exploration import floors_of, lacking
+from .limits_out_of_reach import Easing, Nearest
 from .rate_estimation import RateEstimate
 from .reachable_shares import reachable
 
@@ -32,6 +33,8 @@ class _Shared:
 
     problem: AllocationProblem | None = None
     text: bytes = b""
+    nearest: Nearest | None = None
+    eased: _Shared | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class PlanningProblem:
     shapes      learned curves: earnings at a share in parts of what a full share earns per unit at the present one
     least       floors of exploration by name; what holds as much keeps it
     raised      those that are brought to their floor, in a plan that moves anyway
+    resting     of those that keep their share, those that do so for a while only
+    easing      limits that no plan can meet at once, loosened as far as one plan needs; None where there are none
     shared      what problems that differ in rates only have in common, once one of them has made it
     """
 
@@ -71,6 +76,8 @@ class PlanningProblem:
     shapes: Mapping[str, EarningsCurve] = field(default_factory=dict)
     least: Mapping[str, float] = field(default_factory=dict)
     raised: frozenset[str] = frozenset()
+    resting: frozenset[str] = frozenset()
+    easing: Easing | None = None
     shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
 
     @cached_property
@@ -88,6 +95,7 @@ class PlanningProblem:
                 horizon_hours=self.config.horizon_hours,
                 limits=_limits(self.limits, self.names, self.config, self.held),
             )
+            problem = problem if self.easing is None else self.easing.applied(problem)
         self.shared.problem = problem
         return problem
 
@@ -161,7 +169,8 @@ class PlanningProblem:
         rules = (limits, sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
         reach = (sorted(self.steps.items()), sorted(self.floors.items()))
         looks = f", {sorted(self.least.items())!r}, {sorted(self.raised)!r}" if self.least else ""
-        return f"{self.names!r}, {config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}{looks}"
+        eased = f", {self.easing!r}" if self.easing is not None else ""
+        return f"{self.names!r}, {config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}{looks}{eased}"
 
     def gain(self, name: str, before: float, after: float) -> float:
         """Change of earnings (USD/h) for each unit of the protocol's rate."""
@@ -189,6 +198,11 @@ class PlanningProblem:
         if not raised:
             return None
         return replace(self, raised=raised, held=self.held - (raised & self.unread), shared=_Shared())
+
+    def eased(self, nearest: Nearest) -> PlanningProblem:
+        """The same with limits loosened that no plan can meet at once."""
+        self.shared.eased = self.shared.eased or _Shared()
+        return replace(self, easing=nearest.easing, shared=self.shared.eased)
 
     def differs_in_rates_only(self, other: PlanningProblem) -> bool:
         """True where both problems have the same protocols with the same shares, rules and costs."""
@@ -309,6 +323,7 @@ def planning_problem(
         steps=steps,
         floors=floors,
         unread=frozenset(unread),
+        resting=frozenset(name for name in still if not limits.held_until(name, 1)),
         shapes=shapes or {},
     )
     problem = replace(problem, least=floors_of(problem)) if looks else problem
