@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -70,6 +71,17 @@ def test_the_json_is_that_of_the_library_under_the_same_setting(
         for figures in (answer["never"], *answer["policies"].values()):
             assert figures.pop("seconds") >= 0.0
     assert written == printed == wanted
+
+
+def test_the_csv_has_the_figures_of_the_json(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (["--csv"], ["--csv", "-"]):
+        assert main(["backtest", trace, "--policy", "greedy", "--cost-usd", "1", *option]) == 0
+        rows = {row["policy"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+        assert main(["backtest", trace, "--policy", "greedy", "--cost-usd", "1", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert float(rows["greedy"]["net"]) == told["policies"]["greedy"]["net"]
+        assert "optimum" in rows
+    assert main(["backtest", trace, "--csv", "--json"]) == 2
 
 
 def test_costs_in_usd_and_an_index_of_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -109,6 +110,15 @@ def test_json_has_every_key_and_the_numbers_of_the_plan(example: str, capsys: py
     assert answer["status"] == "optimal"
     assert answer["shares"] == pytest.approx({"storage": 0.3, "relay": 0.4, "compute": 0.3})
     assert answer["net_benefit"] == pytest.approx(1.627)
+
+
+def test_csv_has_a_row_for_each_protocol_with_all_digits(example: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["solve", example, "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["protocol"] for row in rows] == ["storage", "relay", "compute"]
+    assert [float(row["share_plan"]) for row in rows] == pytest.approx([0.3, 0.4, 0.3])
+    assert [row["why"] for row in rows][1] == "held"
+    assert main(["solve", example, "--csv", "--json"]) == 2
 
 
 @pytest.mark.parametrize("solver", ["highs", "scipy", "pulp", "pulp:PULP_CBC_CMD"])

@@ -16,6 +16,7 @@ from ..problem import Limits
 from ..problem.validation import number
 from ..text.numbers import shown, usd
 from ..text.progress import Bar
+from ..text.tables import comma_separated
 from .screen import Screen
 
 STDOUT = "-"
@@ -25,17 +26,21 @@ HEAD = ["", "net", "cost", "moved", "plans", "of optimum", "of gain", "seconds"]
 
 
 def backtest(options: argparse.Namespace) -> int:
-    """Runs the policies over the table and prints one row for each; JSON and a picture where asked for."""
+    """Runs the policies over the table and prints one row for each; JSON, CSV and a picture where asked for."""
     names = None if options.policy is None else [name.strip() for name in options.policy.split(",") if name.strip()]
     if names is not None:
         policies_of(names)  # a wrong name is said before a long table is read
+    if options.json_file == options.csv_file == STDOUT:
+        raise InvalidInput("--json and --csv both take the place of the table; name a file for one of them")
     setting = setting_of(options)
     hours = None if options.step_hours is None else _number(options.step_hours, "--step-hours")
     table = read_table(options.trace, signal=options.signal, step_hours=hours)
     result = run_all(table, names, setting, progress=Bar("policies"))
     if options.json_file is not None:
-        _write(result, options.json_file)
-    if options.json_file != STDOUT:
+        _write(result.to_json(), options.json_file)
+    if options.csv_file is not None:
+        _write(result_csv(result), options.csv_file)
+    if STDOUT not in (options.json_file, options.csv_file):
         print(result_text(result, Screen.of(sys.stdout)))
     if options.plot is not None:
         from ..plots import backtest_figure, save
@@ -78,6 +83,18 @@ def result_text(result: Backtest, screen: Screen) -> str:
     return "\n".join(parts)
 
 
+def result_csv(result: Backtest) -> str:
+    """The same rows, the best by net first, with all digits; USD and parts."""
+    names = ["optimum", *sorted(result.runs, key=lambda name: -result.runs[name].net)]
+    keys = ["net", "cost", "moved", "plans", "share_of_optimum", "share_of_gain", "seconds"]
+    rows: list[list[object]] = [["policy", *keys, "sees_future"]]
+    for name in names:
+        figures = result.figures(name)
+        sees = name in result.runs and result.runs[name].sees_future
+        rows.append([name, *(figures[key] if figures[key] == figures[key] else None for key in keys), sees])
+    return comma_separated(rows)
+
+
 def _row(result: Backtest, name: str) -> list[str]:
     figures, mark = result.figures(name), "*" if name in result.runs and result.runs[name].sees_future else ""
     parts = [_part(figures[key]) for key in ("share_of_optimum", "share_of_gain")]
@@ -97,11 +114,11 @@ def _number(text: str, what: str, high: float = float("inf")) -> float:
     return number(value, what, 0.0, high)
 
 
-def _write(result: Backtest, place: str) -> None:
+def _write(text: str, place: str) -> None:
     if place == STDOUT:
-        print(result.to_json())
+        print(text)
         return
     try:
-        Path(place).write_text(result.to_json() + "\n", encoding="utf-8")
+        Path(place).write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise InvalidInput(f"{place}: cannot be written: {error.strerror or error}") from None

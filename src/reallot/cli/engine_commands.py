@@ -63,6 +63,12 @@ def add_formats(parser: argparse.ArgumentParser, what: str) -> None:
 
 def _add_beginning(commands: Any) -> None:
     """What comes before the first run."""
+    init = commands.add_parser("init", help="write a commented config.toml to start from, which only advises")
+    init.set_defaults(command=late("init"))
+    init.add_argument(
+        "config", type=Path, nargs="?", default=Path("config.toml"), help="the file to write (config.toml without it)"
+    )
+
     check = commands.add_parser(
         "check", help="ask every adapter of a config.toml once, and move nothing", epilog=CHECK_CODES
     )
@@ -77,6 +83,10 @@ def _add_beginning(commands: Any) -> None:
 
 def _add_looking(commands: Any) -> None:
     """What a ledger tells."""
+    status = commands.add_parser("status", help="where an engine stands now: shares, earnings, what it waits for")
+    status.set_defaults(command=late("status"))
+    add_formats(status, "it")
+
     report = commands.add_parser("report", help="what a period brought, from the ledger")
     report.set_defaults(command=late("report", "report"))
     report.add_argument("--since", metavar="LENGTH", type=_length, default="24h", help="up to the newest reading (24h)")
@@ -86,7 +96,7 @@ def _add_looking(commands: Any) -> None:
     history.set_defaults(command=late("report", "history"))
     history.add_argument("--since", metavar="LENGTH", type=_length, help="up to the newest reading; all without it")
     add_formats(history, "the changes")
-    for each in (report, history):
+    for each in (status, report, history):
         _add_config(each)
         add_ledger(each)
 
@@ -97,13 +107,16 @@ def _add_asking(commands: Any) -> None:
     confirm.set_defaults(command=late("requests", "confirm"))
     confirm.add_argument("plan", metavar="ID", help="the plan's id, as the log and history show it")
 
-    resume = commands.add_parser("resume", help="let an engine move again that halted")
+    pause = commands.add_parser("pause", help="let an engine move nothing until resume; what was begun is ended first")
+    pause.set_defaults(command=late("requests", "pause"))
+
+    resume = commands.add_parser("resume", help="let an engine move again that halted or was paused")
     resume.set_defaults(command=late("requests", "resume"))
 
     forget = commands.add_parser("forget", help="say that a protocol which is not configured any more has no share")
     forget.set_defaults(command=late("requests", "forget"))
     forget.add_argument("name", metavar="NAME", help="the protocol, as the engine's alert names it")
-    for each in (confirm, resume, forget):
+    for each in (confirm, pause, resume, forget):
         _add_config(each)
         add_ledger(each)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, Infeasible, InvalidInput, OrchestrationError, SolverFailed
-from .engine_commands import add_engine_commands, add_ledger, late
+from .engine_commands import add_engine_commands, add_formats, add_ledger, late
 
 if TYPE_CHECKING:
     from ..allocation.result import Allocation
@@ -97,6 +97,10 @@ def _solve(options: argparse.Namespace) -> int:
     plan = _allocate(problem, options)
     if options.json:
         print(plan.to_json())
+    elif options.csv:
+        from .plan_text import plan_csv
+
+        print(plan_csv(plan))
     else:
         from .plan_text import plan_text
         from .screen import Screen
@@ -118,10 +122,16 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from .demo import case_text, demo_text, write_plot
+    from .demo import case, case_text, demo_text, write_plot
 
     if options.toml:
         print(case_text(), end="")
+    elif options.json or options.csv:
+        from ..allocation.allocate import allocate
+        from .plan_text import plan_csv
+
+        plan = allocate(case())
+        print(plan.to_json() if options.json else plan_csv(plan))
     else:
         print(demo_text(sys.stdout))
     if options.plot is not None:
@@ -179,16 +189,19 @@ def parser() -> argparse.ArgumentParser:
     solve = commands.add_parser("solve", help="the best split for a problem in a file", epilog=EXIT_CODES)
     solve.set_defaults(command=_solve)
     _add_problem(solve)
+    add_formats(solve, "the plan")
     solve.add_argument("--write-lp", metavar="FILE", type=Path, help="also write the program to a .lp or .mps file")
 
     explain = commands.add_parser("explain", help="why that split: moves, stays, limits", epilog=EXIT_CODES)
     explain.set_defaults(command=_explain)
     _add_problem(explain, "a .toml or .json file, or LAST: the last decision of an engine, made again")
+    explain.add_argument("--json", action="store_true", help="the answer as JSON")
     explain.add_argument("--plan", metavar="ID", help="with LAST: the decision on this plan instead")
     add_ledger(explain)
 
     demo = commands.add_parser("demo", help="one real machine: plan, reasons and a picture")
     demo.set_defaults(command=_demo)
+    add_formats(demo, "the plan")
     demo.add_argument("--toml", action="store_true", help="print the machine's problem file instead, to start your own")
     demo.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
     _add_backtest(commands)
@@ -214,7 +227,9 @@ def _add_backtest(commands: Any) -> None:
     parser.add_argument("--max-change", metavar="T", default="0.2", help="most that all may move in one step (0.2)")
     parser.add_argument("--hold", metavar="LENGTH", default="0s", help="a share stays so long after a change: 15m, 2h")
     parser.add_argument("--policy", metavar="NAME,...", help="which policies; all that are shipped without it")
-    parser.add_argument("--json", metavar="FILE", dest="json_file", help="also write the figures as JSON; - is stdout")
+    for name in ("json", "csv"):
+        words = f"also write the figures as {name.upper()}; without FILE, or with -, in place of the table"
+        parser.add_argument(f"--{name}", metavar="FILE", dest=f"{name}_file", nargs="?", const="-", help=words)
     parser.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
 
 
@@ -223,5 +238,4 @@ def _add_problem(parser: argparse.ArgumentParser, help_text: str = "a .toml or .
     parser.add_argument(
         "--solver", default="auto", help="auto (default), exact, highs, scipy, pulp, or pulp:NAME for one PuLP knows"
     )
-    parser.add_argument("--json", action="store_true", help="the answer as JSON on standard output")
     parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, help="stop a mixed-integer search then")

@@ -9,7 +9,7 @@ from ..allocation.reasons import floor_of, stopped_by
 from ..allocation.result import Allocation
 from ..allocation.shadow_prices import Price
 from ..text.numbers import SAME, amount, change, share, shown, usd
-from ..text.tables import cells, table
+from ..text.tables import cells, comma_separated, table
 from .screen import GREEN, RED, Screen
 
 MOST_PERIODS = 8
@@ -39,6 +39,15 @@ def plan_table(plan: Allocation, screen: Screen) -> str:
     sums = ("", "") if problem.available is None else (share(now.sum() + before), share(then.sum() + plan.idle))
     rows.append(["total", *sums, "", money(float(earnings.sum())), ""])
     return screen.table(rows, range(1, 5), fold=True)
+
+
+def plan_csv(plan: Allocation) -> str:
+    """The same table as CSV, without its sums."""
+    problem, now, then = plan.problem, plan.problem.arrays.current, plan.schedule[0]
+    rows: list[list[object]] = [["protocol", "share_today", "share_plan", "usd_per_hour", "why"]]
+    for i, name in enumerate(problem.names):
+        rows.append([name, float(now[i]), float(then[i]), float(plan.value.earnings[0, i]), why(plan, i)])
+    return comma_separated(rows)
 
 
 def why(plan: Allocation, i: int) -> str:

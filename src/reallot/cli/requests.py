@@ -1,4 +1,4 @@
-"""reallot confirm, resume, rollback and forget: what a person asks of an engine, or tells one that does not run."""
+"""reallot confirm, pause, resume, rollback and forget: what a person asks of an engine, running or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..engine.execution.orphaned import KEY, give_up
 from ..engine.ledger.folder import open_ledger
 from ..engine.ledger.journal import Operation
 from ..engine.ledger.lock import LedgerTaken
-from ..engine.ledger.operator_requests import CONFIRM, RESUME, ROLLBACK, Requests
+from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Requests
 from ..errors import DataError, ReallocationError, near_miss
 from ..runtime.build import build, close_quietly
 from ..runtime.config import Config
@@ -36,16 +36,30 @@ def confirm(options: argparse.Namespace) -> int:
     return 0
 
 
+def pause(options: argparse.Namespace) -> int:
+    """Lets an engine move nothing from the next cycle on; one that does not run hears of it when it starts."""
+    folder = ledger_of(options)
+    with reading(folder) as books:
+        halted = books.journal.halted()
+    if halted:
+        raise ReallocationError(f"{folder}: nothing is moved already: {shown(halted)}", by=MoveState.NOTHING_TO_DO)
+    Requests(folder).post(PAUSE)
+    print(f"Nothing is moved from the next cycle on. To let it move again: reallot resume --ledger {folder}")
+    return 0
+
+
 def resume(options: argparse.Namespace) -> int:
     """Lets an engine move again that halted."""
     folder = ledger_of(options)
     with reading(folder) as books:
         halted, frozen = books.journal.halted(), books.journal.frozen()
-    if not halted and not frozen:
+    paused = any(each.kind == PAUSE for each in Requests(folder).all())
+    if not halted and not frozen and not paused:
         raise ReallocationError(f"{folder}: nothing is halted", by=MoveState.NOTHING_TO_DO)
     Requests(folder).post(RESUME)
     names = f" ({', '.join(shown(name) for name in sorted(frozen))} frozen)" if frozen else ""
-    print(f"Moves are allowed again from the next cycle on. It had halted{names}: {shown(halted)}")
+    why = f" It had halted{names}: {shown(halted)}" if halted else ""
+    print(f"Moves are allowed again from the next cycle on.{why}")
     return 0
 
 

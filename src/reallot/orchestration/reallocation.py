@@ -11,16 +11,17 @@ from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.move_state import OPEN, MoveState
 from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, ChangeKind, Mode, ReallocationConfig
 from ..engine.execution.adapter_calls import Reading, call_text, only_reads
-from ..engine.execution.driver import Driver, Report
+from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import Executor
 from ..engine.execution.guards import Blocked, Rules, changes_of, held, mode_blocks
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.orphaned import KEY, OrphanedProtocol, holders
+from ..engine.execution.pause import pause
 from ..engine.execution.preconditions import examine, identity, now_blocked
 from ..engine.execution.state_machine import Proposed, Started, State
 from ..engine.ledger.folder import Ledger
 from ..engine.ledger.journal import Journal, Operation, Standing
-from ..engine.ledger.operator_requests import CONFIRM, RESUME, ROLLBACK, Requests
+from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Requests
 from ..engine.ledger.sqlite_journal import MemoryJournal
 from ..errors import ReallocationError
 
@@ -286,7 +287,12 @@ class ReallocationEngine:
         for request in await self.books.ask(self._requests.all):
             if request.kind == ROLLBACK:
                 continue  # it is carried out by execute_rollback_asked, which has the adapters
-            if request.kind == CONFIRM:
+            if request.kind == PAUSE:
+                if await self.books.ask(self.journal.open_operation) is not None:
+                    continue  # what was begun is ended first
+                if (alert := await pause(self.books)) is not None:
+                    self._tell(alert)
+            elif request.kind == CONFIRM:
                 await self.books.ask(self.journal.confirm, request.plan_id)
             elif request.kind == RESUME:
                 await self._resume()
@@ -318,11 +324,11 @@ class ReallocationEngine:
     async def _execute(self, plan: AllocationPlan, adapters: Adapters) -> Report:
         first = await self.books.ask(self.journal.operation_of, plan.id)
         if first is not None and first.state not in OPEN:
-            return _repeated(first)
+            return repeated(first)
         driver = await self._catch_up(adapters)
         first = await self.books.ask(self.journal.operation_of, plan.id)
         if first is not None:
-            return _repeated(first)
+            return repeated(first)
         waiting = (await driver.executor.look()).waiting
         confirmed = waiting is not None and waiting.confirmed
         if waiting is not None and confirmed:
@@ -384,14 +390,3 @@ class ReallocationEngine:
         self.last_report = report
         if report.verdict not in WELL and not (report.verdict is MoveState.REPEATED and not report.by):
             raise ReallocationError(report.reason, by=report.by, until=report.until)
-
-
-def _repeated(first: Operation) -> Report:
-    """The same plan again is what it was the first time."""
-    if first.state is MoveState.COMMITTED:
-        reason = f"plan {first.plan_id} was carried out before, as operation {first.id}"
-        return Report(first.plan_id, MoveState.REPEATED, first.id, reason)
-    reason = (
-        f"plan {first.plan_id} was tried before, as operation {first.id}, and is {first.state.words}: {first.reason}"
-    )
-    return Report(first.plan_id, MoveState.REPEATED, first.id, reason, MoveState.REPEATED)

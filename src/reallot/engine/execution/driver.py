@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ..contracts.move_state import MoveState
 from ..contracts.records import AllocationPlan, ChangeKind
-from ..ledger.journal import Decision
+from ..ledger.journal import Decision, Operation
 from .executor import Executor, end_of_hold
 from .guards import Blocked
 from .preconditions import Proposal
@@ -179,3 +179,14 @@ class Driver:
     def _planned(self) -> tuple[AllocationPlan, Proposal]:
         assert self.plan is not None and self.proposal is not None  # the machine begins only what was proposed
         return self.plan, self.proposal
+
+
+def repeated(first: Operation) -> Report:
+    """The same plan again is what it was the first time."""
+    if first.state is MoveState.COMMITTED:
+        reason = f"plan {first.plan_id} was carried out before, as operation {first.id}"
+        return Report(first.plan_id, MoveState.REPEATED, first.id, reason)
+    reason = (
+        f"plan {first.plan_id} was tried before, as operation {first.id}, and is {first.state.words}: {first.reason}"
+    )
+    return Report(first.plan_id, MoveState.REPEATED, first.id, reason, MoveState.REPEATED)

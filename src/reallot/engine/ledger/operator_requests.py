@@ -1,4 +1,4 @@
-"""What people ask of a running engine from another process: to confirm a plan, to resume.
+"""What people ask of a running engine from another process: to confirm a plan, to pause, to resume.
 
 A file of its own, because only the engine writes the journal; without WAL, because here several do write.
 """
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ...errors import DataError
 
-CONFIRM, RESUME, ROLLBACK = "confirm", "resume", "rollback"
+CONFIRM, PAUSE, RESUME, ROLLBACK = "confirm", "pause", "resume", "rollback"
 
 
 @dataclass(frozen=True)
 class Request:
-    """One wish: `kind` is "confirm" or "rollback" (of `plan_id`), or "resume"."""
+    """One wish: `kind` is "confirm" or "rollback" (of `plan_id`), "pause" or "resume"."""
 
     id: int
     kind: str
