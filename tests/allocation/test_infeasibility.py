@@ -113,7 +113,47 @@ def test_a_decrease_floor_above_the_present_share_is_lowered_from_that_share() -
     # 0.30 is held by a floor of 0.35: the floor in force is 0.30, and capacity 0.20 asks for 0.10 less
     specs = [ProtocolSpec("a", 1.0, decrease_floor=0.35)]
     conflict = conflict_of(AllocationProblem(specs, {"a": 0.3}, capacity=0.2))
-    assert "lower decrease_floor of a by 0.10" in conflict.message
+    assert conflict.message.endswith("lower decrease_floor of a by 0.10, to 0.20")
+
+
+def test_a_share_far_above_the_capacity_is_told_how_far_it_has_to_fall() -> None:
+    # 12 may fall by 0.5, to 11.5: 1.5 more than the capacity of 10
+    problem = AllocationProblem({"a": 1.0}, {"a": 12.0}, capacity=10.0, limits=Limits(max_change=0.5))
+    conflict = conflict_of(problem)
+    assert conflict.message == (
+        "what may not shrink takes 11.50 (a 11.50 by max_change) of capacity 10.00; "
+        "raise capacity by 1.50 or raise max_change of a by 1.50"
+    )
+    assert conflict.amount == pytest.approx(1.5)
+
+
+def test_a_floor_above_the_capacity_is_lowered_or_capacity_raised() -> None:
+    problem = AllocationProblem([ProtocolSpec("a", 1.0, min_share=3.0), ProtocolSpec("b", 2.0)], {"a": 0.5, "b": 0.5})
+    assert conflict_of(problem).message.endswith("raise capacity by 2.00 or lower min_share of a by 2.00")
+
+
+@pytest.mark.parametrize("solver", ["auto", "highs", "scipy"])
+def test_an_amount_too_small_for_two_decimals_is_written_out(solver: str) -> None:
+    limits = Limits(held={"a"})
+    problem = AllocationProblem(
+        [ProtocolSpec("a", 1.0, min_share=3e-9), ProtocolSpec("b", 2.0)], {"a": 0.0, "b": 1.0}, limits=limits
+    )
+    message = conflict_of(problem, solver).message
+    assert message.endswith("release a or lower min_share of a by 0.000000003")
+
+
+def test_no_capacity_can_be_lowered_below_its_reserve_but_idle_may_be_allowed() -> None:
+    problem = AllocationProblem({"a": 1.0}, {"a": 0.0}, reserve=0.1, limits=Limits(held={"a"}, max_turnover=0.0))
+    message = conflict_of(problem).message
+    assert message.endswith("allow idle capacity (or lower capacity by 0.90)")
+    assert allocate(replace(problem, capacity=1.0 - 0.9)).shares["a"] == 0.0
+
+
+def test_a_count_is_loosened_by_a_whole_number() -> None:
+    # c has to take 4 of 10 from a or b, which is two moves
+    specs = [ProtocolSpec("a", 1.0), ProtocolSpec("b", 1.0), ProtocolSpec("c", 1.0, min_share=4.0)]
+    problem = AllocationProblem(specs, {"a": 5.0, "b": 5.0, "c": 0.0}, capacity=10.0, limits=Limits(max_moves=0))
+    assert conflict_of(problem).message.endswith("raise max_moves by 2 or lower min_share of c by 4.00")
 
 
 def test_a_max_change_per_period_is_raised_for_all_protocols() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, NamedTuple
 
-from ..errors import SolverFailed
+from ..errors import Infeasible, InvalidInput, SolverFailed
 from ..formulation import formulate
 from ..formulation.evaluate import ByProgram, Judge, P
 from ..formulation.evaluate_arrays import ROW_PRICES, ByArrays
@@ -19,11 +19,13 @@ from ..solvers.backends import Backend, choose, runner
 from ..solvers.interface.result import NoFeasibleSplit, SolverResult
 from ..solvers.single_period import concave_curves
 from ..text.numbers import usd
-from .program_answer import EQUAL, Solve, answer_of, infeasible
+from .program_answer import EQUAL, NO_SPLIT, Solve, answer_of
 from .result import Allocation
 
 PROVED = "branch and bound"
 """Where a bound over whole numbers comes from that weak duality proves in every branch."""
+TRY_SECONDS = 2.0
+"""For one try of a way out of a conflict."""
 CLAIMED = 10.0
 """A bound that is a search's claim may be off by so many tolerances: it used up those of several rows at once."""
 
@@ -49,6 +51,14 @@ def allocate(
     >>> plan.shares.round(9).to_dict(), round(plan.improvement_per_hour, 9), plan.solver
     ({'relay': 0.5, 'compute': 0.5}, 0.2, 'exact')
     """
+    try:
+        return plan_of(problem, solver, time_limit_seconds)
+    except Infeasible as error:
+        raise why_infeasible(problem) from error
+
+
+def plan_of(problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> Allocation:
+    """The same, without a word on why there is no plan where there is none."""
     backend, reason = choose(problem, solver)
     time_limit_seconds = None if time_limit_seconds is None else seconds(time_limit_seconds)
     if backend.name == "exact":
@@ -59,12 +69,32 @@ def allocate(
     return by_program(problem, backend, reason, solve, solver=name)
 
 
+def why_infeasible(problem: AllocationProblem) -> Infeasible:
+    """The error of a problem that no split meets: the rules in conflict, the amount, and ways out that were tried."""
+    from .infeasibility import find_conflict
+
+    try:
+        conflict = find_conflict(problem, has_plan=_has_plan)
+    except InvalidInput:
+        return Infeasible(f"{NO_SPLIT}, though by no more than rounding; loosen the tightest of them by 1e-8")
+    return Infeasible(conflict.message, conflict)
+
+
+def _has_plan(problem: AllocationProblem) -> bool:
+    """True where `allocate` finds a plan, the best one or another, within a time that tries of ways out may take."""
+    try:
+        plan_of(problem, "auto", TRY_SECONDS)
+    except (Infeasible, SolverFailed):
+        return False
+    return True
+
+
 def by_matching(problem: AllocationProblem, backend: Backend, reason: str) -> Allocation:
     """By marginal gains, proved from the arrays: no program is made. Raises Infeasible or SolverFailed."""
     started = perf_counter()
     found = concave_curves.matched(problem) if problem.trade_segments.bent else concave_curves.solve(problem)
     if isinstance(found, NoFeasibleSplit):
-        raise infeasible(problem, formulate(problem))
+        raise Infeasible(NO_SPLIT)
     split = found.split() if isinstance(found, concave_curves.Matching) else found
     if moves_at_cut_costs(problem.arrays, split.shares[None, :]):
         return by_matching(problem.at_full_costs(), backend, reason)
@@ -88,7 +118,7 @@ def by_path(
     started = perf_counter()
     found = backend.path(problem, time_limit_seconds)
     if isinstance(found, NoFeasibleSplit):
-        raise infeasible(problem, formulate(problem))
+        raise Infeasible(NO_SPLIT)
     if moves_at_cut_costs(problem.arrays, found.schedule):
         return by_path(problem.at_full_costs(), backend, reason, time_limit_seconds)
     solved = perf_counter()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import Infeasible
 from ..problem import AllocationProblem, ProtocolSpec
 from ..problem.arrays import FloatArray
 from ..problem.doors import require_problem
 from ..problem.objective import value
 from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.single_period.concave_curves import Matching, match
+from .allocate import why_infeasible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +37,7 @@ def frontier(problem: AllocationProblem) -> pd.DataFrame:
     free = _with_idle(replace(problem, limits=replace(problem.limits, max_turnover=None)))
     matching = match(free)
     if isinstance(matching, NoFeasibleSplit):
-        from .infeasibility import find_conflict
-
-        conflict = find_conflict(free)
-        raise Infeasible(conflict.message, conflict)
+        raise why_infeasible(free)
     bought = _corners(matching)
     sold = np.maximum(bought - matching.to_fill, 0.0)
     gain = _area(matching.buys.ends, matching.buys.slope, bought)

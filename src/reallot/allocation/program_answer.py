@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import Infeasible, InvalidInput, SolverFailed
-from ..formulation import complete, formulate, given_choices, schedule_of
+from ..errors import Infeasible, SolverFailed
+from ..formulation import complete, given_choices, schedule_of
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..program import LinearProgram, Solution, Status, certify
@@ -17,6 +17,8 @@ from ..program.tie_breaking import as_good_as, optimal_face
 from ..solvers.backends import Backend
 from .checked_choices import check_choices
 
+NO_SPLIT = "no split meets all rules"
+"""What is known when a solver has found that there is no plan; `allocate` says why."""
 EQUAL = 1e-10
 """Plans whose worth differs by less than this part of the money at stake are worth the same."""
 
@@ -43,12 +45,12 @@ class ProgramAnswer:
 def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve) -> ProgramAnswer:
     """`program` solved, polished where it has choices, ties settled; raises Infeasible or SolverFailed."""
     if (program.lower > program.upper).any():
-        raise infeasible(problem, program)
+        raise Infeasible(NO_SPLIT)
     solution = solve(program)
     if program.is_mixed_integer:
         return _with_choices(problem, program, backend, solve, solution)
     if solution.status is Status.INFEASIBLE:
-        raise infeasible(problem, program)
+        raise Infeasible(NO_SPLIT)
     if solution.values is None:
         raise SolverFailed(
             f"{backend.name} gave no plan ({solution.status.value}: {solution.detail}); "
@@ -67,7 +69,7 @@ def _with_choices(
     checked = check_choices(problem, program, solution, backend.tolerance)
     if checked is None:
         if solution.status is Status.INFEASIBLE:
-            raise infeasible(problem, program)
+            raise Infeasible(NO_SPLIT)
         raise SolverFailed(
             f"{backend.name} gave no plan ({solution.status.value}: {solution.detail}); "
             "try another solver, or a longer time limit"
@@ -130,17 +132,3 @@ def _settle_ties(
     before = program.objective(complete(problem, program, schedule))
     after = program.objective(complete(problem, program, candidate))
     return candidate if after >= before - EQUAL * gain_scale(program) else schedule
-
-
-def infeasible(problem: AllocationProblem, program: LinearProgram) -> Infeasible:
-    """The error to raise for a problem that no split meets: the rules in conflict, the amount, what would help."""
-    from .infeasibility import find_conflict
-
-    try:
-        # limits get loosened in there: rows that only switch columns on must not stand in the way
-        conflict = find_conflict(problem, formulate(problem, wide=True) if program.is_mixed_integer else program)
-    except InvalidInput:
-        return Infeasible(
-            "no split meets all rules, though by no more than rounding; loosen the tightest of them by 1e-8"
-        )
-    return Infeasible(conflict.message, conflict)

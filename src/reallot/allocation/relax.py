@@ -81,7 +81,7 @@ def _relax_spec(key: str, sign: float) -> Callable[[AllocationProblem, str, floa
                 spec = replace(spec, lock_in=replace(spec.lock_in, share=eased(spec.lock_in.share)))
             elif spec.name == subject and key == "decrease_floor":
                 in_force = min(problem.current[subject], spec.decrease_floor)
-                spec = replace(spec, decrease_floor=eased(in_force))
+                spec = replace(spec, decrease_floor=round(eased(in_force), 12))
             elif spec.name == subject:
                 change: dict[str, Any] = {key: eased(getattr(spec, key))}
                 spec = replace(spec, **change)

@@ -17,7 +17,7 @@ from ..problem.update import changed
 from ..problem.validation import one_of, seconds
 from ..program import LinearProgram, Solution
 from ..solvers.backends import Backend, choose
-from .allocate import allocate, by_program
+from .allocate import allocate, by_program, why_infeasible
 from .program_answer import Solve
 from .result import Allocation
 
@@ -63,13 +63,19 @@ class Session:
         backend, reason = choose(self.problem, self._solver)
         if backend.name != "highs":
             return allocate(self.problem, solver=self._solver, time_limit_seconds=self._time_limit_seconds)
+        try:
+            return self._decided(backend, reason)
+        except Infeasible as error:
+            raise why_infeasible(self.problem) from error
+
+    def _decided(self, backend: Backend, reason: str) -> Allocation:
+        """A basis that is kept for long is no reason to fail: then once more, from scratch."""
         warm = bool(self._models)
         try:
             return self._decide(backend, reason)
-        except (Infeasible, SolverFailed) as error:
-            if not warm or getattr(error, "conflict", None) is not None:
+        except (Infeasible, SolverFailed):
+            if not warm:
                 raise
-        # a basis that is kept for long is no reason to fail: once more, from scratch
         self._models.clear()
         return self._decide(backend, reason)
 

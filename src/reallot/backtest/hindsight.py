@@ -7,10 +7,9 @@ from time import perf_counter
 
 import numpy as np
 
-from ..allocation.allocate import allocate
-from ..allocation.program_answer import EQUAL, infeasible
+from ..allocation.allocate import allocate, why_infeasible
+from ..allocation.program_answer import EQUAL
 from ..errors import Infeasible, InvalidInput, SolverFailed
-from ..formulation import formulate
 from ..formulation.evaluate_arrays import ByArrays, worst_residual
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
@@ -159,7 +158,7 @@ def _planned(
     if not isinstance(found, NoFeasibleSplit):
         return found
     if _cells(problem) <= SMALL:
-        raise infeasible(problem, formulate(problem))
+        raise why_infeasible(problem)
     raise Infeasible(f"{found.reason}; ask allocate() for the first periods alone, it names the rules in conflict")
 
 

@@ -68,7 +68,7 @@ class ProblemArrays:
     rate        USD/h for share 1, expected over the scenarios; 0 where the protocol is in `pieces`
     pieces      the earnings of all protocols whose curves bend; None where none does
     lower       floor of the share: min_share, lock-in and decrease floor together
-    upper       ceiling of the share; wider than capacity, and never binding, where none was given
+    upper       ceiling of the share; wider than capacity, present share and floor, never binding, where none was given
     reach       largest share that could possibly be held: min(upper, available)
     max_change  largest |change|; inf where there is none, 0 where held
     entry       smallest share that is held at all, in whole units where there are units
@@ -161,7 +161,7 @@ def arrays(problem: Statement) -> ProblemArrays:
             lower[: lock_in.until, i] = np.maximum(lower[: lock_in.until, i], lock_in.share)
     given = most == most
     ceiling = np.where(given, most, _ceiling(problem))
-    upper = np.where(given, ceiling, ceiling + 1.0)
+    upper = np.where(given, ceiling, np.maximum(np.maximum(ceiling, current), lower.max(axis=0)) + 1.0)
     available = problem.available
     reach = ceiling if available is None else np.minimum(ceiling, available)
 

@@ -70,7 +70,12 @@ def _costs(data: ProblemArrays) -> dict[str, Any]:
     One unit moved earns no more than the best rate less the worst one, summed over the periods. What costs many times
     as much does not move unless it must; how much more it costs then only drowns all other numbers.
     """
-    unit = _best_move(data)
+    highest, lowest = data.rate.max(axis=1), data.rate.min(axis=1)
+    if data.pieces is not None:
+        slopes = data.pieces.slopes
+        highest, lowest = np.maximum(highest, slopes.max(axis=1)), np.minimum(lowest, slopes.min(axis=1))
+    # the most that one unit of share can earn more elsewhere, idle included
+    unit = data.hours * float((np.maximum(highest, 0.0) - np.minimum(lowest, 0.0)).sum())
     if unit <= 0.0:
         return {}
     amount = float(data.reach.max(axis=0).sum()) if data.total is None else data.total
@@ -86,15 +91,6 @@ def cut_to_what_counts(cost: FloatArray, most: FloatArray | float) -> FloatArray
     """`cost`, cut where it is far above `most`, what its move can earn at most; as given where that is nothing."""
     result: FloatArray = np.where((cost > NEVER_PAYS * most) & (most > 0.0), CUT_TO * most, cost)
     return result
-
-
-def _best_move(data: ProblemArrays) -> float:
-    """The most that one unit of share can earn more elsewhere, idle included, USD over the horizon."""
-    highest, lowest = data.rate.max(axis=1), data.rate.min(axis=1)
-    if data.pieces is not None:
-        slopes = data.pieces.slopes
-        highest, lowest = np.maximum(highest, slopes.max(axis=1)), np.minimum(lowest, slopes.min(axis=1))
-    return data.hours * float((np.maximum(highest, 0.0) - np.minimum(lowest, 0.0)).sum())
 
 
 def moves_at_cut_costs(data: ProblemArrays, schedule: FloatArray) -> bool:

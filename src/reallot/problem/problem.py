@@ -35,6 +35,8 @@ from .validation import (
 
 NARROWEST, JUMP = 1e-8, 1e-6
 """A piece of a curve below this width may not change earnings by more than this part of the largest there are."""
+ROUNDING = 1e-12
+"""A reserve above the capacity by no more than this part of it is all of it."""
 SPECIAL = NUMBERS - 1
 """Row of `AllocationProblem.numbers` that says where a protocol's record has more than numbers."""
 
@@ -124,7 +126,7 @@ class AllocationProblem:
             return
         put(self, "capacity", number(self.capacity, "capacity", 0.0))
         require_fractions(self.capacity, self.current_shares)
-        if self.reserve > self.capacity:
+        if self.reserve > self.capacity * (1.0 + ROUNDING):
             raise InvalidInput(f"reserve {self.reserve:g} is above capacity {self.capacity:g}")
 
     def _check_curves(self) -> None:
@@ -238,7 +240,7 @@ class AllocationProblem:
     @property
     def available(self) -> float | None:
         """Capacity less the reserve; None without a capacity."""
-        return None if self.capacity is None else self.capacity - self.reserve
+        return None if self.capacity is None else max(0.0, self.capacity - self.reserve)
 
     @cached_property
     def arrays(self) -> ProblemArrays:

@@ -31,12 +31,13 @@ class Loosening:
     row_upper: Side = field(default_factory=side)
 
 
-def elastic(program: LinearProgram, loosenings: Sequence[Loosening], most: float) -> LinearProgram:
-    """`program` with gains set to zero and a column for each loosening, at a unit price, up to `most` units.
+def elastic(program: LinearProgram, loosenings: Sequence[Loosening], most: float | FloatArray) -> LinearProgram:
+    """`program` with gains set to zero and a column for each loosening, at a unit price, up to `most` units of each.
 
     Its optimum is minus the least total loosening that makes the program feasible; block "loosened" says of which.
     """
     column_lower, column_upper = program.lower.copy(), program.upper.copy()
+    units = np.broadcast_to(np.asarray(most, dtype=float), (len(loosenings),))
     bound_rows: list[Rows] = []
     row_cells: list[Cells] = [cells([], [], [])]
     for k, loosening in enumerate(loosenings):
@@ -51,7 +52,7 @@ def elastic(program: LinearProgram, loosenings: Sequence[Loosening], most: float
             if not where.size:
                 continue
             wide = column_upper if name == "upper_of" else column_lower
-            wide[where] = original[where] + step * most
+            wide[where] = original[where] + step * units[k]
             parts = _split(program, where) | {"loosened": cells(np.arange(where.size), k, -step)}
             free, limit = np.full(where.size, infinite), original[where]
             low, high = (free, limit) if name == "upper_of" else (limit, free)
@@ -63,7 +64,7 @@ def elastic(program: LinearProgram, loosenings: Sequence[Loosening], most: float
         columns.append(Columns(block.name, block.labels, zero, column_lower[span], column_upper[span], block.integer))
     count = len(loosenings)
     names = tuple(loosening.name for loosening in loosenings)
-    columns.append(Columns("loosened", names, np.full(count, -1.0), np.zeros(count), np.full(count, most)))
+    columns.append(Columns("loosened", names, np.full(count, -1.0), np.zeros(count), units))
     joined = Cells(
         np.concatenate([part.row for part in row_cells]),
         np.concatenate([part.column for part in row_cells]),

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 SAME = 1e-9
 """Shares, and ends of a price, closer than this are shown as one."""
 
 
 def amount(value: float) -> str:
-    """Two decimals where that is exact, else four significant digits: 0.20, 12.00, 0.1235."""
-    return f"{value:.2f}" if abs(value * 100 - round(value * 100)) < 1e-6 else f"{value:.4g}"
+    """Two decimals where that is exact, else four significant digits: 0.20, 12.00, 0.1235, 3e-09."""
+    is_exact = abs(value * 100 - round(value * 100)) < 1e-6 and (abs(value) >= 0.005 or abs(value) < 1e-12)
+    return f"{value:.2f}" if is_exact else f"{value:.4g}"
+
+
+def apart(value: float, other: float) -> str:
+    """An amount with as many digits as it takes to tell it from `other`: 1.000000002 beside 1.00.
+
+    >>> apart(1.2, 1.0), apart(1.0 + 2e-9, 1.0)
+    ('1.20', '1.000000002')
+    """
+    text = amount(value)
+    return text if text != amount(other) else f"{value:.12g}"
+
+
+def typed(value: float) -> str:
+    """A number to be typed: every digit it has, at least two decimals and no exponent.
+
+    >>> typed(0.2), typed(0.03334), typed(3e-9), typed(12.0)
+    ('0.20', '0.03334', '0.000000003', '12.00')
+    """
+    two = f"{value:.2f}"
+    return two if float(two) == value else f"{Decimal(repr(value)):f}"
 
 
 def share(value: float | None) -> str:

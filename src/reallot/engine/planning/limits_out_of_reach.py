@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from ...allocation.infeasibility import is_feasible, least_loosening
+from ...allocation.least_loosening import is_feasible, least_loosening
 from ...allocation.relax import relax
 from ...allocation.standing import broken_by_staying
 from ...formulation import formulate, rules
@@ -76,15 +76,11 @@ def _breach(problem: AllocationProblem) -> tuple[float, tuple[tuple[str, float],
     table = [rule for rule in rules(problem, program) if rule.kind in STATES]
     if not table:
         return float("inf"), None
-    total, loosened, _ = least_loosening(program, table, relaxed=False)
-    if total == float("inf"):
-        return total, None
-    parts = [
-        (rule.name, _rounded_up(float(much) * (rule.limit if rule.kind == "resource" else 1.0)))
-        for rule, much in zip(table, loosened, strict=True)
-        if much > 1e-9
-    ]
-    return total, tuple(parts)
+    least = least_loosening(program, table)
+    if least.total == float("inf"):
+        return least.total, None
+    amounts = zip(table, least.amounts.tolist(), strict=True)
+    return least.total, tuple((rule.name, _rounded_up(much)) for rule, much in amounts if much > 1e-9)
 
 
 def _rounded_up(amount: float) -> float:
