@@ -154,7 +154,7 @@ def _plain(action: argparse.Action) -> str:
 def configuration() -> str:
     """The reference of `config.toml`, from the models that read it: every section, adapter and key."""
     from reallot.problem.tables import keys_of
-    from reallot.runtime.adapter_settings import ADAPTERS
+    from reallot.runtime.adapter_settings import ADAPTERS, Operation
     from reallot.runtime.config import Sections
 
     own = ", ".join(f"`{key}`" for key in keys_of(reallot.ProtocolSpec))
@@ -172,7 +172,8 @@ def configuration() -> str:
     )
     pages.append(
         "## [protocols.NAME]\n\nOne table for each protocol. `adapter` says where its earnings are read; beside it "
-        f"may stand every key of `reallot.ProtocolSpec` ({own}) and the keys of its adapter:\n"
+        f"may stand every key of `reallot.ProtocolSpec` ({own}), the keys of its adapter, and these:\n\n"
+        f"{_keys(Operation)}"
     )
     for name, model in ADAPTERS.items():
         pages.append(f'### adapter = "{name}"\n\n{_paragraphs(model)}\n\n{_keys(model)}')

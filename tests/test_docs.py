@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 import reallot
-from reallot.runtime.adapter_settings import ADAPTERS
+from reallot.runtime.adapter_settings import ADAPTERS, Operation
 from reallot.runtime.config import Sections
 from tests.test_readme import blocks, lines, run_python
 
@@ -59,6 +59,7 @@ def test_every_key_of_a_configuration_is_on_its_page(generate: ModuleType) -> No
         assert f"## [{section}]" in page
         keys = getattr(field.annotation, "model_fields", {})
         assert all(f"| `{key}` |" in page for key in keys), section
+    assert all(f"| `{key}` |" in page for key in Operation.model_fields)
     for name, model in ADAPTERS.items():
         part = page[page.index(f'### adapter = "{name}"') :]
         assert all(f"| `{key}` |" in part for key in model.model_fields), name

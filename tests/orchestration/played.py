@@ -15,6 +15,7 @@ HEAD = """
 every = "{every}"
 [optimizer]
 min_improvement_threshold = 0.001
+{optimizer}
 [monitor]
 low_earnings_threshold = 0.0
 optimization_threshold = 1000.0
@@ -26,8 +27,10 @@ flat_line = "30d"
 class Played:
     """A run: what was told, and the shares at every cycle."""
 
-    def __init__(self, protocols: str, *, every: str = "5m", more: str = "", ledger: Path | None = None) -> None:
-        config = config_from_text(HEAD.format(every=every, more=more) + protocols)
+    def __init__(
+        self, protocols: str, *, every: str = "5m", more: str = "", optimizer: str = "", ledger: Path | None = None
+    ) -> None:
+        config = config_from_text(HEAD.format(every=every, more=more, optimizer=optimizer) + protocols)
         self.parts = build(config, simulate=True, ledger=ledger)
         self.told = []
         self.shares = []

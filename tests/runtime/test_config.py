@@ -80,6 +80,27 @@ def test_every_section_reaches_its_part():
     assert config.ledger_folder == Path("/srv/books")
 
 
+def test_power_has_a_price_by_the_clock_on_the_wall_and_watts_of_a_full_share():
+    text = """
+    [power]
+    usd_per_kwh = { "07:00" = 0.28, "22:30" = 0.12 }
+    time_zone = "Europe/Berlin"
+    [protocols.disk]
+    adapter = "storj"
+    watts = 500
+    """
+    power = config_from_text(text + ONE).power_cost
+    assert power is not None
+    winter, summer = datetime(2026, 1, 5, 5, 59, tzinfo=UTC), datetime(2026, 7, 5, 5, 59, tzinfo=UTC)
+    assert (power.rate("disk", winter), power.rate("disk", summer)) == (0.06, 0.14)
+    assert power.rate("disk", winter + timedelta(minutes=1)) == 0.14
+    assert power.rate("disk", datetime(2026, 1, 5, 21, 30, tzinfo=UTC)) == 0.06
+    assert power.rate("relay", winter) == 0.0
+    flat = config_from_text(text.replace('{ "07:00" = 0.28, "22:30" = 0.12 }', "0.3") + ONE).power_cost
+    assert flat is not None and flat.rate("disk", winter) == flat.rate("disk", summer) == 0.15
+    assert config_from_text(ONE).power_cost is None
+
+
 def test_a_simulated_protocol_earns_by_its_curve_and_by_what_changes():
     text = """
     [simulation]
@@ -180,6 +201,17 @@ def test_one_adapter_may_read_and_another_act():
         ("[limits]\nmax_chang = 0.1", ["[limits] max_chang: unknown key", "did you mean 'max_change'?"]),
         ("[limits]\nheld = ['rely']", ["[limits] held: there is no protocol 'rely'; did you mean 'relay'?"]),
         ("[limits]\nmax_change = -1", ["[limits] max_change is -1; it must be"]),
+        ("[optimizer]\nidle_rate = 1e10", ["[optimizer] idle_rate: it must be less"]),
+        ("[power]\nusd_per_kwh = '0.3'", ["[power] usd_per_kwh: give USD per kWh as a number"]),
+        ("[power]\nusd_per_kwh = {}", ["[power] usd_per_kwh: prices by the time of day are written {"]),
+        ("[power]\nusd_per_kwh = { '7:00' = 0.3 }", ["[power] usd_per_kwh: prices by the time of day are written {"]),
+        ("[power]\nusd_per_kwh = { '24:00' = 0.3 }", ["[power] usd_per_kwh: prices by the time of day are written {"]),
+        ("[power]\nusd_per_kwh = inf", ["[power] usd_per_kwh: give USD per kWh as a number"]),
+        ("[power]\nusd_per_kwh = 0.3\ntime_zone = 'Berlin'", ["[power] time_zone: no such zone is known"]),
+        ("[power]\ntime_zone = 'UTC'", ["[power] usd_per_kwh: it is missing"]),
+        ("[protocols.b]\nadapter = 'storj'\nwatts = 5", ["[protocols.b] watts: what they cost is not said"]),
+        ("[protocols.b]\nadapter = 'storj'\nwatts = -5", ["[protocols.b] watts: it must be greater"]),
+        ("[protocols.b]\nadapter = 'storj'\nwat = 5", ["[protocols.b] wat: unknown key", "did you mean 'watts'?"]),
         ("optimizer = 3", ["[optimizer]: it must be a table"]),
         ("[protocols]\nrelay2 = 3", ["[protocols.relay2]: it must be a table"]),
         ("[protocols.b]\nrate = 1", ["[protocols.b] adapter: it must be one of simulated, replay"]),
@@ -330,8 +362,12 @@ max_change = 0.2
 max_turnover = [0.3]
 held = ["relay"]
 groups = [{ name = "ip", members = ["relay"], max_active = 1 }]
+[power]
+usd_per_kwh = { "00:00" = 0.1, "07:00" = 0.3 }
+time_zone = "Europe/Berlin"
 [protocols.relay]
 adapter = "simulated"
+watts = 20.0
 curve = [[0, 0], [0.5, 1.0]]
 share = 0.5
 noise = 0.1

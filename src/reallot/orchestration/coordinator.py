@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.power import PowerCost
 from ..engine.contracts.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
 from ..engine.planning.reachable_shares import steps_and_floors
 from ..engine.polling.source import Source, ask_all
@@ -27,7 +28,8 @@ class ProtocolCoordinator:
     A protocol that does not answer keeps its last value, with its age in `stale`; one that never reported a value is
     left out. After a failure it is asked again after 1, 2, 4 ... 120 s, or when it says so itself (Retry-After); after
     a refused login not before `resume`. Metrics are kept up to `max_history_size`. An adapter awaits what it waits for:
-    one that blocks the event loop blocks all, and `reallot run` says which (stalls.py).
+    one that blocks the event loop blocks all, and `reallot run` says which (stalls.py). With `power`, what it costs is
+    taken off the earnings of those who say their watts.
 
     >>> import asyncio
     >>> from reallot.adapters.simulated import SimulatedAdapter
@@ -37,10 +39,12 @@ class ProtocolCoordinator:
     {'storage': 0.5}
     """
 
-    def __init__(self, max_history_size: int = 1000, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, max_history_size: int = 1000, *, clock: Clock | None = None, power: PowerCost | None = None
+    ) -> None:
         if isinstance(max_history_size, bool) or not isinstance(max_history_size, int) or max_history_size < 1:
             raise ConfigurationError(f"max_history_size is {max_history_size!r}; it must be a whole number, 1 or more")
-        self._clock = clock or SystemClock()
+        self._clock, self._power = clock or SystemClock(), power
         self._sources: dict[str, Source] = {}
         self._adapters: dict[str, ProtocolAdapter] = {}
         self._history: deque[AggregatedMetrics] = deque(maxlen=max_history_size)
@@ -75,7 +79,7 @@ class ProtocolCoordinator:
                 f"{near_miss(missing[0], has)}"
             )
         self._adapters[protocol_name] = adapter
-        self._sources[protocol_name] = Source(protocol_name, adapter, self._clock)
+        self._sources[protocol_name] = Source(protocol_name, adapter, self._clock, self._power)
 
     async def poll_all(self) -> AggregatedMetrics:
         """Asks every protocol that is due, at once; ends within the longest timeout among them.

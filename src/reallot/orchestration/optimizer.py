@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from ..allocation.allocate import allocate
 from ..engine.contracts.clock import Clock
+from ..engine.contracts.power import PowerCost
 from ..engine.contracts.records import (
     RATES,
     AggregatedMetrics,
@@ -20,7 +22,7 @@ from ..engine.planning.learned_curves import LearnedCurves, shapes_at
 from ..engine.planning.limits_out_of_reach import Nearest, nearest
 from ..engine.planning.plan import Plan
 from ..engine.planning.policy_values import PolicyValues
-from ..engine.planning.problem_builder import PlanningProblem, planning_problem
+from ..engine.planning.problem_builder import SUM_TOLERANCE, PlanningProblem, planning_problem
 from ..engine.planning.rate_estimation import RateEstimate, RateRules, Track, estimates, learn
 from ..errors import CalculationError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
 from ..problem import Limits, ProtocolSpec
@@ -41,6 +43,7 @@ class EarningsOptimizer:
     limits  further limits: groups, holds, turnover
     clock   time of plans; without one it is the metrics' own time
     rules   how readings become rates
+    power   what power costs: metrics are taken to be of earnings after it
 
     Curves that nobody gave are learned, and floors of exploration kept, where the configuration asks for it. Every poll
     that is shown, by whichever method, is learned from once.
@@ -54,12 +57,13 @@ class EarningsOptimizer:
         limits: Limits | None = None,
         clock: Clock | None = None,
         rules: RateRules | None = None,
+        power: PowerCost | None = None,
     ) -> None:
         self.config = config or OptimizerConfig()
         least = LEAST_SHARE if self.config.explore == "floor" else RateRules.least_share
         self.rules = rules or RateRules(window_hours=float(self.config.analysis_window_hours), least_share=least)
         self._specs = {} if specs is None else _by_name(specs)
-        self._limits, self._clock = limits or Limits(), clock
+        self._limits, self._clock, self._power = limits or Limits(), clock, power
         self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
         self._tracks: dict[str, Track] = {}
         values = _policy_has_a_say(self.config, self._specs)
@@ -75,6 +79,9 @@ class EarningsOptimizer:
         """Learns from one poll; a poll of a time that was learned already changes nothing."""
         if metrics.timestamp in self._learned:
             return
+        self._last, self._plans = metrics, {}
+        if self._power is not None:
+            metrics = self._power.gross(metrics)
         before = self._tracks if self._curves is None else self._curves.moved(self._tracks, metrics)
         self._tracks = learn(before, metrics, self.rules, self._shapes)
         if self._curves is not None:
@@ -82,13 +89,12 @@ class EarningsOptimizer:
             self._curves.take(metrics, own)
         if self._policy is not None:
             self._policy.take(metrics, self._tracks)
-        self._last, self._plans = metrics, {}
         self._learned[metrics.timestamp] = None
         if len(self._learned) > REMEMBERED:
             del self._learned[next(iter(self._learned))]
 
     def rates(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
-        """What each protocol is taken to earn, by name, with error, age and why it is not used."""
+        """What each protocol is taken to earn before power, by name, with error, age and why it is not used."""
         self.update_metrics(metrics)
         return self._rates_with_policy_values(metrics)
 
@@ -163,8 +169,15 @@ class EarningsOptimizer:
         return total
 
     def _rates_with_policy_values(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
-        """Rates, with what the policy makes of them where it does: not where learned curves bend."""
-        rates = estimates(self._tracks, metrics, self.rules)
+        """Rates, with what the policy makes of them where it does: not where learned curves bend.
+
+        Where capacity stands idle, what was given up is worth what it was when it was read last, however long ago: to
+        try it costs nothing that is earned elsewhere.
+        """
+        rules = self.rules
+        if self.config.allow_idle and math.fsum(metrics.allocation_by_protocol.values()) < 1.0 - SUM_TOLERANCE:
+            rules = replace(rules, fresh_hours=rules.window_hours)
+        rates = estimates(self._tracks, metrics, rules)
         if self._policy is None or (self._curves is not None and self._curves.curves()):
             return rates
         for name, worth in self._policy.worth.items():
@@ -190,7 +203,10 @@ class EarningsOptimizer:
     def _planned(self, metrics: AggregatedMetrics, held: frozenset[str]) -> Plan:
         rates = self._rates_with_policy_values(metrics)
         shapes = {} if self._curves is None else shapes_at(self._curves.curves(), metrics.allocation_by_protocol)
-        problem = planning_problem(metrics, rates, self.config, self._specs, self._limits, held, self._before, shapes)
+        power = None if self._power is None else self._power.rates(metrics.timestamp)
+        problem = planning_problem(
+            metrics, rates, self.config, self._specs, self._limits, held, self._before, shapes, power
+        )
         self._before = problem
         plan = self._solved(problem)
         if problem.least and plan.careful is not None and plan.careful.moved.size:

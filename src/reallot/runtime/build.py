@@ -94,7 +94,8 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
     notes = _note_place(config, ledger)
     if clock is None:
         clock = ManualClock(_begin(config, ledger, notes)) if simulate else SystemClock()
-    coordinator = ProtocolCoordinator(config.coordinator.max_history_size, clock=clock)
+    power = config.power_cost
+    coordinator = ProtocolCoordinator(config.coordinator.max_history_size, clock=clock, power=power)
     known = ledger.journal.committed() if ledger.folder is not None else {}
     for name, section in config.protocols.items():
         seed, share = config.simulation.seed, known.get(name)
@@ -108,7 +109,7 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
             coordinator.register_adapter(name, removed)
     rules = config.reallocation if mode is None else config.reallocation.model_copy(update={"mode": mode})
     specs = {name: section.spec for name, section in config.protocols.items() if section.spec is not None}
-    optimizer = EarningsOptimizer(config.optimizer, specs=specs, limits=config.limits, clock=clock)
+    optimizer = EarningsOptimizer(config.optimizer, specs=specs, limits=config.limits, clock=clock, power=power)
     alarms: list[Alert] = []
     engine = ReallocationEngine(rules, ledger=ledger, clock=clock, on_alert=alarms.append)
     monitor = RealtimeMonitor(config.monitor, clock=clock, changes=engine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from ..engine.contracts.power import PowerCost
 from ..engine.contracts.records import MonitorConfig, OptimizerConfig, ReallocationConfig
 from ..engine.contracts.secrets import redact
 from ..engine.contracts.values import Moment, Record, Whole, Window
@@ -20,7 +24,7 @@ from ..problem import Limits, ProtocolSpec
 from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read, told
 from ..problem.files import text_of
 from ..problem.tables import LimitsTable, ProtocolTable, protocol_from_table
-from .adapter_settings import ADAPTERS, Settings, Variable
+from .adapter_settings import ADAPTERS, Operation, Settings, Variable
 
 MOST_SHOWN = 200
 """Characters of a sentence that came from a record."""
@@ -52,6 +56,49 @@ class LedgerSection(Record):
     history_schema: str = "reallot"
 
 
+def _tariff(value: Any) -> Any:
+    """A price of power, or prices by the time of day."""
+    if isinstance(value, dict) and not (value and all(_TIME_OF_DAY.fullmatch(str(each)) for each in value)):
+        raise ValueError('prices by the time of day are written { "00:00" = 0.12, "07:00" = 0.28 }')
+    for at, price in value.items() if isinstance(value, dict) else [("", value)]:
+        if type(price) not in (int, float) or not math.isfinite(price):
+            raise ValueError(
+                f"give USD per kWh as a number{f' from {at} on' if at else ', or numbers by the time of day'}"
+            )
+    return value
+
+
+def _zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, OSError, LookupError):
+        raise ValueError('no such zone is known; write it like "Europe/Berlin" or "UTC"') from None
+
+
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+
+
+class PowerSection(Record):
+    """What power costs: protocols that say their `watts` are counted by what they earn after it.
+
+    usd_per_kwh  USD per kWh: one number, or a table of prices by the time of day from which they hold
+    time_zone    of the times of day, by the clock on the wall: "Europe/Berlin"
+    """
+
+    usd_per_kwh: Annotated[float | dict[str, float] | None, BeforeValidator(_tariff)] = None
+    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+
+    def cost(self, watts: Mapping[str, float]) -> PowerCost | None:
+        """What power costs those who draw so many watts with a full share; None where nobody says."""
+        told = self.usd_per_kwh
+        if told is None or not watts:
+            return None
+        by_time = told if isinstance(told, dict) else {"00:00": told}
+        prices = {60 * int(at[:2]) + int(at[3:]): price for at, price in by_time.items()}
+        minutes = tuple(sorted(prices))
+        return PowerCost(dict(watts), minutes, tuple(prices[each] for each in minutes), ZoneInfo(self.time_zone))
+
+
 class SimulationSection(Record):
     """What `--simulate` begins with."""
 
@@ -61,11 +108,15 @@ class SimulationSection(Record):
 
 @dataclass(frozen=True)
 class ProtocolSection:
-    """One protocol: what is known of it, how it is read, and how it is acted on where that is another adapter."""
+    """One protocol: what is known of it, how it is read, and how it is acted on where that is another adapter.
+
+    operation  keys that any protocol may have
+    """
 
     spec: ProtocolSpec | None
     reader: Settings
     actor: Settings | None = None
+    operation: Operation = field(default_factory=Operation)
 
     @property
     def simulates(self) -> bool:
@@ -85,8 +136,15 @@ class Config:
     reallocation: ReallocationConfig = field(default_factory=ReallocationConfig)
     monitor: MonitorConfig = field(default_factory=MonitorConfig)
     ledger: LedgerSection = field(default_factory=LedgerSection)
+    power: PowerSection = field(default_factory=PowerSection)
     simulation: SimulationSection = field(default_factory=SimulationSection)
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def power_cost(self) -> PowerCost | None:
+        """What power costs each protocol that says its watts; None where none does."""
+        watts = {name: each.operation.watts for name, each in self.protocols.items()}
+        return self.power.cost({name: each for name, each in watts.items() if each})
 
     @property
     def ledger_folder(self) -> Path | None:
@@ -137,6 +195,7 @@ class Sections(Record):
     reallocation: ReallocationConfig = ReallocationConfig()
     monitor: MonitorConfig = MonitorConfig()
     ledger: LedgerSection = LedgerSection()
+    power: PowerSection = PowerSection()
     simulation: SimulationSection = SimulationSection()
     limits: LimitsTable = Limits()
 
@@ -172,9 +231,14 @@ def _protocol(name: str, table: Any, faults: list[Fault]) -> ProtocolSection | N
         faults.append(Fault(at, "a name has no spaces around it"))
         return None
     known = {key: value for key, value in table.items() if key in SPEC_KEYS}
+    any_has = {key: value for key, value in table.items() if key in Operation.model_fields}
     reader = spec = actor = None
+    operation = Operation()
     with _noted(faults):
-        reader = _adapter({key: value for key, value in table.items() if key not in (*known, "actor")}, at, SPEC_KEYS)
+        own = {key: value for key, value in table.items() if key not in (*known, *any_has, "actor")}
+        reader = _adapter(own, at, (*SPEC_KEYS, *Operation.model_fields))
+    with _noted(faults):
+        operation = read(Operation, any_has, at, strict=True)
     if known:
         with _noted(faults):
             spec = _spec(name, known)
@@ -185,7 +249,7 @@ def _protocol(name: str, table: Any, faults: list[Fault]) -> ProtocolSection | N
         return None
     if spec is None and not known and table["adapter"] == "simulated":
         faults.append(Fault(at, "a simulated protocol earns by a rate or a curve; give one of them"))
-    return ProtocolSection(spec, reader, actor)
+    return ProtocolSection(spec, reader, actor, operation)
 
 
 def _adapter(table: Any, at: KeyPath, others: tuple[str, ...]) -> Settings:
@@ -221,7 +285,13 @@ def _contradictions(sections: Sections, protocols: Mapping[str, ProtocolSection]
     """What no table can see alone: limits name protocols that there are, and shares add up."""
     if sections.monitor.needed > sections.monitor.out_of:
         yield Fault(("monitor", "needed"), "it must not be more than out_of, or no alert would ever be raised")
-    limits = sections.limits
+    power, limits = sections.power, sections.limits
+    if power.usd_per_kwh is None:
+        if power.model_fields_set:
+            yield Fault(("power", "usd_per_kwh"), "it is missing; say what power costs, in USD per kWh")
+        for name, protocol in protocols.items():
+            if protocol.operation.watts is not None:
+                yield Fault(("protocols", name, "watts"), "what they cost is not said; set [power] usd_per_kwh")
     named: list[tuple[KeyPath, str]] = [(("held",), name) for name in sorted(limits.held)]
     named += [(("max_change",), name) for name in (limits.max_change if isinstance(limits.max_change, dict) else ())]
     named += [(("groups", i, "members"), name) for i, group in enumerate(limits.groups) for name in group.members]

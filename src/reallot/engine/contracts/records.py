@@ -287,6 +287,8 @@ class OptimizerConfig(Record):
                                it. "none": many sources tell without, and to keep it costs
     curves                     "quadratic" or "robust" learn how earnings bend where no curve is given, from the shares
                                of the last week; no policy is asked where any does. "given": all others are straight
+    allow_idle                 capacity may stand idle: what loses is given up though nothing else earns more
+    idle_rate                  USD/h that a full capacity earns while it stands idle; below 0 where it costs
     """
 
     min_improvement_threshold: Positive = 0.25
@@ -302,6 +304,8 @@ class OptimizerConfig(Record):
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     explore: Literal["none", "floor"] = "none"
     curves: Literal["given", "quadratic", "robust"] = "given"
+    allow_idle: bool = False
+    idle_rate: Annotated[float, Field(ge=-1e9, le=1e9)] = 0.0
 
     @field_validator("policy")
     @classmethod

@@ -141,11 +141,12 @@ class Plan:
             s.move_fee or s.step or s.entry_share or s.decrease_floor or s.warm_up_hours or s.lock_in
             for s in map(problem.__getitem__, changes)
         )
+        idle = self.problem.config.idle_rate if self.problem.allow_idle else 0.0  # rates are what is earned beyond it
         return OptimizationOpportunity(
             from_protocol=giver.name,
             to_protocol=taker.name,
-            current_rate=giver.rate,
-            projected_rate=taker.rate,
+            current_rate=giver.rate + idle,
+            projected_rate=taker.rate + idle,
             earnings_improvement=share * (taker.rate - giver.rate),
             confidence=self._confidence(changes, net),
             complexity=min(1.0, (min(share, 1.0) + many + float(sticky)) / 3.0),

@@ -21,6 +21,7 @@ from .exploration import floors_of, lacking
 from .limits_out_of_reach import Easing, Nearest
 from .rate_estimation import RateEstimate
 from .reachable_shares import reachable
+from .running_costs import at_a_loss, less
 
 _FLAT = EarningsCurve.flat(1.0)
 SUM_TOLERANCE = 1e-6
@@ -51,6 +52,7 @@ class PlanningProblem:
                 what shares can be asked for, of those that may change
     unread      of those that keep their share, those that do so only because nothing was ever read of so small a share
     shapes      learned curves: earnings at a share in parts of what a full share earns per unit at the present one
+    power       what power for a full share costs now, USD/h by name: rates are before it, curves after it
     least       floors of exploration by name; what holds as much keeps it
     raised      those that are brought to their floor, in a plan that moves anyway
     resting     of those that keep their share, those that do so for a while only
@@ -74,6 +76,7 @@ class PlanningProblem:
     floors: Mapping[str, float] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
     shapes: Mapping[str, EarningsCurve] = field(default_factory=dict)
+    power: Mapping[str, float] = field(default_factory=dict)
     least: Mapping[str, float] = field(default_factory=dict)
     raised: frozenset[str] = frozenset()
     resting: frozenset[str] = frozenset()
@@ -119,34 +122,39 @@ class PlanningProblem:
                 own = 0.0 if spec is None else spec.curves[0].last_slope
                 terms.append(share * (own if rate is None else rate))
             else:
-                terms.append((1.0 if rate is None else max(rate, 0.0)) * spec.curves[0].value(share))
+                terms.append((1.0 if rate is None else rate) * spec.curves[0].value(share))
+        if self.power:
+            terms += [-self.power.get(name, 0.0) * share for name, share in self.shares.items()]
+        if self.config.idle_rate:
+            terms.append(self.config.idle_rate * (self.capacity - math.fsum(self.shares.values())))
         return math.fsum(terms)
 
     @cached_property
     def settled(self) -> tuple[float, float] | None:
-        """(most that one more share would earn anywhere, its cost taken off, least that the last one does): stay.
+        """(most that one more share would earn anywhere, all costs taken off, least that the last one does): stay.
 
         None where more may be earned than given up, or where specs, groups or learned curves have a say.
         """
         if self.limits.groups or self.shapes or any(name in self.specs for name in self.names):
             return None
         free = [(self.known[name], self.shares[name]) for name in self.names if name not in self.held]
+        draws = self.power
         given = [
-            known.rate if known.worth is None else known.worth
+            (known.rate if known.worth is None else known.worth) - draws.get(known.protocol, 0.0)
             for known, share in free
             if share > 0.0 and known.rate is not None
         ]
         taken = [
-            known.more if known.worth is None else known.worth
+            (known.more if known.worth is None else known.worth) - draws.get(known.protocol, 0.0)
             for known, _ in free
             if known.more is not None and known.protocol not in self.full
         ]
-        cost = self.config.move_cost / self.config.horizon_hours
+        cost, idle = self.config.move_cost / self.config.horizon_hours, self.config.idle_rate
         most, least = max(taken, default=-math.inf) - cost, min(given, default=math.inf)
         if self.allow_idle:
-            most = max(most, 0.0)  # giving up costs nothing
+            most = max(most, idle)  # giving up costs nothing
         if self.capacity > math.fsum(self.shares.values()):
-            least = min(least, 0.0)
+            least = min(least, idle)
         return (most, least) if most <= least else None
 
     @cached_property
@@ -159,11 +167,14 @@ class PlanningProblem:
         if not self.shared.text:
             self.shared.text = self._all_but_rates().encode()
         learned = repr(sorted(self.shapes.items())).encode() if self.shapes else b""
+        if self.power:
+            learned += repr(sorted(self.power.items())).encode()
         return hashlib.sha256(rates.tobytes() + self.shared.text + learned).hexdigest()
 
     def _all_but_rates(self) -> str:
         limits = self.limits if self.limits.held == frozenset() else replace(self.limits, held=())
-        config = (self.config.horizon_hours, self.config.max_allocation_change)
+        config: tuple[float, ...] = (self.config.horizon_hours, self.config.max_allocation_change)
+        config += (self.config.idle_rate,) if self.config.idle_rate else ()
         costs = (self.config.move_cost, self.config.move_fee)
         specs = [self.specs[name] for name in self.names if name in self.specs]
         rules = (limits, sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
@@ -221,9 +232,15 @@ class PlanningProblem:
                 shape = spec.curves[0]
             if rate is None:
                 rate = more = 1.0 if shape is not None else 0.0 if spec is None else spec.curves[0].last_slope
+            elif shape is not None and rate < 0.0:
+                unit, shape = at_a_loss(shape, self.shares[name]), None
+                rate, more = unit * rate, unit * (more or 0.0)
             elif shape is not None:
-                rate, more = max(rate, 0.0), max(more or 0.0, 0.0)
-            curves.append(_bent(shape or _FLAT, self.shares[name], rate, more or 0.0, name in self.full))
+                more = max(more or 0.0, 0.0)
+            curve = _bent(shape or _FLAT, self.shares[name], rate, more or 0.0, name in self.full)
+            cost = self.config.idle_rate if self.allow_idle else 0.0
+            cost += self.power.get(name, 0.0)
+            curves.append(less(curve, cost) if cost else curve)
         return curves
 
     def _protocol(self, name: str, curve: EarningsCurve) -> ProtocolSpec:
@@ -269,13 +286,14 @@ def planning_problem(
     held: Collection[str] = (),
     before: PlanningProblem | None = None,
     shapes: Mapping[str, EarningsCurve] | None = None,
+    power: Mapping[str, float] | None = None,
 ) -> PlanningProblem:
     """The problem that `metrics` pose. Raises DataError for shares that cannot be, OptimizationError for none.
 
     Protocols without a rate, and those whose value is carried forward, keep their share. What is not allotted may be
     put to use, unless some protocol's share is not known: the rest may be its. `before` is the problem before this
     one, if there was one: where only rates are new, its problem need not be made from nothing. `shapes` are learned
-    curves, earnings at a share for a rate of 1 at the present one.
+    curves, earnings at a share for a rate of 1 at the present one; `power` what a full share's costs now, USD/h.
     """
     shares = metrics.allocation_by_protocol
     total = math.fsum(shares.values())
@@ -317,7 +335,8 @@ def planning_problem(
         held=frozenset(still),
         full=frozenset(name for name in names if _is_full(metrics, name)),
         capacity=math.fsum(now.values()) if all_there else 1.0,
-        allow_idle=not all_there or bool(steps),  # what is given up in whole steps may not be taken up in others
+        # what is given up in whole steps may not be taken up in others
+        allow_idle=config.allow_idle or not all_there or bool(steps),
         notes=tuple(notes),
         kept=kept,
         steps=steps,
@@ -325,6 +344,7 @@ def planning_problem(
         unread=frozenset(unread),
         resting=frozenset(name for name in still if not limits.held_until(name, 1)),
         shapes=shapes or {},
+        power=power or {},
     )
     problem = replace(problem, least=floors_of(problem)) if looks else problem
     if before is None or not problem.differs_in_rates_only(before):

@@ -13,6 +13,7 @@ from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
 from ..contracts.adapter import Capabilities, ProtocolAdapter, answer_of, capabilities_of
 from ..contracts.clock import Clock
+from ..contracts.power import PowerCost
 from ..contracts.records import ProtocolStatus
 from ..contracts.validation import SpikeFilter, checked, failure, share
 
@@ -31,12 +32,13 @@ class Source:
     """One registered adapter.
 
     status      its last answer, or its last failure with a kind; None before the first
-    value       the last earnings it reported (USD/h), kept through failures; None before the first
+    value       the last earnings it reported (USD/h, less what power costs), kept through failures; None before the
+                first
     allocation  the last share it reported
     """
 
-    def __init__(self, name: str, adapter: ProtocolAdapter, clock: Clock) -> None:
-        self.name, self.adapter, self._clock = name, adapter, clock
+    def __init__(self, name: str, adapter: ProtocolAdapter, clock: Clock, power: PowerCost | None = None) -> None:
+        self.name, self.adapter, self._clock, self._power = name, adapter, clock, power
         self.status: ProtocolStatus | None = None
         self.value: float | None = None
         self.allocation: float | None = None
@@ -125,6 +127,8 @@ class Source:
         except ProtocolError as error:
             self._fail(error)
             return
+        if self._power is not None:
+            status = self._power.net(status, self.allocation if status.allocation is None else status.allocation)
         before, self.status, self._failures = self.status, status, 0
         if status.earnings_per_hour is not None:
             self.value, self._value_at = status.earnings_per_hour, self._clock.monotonic()
