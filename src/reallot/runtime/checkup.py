@@ -75,7 +75,7 @@ class Finding:
 async def check_config(config: Config, *, clock: Clock | None = None) -> list[Finding]:
     """What is found where a configuration is tried out: the ledger, each protocol, then all of them together."""
     clock = clock or SystemClock()
-    coordinator = ProtocolCoordinator(clock=clock)
+    coordinator = ProtocolCoordinator(clock=clock, power=config.power_cost)
     found = [_ledger(config)]
     broken: dict[str, Finding] = {}
     for name, section in config.protocols.items():

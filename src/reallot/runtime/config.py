@@ -75,7 +75,8 @@ def _zone(name: str) -> str:
         raise ValueError('no such zone is known; write it like "Europe/Berlin" or "UTC"') from None
 
 
-_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+TimeOfDay = Annotated[str, Field(pattern=f"^{_TIME_OF_DAY.pattern}$")]
 
 
 class PowerSection(Record):
@@ -85,7 +86,7 @@ class PowerSection(Record):
     time_zone    of the times of day, by the clock on the wall: "Europe/Berlin"
     """
 
-    usd_per_kwh: Annotated[float | dict[str, float] | None, BeforeValidator(_tariff)] = None
+    usd_per_kwh: Annotated[float | dict[TimeOfDay, float] | None, BeforeValidator(_tariff)] = None
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
 
     def cost(self, watts: Mapping[str, float]) -> PowerCost | None:

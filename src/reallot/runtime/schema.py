@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from .. import problem
 from ..problem.tables import ProtocolTable
 from ..text.durations import PATTERN, format_duration
-from .adapter_settings import ADAPTERS
+from .adapter_settings import ADAPTERS, Operation
 from .config import SPEC_KEYS, Sections
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -146,6 +146,7 @@ def _adapter(kind: str) -> Schema:
 def _protocol(adapter: Schema) -> Schema:
     """The table of a protocol: its adapter, what is known of it, and what acts on it where that is another adapter."""
     known = schema_of(ProtocolTable)["properties"]
+    operation = schema_of(Operation)["properties"]
     actors = {"oneOf": [{"$ref": f"#/$defs/actor_{kind}"} for kind in ADAPTERS]}
     spec = {key: known[key] for key in SPEC_KEYS if key not in adapter["properties"]}
-    return {**adapter, "properties": {**adapter["properties"], **spec, "actor": actors}}
+    return {**adapter, "properties": {**adapter["properties"], **spec, **operation, "actor": actors}}

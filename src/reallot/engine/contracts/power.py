@@ -18,9 +18,9 @@ class PowerCost:
     minutes  of the day at which a price begins, rising, in `zone`; before the first one the last one holds
     prices   USD per kWh, one for each of `minutes`
 
-    >>> power = PowerCost({"miner": 350.0}, (0, 420), (0.12, 0.28))
+    >>> power = PowerCost({"miner": 500.0}, (0, 420), (0.1, 0.28))
     >>> power.rate("miner", datetime(2026, 1, 1, 6, tzinfo=UTC)), power.rate("disk", datetime(2026, 1, 1, tzinfo=UTC))
-    (0.042, 0.0)
+    (0.05, 0.0)
     """
 
     watts: Mapping[str, float]
