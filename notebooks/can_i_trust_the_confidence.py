@@ -30,7 +30,7 @@ import reallot as ra
 
 # %%
 def world(seed):
-    """Hourly rates, USD/h for a full share."""
+    """Hourly rates, USD/h per unit of share."""
     random = np.random.default_rng(seed)
     hours, size = pd.date_range("2026-01-01", periods=42 * 24, freq="h", tz="UTC"), 6
     level = 2.0 + np.cumsum(random.uniform(0.02, 0.06) * random.standard_normal((len(hours), size)), axis=0)

@@ -27,7 +27,7 @@ import reallot as ra
 
 # %% [markdown]
 # Rates of your own: a CSV or Parquet file whose first column is the time, one column for each alternative, USD per hour
-# for a full share. Name it in `REALLOT_TRACE`. Without one, five weeks are made here, with a fixed seed: levels that
+# per unit of share. Name it in `REALLOT_TRACE`. Without one, five weeks are made here, with a fixed seed: levels that
 # wander, a daily swing, noise, and outages.
 
 # %%
@@ -36,7 +36,7 @@ names = ["relay", "render", "rental", "storage", "proxy", "mining"]
 
 
 def made_rates(days: int) -> pd.DataFrame:
-    """USD/h for a full share, hour by hour."""
+    """USD/h per unit of share, hour by hour."""
     times = pd.date_range("2026-01-05", periods=24 * days, freq="h", tz="UTC")
     level = 2.0 + np.cumsum(0.045 * random.standard_normal((len(times), len(names))), axis=0)
     phase = 2 * np.pi * (np.arange(len(times))[:, None] / 24 - random.random(len(names)))

@@ -21,6 +21,7 @@ from reallot import (
     Allocation,
     AllocationProblem,
     Backtest,
+    EarningsCurve,
     Group,
     Infeasible,
     Limits,
@@ -78,6 +79,26 @@ def test_a_result_is_shown_in_a_few_lines(make: Any) -> None:
     text = repr(make())
     assert len(text) < 400
     assert text.count("\n") < 5
+
+
+def test_a_problem_is_shown_as_the_call_that_makes_it() -> None:
+    curve = EarningsCurve((0.0, 0.3), (0.0, 0.9), 0.5)
+    specs = [ProtocolSpec("a", 2.0, move_cost=0.1), ProtocolSpec("b", curve)]
+    problem = AllocationProblem(
+        specs, {"a": 0.4, "b": 0.6}, limits=Limits(held={"b"}, groups=(Group("g", ("a",), 0.5),))
+    )
+    makers = {kind.__name__: kind for kind in (AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec)}
+    assert eval(repr(problem), makers) == problem
+    assert "ProtocolSpec(name='a', curve=2.0, move_cost=0.1)" in repr(problem)
+
+
+def test_a_large_problem_is_shown_in_a_few_lines() -> None:
+    names = [f"p{k}" for k in range(50)]
+    rates = {name: [1.0] * 1000 for name in names}
+    problem = AllocationProblem(
+        dict.fromkeys(names, 1.0), dict.fromkeys(names, 0.02), periods=1000, rates=rates, limits=Limits(held=names)
+    )
+    assert len(repr(problem)) < 1000
 
 
 def test_a_short_plan_says_who_moves_and_what_for() -> None:

@@ -22,7 +22,7 @@ def backtest(
 ) -> Backtest:
     """What each policy would have earned over recorded rates, beside never moving and the optimum in hindsight.
 
-    table     rates, USD/h for a full share: a DataFrame (times by alternatives), a .csv, .csv.gz or .parquet file
+    table     rates, USD/h per unit of share: a DataFrame (times by alternatives), a .csv, .csv.gz or .parquet file
     policies  names, such as "ema", or objects with a name and `decide(observation)`; each runs on a copy of its own.
               None is all that are shipped
     setting   Setting: start, limits, costs, hold, budget, what is read and when; by default the reference problem

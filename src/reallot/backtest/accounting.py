@@ -33,7 +33,7 @@ class Account(ByValue):
 
 
 def account(shares: FloatArray, start: FloatArray, rates: FloatArray, terms: Terms) -> Account:
-    """The account of `shares` (steps, n) from `start` (n,) at `rates` (steps, n), USD/h for a full share.
+    """The account of `shares` (steps, n) from `start` (n,) at `rates` (steps, n), USD/h per unit of share.
 
     A step earns step_hours * (rates . shares) with the shares it moved to, and pays move_cost for each unit of share
     moved and move_fee for each alternative changed.

@@ -27,7 +27,7 @@ class RateTable(ByValue):
     name        how results call it
     names       of the alternatives, in the order of all arrays
     times       (steps,) begin of each step: datetime64 in UTC, or numbers
-    rates       (steps, n) USD/h for a full share, as paid
+    rates       (steps, n) USD/h per unit of share, as paid
     step_hours  length of a step
     quotes      (steps, n) what was announced for each step; None where nothing else than the rates was visible
     """

@@ -45,7 +45,7 @@ class Forecaster(Protocol):
     def fit(self, rates: pd.DataFrame, steps: int) -> Forecast:
         """The forecast of the next `steps` rows of `rates`.
 
-        rates  (times, protocols) in USD/h for a whole share, oldest first, on an even clock, nothing missing
+        rates  (times, protocols) in USD/h per unit of share, oldest first, on an even clock, nothing missing
 
         Raises InvalidInput where the table is not like that, or too short to know how good the forecast is.
         """

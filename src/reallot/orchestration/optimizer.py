@@ -150,7 +150,7 @@ class EarningsOptimizer:
     def estimate_earnings_improvement(
         self, new_allocation: Mapping[str, float], earnings_rates: Mapping[str, float]
     ) -> float:
-        """USD/h that `new_allocation` earns more than the shares last seen, at rates in USD/h for share 1.0.
+        """USD/h that `new_allocation` earns more than the shares last seen, at rates in USD/h per unit of share.
 
         Before any metrics were seen, all that it earns. Raises InvalidInput for a share that changes without a rate,
         CalculationError for a sum that is no number.

@@ -58,7 +58,7 @@ class Observation:
     terms   what holds for every step
     step    number of the step that is decided
     shares  (n,) in force now
-    rates   (n,) the newest readings, USD/h for a full share; NaN where nothing was observed
+    rates   (n,) the newest readings, USD/h per unit of share; NaN where nothing was observed
     quotes  (n,) the newest quotes: what is announced, not what is paid; None where there are none
 
     Every step brings one reading more; a policy that wants the past keeps what it needs of it.
@@ -120,7 +120,7 @@ class SeesFuture(Protocol):
     """A policy that is told the whole table before it decides, as a bound on what can be known."""
 
     def foresee(self, rates: FloatArray, terms: Terms) -> None:
-        """Told all rates, (steps, n) USD/h for a full share."""
+        """Told all rates, (steps, n) USD/h per unit of share."""
 
 
 @runtime_checkable

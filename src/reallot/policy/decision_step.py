@@ -85,7 +85,7 @@ def room_of(problem: AllocationProblem) -> Room | None:
 
 
 def with_rates(problem: AllocationProblem, rates: FloatArray) -> AllocationProblem:
-    """The problem at these rates, USD/h for a full share, (n,)."""
+    """The problem at these rates, USD/h per unit of share, (n,)."""
     return changed(problem, rates={name: (rate,) for name, rate in zip(problem.names, rates.tolist(), strict=True)})
 
 

@@ -65,7 +65,7 @@ class ProblemArrays:
 
     hours       length of one period
     names       of the protocols
-    rate        USD/h for share 1, expected over the scenarios; 0 where the protocol is in `pieces`
+    rate        USD/h per unit of share, expected over the scenarios; 0 where the protocol is in `pieces`
     pieces      the earnings of all protocols whose curves bend; None where none does
     lower       floor of the share: min_share, lock-in and decrease floor together
     upper       ceiling of the share; wider than capacity, present share and floor, never binding, where none was given

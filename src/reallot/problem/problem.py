@@ -17,6 +17,7 @@ from .limits import Limits
 from .protocol import NUMBERS, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
 from .segments import FloatArray
+from .short_repr import short
 from .trade_segments import TradeSegments, trade_segments
 from .validation import (
     brief,
@@ -41,7 +42,7 @@ SPECIAL = NUMBERS - 1
 """Row of `AllocationProblem.numbers` that says where a protocol's record has more than numbers."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AllocationProblem:
     """How should capacity be split, given what each protocol earns, where it is, what a move costs and may not change?
 
@@ -257,6 +258,9 @@ class AllocationProblem:
     def trade_segments(self) -> TradeSegments:
         """One period as pieces to buy and to sell, USD over the horizon per unit of share; for problems of one."""
         return trade_segments(self.arrays)
+
+    def __repr__(self) -> str:
+        return short(self)
 
     def __hash__(self) -> int:
         return hash((self.specs, tuple(self.current.values()), self.capacity, self.horizon_hours, self.periods))

@@ -126,7 +126,7 @@ def worthwhile(
         return None
     message = (
         f"{usd(best.earnings_improvement)} USD/h more by moving from {best.from_protocol} to {best.to_protocol} "
-        f"({usd(best.current_rate)} -> {usd(best.projected_rate)} USD/h for a whole share)"
+        f"({usd(best.current_rate)} -> {usd(best.projected_rate)} USD/h per unit of share)"
     )
     return Alert(key="opportunity", message=message, severity=0.2, timestamp=now)
 
@@ -148,7 +148,7 @@ def protocol_conditions(
         if _is_flat(seen, now, config):
             found.append(("flat", f"has earned exactly {usd(seen.value or 0.0)} USD/h since {_clock(seen.since)}", 0.4))
         if _has_dropped(seen, config, BACK if f"drop:{name}" in open_keys else 0.0):
-            text = f"earns {usd(seen.quick)} USD/h for a whole share; usual is {usd(seen.usual)}"
+            text = f"earns {usd(seen.quick)} USD/h per unit of share; usual is {usd(seen.usual)}"
             found.append(("drop", text, 0.6))
     if status is not None and status.healthy is False:
         found.append(("unhealthy", f"says that it is not well{f': {status.message}' if status.message else ''}", 0.6))

@@ -126,7 +126,7 @@ class Track(NamedTuple):
 class RateEstimate(NamedTuple):
     """What one protocol earns, as far as readings say.
 
-    rate           USD/h for share 1.0 of what it has now (a factor, where a spec gives the curve); None where unknown
+    rate           USD/h per unit of the share it has now (a factor, where a spec gives the curve); None where unknown
     more           the same of what would be added: `rate` less the caution about noise and age
     error          standard error of `rate`, from the spread of single readings
     readings, age_seconds

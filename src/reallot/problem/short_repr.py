@@ -1,0 +1,39 @@
+"""Records shown as the call that makes them: without what is at its default, and with long parts cut."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, is_dataclass
+from reprlib import Repr
+from typing import Any
+
+MOST = 6
+"""Entries of a tuple, a table or a set that are shown."""
+
+
+def short(record: object) -> str:
+    """The record in a few lines; for people: two records may be shown alike."""
+    return _SHORT.repr(record)
+
+
+class _Short(Repr):
+    """reprlib's, which cuts long parts, for dataclasses as well; a flat curve inside a record is its rate."""
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        if not is_dataclass(x):
+            return repr(x)
+        if level < self.maxlevel and getattr(x, "is_flat", False):
+            return repr(vars(x)["last_slope"])
+        parts = []
+        for field in fields(x):
+            value, default = getattr(x, field.name), field.default
+            if field.default_factory is not MISSING:
+                default = field.default_factory()
+            if default is MISSING or value != default:
+                parts.append(f"{field.name}={self.repr1(value, level - 1)}")
+        return f"{type(x).__name__}({', '.join(parts)})"
+
+
+_SHORT = _Short()
+_SHORT.maxlevel = 10
+_SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = _SHORT.maxfrozenset = MOST
+_SHORT.maxstring = 60
