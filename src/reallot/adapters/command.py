@@ -12,12 +12,12 @@ from typing import Any
 
 from ..engine.contracts.adapter import Capabilities
 from ..engine.contracts.clock import Clock
-from ..engine.contracts.records import ProtocolStatus
 from ..engine.contracts.secrets import Secret, redact
 from ..engine.contracts.validation import share as share_of
 from ..errors import ConfigurationError, ErrorKind, ProtocolError
+from .document import DocumentReader
 from .http import parsed
-from .reading import Reader, look_up, path_of
+from .price import LivePrice
 from .series import Series, Unit
 
 MOST_OUTPUT = 1 << 20
@@ -26,12 +26,12 @@ _READ = {69: ErrorKind.UNREACHABLE, 75: ErrorKind.TRANSIENT, 77: ErrorKind.AUTH}
 _ACT = {64: ErrorKind.REFUSED, 69: ErrorKind.UNREACHABLE, 75: ErrorKind.TRANSIENT, 77: ErrorKind.REFUSED}
 
 
-class CommandAdapter(Reader):
+class CommandAdapter(DocumentReader):
     """Runs `read` for a JSON document on standard output, and `apply` with the share in place of "{share}".
 
     value, share, time  paths into the document, as in HttpJsonAdapter; `share` may be a number where it never changes
     env                 variables handed on beside PATH, HOME and the locale; their values are kept out of all messages
-    time_zone, healthy, demand, dollars, most
+    time_zone, healthy, demand, quote, price, dollars, most
                         as in HttpJsonAdapter
 
     A program ends with 0. Reading, 69 is unreachable, 75 a failure of the moment, 77 a refused login, all others are a
@@ -54,6 +54,8 @@ class CommandAdapter(Reader):
         time_zone: str | None = None,
         healthy: str | None = None,
         demand: str | None = None,
+        quote: str | None = None,
+        price: LivePrice | None = None,
         series: Series | None = None,
         unit: Unit | None = None,
         env: Sequence[str] = (),
@@ -71,8 +73,15 @@ class CommandAdapter(Reader):
         super().__init__(
             name,
             series,
-            unit or Unit(),
-            share=None if isinstance(share, str) else share,
+            unit,
+            value=value,
+            time=time,
+            share=share,
+            healthy=healthy,
+            demand=demand,
+            quote=quote,
+            price=price,
+            dollars=dollars,
             most=most,
             clock=clock,
             time_zone=time_zone,
@@ -82,7 +91,7 @@ class CommandAdapter(Reader):
                 floor=floor,
                 restarts=restarts,
                 delay=delay,
-                timeout=timeout + timedelta(seconds=1),
+                timeout=timeout + timedelta(seconds=1) + (timedelta(0) if price is None else price.timeout),
                 min_interval=min_interval,
                 cadence=series.cadence,
             ),
@@ -93,35 +102,11 @@ class CommandAdapter(Reader):
             raise ConfigurationError(f'{name}: apply has no "{{share}}" among its arguments')
         if self._apply is not None and not isinstance(share, str):
             raise ConfigurationError(f"{name}: what acts is read back; give the path of the share in force")
-        self._value, self._time, self._dollars = value, time, dollars
-        self._share_path = share if isinstance(share, str) else None
-        self._healthy, self._demand = healthy, demand
         self._secrets = {variable: Secret(variable) for variable in env}
         self._timeout = timeout.total_seconds()
-        for path in (value, *(each for each in (time, self._share_path, healthy, demand) if each)):
-            path_of(path)
 
     def __repr__(self) -> str:
         return f"CommandAdapter({self.name!r}, {self._read[0]!r})"
-
-    async def get_status(self) -> ProtocolStatus:
-        """Earnings that follow from what `read` prints; raises ProtocolError."""
-        document = await self._document()
-        at = self.time_at(document, self._time)
-        value = look_up(document, self._value, self.name)
-        value = value if "[*]" in self._value else [value]
-        status = self.status(value, f"{self.name}: {self._value}", at=at, dollars=self._dollars)
-        share = None if self._share_path is None else self.share_in(document, self._share_path)
-        healthy, wanted = (
-            None if path is None else look_up(document, path, self.name) for path in (self._healthy, self._demand)
-        )
-        return self.completed(status, share=share, healthy=healthy, wanted=wanted)
-
-    async def get_allocation(self) -> float:
-        """The share that `read` prints, or the one it was told of."""
-        if self._share_path is None:
-            return await super().get_allocation()
-        return self.share_in(await self._document(), self._share_path)
 
     async def apply_allocation(self, share: float) -> None:
         """Runs `apply`; raises ProtocolError by the code it ends with."""
@@ -138,7 +123,8 @@ class CommandAdapter(Reader):
                 f"{self.name}: apply ended with {code}{_words(errors)}", _ACT.get(code, ErrorKind.UNKNOWN)
             )
 
-    async def _document(self) -> Any:
+    async def document(self) -> Any:
+        """What `read` prints; raises ProtocolError."""
         code, output, errors = await self._run(self._read, acts=False)
         if code:
             raise ProtocolError(

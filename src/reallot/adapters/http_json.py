@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from ..engine.contracts.adapter import Capabilities
 from ..engine.contracts.clock import Clock
-from ..engine.contracts.records import ProtocolStatus
 from ..engine.contracts.secrets import redact
 from ..errors import ErrorKind, ProtocolError
+from .document import DocumentReader
 from .http import Http
-from .reading import Reader, look_up, path_of
+from .price import LivePrice
+from .reading import look_up, path_of
 from .series import Series, Unit
 
 
-class HttpJsonAdapter(Reader):
+class HttpJsonAdapter(DocumentReader):
     """Reads one number at one address. Raises ConfigurationError for what cannot be; errors of reading have a kind.
 
     url           the document's address, without secrets
@@ -26,6 +28,8 @@ class HttpJsonAdapter(Reader):
     share         path to the share in force
     healthy       path to true or false (1 or 0): its own verdict
     demand        path to the share that it has demand for: more would earn nothing
+    quote         path to what is offered for a full share, also while nothing is held; in the unit of the earnings
+    price         what one unit is worth, where that is read at another address and not written down
     expect        path to value: what must stand there, such as {"result.unit": "Mh/s"}; else the reading is refused
     dollars       True where "$1.75" is a number
     most          USD/h beyond which a unit must be wrong
@@ -46,6 +50,8 @@ class HttpJsonAdapter(Reader):
         time_zone: str | None = None,
         healthy: str | None = None,
         demand: str | None = None,
+        quote: str | None = None,
+        price: LivePrice | None = None,
         share: str | float | None = None,
         expect: Mapping[str, object] | None = None,
         dollars: bool = False,
@@ -59,17 +65,23 @@ class HttpJsonAdapter(Reader):
         clock: Clock | None = None,
     ) -> None:
         series = series or Series()
+        patience = timeout + timedelta(seconds=1) + (timedelta(0) if price is None else price.timeout)
         super().__init__(
             name,
             series,
-            unit or Unit(),
-            share=None if isinstance(share, str) else share,
+            unit,
+            value=value,
+            time=time,
+            share=share,
+            healthy=healthy,
+            demand=demand,
+            quote=quote,
+            price=price,
+            dollars=dollars,
             most=most,
             clock=clock,
+            capabilities=Capabilities(acts=False, timeout=patience, min_interval=min_interval, cadence=series.cadence),
             time_zone=time_zone,
-            capabilities=Capabilities(
-                acts=False, timeout=timeout + timedelta(seconds=1), min_interval=min_interval, cadence=series.cadence
-            ),
         )
         self._http = Http(
             url,
@@ -79,18 +91,15 @@ class HttpJsonAdapter(Reader):
             params_env=params_env,
             timeout=timeout,
         )
-        self._value, self._time, self._dollars = value, time, dollars
-        self._share_path = share if isinstance(share, str) else None
-        self._healthy, self._demand = healthy, demand
         self._expect = dict(expect or {})
-        for path in (value, *(each for each in (time, self._share_path, healthy, demand) if each), *self._expect):
+        for path in self._expect:
             path_of(path)
 
     def __repr__(self) -> str:
         return f"HttpJsonAdapter({self.name!r}, {self._http.origin!r})"
 
-    async def get_status(self) -> ProtocolStatus:
-        """Earnings that follow from the number; raises ProtocolError."""
+    async def document(self) -> Any:
+        """What the address answers, where all is there that is expected; raises ProtocolError."""
         document = await self._http.get()
         for path, wanted in self._expect.items():
             found = look_up(document, path, self.name)
@@ -99,22 +108,9 @@ class HttpJsonAdapter(Reader):
                     f"{self.name}: {path} is {redact(str(found), 40)!r}, not {wanted!r}: its meaning may have changed",
                     ErrorKind.SHAPE,
                 )
-        at = self.time_at(document, self._time)
-        value = look_up(document, self._value, self.name)
-        value = value if "[*]" in self._value else [value]
-        status = self.status(value, f"{self.name}: {self._value}", at=at, dollars=self._dollars)
-        share = None if self._share_path is None else self.share_in(document, self._share_path)
-        healthy, wanted = (
-            None if path is None else look_up(document, path, self.name) for path in (self._healthy, self._demand)
-        )
-        return self.completed(status, share=share, healthy=healthy, wanted=wanted)
-
-    async def get_allocation(self) -> float:
-        """The share at its path, or the one it was told of."""
-        if self._share_path is None:
-            return await super().get_allocation()
-        return self.share_in(await self._http.get(), self._share_path)
+        return document
 
     async def close(self) -> None:
         """Closes its connections."""
+        await super().close()
         await self._http.close()

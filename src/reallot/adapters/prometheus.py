@@ -13,6 +13,7 @@ from ..engine.contracts.secrets import redact
 from ..engine.contracts.validation import share as share_of
 from ..errors import ErrorKind, ProtocolError
 from .http import Http
+from .price import LivePrice
 from .reading import Reader, look_up
 from .series import Series, Unit, exact
 from .times import moment_of
@@ -26,6 +27,8 @@ class PrometheusAdapter(Reader):
     share         PromQL of the share in force, or the share
     healthy       PromQL of 1 or 0: its own verdict
     demand        PromQL of the share that it has demand for: more would earn nothing
+    quote         PromQL of what is offered for a full share, also while nothing is held; in the unit of the earnings
+    price         what one unit is worth, where that is read at an address and not written down
 
     No series at all is NEVER_REPORTED, several are a mistake in the query, NaN is no number.
 
@@ -44,6 +47,8 @@ class PrometheusAdapter(Reader):
         share: str | float | None = None,
         healthy: str | None = None,
         demand: str | None = None,
+        quote: str | None = None,
+        price: LivePrice | None = None,
         most: float | None = None,
         bearer_env: str | None = None,
         basic_env: tuple[str, str] | None = None,
@@ -52,6 +57,7 @@ class PrometheusAdapter(Reader):
         clock: Clock | None = None,
     ) -> None:
         series = series or Series()
+        patience = 5 * timeout + (timedelta(0) if price is None else price.timeout)
         super().__init__(
             name,
             series,
@@ -59,26 +65,32 @@ class PrometheusAdapter(Reader):
             share=None if isinstance(share, str) else share,
             most=most,
             clock=clock,
-            capabilities=Capabilities(
-                acts=False, timeout=4 * timeout, min_interval=min_interval, cadence=series.cadence
-            ),
+            price=price,
+            capabilities=Capabilities(acts=False, timeout=patience, min_interval=min_interval, cadence=series.cadence),
         )
         self._http = Http(url, bearer_env=bearer_env, basic_env=basic_env, timeout=timeout)
         self._query, self._share_query = query, share if isinstance(share, str) else None
-        self._healthy, self._demand = healthy, demand
+        self._healthy, self._demand, self._quote = healthy, demand, quote
 
     def __repr__(self) -> str:
         return f"PrometheusAdapter({self.name!r}, {self._http.origin!r})"
 
     async def get_status(self) -> ProtocolStatus:
         """Earnings that follow from the query's result; raises ProtocolError."""
-        value, at = await self._ask(self._query)
-        status = self.status(value, f"{self.name}: the query's result", at=at)
+        await self.know_price()
         share = None if self._share_query is None else await self.get_allocation()
+        try:
+            value, at = await self._ask(self._query)
+            status = self.status(value, f"{self.name}: the query's result", at=at)
+        except ProtocolError as error:
+            if self._quote is None or error.kind is not ErrorKind.NEVER_REPORTED:
+                raise
+            status = self.unpaid(error)
         healthy, wanted = [
             None if query is None else (await self._ask(query))[0] for query in (self._healthy, self._demand)
         ]
-        return self.completed(status, share=share, healthy=healthy, wanted=wanted)
+        status = self.completed(status, share=share, healthy=healthy, wanted=wanted)
+        return status if self._quote is None else await self._with_quote(status, self._quote)
 
     async def get_allocation(self) -> float:
         """The share by its query, or the one it was told of."""
@@ -86,8 +98,15 @@ class PrometheusAdapter(Reader):
             return await super().get_allocation()
         return share_of(exact((await self._ask(self._share_query))[0], f"{self.name}: the share"))
 
+    async def _with_quote(self, status: ProtocolStatus, query: str) -> ProtocolStatus:
+        try:
+            return self.quoted(status, [(await self._ask(query))[0]], f"{self.name}: the quote")
+        except ProtocolError as error:
+            return self.unquoted(status, error)
+
     async def close(self) -> None:
         """Closes its connections."""
+        await super().close()
         await self._http.close()
 
     async def _ask(self, query: str) -> tuple[Any, datetime | None]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from ..engine.contracts.adapter import Capabilities
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
-from ..engine.contracts.validation import MOST_EARNINGS, amount
+from ..engine.contracts.validation import MOST_EARNINGS, UNREAD_QUOTE, amount
 from ..engine.contracts.validation import share as share_of
 from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
 from .meter import DailyAmounts, Meter
@@ -79,6 +80,16 @@ async def both(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -
     return found[0], found[1]
 
 
+class Price(Protocol):
+    """What one unit is worth, read again and again: a `LivePrice`."""
+
+    async def usd(self, clock: Clock) -> float:
+        """USD for one unit now; raises ProtocolError."""
+
+    async def close(self) -> None:
+        """Closes its connections."""
+
+
 class Reader:
     """The part of an adapter that turns a reported number into a status, and that does not act.
 
@@ -86,6 +97,7 @@ class Reader:
     most   USD/h, earned or lost, beyond which a unit must be wrong
     time_zone
            of times that the source writes without one
+    price  what one unit is worth, where that is read and not written down
     """
 
     def __init__(
@@ -99,12 +111,14 @@ class Reader:
         clock: Clock | None,
         capabilities: Capabilities,
         time_zone: str | None = None,
+        price: Price | None = None,
     ) -> None:
         if share is not None and not (isinstance(share, (int, float)) and 0.0 <= share <= 1.0):
             raise ConfigurationError(f"{name}: share {share!r} is not in [0, 1]")
         self.name, self.series, self.unit = name, series, unit
         self._share, self._most, self._clock = share, most, clock or SystemClock()
         self._capabilities, self._meter = capabilities, Meter(series)
+        self._price = price
         self._days, self._zone = DailyAmounts(series.window), zone_of(time_zone, name)
 
     def __repr__(self) -> str:
@@ -125,7 +139,9 @@ class Reader:
         raise ProtocolError(f"{self.name} only reads; combine it with an adapter that acts", ErrorKind.REFUSED)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Closes what asks for the price; nothing else is open."""
+        if self._price is not None:
+            await self._price.close()
 
     def time_at(self, document: Any, path: str | None) -> datetime | date | None:
         """The time at `path`; None without a path, and for an event that never came. Raises ProtocolError."""
@@ -201,6 +217,38 @@ class Reader:
             demand = amount(exact(wanted, f"{self.name}: its demand"), f"{self.name}: its demand")
             changes["demand_limited"] = demand <= share + 1e-9
         return status.model_copy(update=changes)
+
+    def unpaid(self, error: ProtocolError) -> ProtocolStatus:
+        """A status without earnings, where `error` says that none were reported yet, and something else is known."""
+        return ProtocolStatus(
+            protocol=self.name,
+            connected=True,
+            earnings_per_hour=None,
+            allocation=self._share,
+            observed_at=self._clock.now(),
+            error=error.kind,
+            message=str(error),
+            series=self.series.kind,
+        )
+
+    def quoted(self, status: ProtocolStatus, value: list[Any], what: str, *, dollars: bool = False) -> ProtocolStatus:
+        """`status` with what is offered for a full share, as reported: in the unit of the earnings, over `per`.
+
+        Raises ProtocolError(SHAPE), or (NEVER_REPORTED) for null.
+        """
+        total = sum((exact(each, what, dollars=dollars) for each in value), Decimal(0))
+        hours = Decimal(repr(self.series.per.total_seconds())) / 3600
+        return status.model_copy(update={"quote": self.earnings(total / hours, what)})
+
+    def unquoted(self, status: ProtocolStatus, error: ProtocolError) -> ProtocolStatus:
+        """`status` where the quote cannot be read: what was paid stands all the same, and the message says why."""
+        told = f"{UNREAD_QUOTE}: {error}"
+        return status.model_copy(update={"message": f"{status.message}; {told}" if status.message else told})
+
+    async def know_price(self) -> None:
+        """Reads what a unit is worth now, where that is no number written down; raises ProtocolError."""
+        if self._price is not None:
+            self.unit = replace(self.unit, price=await self._price.usd(self._clock))
 
     def share_in(self, document: Any, path: str) -> float:
         """The share at `path`; raises ProtocolError(SHAPE), or (NEVER_REPORTED) for null."""

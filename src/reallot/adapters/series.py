@@ -16,7 +16,7 @@ from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _MOST = Decimal(10) ** 60
-_USD = {"usd": Decimal(1), "cent": Decimal("1e-2"), "millicent": Decimal("1e-5"), "micro_usd": Decimal("1e-6")}
+MONEY = {"usd": Decimal(1), "cent": Decimal("1e-2"), "millicent": Decimal("1e-5"), "micro_usd": Decimal("1e-6")}
 _TOKEN = {"token": Decimal(1), "milli": Decimal("1e-3"), "gwei": Decimal("1e-9"), "wei": Decimal("1e-18")}
 
 
@@ -93,20 +93,25 @@ class Unit:
     price: float | None = None
 
     def __post_init__(self) -> None:
-        known = [*_USD, *_TOKEN, "points"]
+        known = [*MONEY, *_TOKEN, "points"]
         if self.name not in known:
             raise ConfigurationError(f"unit {self.name!r} is not known; {near_miss(self.name, known)}")
         if self.price is not None and not (
             isinstance(self.price, (int, float)) and math.isfinite(self.price) and self.price >= 0.0
         ):
             raise ConfigurationError(f"the price of unit {self.name!r} is {self.price!r}; give USD, 0 or more")
-        if self.price is not None and self.name in _USD:
+        if self.price is not None and self.name in MONEY:
             raise ConfigurationError(f"unit {self.name!r} is money already; it has no price")
+
+    @property
+    def needs_price(self) -> bool:
+        """True for what is no money."""
+        return self.name not in MONEY
 
     def usd(self, amount: Decimal) -> float:
         """`amount` in USD; raises ProtocolError(NEVER_REPORTED) where it has no price."""
-        if self.name in _USD:
-            return float(amount * _USD[self.name])
+        if self.name in MONEY:
+            return float(amount * MONEY[self.name])
         if self.price is None:
             raise ProtocolError(f"{self.name} have no price; set one (USD)", ErrorKind.NEVER_REPORTED)
         return float(amount * _TOKEN.get(self.name, Decimal(1)) * Decimal(repr(float(self.price))))

@@ -232,7 +232,9 @@ def _options(kind: Any) -> list[str]:
     """The values that an annotation allows, where it lists them."""
     if isinstance(kind, type) and issubclass(kind, Enum):
         return [str(each.value) for each in kind]
-    return [str(each) for each in get_args(kind)] if get_origin(kind) is Literal else []
+    if get_origin(kind) is Literal:
+        return [str(each) for each in get_args(kind)]
+    return [option for branch in _branches(kind) for option in _options(branch)]
 
 
 def _path(place: KeyPath) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from ..adapters.series import Series, Unit, Zero
 from ..engine.contracts.adapter import Capabilities, ProtocolAdapter
@@ -29,6 +29,9 @@ Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")]
 """The name of an environment variable, never a secret itself."""
 Pair = Annotated[tuple[Variable, Variable], BeforeValidator(_tuple)]
 Amount = Annotated[float, Field(ge=0.0)]
+Kind = Literal["rate", "counter", "balance", "event", "extrapolation"]
+Money = Literal["usd", "cent", "millicent", "micro_usd"]
+Native = Literal["usd", "cent", "millicent", "micro_usd", "token", "milli", "gwei", "wei", "points"]
 
 
 @dataclass(frozen=True)
@@ -75,41 +78,93 @@ class Operation(Record):
 class SeriesTable(Record):
     """What kind of number it is: see `adapters/series.py`."""
 
-    kind: str = "rate"
-    resets: str = "never"
+    kind: Kind = "rate"
+    resets: Literal["month", "epoch", "never"] = "never"
     window: Window = timedelta(hours=1)
     cadence: Window = timedelta(0)
     dip: float = 0.5
     per: Window = timedelta(hours=1)
 
 
+class PriceTable(Record):
+    """Where a price is read: USD for one unit of `unit`.
+
+    value  the path to it in the answer; unit: what it is in: usd, cent, millicent or micro_usd
+    every  it is asked at most so often; lasts: without an answer, the last price stands for so long
+    """
+
+    url: str
+    value: str
+    unit: Money = "usd"
+    every: Window = timedelta(minutes=5)
+    lasts: Window = timedelta(hours=1)
+    bearer_env: Variable | None = None
+    headers_env: dict[str, Variable] = Field(default_factory=dict)
+    params_env: dict[str, Variable] = Field(default_factory=dict)
+    timeout: Window = timedelta(seconds=10)
+
+    def reader(self) -> Any:
+        """A LivePrice; raises ConfigurationError."""
+        from ..adapters.price import LivePrice
+
+        return LivePrice(**{key: getattr(self, key) for key in self.model_fields_set})
+
+
 class Number(Settings):
     """Keys of an adapter that reads one number of any kind.
 
+    unit     usd, cent, millicent or micro_usd; token, milli, gwei, wei or points, which need a price
+    price    USD for one token or point: a number, or where it is read
+    quote    where stands what is offered for a full share, also while nothing is held; in the unit of the value, and
+             corrected by what is paid
     zero     "no answer" where an exact 0 is no reading: what was read before stands meanwhile
     healthy  where true or false (1 or 0) stands: its own verdict
     demand   where the share stands that it has demand for: more would earn nothing
     """
 
-    series: str | SeriesTable = "rate"
-    unit: str = "usd"
+    series: Kind | SeriesTable = "rate"
+    unit: Native = "usd"
     zero: Literal["number", "no answer"] = "number"
     healthy: str | None = None
     demand: str | None = None
-    price: Amount | None = None
+    quote: str | None = None
+    price: Amount | PriceTable | None = None
     most: Amount | None = None
     timeout: Window = timedelta(seconds=10)
     min_interval: Window = timedelta(0)
 
+    @model_validator(mode="after")
+    def _can_be_counted(self) -> Self:
+        """The series and the unit are possible, and what needs a price has one."""
+        try:
+            made = self.given()
+            unit: Unit = made["unit"]
+            if unit.needs_price and self.price is None:
+                raise ConfigurationError(
+                    f"price is missing: unit {self.unit!r} is counted in USD by one; give USD for one, "
+                    'or price = { url = "...", value = "..." }'
+                )
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return self
+
     def given(self) -> dict[str, Any]:
-        """The same, with the series and the unit as records."""
+        """The same, with series, unit and price as records."""
         table = SeriesTable(kind=self.series) if isinstance(self.series, str) else self.series
         series: Any = table.model_dump()
         arguments = super().given() | {
             "series": Series(**series, zero=Zero(self.zero)),
-            "unit": Unit(self.unit, self.price),
+            "unit": Unit(self.unit, None if isinstance(self.price, PriceTable) else self.price),
         }
-        return {key: value for key, value in arguments.items() if key not in ("price", "zero")}
+        arguments = {key: value for key, value in arguments.items() if key not in ("price", "zero")}
+        if isinstance(self.price, PriceTable):
+            if not arguments["unit"].needs_price:
+                raise ConfigurationError(f"unit {self.unit!r} is money already; it has no price")
+            try:
+                arguments["price"] = self.price.reader()
+            except ConfigurationError as error:
+                raise ConfigurationError(f"price cannot be read: {error}") from None
+        return arguments
 
 
 class Simulated(Settings):

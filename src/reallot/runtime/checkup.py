@@ -16,7 +16,7 @@ from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.records import Mode, ProtocolStatus
 from ..engine.contracts.secrets import redact
-from ..engine.contracts.validation import failure
+from ..engine.contracts.validation import UNREAD_QUOTE, failure
 from ..engine.ledger.folder import read_journal
 from ..engine.ledger.lock import LedgerLock
 from ..errors import (
@@ -129,6 +129,9 @@ async def _protocol(config: Config, name: str, adapter: ProtocolAdapter, status:
         return Finding(place, kind, status.earnings_per_hour, None, f"its share cannot be read: {unread}", cure)
     if share is None:
         note = "its share is not known, so it is watched and never moved: give share, or an actor"
+    if UNREAD_QUOTE in told:
+        cure = CURES[ErrorKind.SHAPE]
+        return Finding(place, kind, status.earnings_per_hour, share, told, cure)
     if status.healthy is False:
         return Finding(place, kind, status.earnings_per_hour, share, "it says that it is not well", "see its own log")
     return Finding(place, kind, status.earnings_per_hour, share, note=note)

@@ -55,6 +55,7 @@ class ProtocolStatus(Record):
     series             what its number is
     healthy            its own verdict: scores, suspensions; None where it has none
     demand_limited     True where more share would earn nothing more now
+    quote              USD/h that is offered for a full share, whether any is held or not; None where nobody says
     details            plain extra values for people, without secrets
     """
 
@@ -70,6 +71,7 @@ class ProtocolStatus(Record):
     series: SeriesKind = SeriesKind.RATE
     healthy: bool | None = None
     demand_limited: bool | None = None
+    quote: float | None = None
     details: dict[str, str | float | int | bool | None] = Field(default_factory=dict)
 
 

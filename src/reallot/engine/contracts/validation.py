@@ -27,6 +27,9 @@ _KINDS = (
     ((ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError), ErrorKind.SHAPE),
 )
 
+UNREAD_QUOTE = "its quote cannot be read"
+"""In the message of a status that has earnings, and not what is offered beside them."""
+
 
 def failure(error: BaseException) -> tuple[ErrorKind, str, float | None]:
     """An exception of any type as (kind, words without secrets, seconds it asks to be left alone)."""
@@ -91,7 +94,11 @@ def checked(answer: Any, protocol: str, now: datetime, before: ProtocolStatus | 
     if kind is not None and kind is not ErrorKind.NEVER_REPORTED:
         raise ProtocolError(answer.message or kind.value, kind)
     changes: dict[str, Any] = {"protocol": protocol, "observed_at": now, "connected": True, "error": None}
-    if answer.earnings_per_hour is None or kind is not None:
+    if answer.quote is not None:
+        changes["quote"] = amount(answer.quote, "the quote (USD/h)", least=-MOST_EARNINGS)
+    if answer.quote is not None and answer.allocation == 0.0 and answer.earnings_per_hour is None:
+        changes |= {"earnings_per_hour": 0.0, "message": ""}  # it says what it would pay, and holds nothing
+    elif answer.earnings_per_hour is None or kind is not None:
         changes |= {"earnings_per_hour": None, "error": ErrorKind.NEVER_REPORTED}
         changes["message"] = redact(str(answer.message)) or "it has not reported a value yet"
     else:

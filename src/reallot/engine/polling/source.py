@@ -15,7 +15,7 @@ from ..contracts.adapter import Capabilities, ProtocolAdapter, answer_of, capabi
 from ..contracts.clock import Clock
 from ..contracts.power import PowerCost
 from ..contracts.records import ProtocolStatus
-from ..contracts.validation import SpikeFilter, checked, failure, share
+from ..contracts.validation import UNREAD_QUOTE, SpikeFilter, checked, failure, share
 
 GRACE_SECONDS = 0.05
 """A call that was cancelled may take so long to end; after that it is left behind, and its adapter not asked again."""
@@ -48,7 +48,7 @@ class Source:
         self._left_behind: asyncio.Task[Any] | None = None
         self._call: Call | None = None
         self._can: Capabilities | None = None
-        self._speechless = ""
+        self._speechless = self._lacks = ""
 
     @property
     def waits(self) -> float:
@@ -136,7 +136,17 @@ class Source:
             self.allocation = status.allocation
         if before is not None and not before.connected:
             _log.info("%s answers again", self.name)
+        if status.message or self._lacks:
+            self._tell_lack(status.message if UNREAD_QUOTE in status.message else "")
         self._not_before = call.started + call.can.min_interval.total_seconds()
+
+    def _tell_lack(self, lack: str) -> None:
+        """Says once what cannot be read beside the value, and when that ends."""
+        if lack and not self._lacks:
+            _log.warning("%s: %s", self.name, lack)
+        elif not lack and self._lacks:
+            _log.info("%s: its quote can be read again", self.name)
+        self._lacks = lack
 
     def leave(self, task: asyncio.Task[Any]) -> None:
         """Remembers a call that will not end: until it does, the adapter is not asked again."""
