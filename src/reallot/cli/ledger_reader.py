@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,8 @@ from ..engine.ledger.folder import read_journal
 from ..engine.ledger.history import History
 from ..engine.ledger.history_place import place_of
 from ..engine.ledger.history_store import HistoryStore
-from ..engine.ledger.schema import NewerSchema
 from ..engine.ledger.sqlite_journal import SqliteJournal
-from ..errors import DataError, InvalidInput
+from ..errors import InvalidInput
 
 
 class LedgerReader:
@@ -55,7 +53,4 @@ def _history(folder: Path) -> HistoryStore:
 
         return PostgresHistory(place.variable, schema=place.schema)
     path = folder / "history.db"
-    try:
-        return History(path, read_only=True) if path.is_file() else History()
-    except (sqlite3.Error, NewerSchema) as error:
-        raise DataError(f"{path}: {error}") from error
+    return History(path, read_only=True) if path.is_file() else History()

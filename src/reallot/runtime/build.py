@@ -91,7 +91,7 @@ def build(
 
 
 def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, clock: Clock | None) -> Parts:
-    notes = _note_place(config, ledger)
+    notes = [*ledger.notes, *_note_place(config, ledger)]
     if clock is None:
         clock = ManualClock(_begin(config, ledger, notes)) if simulate else SystemClock()
     power = config.power_cost

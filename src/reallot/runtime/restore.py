@@ -10,6 +10,9 @@ from ..engine.contracts.records import AggregatedMetrics
 from ..engine.ledger.history import Sample, samples_of
 from ..engine.ledger.history_store import HistoryStore
 
+MOST_SHARE = 1.0 + 1e-9
+"""What a record holds; a share above it comes from a damaged file."""
+
 
 def readings(metrics: AggregatedMetrics) -> list[Sample]:
     """One poll to be kept. A value that is carried forward is kept only where its protocol did not answer."""
@@ -42,7 +45,9 @@ def _poll(at: datetime, samples: list[Sample], seen: dict[str, datetime]) -> Agg
         timestamp=at,
         total_earnings_per_hour=sum(earnings.values()),
         earnings_by_protocol=earnings,
-        allocation_by_protocol={each.protocol: each.share for each in samples if each.share is not None},
+        allocation_by_protocol={
+            each.protocol: each.share for each in samples if each.share is not None and 0.0 <= each.share <= MOST_SHARE
+        },
         connection_status={each.protocol: each.up for each in samples},
         stale=stale,
     )

@@ -10,14 +10,15 @@ from typing import Any
 from ..contracts.records import Alert
 from .timestamps import microseconds, moment
 
+ALERT = "SELECT key, message, severity, wall, last_seen, count, acknowledged, recovered FROM alert"
 Write = Callable[[Callable[[sqlite3.Connection], bool]], bool]
 
 
 class AlertTable:
-    """The alerts of one ledger; `rows` and `write` are the database's."""
+    """The alerts of one ledger; `read` is the database's, `write` the journal's."""
 
-    def __init__(self, rows: Callable[..., list[tuple[Any, ...]]], write: Write) -> None:
-        self._rows, self._write = rows, write
+    def __init__(self, read: Callable[..., list[Any]], write: Write) -> None:
+        self._read, self._write = read, write
 
     def raise_alert(self, alert: Alert) -> bool:
         """Keeps an alert; False where its key is open already (it is counted)."""
@@ -25,18 +26,17 @@ class AlertTable:
 
     def recovered(self, key: str, at: datetime) -> bool:
         """Closes the open alert of this key; False where there is none."""
-        if not self._rows("SELECT 1 FROM alert WHERE key = ? AND recovered IS NULL", (key,)):
+        if not self._read(list, "SELECT 1 FROM alert WHERE key = ? AND recovered IS NULL", (key,)):
             return False
         sql = "UPDATE alert SET recovered = ? WHERE key = ? AND recovered IS NULL"
         return self._write(lambda connection: connection.execute(sql, (microseconds(at), key)).rowcount > 0)
 
     def alerts(self, limit: int = 1000) -> list[Alert]:
         """The last alerts, oldest first."""
-        sql = (
-            "SELECT key, message, severity, wall, last_seen, count, acknowledged, recovered "
-            "FROM alert ORDER BY id DESC LIMIT ?"
+        found: list[Alert] = self._read(
+            lambda rows: [alert_of(row) for row in rows], f"{ALERT} ORDER BY id DESC LIMIT ?", (limit,)
         )
-        return [_alert(row) for row in reversed(self._rows(sql, (limit,)))]
+        return found[::-1]
 
 
 def put_alert(connection: sqlite3.Connection, alert: Alert) -> bool:
@@ -55,7 +55,8 @@ def put_alert(connection: sqlite3.Connection, alert: Alert) -> bool:
     return True
 
 
-def _alert(row: tuple[Any, ...]) -> Alert:
+def alert_of(row: tuple[Any, ...]) -> Alert:
+    """A row of ALERT."""
     key, message, severity, wall, last_seen, count, acknowledged, ended = row
     return Alert(
         key=key,

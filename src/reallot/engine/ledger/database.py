@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ...errors import DataError
-from .schema import check_version, migrate
+from .damage import UNREADABLE, Damaged, check_schema, is_damage
+from .schema import migrate
 
 T = TypeVar("T")
 RESERVE_BYTES = 4 * 1024 * 1024
@@ -39,35 +41,54 @@ class Database:
         self._reserve = reserve_of(self.path) if keeps else None
         self._reserve_bytes = reserve_bytes
         target = f"{Path(self.path).absolute().as_uri()}?mode=ro" if read_only else self.path
-        self.connection = sqlite3.connect(
-            target,
-            timeout=busy_seconds,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-            uri=read_only,
-        )
+        try:
+            self.connection = sqlite3.connect(
+                target,
+                timeout=busy_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+                uri=read_only,
+            )
+        except sqlite3.Error as error:
+            raise self.error(error) from error
         try:
             self.connection.execute("PRAGMA foreign_keys = ON")
-            if read_only:
-                check_version(self.connection, migrations)
-            else:
-                if not self.in_memory:
-                    check_version(self.connection, migrations)
-                    self.connection.execute("PRAGMA journal_mode = WAL")
-                    self.connection.execute(f"PRAGMA synchronous = {synchronous}")
+            if not self.in_memory:
+                check_schema(self.path, self.connection, migrations)
+            if not (self.in_memory or read_only):
+                self.connection.execute("PRAGMA journal_mode = WAL")
+                self.connection.execute(f"PRAGMA synchronous = {synchronous}")
+            if not read_only:
                 migrate(self.connection, migrations)
+            self.keep_reserve()
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            self.connection.close()
+            raise self.error(error) from error
         except BaseException:
             self.connection.close()
             raise
-        self.keep_reserve()
+
+    def read(self, make: Callable[[sqlite3.Cursor], T], sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> T:
+        """What `make` makes of the rows of a query. Raises DataError; Damaged where a row was never written so."""
+        try:
+            return make(self.connection.execute(sql, values))
+        except sqlite3.Error as error:
+            raise self.error(error) from error
+        except UNREADABLE as error:
+            raise Damaged(self.path, f"a row cannot be read: {type(error).__name__}") from error
 
     def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query; raises DataError."""
-        try:
-            return self.connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise self.error(error) from error
+        return self.read(list, sql, values)
+
+    def check(self, everything: Iterable[tuple[str, Callable[[tuple[Any, ...]], object]]] = ()) -> None:
+        """Looks at every page and index, and at the rows of these queries with what is made of each; raises Damaged."""
+        [(found,)] = self.rows("PRAGMA integrity_check(1)")
+        if found != "ok":
+            raise Damaged(self.path, found)
+        for query, make in everything:
+            self.read(partial(_each, make), query)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `work` in one transaction, on the disk when this returns; raises DataError with nothing written."""
@@ -119,8 +140,10 @@ class Database:
             return False
         return True
 
-    def error(self, error: sqlite3.Error) -> DataError:
+    def error(self, error: sqlite3.Error | UnicodeDecodeError) -> DataError:
         """What SQLite said, with the file and the way out."""
+        if is_damage(error, self.path):
+            return Damaged(self.path, error)
         if _is_full(error):
             return DataError(f"{self.path}: the disk is full; nothing is moved until something beside it is deleted")
         if "readonly" in str(error):
@@ -134,10 +157,15 @@ class Database:
         self.connection.close()
 
 
+def _each(make: Callable[[tuple[Any, ...]], object], rows: Iterable[tuple[Any, ...]]) -> None:
+    for row in rows:
+        make(row)
+
+
 def reserve_of(path: str | Path) -> Path:
     """The file that is given up when the disk is full."""
     return Path(f"{path}.reserve")
 
 
-def _is_full(error: sqlite3.Error) -> bool:
+def _is_full(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL

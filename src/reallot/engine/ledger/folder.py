@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ...errors import DataError
 from ..contracts.records import Alert
-from .database import reserve_of
+from .damage import Damaged, keep_aside
 from .history import History
 from .history_store import HistoryStore
 from .journal import Journal
@@ -28,6 +26,7 @@ class Ledger:
     journal   moves; `journal.observe_only` says why nothing may be moved, where that is so
     history   readings
     requests  what people ask from another process; None in memory
+    notes     what somebody who starts an engine on it should know
     """
 
     folder: Path | None
@@ -35,6 +34,7 @@ class Ledger:
     history: HistoryStore
     requests: Requests | None
     lock: LedgerLock | None
+    notes: list[str] = field(default_factory=list)
 
     def close(self) -> None:
         """Lets go of everything; again is harmless."""
@@ -65,8 +65,10 @@ def open_ledger(
         raise
     except (OSError, DataError) as error:
         return Ledger(None, _only_observing(f"{folder} cannot be used: {error}"), history or History(), None, None)
+    notes: list[str] = []
     try:
-        return Ledger(folder, _journal(folder, busy_seconds), history or _history(folder), Requests(folder), lock)
+        journal = _journal(folder, busy_seconds)
+        return Ledger(folder, journal, history or _history(folder, notes), Requests(folder), lock, notes)
     except BaseException:
         lock.release()
         raise
@@ -74,76 +76,73 @@ def open_ledger(
 
 def read_journal(folder: str | Path) -> SqliteJournal:
     """The journal of a ledger, to be read while an engine may be running; raises DataError."""
-    path = Path(folder) / "journal.db"
-    try:
-        return SqliteJournal(path, read_only=True)
-    except (sqlite3.DatabaseError, NewerSchema) as error:
-        raise DataError(f"{path}: {error}") from error
+    return SqliteJournal(Path(folder) / "journal.db", read_only=True)
 
 
 def _journal(folder: Path, busy_seconds: float) -> Journal:
     path = folder / "journal.db"
-    emptied = path.exists() and path.stat().st_size == 0 and reserve_of(path).exists()
-    why = "it is empty" if emptied else ""
-    if not emptied:
-        try:
-            journal = SqliteJournal(path, busy_seconds=busy_seconds)
-            if journal.sound():
-                return journal
-            journal.close()
-            why = "its pages do not fit together"
-        except NewerSchema as error:
-            return _only_observing(f"{path} was written by a newer version: {error}")
-        except DataError as error:
-            cause = error.__cause__
-            if not _damaged(cause):
-                return _only_observing(str(error))
-            why = str(cause)
-        except sqlite3.DatabaseError as error:
-            why = str(error)
-    return _instead(path, why, busy_seconds)
+    if (not path.exists() or path.stat().st_size == 0) and (used := _signs_of_use(folder)):
+        return _instead(path, f"it is {'empty' if path.exists() else 'missing'}, beside {used}", busy_seconds)
+    try:
+        return SqliteJournal(path, busy_seconds=busy_seconds)
+    except Damaged as error:
+        return _instead(path, error.why, busy_seconds)
+    except DataError as error:
+        return _only_observing(str(error))
+
+
+def _signs_of_use(folder: Path) -> str:
+    """A file that is made after the journal, so that a journal was there; "" for a new folder."""
+    names = (f"journal.db{ending}" for ending in (".reserve", "-wal"))
+    return next((name for name in (*names, "history.db", "history.json") if (folder / name).exists()), "")
 
 
 def _instead(path: Path, why: str, busy_seconds: float) -> Journal:
-    """A fresh journal in place of a damaged one, which is kept; nothing is moved until a person resumes."""
-    now = datetime.now(UTC)
-    aside = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S%f}")
+    """A fresh journal in place of one that is gone or damaged, which is kept; nothing is moved until a person resumes.
+
+    It comes under its name when the halt is in it: an end of the process in between leaves a missing journal.
+    """
+    fresh, way = path.with_name(f"{path.name}.new"), "look at the shares, then: reallot resume"
     try:
-        for ending in ("", "-wal", "-shm"):
-            part = Path(f"{path}{ending}")
-            if part.exists():
-                part.rename(f"{aside}{ending}")
-        journal = SqliteJournal(path, busy_seconds=busy_seconds)
+        aside = keep_aside(path)
+        keep_aside(fresh) if fresh.exists() else None
+        kept = f"is kept as {aside.name}" if aside.exists() else "was not deleted by the engine"
+        message = f"{path} was damaged ({why}) and {kept}; what was moved when is not known, so nothing moves: {way}"
+        begun = SqliteJournal(fresh, busy_seconds=busy_seconds, reserve_bytes=0)
+        begun.halt(Alert(key="halted", message=message, severity=1.0, timestamp=datetime.now(UTC)), {})
+        begun.close()
+        fresh.rename(path)
+        return SqliteJournal(path, busy_seconds=busy_seconds)
     except (OSError, DataError) as error:
         return _only_observing(f"{path} is damaged ({why}) and could not be kept aside: {error}")
-    message = (
-        f"{path} was damaged ({why}) and is kept as {aside.name}; what was moved when is not known, "
-        "so nothing is moved until somebody has looked at the shares and resumes"
-    )
-    journal.halt(Alert(key="halted", message=message, severity=1.0, timestamp=now), {})
-    return journal
 
 
-def _history(folder: Path) -> History:
+def _history(folder: Path, notes: list[str]) -> History:
     """The readings; a damaged file is kept aside, since losing them stops nothing."""
     path = folder / "history.db"
     try:
-        return History(path)
-    except (DataError, NewerSchema):
-        aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
-        with suppress(OSError):
-            path.rename(aside)
-            with suppress(DataError):
-                return History(path)
+        try:
+            return _checked(path)
+        except (Damaged, NewerSchema) as error:
+            aside = keep_aside(path)
+            notes.append(f"{error}; it is kept as {aside.name}, and readings begin anew")
+            return _checked(path)
+    except (OSError, DataError) as error:
+        notes.append(f"readings are kept in memory only: {error}")
         return History()
+
+
+def _checked(path: Path) -> History:
+    history = History(path)
+    try:
+        history.check()
+    except DataError:
+        history.close()
+        raise
+    return history
 
 
 def _only_observing(why: str) -> Journal:
     journal = MemoryJournal()
     journal.observe_only = f"nothing is moved: {why}"
     return journal
-
-
-def _damaged(error: BaseException | None) -> bool:
-    text = str(error)
-    return isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
-from ...errors import DataError
 from . import history_sql as sql
+from .damage import UNREADABLE
 from .database import Database
 from .history_sql import SQLITE, Dialect
 from .timestamps import EPOCH
 
+T = TypeVar("T")
 BATCH = 10_000
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -85,19 +86,15 @@ class Readings(ABC):
 
     def samples(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Sample]:
         """Raw readings with start <= at < end, by protocol and time."""
-        return [
-            Sample(name, self._dialect.read(at), earnings, share, bool(up))
-            for name, at, earnings, share, up in self._between(sql.SAMPLES, start, end, protocol)
-        ]
+        return _readable(self._sample, self._between(sql.SAMPLES, start, end, protocol))
 
     def hours(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Hour]:
         """Whole hours that were rolled up, with start <= at < end, by protocol and time."""
-        rows = self._between(sql.HOURS, start, end, protocol)
-        return [Hour.of(row[0], self._dialect.read(row[1]), *row[2:]) for row in rows]
+        return _readable(self._hour, self._between(sql.HOURS, start, end, protocol))
 
-    def last(self) -> datetime | None:
-        """The moment of the newest raw reading; None where there is none."""
-        newest = self._rows(self._dialect.sql(sql.LAST))[0][0]
+    def last(self, until: datetime = LATEST) -> datetime | None:
+        """The moment of the newest raw reading up to then; None where there is none."""
+        newest = self._rows(self._dialect.sql(sql.LAST), self._dialect.kept(until))[0][0]
         return None if newest is None else self._dialect.read(newest)
 
     def roll_up(
@@ -117,6 +114,15 @@ class Readings(ABC):
                 while self._change(self._dialect.sql(text), [(name, kept(end), BATCH)]) == BATCH:
                     pass
 
+    def _sample(self, row: Sequence[Any]) -> Sample:
+        name, at, earnings, share, up = row
+        _check(earnings, share)
+        return Sample(name, self._dialect.read(at), earnings, share, bool(up))
+
+    def _hour(self, row: Sequence[Any]) -> Hour:
+        _check(*row[2:4])
+        return Hour.of(row[0], self._dialect.read(row[1]), *row[2:])
+
     def _between(self, text: str, start: datetime, end: datetime, protocol: str | None) -> Sequence[Any]:
         kept = self._dialect.kept
         query = self._dialect.sql(text, and_protocol="" if protocol is None else " AND protocol = ?")
@@ -132,10 +138,7 @@ class History(Readings):
 
     def __init__(self, path: str | Path = ":memory:", *, read_only: bool = False) -> None:
         super().__init__(SQLITE)
-        try:
-            self._database = Database(path, SQLITE.migrations(), synchronous="NORMAL", read_only=read_only)
-        except sqlite3.Error as error:
-            raise DataError(f"{path}: {error}") from error
+        self._database = Database(path, SQLITE.migrations(), synchronous="NORMAL", read_only=read_only)
         self.path = self._database.path
         self.blocking = not self._database.in_memory
         self._one = Lock()
@@ -147,6 +150,10 @@ class History(Readings):
     def _change(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
         with self._one:
             return self._database.write(lambda connection: connection.executemany(statement, rows).rowcount)
+
+    def check(self) -> None:
+        """Looks at every page; raises Damaged."""
+        self._database.check()
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -163,6 +170,23 @@ def samples_of(
     """One poll as readings: what did not answer is a reading too, without a value."""
     names = sorted({*earnings, *shares, *connected})
     return [Sample(name, at, earnings.get(name), shares.get(name), connected.get(name, False)) for name in names]
+
+
+def _readable(make: Callable[[Sequence[Any]], T], rows: Iterable[Sequence[Any]]) -> list[T]:
+    """What the rows say; one that cannot have been written so is no reading."""
+    found = []
+    for row in rows:
+        try:
+            found.append(make(row))
+        except UNREADABLE:
+            continue
+    return found
+
+
+def _check(earnings: Any, share: Any) -> None:
+    """Raises ValueError or TypeError where it was not `add` that wrote them."""
+    if _number(earnings) != earnings or _number(share) != share:
+        raise ValueError("no reading")
 
 
 def _number(value: float | None) -> float | None:

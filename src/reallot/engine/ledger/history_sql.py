@@ -43,7 +43,7 @@ HOURS = """
     SELECT protocol, hour, earnings, share, lowest, highest, samples, up, measured, seconds FROM hourly
     WHERE hour >= ? AND hour < ?{and_protocol} ORDER BY 1, 2
 """
-LAST = "SELECT max(at) FROM sample"
+LAST = "SELECT max(at) FROM sample WHERE at <= ?"
 NAMES = "SELECT protocol FROM sample UNION SELECT protocol FROM hourly ORDER BY 1"
 LAST_HOUR = "SELECT max(hour) FROM hourly"
 ROLL_UP = """

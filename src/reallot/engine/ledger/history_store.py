@@ -25,8 +25,8 @@ class HistoryStore(Protocol):
     def hours(self, start: datetime, end: datetime, protocol: str | None = None) -> list[Hour]:
         """Whole hours that were rolled up, with start <= at < end, by protocol and time."""
 
-    def last(self) -> datetime | None:
-        """The moment of the newest raw reading; None where there is none."""
+    def last(self, until: datetime = ...) -> datetime | None:
+        """The moment of the newest raw reading up to then; None where there is none."""
 
     def roll_up(self, now: datetime, raw: timedelta = ..., hours: timedelta = ...) -> None:
         """Sums whole hours up, then forgets raw readings older than `raw` and hours older than `hours`.

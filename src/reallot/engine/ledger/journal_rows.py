@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from ..contracts.move_state import OPEN, MoveState
 from ..contracts.records import AllocationChange, ChangeKind
+from .alerts import ALERT, alert_of
 from .journal import Decision, Operation, Standing, Step, StepState, Waiting
 from .timestamps import Stamp, moment
 
@@ -16,6 +17,11 @@ OPERATION = "id, plan_id, kind, state, before, after, wall, steady, boot, epoch,
 STEP = "id, operation, kind, protocol, before, after, state, wall, steady, boot, may_act, detail"
 OPEN_STATES = ", ".join(f"'{word}'" for word in (*OPEN, "confirming"))  # the last stands in files before schema 4
 OPEN_OPERATION = f"SELECT {OPERATION} FROM operation WHERE state IN ({OPEN_STATES}) LIMIT 1"
+LAST_COMMITTED = (
+    f"SELECT {OPERATION} FROM operation WHERE kind = 'move' AND state = 'committed' AND NOT EXISTS "
+    "(SELECT 1 FROM operation AS back WHERE back.plan_id = 'back-' || operation.id AND back.state = 'rolled_back') "
+    "ORDER BY id DESC LIMIT 1"
+)
 UNSETTLED = f"SELECT {STEP} FROM step WHERE open = 1 ORDER BY id"
 WAITING = "SELECT plan_id, plan, wall, steady, boot, confirmed FROM waiting"
 LAST_CHANGES = "SELECT protocol, wall, steady, boot FROM touched"
@@ -32,6 +38,8 @@ CHANGES = (
     "WHERE step.state <> 'intent' AND coalesce(step.asked, step.wall) >= ? ORDER BY step.id DESC LIMIT ?"
 )
 DECISION = "SELECT plan_id, wall, verdict, reason, plan, inputs FROM decision"
+MOST_SHARE = 2.0
+"""A share that was read back may be a little above 1; a number above this was never written."""
 _WIDTH = 12
 _PARTS = {
     "halted": (HALTED, 1),
@@ -118,3 +126,40 @@ def change_of(row: tuple[Any, ...]) -> AllocationChange:
         outcome=outcome,
         reason=detail or reason,
     )
+
+
+def _check_shares(*shares: Any) -> None:
+    """Raises ValueError or TypeError for what was never a share."""
+    if not all(-1.0 <= share <= MOST_SHARE for share in shares):
+        raise ValueError("no share")
+
+
+def _check_operation(row: Sequence[Any]) -> None:
+    operation = operation_of(row)
+    _check_shares(*operation.before.values(), *operation.after.values())
+
+
+def _check_step(row: Sequence[Any]) -> None:
+    step = step_of(row)
+    _check_shares(step.before, step.after)
+
+
+def _check_decision(row: Sequence[Any]) -> None:
+    decision = decision_of(row)
+    for text in decision.plan, decision.inputs:
+        json.loads(text or "{}")
+
+
+EVERYTHING: tuple[tuple[str, Callable[[tuple[Any, ...]], object]], ...] = (
+    ("SELECT value FROM meta WHERE name = 'epoch'", lambda row: int(row[0])),
+    (HALTED, tuple),
+    (FROZEN, tuple),
+    (COMMITTED, lambda row: _check_shares(row[1])),
+    (f"SELECT {OPERATION} FROM operation", _check_operation),
+    (f"SELECT {STEP} FROM step", _check_step),
+    (WAITING, waiting_of),
+    (LAST_CHANGES, lambda row: stamp_of(row[1:])),
+    (DECISION, _check_decision),
+    (ALERT, alert_of),
+)
+"""Every row that is ever read, with what raises UNREADABLE where it cannot have been written so."""

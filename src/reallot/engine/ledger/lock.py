@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...errors import DataError
+from .damage import is_damage, keep_aside
 
 
 class LedgerTaken(DataError):
@@ -24,13 +25,16 @@ class LedgerLock:
         self._path, self._owner = folder / "lock.db", folder / "owner.json"
         self._connection: sqlite3.Connection | None = None
 
-    def take(self, wait_seconds: float = 0.2) -> None:
-        """Takes it; raises LedgerTaken."""
+    def take(self, wait_seconds: float = 0.2, *, anew: bool = True) -> None:
+        """Takes it; raises LedgerTaken. A damaged file is made `anew`: it holds nothing, and nobody holds it."""
         connection = sqlite3.connect(self._path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             connection.close()
+            if anew and is_damage(error, self._path):
+                keep_aside(self._path)
+                return self.take(wait_seconds, anew=False)
             if "locked" not in str(error):
                 raise DataError(f"{self._path}: {error}") from error
             raise LedgerTaken(f"{self._path.parent} is in use by {self.owner()}; one engine acts per ledger") from error

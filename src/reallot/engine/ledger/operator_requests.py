@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...errors import DataError
+from .damage import UNREADABLE, is_damage, keep_aside
 
 CONFIRM, PAUSE, RESUME, ROLLBACK = "confirm", "pause", "resume", "rollback"
 
@@ -41,7 +42,10 @@ class Requests:
         if not self.path.exists():
             return []
         rows = self._run("SELECT id, kind, plan_id, at FROM request ORDER BY id", ())
-        return [Request(row[0], row[1], row[2], datetime.fromisoformat(row[3])) for row in rows]
+        try:
+            return [Request(row[0], row[1], row[2], datetime.fromisoformat(row[3])) for row in rows]
+        except UNREADABLE:
+            raise self._lost("a row cannot be read") from None
 
     def done(self, request: Request) -> None:
         """Takes one out: it was heard."""
@@ -58,5 +62,15 @@ class Requests:
                 return connection.execute(sql, values).fetchall()
             finally:
                 connection.close()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if is_damage(error, self.path):
+                raise self._lost(error) from error
             raise DataError(f"{self.path}: {error}") from error
+
+    def _lost(self, why: object) -> DataError:
+        """Keeps a damaged box aside, so that the next request finds a new one."""
+        try:
+            aside = keep_aside(self.path)
+        except OSError as error:
+            return DataError(f"{self.path} is damaged ({why}) and could not be kept aside: {error}; delete it")
+        return DataError(f"{self.path} was damaged ({why}) and is kept as {aside.name}; what was asked for: ask again")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Condition, Lock, Thread
 
 from ...errors import DataError, InvalidInput
-from .history import BATCH, Hour, Sample
+from .history import BATCH, LATEST, Hour, Sample
 from .postgres import Server
 
 _log = logging.getLogger("reallot.engine.ledger.history")
@@ -103,10 +103,10 @@ class PostgresHistory:
             return []
         return self._server.hours(start, end, protocol)
 
-    def last(self) -> datetime | None:
-        """The moment of the newest raw reading; None where there is none."""
+    def last(self, until: datetime = LATEST) -> datetime | None:
+        """The moment of the newest raw reading up to then; None where there is none."""
         self._write()
-        return self._server.last()
+        return self._server.last(until)
 
     def roll_up(
         self, now: datetime, raw: timedelta = timedelta(days=14), hours: timedelta = timedelta(days=730)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from ...errors import DataError
+
 JOURNAL = (
     """
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -58,7 +60,7 @@ JOURNAL = (
 """The newest schema is the number of migrations; the file carries it as `PRAGMA user_version`."""
 
 
-class NewerSchema(Exception):
+class NewerSchema(DataError):
     """The file was written by a newer version."""
 
 

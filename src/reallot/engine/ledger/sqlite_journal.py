@@ -15,6 +15,7 @@ from ..contracts.move_state import RECORD_FOLLOWS, MoveState
 from ..contracts.records import Alert, AllocationChange, ChangeKind
 from . import journal_rows
 from .alerts import AlertTable, put_alert
+from .damage import Damaged
 from .database import RESERVE_BYTES, Database
 from .journal import Decision, Operation, Standing, Step, StepState, Waiting
 from .schema import JOURNAL
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 
 class SqliteJournal:
-    """See Journal. `path` is a file, or ":memory:".
+    """See Journal. `path` is a file, or ":memory:". Raises DataError; Damaged before anything was written.
 
     Every write checks in its own transaction that this is still the last one who opened the file (`epoch`).
     """
@@ -37,17 +38,16 @@ class SqliteJournal:
         reserve_bytes: int = RESERVE_BYTES,
         read_only: bool = False,
     ) -> None:
-        try:
-            self._database = Database(
-                path, JOURNAL, busy_seconds=busy_seconds, reserve_bytes=reserve_bytes, read_only=read_only
-            )
-        except sqlite3.OperationalError as error:
-            raise DataError(f"{path}: {error}") from error
+        self._database = Database(
+            path, JOURNAL, busy_seconds=busy_seconds, reserve_bytes=reserve_bytes, read_only=read_only
+        )
         self.path = self._database.path
         self.observe_only = f"{self.path} was opened to be read" if read_only else ""
         self.loses = ""
         self.blocking = not self._database.in_memory
         try:
+            if self.blocking and not read_only:
+                self._database.check(journal_rows.EVERYTHING)
             self.epoch = 0 if read_only else self._database.write(_next_epoch)
         except DataError:
             self._database.close()
@@ -55,11 +55,15 @@ class SqliteJournal:
 
     @cached_property
     def _alerts(self) -> AlertTable:
-        return AlertTable(self._database.rows, self._write)
+        return AlertTable(self._database.read, self._write)
 
     def sound(self) -> bool:
-        """True where SQLite finds nothing wrong with the file."""
-        return self._database.rows("PRAGMA quick_check(1)") == [("ok",)]
+        """True where all there is can be what was written. Raises DataError."""
+        try:
+            self._database.check(journal_rows.EVERYTHING)
+        except Damaged:
+            return False
+        return True
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def fenced(connection: sqlite3.Connection) -> T:
@@ -99,7 +103,7 @@ class SqliteJournal:
 
     def standing(self, moves: int) -> Standing:
         """Everything at one moment, with the last `moves` plans that were begun."""
-        return journal_rows.standing_of(self._database.rows(journal_rows.STANDING, (moves,)))
+        return self._database.read(journal_rows.standing_of, journal_rows.STANDING, (moves,))
 
     def advance(
         self,
@@ -159,40 +163,43 @@ class SqliteJournal:
 
     def open_operation(self) -> Operation | None:
         """The one operation that is not at its end."""
-        rows = self._database.rows(journal_rows.OPEN_OPERATION)
-        return journal_rows.operation_of(rows[0]) if rows else None
+        return self._database.read(
+            lambda rows: next(map(journal_rows.operation_of, rows), None), journal_rows.OPEN_OPERATION
+        )
 
     def operation_of(self, plan_id: str) -> Operation | None:
         """The first operation made of this plan."""
-        rows = self._database.rows(_OPERATION_OF, (plan_id,))
-        return journal_rows.operation_of(rows[0]) if rows else None
+        return self._database.read(
+            lambda rows: next(map(journal_rows.operation_of, rows), None), _OPERATION_OF, (plan_id,)
+        )
 
     def last_committed(self) -> Operation | None:
         """The last plan that is in force and was not taken back."""
-        rows = self._database.rows(_LAST_COMMITTED)
-        return journal_rows.operation_of(rows[0]) if rows else None
+        return self._database.read(
+            lambda rows: next(map(journal_rows.operation_of, rows), None), journal_rows.LAST_COMMITTED
+        )
 
     def steps(self, operation: int) -> list[Step]:
         """Its calls, in order."""
-        return [journal_rows.step_of(row) for row in self._database.rows(_STEPS_OF, (operation,))]
+        return self._database.read(lambda rows: list(map(journal_rows.step_of, rows)), _STEPS_OF, (operation,))
 
     def unsettled(self) -> list[Step]:
         """Calls of any operation that are SENT or UNKNOWN."""
-        return [journal_rows.step_of(row) for row in self._database.rows(journal_rows.UNSETTLED)]
+        return self._database.read(lambda rows: list(map(journal_rows.step_of, rows)), journal_rows.UNSETTLED)
 
     def last_call(self, protocol: str) -> int:
         """The number of the last step that was SENT to this protocol; 0 where there is none."""
         sql = "SELECT coalesce(max(id), 0) FROM step WHERE protocol = ? AND state <> 'intent'"
-        return int(self._database.rows(sql, (protocol,))[0][0])
+        return self._database.read(lambda rows: int(next(rows)[0]), sql, (protocol,))
 
     def most(self, protocol: str) -> float | None:
         """The most that this protocol may have, going by what is written; None where nothing is."""
-        found = self._database.rows(_MOST, {"protocol": protocol})[0][0]
-        return None if found is None else float(found)
+        found: float | None = self._database.read(lambda rows: next(rows)[0], _MOST, {"protocol": protocol})
+        return found
 
     def committed(self) -> dict[str, float]:
         """Shares of the last confirmed state, by protocol."""
-        return dict(self._database.rows(journal_rows.COMMITTED))
+        return self._database.read(dict, journal_rows.COMMITTED)
 
     def adopt(self, shares: Mapping[str, float]) -> None:
         """Takes shares as the confirmed ones: at the first start, or by a person's word."""
@@ -200,16 +207,22 @@ class SqliteJournal:
 
     def last_changes(self) -> dict[str, Stamp]:
         """Each protocol's last call that moved it or put it back."""
-        return {row[0]: journal_rows.stamp_of(row[1:]) for row in self._database.rows(journal_rows.LAST_CHANGES)}
+        return self._database.read(
+            lambda rows: {row[0]: journal_rows.stamp_of(row[1:]) for row in rows}, journal_rows.LAST_CHANGES
+        )
 
     def last_moves(self, count: int) -> list[Stamp]:
         """The last `count` plans that were begun, newest first."""
-        return [journal_rows.stamp_of(row) for row in self._database.rows(journal_rows.LAST_MOVES, (count,))]
+        return self._database.read(
+            lambda rows: list(map(journal_rows.stamp_of, rows)), journal_rows.LAST_MOVES, (count,)
+        )
 
     def changes(self, since: datetime | None = None, newest: int | None = None) -> list[AllocationChange]:
         """Every change asked for, or those of the `newest` only, oldest first."""
         limits = (0 if since is None else microseconds(since), -1 if newest is None else newest)
-        return [journal_rows.change_of(row) for row in reversed(self._database.rows(journal_rows.CHANGES, limits))]
+        return self._database.read(
+            lambda rows: list(map(journal_rows.change_of, rows))[::-1], journal_rows.CHANGES, limits
+        )
 
     def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
         """A plan that waits from now on, in place of any other."""
@@ -219,8 +232,7 @@ class SqliteJournal:
 
     def waiting(self) -> Waiting | None:
         """The plan that waits."""
-        rows = self._database.rows(journal_rows.WAITING)
-        return journal_rows.waiting_of(rows[0]) if rows else None
+        return self._database.read(lambda rows: next(map(journal_rows.waiting_of, rows), None), journal_rows.WAITING)
 
     def confirm(self, plan_id: str) -> bool:
         """Marks the waiting plan as confirmed; False where another one waits, or none."""
@@ -238,15 +250,16 @@ class SqliteJournal:
 
     def decisions(self, limit: int = 100) -> list[Decision]:
         """The last decisions, newest first."""
-        rows = self._database.rows(f"{journal_rows.DECISION} ORDER BY id DESC LIMIT ?", (limit,))
-        return [journal_rows.decision_of(row) for row in rows]
+        return self._database.read(
+            lambda rows: list(map(journal_rows.decision_of, rows)),
+            f"{journal_rows.DECISION} ORDER BY id DESC LIMIT ?",
+            (limit,),
+        )
 
     def decision_of(self, plan_id: str) -> Decision | None:
         """The newest decision on this plan that has its text."""
-        rows = self._database.rows(
-            f"{journal_rows.DECISION} WHERE plan_id = ? AND plan <> '' ORDER BY id DESC LIMIT 1", (plan_id,)
-        )
-        return journal_rows.decision_of(rows[0]) if rows else None
+        query = f"{journal_rows.DECISION} WHERE plan_id = ? AND plan <> '' ORDER BY id DESC LIMIT 1"
+        return self._database.read(lambda rows: next(map(journal_rows.decision_of, rows), None), query, (plan_id,))
 
     def halt(self, alert: Alert, frozen: Mapping[str, str]) -> bool:
         """No more moves until `resume`, and an alert, in one write; False where the alert was open already."""
@@ -260,12 +273,11 @@ class SqliteJournal:
 
     def halted(self) -> str:
         """Why nothing moves, or ""."""
-        rows = self._database.rows(journal_rows.HALTED)
-        return str(rows[0][0]) if rows else ""
+        return self._database.read(lambda rows: next((str(row[0]) for row in rows), ""), journal_rows.HALTED)
 
     def frozen(self) -> dict[str, str]:
         """Protocols that are not touched, with the reason."""
-        return dict(self._database.rows(journal_rows.FROZEN))
+        return self._database.read(dict, journal_rows.FROZEN)
 
     def resume(self) -> None:
         """A person has looked: nothing is halted or frozen any more."""
@@ -329,11 +341,6 @@ _MOST = """
         UNION ALL SELECT before FROM own, sure WHERE own.id > sure.id
     )
 """
-_LAST_COMMITTED = (
-    f"SELECT {journal_rows.OPERATION} FROM operation WHERE kind = 'move' AND state = 'committed' AND NOT EXISTS "
-    "(SELECT 1 FROM operation AS back WHERE back.plan_id = 'back-' || operation.id AND back.state = 'rolled_back') "
-    "ORDER BY id DESC LIMIT 1"
-)
 
 
 def _next_epoch(connection: sqlite3.Connection) -> int:
