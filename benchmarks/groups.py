@@ -15,6 +15,7 @@ from . import (
     cycle,
     decision_runs,
     decision_tables,
+    explain,
     exploration,
     fee,
     forecast,
@@ -138,6 +139,12 @@ DUELS = {
 GROUPS = {
     **{name: _spec(spec) for name, spec in SPECS.items()},
     **DUELS,
+    "explain": Group(
+        "explain() and allocate() where shares and moves are choices (processor seconds)",
+        explain.measure,
+        explain.table,
+        "Three problems a case; the middle and the longest of them. Complete: nothing was left out, every plan proved.",
+    ),
     "growth": Group(
         "time against the number of protocols",
         growth.measure,

@@ -13,13 +13,12 @@ from ..formulation.evaluate_arrays import ROW_PRICES, ByArrays
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.effective import moves_at_cut_costs
-from ..problem.validation import seconds
 from ..program import Certificate, LinearProgram, Status, certify
-from ..solvers.backends import Backend, choose, runner
+from ..solvers.backends import Backend, Solve, choose, runner, search_seconds
 from ..solvers.interface.result import NoFeasibleSplit, SolverResult
 from ..solvers.single_period import concave_curves
 from ..text.numbers import usd
-from .program_answer import EQUAL, NO_SPLIT, Solve, answer_of
+from .program_answer import EQUAL, NO_SPLIT, answer_of
 from .result import Allocation
 
 PROVED = "branch and bound"
@@ -37,7 +36,9 @@ def allocate(
 
     solver  "auto" (the cheapest exact one), "exact", "fees", "horizon", "highs", "scipy", "pulp" or "pulp:NAME"
     time_limit_seconds
-            mixed-integer searches stop here with the best plan found; its gap is in the certificate
+            a search over whole numbers stops here with the best plan found (status "stopped"); its gap is in the
+            certificate, and the reasons say it. None is 5 s for such searches and no limit for linear programs;
+            math.inf is no limit
 
     Raises InvalidInput for a solver that is unknown or declines, Infeasible (with the rules in conflict, the amount
     and what would help) where no split meets all rules, SolverFailed where no certified answer came back.
@@ -60,11 +61,10 @@ def allocate(
 def plan_of(problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> Allocation:
     """The same, without a word on why there is no plan where there is none."""
     backend, reason = choose(problem, solver)
-    time_limit_seconds = None if time_limit_seconds is None else seconds(time_limit_seconds)
     if backend.name == "exact":
         return by_matching(problem, backend, reason)
     if backend.path is not None:
-        return by_path(problem, backend, reason, time_limit_seconds)
+        return by_path(problem, backend, reason, search_seconds(time_limit_seconds))
     solve, name = runner(solver, time_limit_seconds), solver if solver.startswith("pulp:") else backend.name
     return by_program(problem, backend, reason, solve, solver=name)
 

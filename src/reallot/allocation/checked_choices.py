@@ -45,10 +45,14 @@ def check_choices(
         point = complete(problem, program, schedule)
         if not certify(program, point, tolerance=tolerance).is_feasible:
             point = None
-    if solution.status is Status.STOPPED and schedule is not None:
-        return CheckedChoices(schedule, solution.bound, Status.STOPPED, False)
-    found = search(program, point, tolerance)
     enough = REFUTED * gain_scale(program)
+    if solution.status is Status.STOPPED and schedule is not None:
+        better = improved(problem, program, schedule, tolerance, enough)
+        schedule = schedule if better is None else better
+        return CheckedChoices(schedule, solution.bound, Status.STOPPED, solution.proved)
+    if solution.proved and (point is not None or solution.status is Status.INFEASIBLE):
+        return None if schedule is None else CheckedChoices(schedule, solution.bound, Status.OPTIMAL, True)
+    found = search(program, point, tolerance)
     worth = -np.inf if point is None else program.objective(point)
     refuted = found.values is not None and program.objective(found.values) > worth + enough
     if refuted and found.values is not None:

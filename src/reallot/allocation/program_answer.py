@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,10 @@ from ..formulation import complete, given_choices, schedule_of
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..program import LinearProgram, Solution, Status, certify
-from ..program.certificate import gain_scale
+from ..program.certificate import gain_scale, worst_residual
 from ..program.tie_breaking import as_good_as, optimal_face
-from ..solvers.backends import Backend
+from ..solvers.backends import Backend, Solve
+from ..solvers.programs.branch_and_bound import search
 from .checked_choices import check_choices
 
 NO_SPLIT = "no split meets all rules"
@@ -22,7 +22,8 @@ NO_SPLIT = "no split meets all rules"
 EQUAL = 1e-10
 """Plans whose worth differs by less than this part of the money at stake are worth the same."""
 
-Solve = Callable[[LinearProgram], Solution]
+MANY_ODD = 20
+"""From so many shares off their grids on, a search begins from a plan that leaves none of them there."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backe
     """`program` solved, polished where it has choices, ties settled; raises Infeasible or SolverFailed."""
     if (program.lower > program.upper).any():
         raise Infeasible(NO_SPLIT)
-    solution = solve(program)
     if program.is_mixed_integer:
-        return _with_choices(problem, program, backend, solve, solution)
+        return _with_choices(problem, program, backend, solve)
+    solution = solve(program)
     if solution.status is Status.INFEASIBLE:
         raise Infeasible(NO_SPLIT)
     if solution.values is None:
@@ -62,10 +63,9 @@ def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backe
     return ProgramAnswer(schedule, solution.row_prices, solution.bound, solution.status)
 
 
-def _with_choices(
-    problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve, solution: Solution
-) -> ProgramAnswer:
+def _with_choices(problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve) -> ProgramAnswer:
     """The same for a mixed-integer program: the backend's answer looked over, its choices polished, ties settled."""
+    solution = solve(program.beginning_at(_known(problem, program, backend.tolerance)))
     checked = check_choices(problem, program, solution, backend.tolerance)
     if checked is None:
         if solution.status is Status.INFEASIBLE:
@@ -85,6 +85,24 @@ def _with_choices(
         if settles and polished.row_prices is not None:
             schedule = _settle_ties(problem, continuous, polished, schedule, solve)
     return ProgramAnswer(schedule, None, checked.bound, checked.status, checked.proved)
+
+
+def _known(problem: AllocationProblem, program: LinearProgram, tolerance: float) -> FloatArray | None:
+    """A feasible point (columns,) to begin a search with: staying, or with many odd shares all of them left; or None.
+
+    Many shares off their grids make sums that hardly ever fit: a search begins where all are on theirs.
+    """
+    staying = complete(problem, program, problem.arrays.staying)
+    known = staying if worst_residual(program, staying)[0] <= tolerance else None
+    still = program.column_slices.get("still", slice(0, 0))
+    if still.stop - still.start < MANY_ODD:
+        return known
+    upper = program.upper.copy()
+    upper[still] = 0.0
+    moved = search(program.with_numbers(upper=upper), None, tolerance).values
+    if moved is None or (known is not None and program.objective(moved) <= program.objective(known)):
+        return known
+    return moved
 
 
 def _moves_freely(problem: AllocationProblem) -> bool:

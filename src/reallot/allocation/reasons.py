@@ -7,11 +7,13 @@ import numpy as np
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.objective import Value
+from ..program import Certificate
 from ..text.numbers import amount, percent, usd
 from .moves import changes, moved
 from .standing import broken_by_staying
 
 MOST_REASONS = 12
+STOPPED = "the search stopped before its end"
 SAME = 1e-9
 """Shares closer than this are one."""
 
@@ -47,6 +49,8 @@ def reasons(
             f"net benefit {usd(plan.net - stay.net)} USD over {hours:g} h: {usd(more, sign=True)} USD/h "
             f"x {hours:g} h - cost {usd(plan.cost)} USD"
         )
+    elif any(note.startswith(STOPPED) for note in notes):
+        lines.append("stay: the search found no move worth more than it costs")
     elif not notes or "best plan" not in notes[0]:
         lines.append("stay: no move that the limits allow is worth more than it costs")
     if not can_stay:
@@ -56,6 +60,15 @@ def reasons(
         if held:
             lines.append(f"held: {', '.join(held[:MOST_REASONS])}" + (" ..." if len(held) > MOST_REASONS else ""))
     return (*lines, *notes)
+
+
+def stopped_note(certificate: Certificate) -> str:
+    """That the search did not end, and how much better than its plan another one could be, USD over the horizon."""
+    if certificate.bound is None or certificate.gap is None:
+        return f"{STOPPED}: how much better another plan could be is not known"
+    by = certificate.bound_from if certificate.bound_from.startswith("claimed by") else "proved"
+    more = max(0.0, certificate.bound - certificate.objective)
+    return f"{STOPPED}: another plan may be worth up to {usd(more)} USD more, {percent(certificate.gap)} ({by})"
 
 
 def part(problem: AllocationProblem, share: float) -> str:

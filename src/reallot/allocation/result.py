@@ -16,7 +16,7 @@ from ..problem.objective import Value, turnover, value
 from ..program import Certificate, LinearProgram
 from ..text.numbers import amount, shown, usd
 from .moves import Move, changes, moved
-from .reasons import notes_on, reasons
+from .reasons import notes_on, reasons, stopped_note
 from .shadow_prices import Price, prices
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Allocation(ByValue):
 
     problem        the question
     schedule       shares (periods, protocols), read only; the first row is the plan, later rows are what comes after
-    status         "optimal", or "stopped" where a time limit ended the search with a feasible plan
+    status         "optimal", or "stopped" where a search ended at its time limit with a feasible plan
     solver, solver_reason
                    who answered, and why that one
     certificate    residuals and gap, computed without trusting the solver
@@ -150,8 +150,10 @@ class Allocation(ByValue):
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What else is worth knowing: a plan set aside, unreachable protocols, jumps past max change, idle limits."""
-        return (*((self.note,) if self.note else ()), *notes_on(self.problem, self.schedule))
+        """What else is worth knowing: a plan set aside, a stopped search, unreachable protocols, idle limits."""
+        note = (self.note,) if self.note else ()
+        stopped = (stopped_note(self.certificate),) if self.status == "stopped" else ()
+        return (*note, *stopped, *notes_on(self.problem, self.schedule))
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:

@@ -16,9 +16,8 @@ from ..problem.doors import require_problem
 from ..problem.update import changed
 from ..problem.validation import one_of, seconds
 from ..program import LinearProgram, Solution
-from ..solvers.backends import Backend, choose
+from ..solvers.backends import Backend, Solve, choose, search_seconds
 from .allocate import allocate, by_program, why_infeasible
-from .program_answer import Solve
 from .result import Allocation
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class Session:
     def __init__(self, problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> None:
         self.problem = problem
         self._solver = solver
-        self._time_limit_seconds = time_limit_seconds
+        self._time_limit_seconds, self._search_seconds = time_limit_seconds, search_seconds(time_limit_seconds)
         self._models: list[HighsModel] = []
         self._formulated: tuple[AllocationProblem, LinearProgram] | None = None
         self._kept = ""
@@ -111,12 +110,15 @@ class Session:
             new = None if held is None else models[place].change_program(program)
             if new is None:
                 del models[place:]
-                models.append(HighsModel(program, time_limit_seconds=self._time_limit_seconds))
+                limit = self._search_seconds if program.is_mixed_integer else seconds(self._time_limit_seconds)
+                models.append(HighsModel(program, time_limit_seconds=limit))
             if place == 0:
                 self._kept = _in_words(held, program, new)
             elif not (models[place].is_mixed_integer or models[place - 1].is_mixed_integer):
                 # ties are settled among the optima: the one just found is a good place to start
                 models[place].start_at_basis_of(models[place - 1])
+            if program.known is not None:
+                models[place].start_from(program.known)
             return models[place].solve()
 
         return solve
@@ -147,7 +149,7 @@ def session(problem: AllocationProblem, *, solver: str = "highs", time_limit_sec
     """
     require_problem(problem)
     one_of(solver, SOLVERS, "a session keeps HiGHS; solver")
-    return Session(problem, solver, seconds(time_limit_seconds))
+    return Session(problem, solver, time_limit_seconds)
 
 
 def _in_words(held: LinearProgram | None, program: LinearProgram, changed: Mapping[str, int] | None) -> str:

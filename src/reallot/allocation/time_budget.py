@@ -31,7 +31,7 @@ class TimeBudget:
         if left < LEAST:
             raise OutOfTime
         try:
-            plan = allocate(problem, time_limit_seconds=left if math.isfinite(left) else None)
+            plan = allocate(problem, time_limit_seconds=left)
         except SolverFailed:
             if monotonic() > self._end:
                 raise OutOfTime from None

@@ -238,4 +238,4 @@ def _add_problem(parser: argparse.ArgumentParser, help_text: str = "a .toml or .
     parser.add_argument(
         "--solver", default="auto", help="auto (default), exact, highs, scipy, pulp, or pulp:NAME for one PuLP knows"
     )
-    parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, help="stop a mixed-integer search then")
+    parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, help="stop a mixed-integer search then (5 s)")

@@ -78,12 +78,12 @@ def _why_stays(plan: Allocation, i: int, now: float) -> str:
     if limits.max_moves is not None and len(plan.moves) >= limits.max_moves:
         return f"not among the best {limits.max_moves} moves"
     if now == 0.0:
-        return "not worth starting"
+        return "not worth starting" if plan.status == "optimal" else "not started"
     if now >= data.upper[0, i] - SAME:
         return f"full: max_share {amount(float(data.upper[0, i]))}"
     if 0.0 < now <= data.lower[0, i] + SAME:
         return floor_of(plan.problem, i)
-    return "no change pays"
+    return "no change pays" if plan.status == "optimal" else "no change found that pays"
 
 
 def _full_group(plan: Allocation, name: str) -> str:
@@ -100,7 +100,9 @@ def money_text(plan: Allocation) -> str:
     """Earnings today and planned, cost, net benefit and when it has paid for itself, in sentences."""
     hours, today, more = plan.problem.horizon_hours, plan.stay_value.earnings_per_hour, plan.improvement_per_hour
     if not plan.moves and abs(plan.net_benefit) < SAME:
-        return f"Stay: earns {usd(today)} USD/h, and no move that the rules allow is worth more than it costs."
+        none = "no move that the rules allow is worth more than it costs"
+        none = none if plan.status == "optimal" else "the search found no move worth more than it costs"
+        return f"Stay: earns {usd(today)} USD/h, and {none}."
     lines = [
         f"Earns {usd(plan.earnings_per_hour)} USD/h, today {usd(today)}: {usd(more, sign=True)} USD/h.",
         f"Over {hours:g} h: {usd(more * hours, sign=True)} USD earned, {usd(plan.cost)} USD spent on moves, "

@@ -6,8 +6,9 @@ import numpy as np
 
 from ..problem import AllocationProblem
 from ..problem.arrays import BoolArray, FloatArray, IntArray, ProblemArrays
+from ..problem.effective import PRESENT
 from ..program import Columns, Rows, cells, diagonal
-from .moves import TINY, change_cap, labels, periods, widest
+from .moves import TINY, change_cap, labels, moved_places, periods, widest
 
 ON_GRID = 1e-9
 
@@ -71,6 +72,8 @@ def choice_columns(problem: AllocationProblem, *, wide: bool = False) -> tuple[l
     rows: list[Rows] = []
     if still.any():
         _still(problem, still, columns, rows)
+        if not wide:
+            _moved_or_still(problem, still, rows)
     if used.any():
         _used(problem, used, still, columns, rows, wide=wide)
     if units.any():
@@ -104,6 +107,22 @@ def _still(problem: AllocationProblem, still: BoolArray, columns: list[Columns],
         parts = {"still": cells(np.r_[own, own], np.r_[later, later - per], np.r_[own * 0 + 1.0, own * 0 - 1.0])}
         names = labels(problem, places[later])
         rows.append(Rows("still_so_far", names, parts, np.full(later.size, -np.inf), np.zeros(later.size)))
+
+
+def _moved_or_still(problem: AllocationProblem, still: BoolArray, rows: list[Rows]) -> None:
+    """moved[t,i] + still[t,i] - still[t-1,i] >= 0 and moved[t,i] + still[t,i] <= 1, with still[-1] = 1."""
+    size, stays = problem.arrays.size, grid_places(problem.arrays, still)
+    row, column = _on(moved_places(problem), stays)
+    if not row.size:
+        return
+    places = stays[row]
+    later = np.flatnonzero(places >= size)
+    names, own, free = labels(problem, places), np.arange(row.size), np.full(row.size, np.inf)
+    moved, per = cells(own, column, 1.0), int(still.sum())
+    left = cells(np.r_[own, later], np.r_[row, row[later] - per], np.r_[own * 0.0 + 1.0, later * 0.0 - 1.0])
+    rows.append(Rows("moved_from_still", names, {"moved": moved, "still": left}, (places < size).astype(float), free))
+    parts = {"moved": moved, "still": cells(own, row, 1.0)}
+    rows.append(Rows("moved_or_still", names, parts, -free, np.ones(row.size)))
 
 
 def _used(
@@ -156,23 +175,48 @@ def _units(
     *,
     wide: bool,
 ) -> None:
-    """share = step * units + current * still, with no units where still."""
+    """share = step * units + current * still, with no units where still, else as many as can be reached."""
     data = problem.arrays
     places = grid_places(data, units)
     count, names = places.size, labels(problem, places)
     step = np.tile(data.step, data.periods)[places]
-    high = np.floor(most(data, wide=wide).ravel()[places] / step + ON_GRID)
-    columns.append(Columns("units", names, np.zeros(count), np.zeros(count), high, integer=True))
-    parts = {"share": cells(np.arange(count), places, 1.0), "units": diagonal(-step, count)}
+    low, high = _reachable_units(data, places, step, wide=wide)
     row, column = _on(grid_places(data, still), places)
+    free = np.delete(np.arange(count), row)
+    lowest = np.zeros(count)
+    lowest[free] = low[free]
+    columns.append(Columns("units", names, np.zeros(count), lowest, high, integer=True))
+    parts = {"share": cells(np.arange(count), places, 1.0), "units": diagonal(-step, count)}
     if row.size:
         current = np.tile(data.current, data.periods)[places]
         parts |= {"still": cells(row, column, -current[row])}
-        one = np.arange(row.size)
-        both = {"units": cells(one, row, 1.0), "still": cells(one, column, high[row])}
-        free = np.full(row.size, -np.inf)
-        rows.append(Rows("units_or_still", labels(problem, places[row]), both, free, high[row]))
+        one, endless = np.arange(row.size), np.full(row.size, np.inf)
+        for name, end, least, most in (
+            ("units_or_still", high[row], -endless, high[row]),
+            ("least_or_still", low[row], low[row], endless),
+        ):
+            if end.any() or name == "units_or_still":
+                both = {"units": cells(one, row, 1.0), "still": cells(one, column, end)}
+                rows.append(Rows(name, labels(problem, places[row]), both, least, most))
     rows.append(Rows("whole_units", names, parts, np.zeros(count), np.zeros(count)))
+
+
+def _reachable_units(
+    data: ProblemArrays, places: IntArray, step: FloatArray, *, wide: bool
+) -> tuple[FloatArray, FloatArray]:
+    """The fewest and the most units to which bounds, max change and turnover leave a way, at each of `places`."""
+    most_share, least_share = most(data, wide=wide), np.zeros(data.lower.shape)
+    if not wide:
+        change = change_cap(data)[0]
+        if data.max_turnover is not None:
+            change = np.minimum(change, data.max_turnover[:, None])
+        change = np.cumsum(change, axis=0)
+        most_share = np.minimum(most_share, data.current + change)
+        least_share = np.maximum(data.lower, data.current - change)
+    within = np.maximum(ON_GRID, PRESENT / step)
+    low = np.ceil(least_share.ravel()[places] / step - within)
+    high = np.floor(most_share.ravel()[places] / step + within)
+    return np.maximum(low, 0.0), high
 
 
 def _enter(

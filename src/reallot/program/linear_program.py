@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,14 @@ class LinearProgram:
     """Maximise offset + gain @ x over lower <= x <= upper, row_lower <= matrix @ x <= row_upper.
 
     Columns marked integer take whole values. Nothing is added after it is made: a change is a new program.
+
+    known  a feasible point (columns,) from which a search over whole numbers may begin; None where none is known
     """
 
     columns: tuple[Columns, ...]
     rows: tuple[Rows, ...]
     offset: float = 0.0
+    known: FloatArray | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
@@ -148,6 +151,12 @@ class LinearProgram:
         for name, values in given.items():
             if values is not None or name in vars(self):
                 vars(result)[name] = vars(self)[name] if values is None else values
+        return result
+
+    def beginning_at(self, known: FloatArray | None) -> LinearProgram:
+        """The same program with another `known` point."""
+        result = self.with_numbers()
+        vars(result)["known"] = known
         return result
 
     def objective(self, x: FloatArray) -> float:

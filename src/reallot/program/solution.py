@@ -27,6 +27,7 @@ class Solution:
     row_prices  (rows,) gain in the objective for one more unit of each row's limit, or None (integers have none)
     bound       what no solution can exceed, as the solver claims it (mixed-integer only), or None
     detail      the solver's own words
+    proved      True where `bound` is proved branch by branch, and not only claimed
     """
 
     status: Status
@@ -34,3 +35,4 @@ class Solution:
     row_prices: FloatArray | None = None
     bound: float | None = None
     detail: str = ""
+    proved: bool = False

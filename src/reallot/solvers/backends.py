@@ -14,6 +14,7 @@ from .interface.result import NoFeasibleSplit, SolverResult
 from .single_period import concave_curves
 
 WhyIneligible = Callable[[AllocationProblem], str | None]
+Solve = Callable[[LinearProgram], Solution]
 Path = Callable[[AllocationProblem, float | None], SolverResult | NoFeasibleSplit]
 
 
@@ -94,6 +95,8 @@ BACKENDS = {
     "pulp": Backend("pulp", 1e-6, False, "everything: PuLP with CBC, or pulp:NAME for any solver PuLP knows"),
 }
 """By name; `auto` takes the first of those with a `why` that does not decline, else HiGHS."""
+SEARCH_SECONDS = 5.0
+"""A search over whole numbers stops here where no time limit is given, with the best plan known and its gap."""
 WORTH_A_PATH = 2_000
 """Periods times protocols below which the whole program is as quick, and settles ties by least movement."""
 
@@ -137,24 +140,39 @@ def _cheapest(problem: AllocationProblem) -> tuple[Backend, str]:
     return BACKENDS["highs"], f"the exact path declines: {why_not}"
 
 
-def runner(solver: str, time_limit_seconds: float | None) -> Callable[[LinearProgram], Solution]:
-    """A function that solves any LinearProgram with the backend `solver` ("highs", "scipy", "pulp", "pulp:NAME")."""
+def search_seconds(time_limit_seconds: float | None) -> float | None:
+    """How long a search over whole numbers may take: SEARCH_SECONDS where nothing is said, None where infinity is."""
+    return SEARCH_SECONDS if time_limit_seconds is None else seconds(time_limit_seconds)
+
+
+def runner(solver: str, time_limit_seconds: float | None) -> Solve:
+    """A function that solves any LinearProgram with the backend `solver` ("highs", "scipy", "pulp", "pulp:NAME").
+
+    The time limit is for each program. None is `search_seconds` where there are whole numbers, else no limit.
+    """
     name, detail = _name_of(solver), solver.partition(":")[2]
-    time_limit_seconds = seconds(time_limit_seconds)
+    linear = seconds(time_limit_seconds)
+    limit = {False: linear, True: SEARCH_SECONDS if time_limit_seconds is None else linear}
     if name == "scipy":
         from .programs import scipy_highs
 
-        return lambda program: scipy_highs.solve(program, time_limit_seconds=time_limit_seconds)
+        return lambda program: scipy_highs.solve(program, time_limit_seconds=limit[program.is_mixed_integer])
     if name == "pulp":
         from .programs import pulp_cbc
 
         chosen = detail or "PULP_CBC_CMD"
-        return lambda program: pulp_cbc.solve(program, solver=chosen, time_limit_seconds=time_limit_seconds)
+        return lambda program: pulp_cbc.solve(
+            program, solver=chosen, time_limit_seconds=limit[program.is_mixed_integer]
+        )
     if name not in ("highs", "auto"):
         raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['highs', 'scipy', 'pulp', 'pulp:NAME'])}")
-    from .programs import highs
+    from .programs import highs, mixed_integer
 
-    return lambda program: highs.solve(program, time_limit_seconds=time_limit_seconds)
+    return lambda program: (
+        mixed_integer.solve(program, time_limit_seconds=limit[True])
+        if program.is_mixed_integer
+        else highs.solve(program, time_limit_seconds=linear)
+    )
 
 
 def solve(program: LinearProgram, solver: str = "highs", *, time_limit_seconds: float | None = None) -> Solution:

@@ -1,10 +1,11 @@
 """A search over whole numbers whose bound is a proof: each branch is closed by weak duality or by Farkas' lemma.
 
-A mixed-integer solver's bound is its word. For small programs the same bound is worked out again here: linear programs
-by HiGHS, one a branch, of which nothing is believed but that their prices are numbers. A branch is closed where its
-prices show that nothing in it is worth more than the best point known, or that it holds no point at all.
+A mixed-integer solver's bound is its word. Here linear programs are solved by HiGHS, one a branch, from the basis of
+the last one, and nothing of them is believed but that their prices are numbers. A branch is closed where its prices
+show that nothing in it is good enough, or that it holds no point at all. The same prices narrow the whole numbers of a
+branch (reduced-cost fixing). Small programs are solved sooner than HiGHS begins its own search.
 
-Source: branch and bound over linear relaxations (Land and Doig, 1960), best bound first.
+Source: branch and bound over linear relaxations (Land and Doig, 1960); deeper first, then the best bound first.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import heapq
 from dataclasses import dataclass
 from itertools import count
 from time import perf_counter
+from typing import Protocol
 
 import numpy as np
 
 from ...program import LinearProgram, Status
 from ...program.blocks import FloatArray
-from ...program.certificate import dual_bound, gain_scale, worst_residual
+from ...program.certificate import gain_scale, worst_residual
 from .highs import HighsModel
+from .quiet import quiet
 
 WORK = 60_000
 """Branches times rows and columns that are looked into."""
@@ -29,6 +32,37 @@ CLOSE = 1e-9
 """A branch that promises no more than this part of the money at stake above the best point is closed."""
 EMPTY = 1e-12
 """A ray proves that a branch is empty where its sides miss each other by more than this part of their sizes."""
+
+
+class Goal(Protocol):
+    """What is searched for: points worth more than `cutoff` by a gain that may change as better ones are found.
+
+    gain    (columns,) and offset, of what is maximised
+    cutoff  branches that promise no more are closed; what was closed once would be closed by any later gain and cutoff
+    """
+
+    gain: FloatArray
+    offset: float
+    cutoff: float
+
+    def take(self, point: FloatArray) -> bool:
+        """Makes a feasible `point` (columns,) the one to beat; False where it is no better than what is known."""
+
+
+class Best(Goal):
+    """The point of `program` that is worth most; `known` (columns,) is a feasible one, if there is any."""
+
+    def __init__(self, program: LinearProgram, known: FloatArray | None) -> None:
+        self.gain, self.offset, self.point = program.gain, program.offset, known
+        self.cutoff = -np.inf if known is None else program.objective(known)
+
+    def take(self, point: FloatArray) -> bool:
+        """Keeps a point that is worth more than the one before."""
+        worth = self.offset + float(self.gain @ point)
+        if worth <= self.cutoff:
+            return False
+        self.point, self.cutoff = point, worth
+        return True
 
 
 @dataclass(frozen=True)
@@ -48,81 +82,158 @@ class Searched:
 
 
 def search(
-    program: LinearProgram, known: FloatArray | None, tolerance: float, time_limit_seconds: float | None = None
+    program: LinearProgram,
+    known: FloatArray | None,
+    tolerance: float,
+    time_limit_seconds: float | None = None,
+    work: int | None = None,
 ) -> Searched:
     """The best point of `program`, from the feasible point `known` if there is one, with a bound that is proved.
 
-    A point counts as feasible where it breaks no row or bound by more than `tolerance`.
+    A point counts as feasible where it breaks no row or bound by more than `tolerance`. `work` is how many branches,
+    times rows and columns, are looked into; WORK where None.
     """
-    return _Search(program, known, tolerance).run(time_limit_seconds)
+    ends = np.inf if time_limit_seconds is None else perf_counter() + time_limit_seconds
+    goal, branches = Best(program, known), Branches(program, tolerance)
+    bound, finished = branches.search(goal, ends, work)
+    return Searched(goal.point, bound, finished, branches.seen)
 
 
-class _Search:
-    """The branches that wait, as (minus bound, turn, lower, upper); the best point, and what is proved so far."""
+class Branches:
+    """The linear relaxation of a program, kept in HiGHS for all the searches of its branches.
 
-    def __init__(self, program: LinearProgram, known: FloatArray | None, tolerance: float) -> None:
-        self.program, self.tolerance = program, tolerance
-        self.best, self.worth = known, -np.inf if known is None else program.objective(known)
-        self.near = CLOSE * max(gain_scale(program), float(np.finfo(float).tiny))
-        self.closed, self.unproved, self.turn = -np.inf, False, count()
+    seen  how many branches were looked into
+    """
+
+    def __init__(self, program: LinearProgram, tolerance: float) -> None:
+        self.program, self.tolerance, self.seen = program, tolerance, 0
         self.model = HighsModel(program, relaxed=True)
-        self.model.highs.setOptionValue("presolve", "off")
-        self.waiting: list[tuple[float, int, FloatArray, FloatArray]] = []
-        self.seen = 0
+        self.model.without_presolve()
 
-    def run(self, time_limit_seconds: float | None) -> Searched:
-        ends = np.inf if time_limit_seconds is None else perf_counter() + time_limit_seconds
+    def search(
+        self,
+        goal: Goal,
+        ends: float = np.inf,
+        work: int | None = None,
+        lower: FloatArray | None = None,
+        upper: FloatArray | None = None,
+    ) -> tuple[float, bool]:
+        """What no point of the box is worth more than by the goal's gain, and whether every branch was closed.
+
+        ends          when to stop, on the clock perf_counter
+        lower, upper  (columns,) of the box; the program's own bounds where None
+        """
         program = self.program
-        most = max(1, WORK // (program.column_count + program.row_count))
-        self._wait(np.inf, program.lower, program.upper)
-        while self.waiting and self.seen < most and perf_counter() < ends:
-            bound, _, lower, upper = heapq.heappop(self.waiting)
-            if -bound <= self.worth + self.near:
-                self.closed = max(self.closed, -bound)
+        lower, upper = program.lower if lower is None else lower, program.upper if upper is None else upper
+        run = _Run(self, goal, CLOSE * max(gain_scale(program), float(np.finfo(float).tiny)))
+        most = self.seen + max(1, (WORK if work is None else work) // (program.column_count + program.row_count))
+        with quiet():
+            return run.through(lower, upper, most, ends)
+
+
+class _Run:
+    """One search: the branches that wait, as (minus bound, turn, lower, upper), and what is proved so far."""
+
+    def __init__(self, branches: Branches, goal: Goal, near: float) -> None:
+        self.branches, self.goal, self.near = branches, goal, near
+        self.program, self.model = branches.program, branches.model
+        self.integer = np.flatnonzero(self.program.integer)
+        self.closed, self.unproved, self.turn = -np.inf, False, count()
+        self.waiting: list[tuple[float, int, FloatArray, FloatArray]] = []
+
+    def through(self, lower: FloatArray, upper: FloatArray, most: int, ends: float) -> tuple[float, bool]:
+        """The bound, and True where it is reached."""
+        deeper: tuple[float, FloatArray, FloatArray] | None = (np.inf, lower, upper)
+        while deeper is not None or self.waiting:
+            if self.branches.seen >= most or perf_counter() >= ends:
+                break
+            if deeper is None:
+                minus, _, lower, upper = heapq.heappop(self.waiting)
+                deeper = -minus, lower, upper
+            bound, lower, upper = deeper
+            deeper = None
+            if bound <= self.goal.cutoff + self.near:
+                self.closed = max(self.closed, bound)
             else:
-                self._look_into(-bound, lower, upper)
+                deeper = self._look_into(bound, lower, upper)
         still = max((-entry[0] for entry in self.waiting), default=-np.inf)
-        finished = not self.unproved and still <= self.worth + self.near
-        bound = np.inf if self.unproved else max(self.worth, self.closed, still)
-        return Searched(self.best, float(bound), finished, self.seen)
+        still = still if deeper is None else max(still, deeper[0])
+        finished = not self.unproved and still <= self.goal.cutoff + self.near
+        return float(np.inf if self.unproved else max(self.goal.cutoff, self.closed, still)), finished
 
-    def _wait(self, bound: float, lower: FloatArray, upper: FloatArray) -> None:
-        heapq.heappush(self.waiting, (-bound, next(self.turn), lower, upper))
-
-    def _look_into(self, bound: float, lower: FloatArray, upper: FloatArray) -> None:
-        """Closes a branch, or cuts it in two."""
-        self.seen += 1
-        values, bound = self._relaxed(bound, lower, upper)
-        if values is None:
-            return
-        whole = self.program.integer
-        away = np.where(whole & (upper > lower), np.abs(values - np.round(values)), -1.0)
-        if float(away.max(initial=-1.0)) <= WHOLE:
-            self._try(values, lower, upper)
-        if bound <= self.worth + self.near or not (away >= 0.0).any():
+    def _look_into(
+        self, bound: float, lower: FloatArray, upper: FloatArray
+    ) -> tuple[float, FloatArray, FloatArray] | None:
+        """Closes a branch, or cuts it in two, of which one waits and the other is given back."""
+        self.branches.seen += 1
+        while True:
+            values, bound, reduced = self._relaxed(bound, lower, upper)
+            if values is None:
+                return None
+            away = np.abs(values - np.round(values))[self.integer]
+            away[upper[self.integer] <= lower[self.integer]] = -1.0
+            is_whole = float(away.max(initial=-1.0)) <= WHOLE
+            if not (is_whole and self._try(values, lower, upper)) or bound <= self.goal.cutoff + self.near:
+                break
+        if bound <= self.goal.cutoff + self.near or not (away >= 0.0).any():
             self.closed = max(self.closed, bound)
-            self.unproved |= not (away >= 0.0).any() and bound > self.worth + self.near
-            return
-        at = int(away.argmax())
+            self.unproved |= bound > self.goal.cutoff + self.near
+            return None
+        lower, upper = self._narrowed(bound, reduced, lower, upper)
+        at = int(self.integer[away.argmax()])
+        if lower[at] == upper[at]:
+            return bound, lower, upper
         cut = float(np.floor(values[at] + WHOLE))
         cut = min(max(cut, lower[at]), upper[at] - 1.0)
         below, above = upper.copy(), lower.copy()
         below[at], above[at] = cut, cut + 1.0
-        self._wait(bound, lower, below)
-        self._wait(bound, above, upper)
+        sides = [(lower, below), (above, upper)]
+        nearer = sides.pop(int(values[at] - cut > 0.5))
+        heapq.heappush(self.waiting, (-bound, next(self.turn), *sides[0]))
+        return bound, *nearer
 
-    def _relaxed(self, bound: float, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray | None, float]:
-        """The best point of a branch without whole numbers, and the bound its prices prove; None where it is empty."""
+    def _relaxed(
+        self, bound: float, lower: FloatArray, upper: FloatArray
+    ) -> tuple[FloatArray | None, float, FloatArray]:
+        """The best point of a branch without whole numbers, the bound that its prices prove, and reduced gains.
+
+        The point is None where the branch is empty, or where HiGHS gives no prices.
+        """
+        self.model.change_gain(self.goal.gain)
         self.model.change_columns(lower, upper)
         solution = self.model.solve()
-        if solution.status is Status.INFEASIBLE:
-            if not self._is_empty(lower, upper):
-                self.unproved = True
-            return None, bound
         if solution.values is None or solution.row_prices is None:
-            self.unproved = True
-            return None, bound
-        return solution.values, min(bound, dual_bound(self.program, solution.row_prices, lower, upper))
+            self.unproved |= solution.status is not Status.INFEASIBLE or not self._is_empty(lower, upper)
+            return None, bound, lower
+        program, prices = self.program, solution.row_prices
+        limit = np.where(prices > 0.0, program.row_upper, program.row_lower)
+        finite = np.isfinite(limit)
+        prices, limit = np.where(finite, prices, 0.0), np.where(finite, limit, 0.0)
+        reduced = program.reduced_gain(prices) - program.gain + self.goal.gain
+        box = np.maximum(reduced * lower, reduced * upper)
+        proved = float(self.goal.offset + prices @ limit + box.sum())
+        return solution.values, min(bound, proved) if np.isfinite(proved) else bound, reduced
+
+    def _narrowed(
+        self, bound: float, reduced: FloatArray, lower: FloatArray, upper: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """The box without whole numbers so far from the end they gain by that no point there is good enough.
+
+        A whole number that stands k away from the end which its reduced gain points at lowers the bound by k times
+        that gain: weak duality again.
+        """
+        to_lose = bound - self.goal.cutoff - self.near
+        if not np.isfinite(to_lose):
+            return lower, upper
+        price, low, high = reduced[self.integer], lower[self.integer], upper[self.integer]
+        steps = np.floor(to_lose / np.maximum(np.abs(price), 1e-300) + WHOLE)
+        new_low = np.where((price > 0.0) & (high - steps > low), high - steps, low)
+        new_high = np.where((price < 0.0) & (low + steps < high), low + steps, high)
+        if (new_low == low).all() and (new_high == high).all():
+            return lower, upper
+        lower, upper = lower.copy(), upper.copy()
+        lower[self.integer], upper[self.integer] = new_low, new_high
+        return lower, upper
 
     def _is_empty(self, lower: FloatArray, upper: FloatArray) -> bool:
         """True where HiGHS's ray proves that no point meets all rows in this box."""
@@ -144,16 +255,17 @@ class _Search:
         size = float(np.abs(prices * limit).sum() + np.abs(best).sum())
         return float(prices @ limit + best.sum()) < -EMPTY * size
 
-    def _try(self, values: FloatArray, lower: FloatArray, upper: FloatArray) -> None:
-        """Takes the best point with these whole numbers, if it is feasible and better than the one known."""
-        whole = np.round(values)
-        low = np.where(self.program.integer, whole, lower)
-        high = np.where(self.program.integer, whole, upper)
-        self.model.change_columns(low, high)
-        solution = self.model.solve()
-        if solution.status is not Status.OPTIMAL or solution.values is None:
-            return
-        point = np.where(self.program.integer, whole, np.clip(solution.values, low, high))
-        worth = self.program.objective(point)
-        if worth > self.worth and worst_residual(self.program, point)[0] <= self.tolerance:
-            self.best, self.worth = point, worth
+    def _try(self, values: FloatArray, lower: FloatArray, upper: FloatArray) -> bool:
+        """Takes the best point with these whole numbers, if it is feasible and better; whether it did."""
+        whole = np.where(self.program.integer, np.round(values), values)
+        if self.integer.size and (whole != values).any():
+            low = np.where(self.program.integer, whole, lower)
+            high = np.where(self.program.integer, whole, upper)
+            self.model.change_columns(low, high)
+            solution = self.model.solve()
+            if solution.status is not Status.OPTIMAL or solution.values is None:
+                return False
+            whole = np.where(self.program.integer, whole, np.clip(solution.values, low, high))
+        else:
+            whole = np.clip(whole, lower, upper)
+        return worst_residual(self.program, whole)[0] <= self.branches.tolerance and self.goal.take(whole)
