@@ -154,8 +154,9 @@ def _plain(action: argparse.Action) -> str:
 def configuration() -> str:
     """The reference of `config.toml`, from the models that read it: every section, adapter and key."""
     from reallot.problem.tables import keys_of
-    from reallot.runtime.adapter_settings import ADAPTERS, Operation
+    from reallot.runtime.adapter_settings import ADAPTERS
     from reallot.runtime.config import Sections
+    from reallot.runtime.operation import Operation
 
     own = ", ".join(f"`{key}`" for key in keys_of(reallot.ProtocolSpec))
     pages = [

@@ -10,8 +10,9 @@ from types import ModuleType
 import pytest
 
 import reallot
-from reallot.runtime.adapter_settings import ADAPTERS, Operation
+from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.config import Sections
+from reallot.runtime.operation import Operation
 from tests.test_readme import blocks, lines, run_python
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from reallot.cli.main import main
 from reallot.problem.tables import ProtocolTable
-from reallot.runtime.adapter_settings import ADAPTERS, Operation
+from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.config import SPEC_KEYS, Sections
+from reallot.runtime.operation import Operation
 from reallot.runtime.schema import config_schema
 
 jsonschema = pytest.importorskip("jsonschema", reason="it comes with the notebooks' libraries")

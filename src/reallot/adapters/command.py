@@ -135,32 +135,41 @@ class CommandAdapter(DocumentReader):
         return parsed(output, self.name)
 
     async def _run(self, arguments: Sequence[str], *, acts: bool) -> tuple[int, bytes, bytes]:
-        """(code, standard output, standard error) of a program in a process group of its own."""
-        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        environment |= {variable: secret.value() for variable, secret in self._secrets.items()}
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=environment,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            kind = ErrorKind.REFUSED if acts else ErrorKind.UNREACHABLE
-            words = type(error).__name__
-            raise ProtocolError(f"{self.name}: {arguments[0]} cannot be started: {words}", kind) from None
-        try:
-            async with asyncio.timeout(self._timeout):
-                output, errors = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
-                code = await process.wait()
-        except TimeoutError:
-            kind = ErrorKind.UNKNOWN if acts else ErrorKind.UNREACHABLE
-            raise ProtocolError(f"{self.name}: {arguments[0]} did not end within {self._timeout:g} s", kind) from None
-        finally:
-            await _end(process)
-        return code, output, errors
+        given = {variable: secret.value() for variable, secret in self._secrets.items()}
+        return await run_program(arguments, name=self.name, seconds=self._timeout, given=given, acts=acts)
+
+
+async def run_program(
+    arguments: Sequence[str], *, name: str, seconds: float, given: Mapping[str, str] | None = None, acts: bool = False
+) -> tuple[int, bytes, bytes]:
+    """(code, standard output, standard error) of a program in a process group of its own; raises ProtocolError.
+
+    It gets the variables in `given` beside PATH, HOME and the locale, and is killed after so many seconds. Where it
+    `acts`, one that cannot be started is a refusal, and after one that was killed nobody knows what it did.
+    """
+    environment = {variable: os.environ[variable] for variable in _KEPT if variable in os.environ} | dict(given or {})
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        kind = ErrorKind.REFUSED if acts else ErrorKind.UNREACHABLE
+        raise ProtocolError(f"{name}: {arguments[0]} cannot be started: {type(error).__name__}", kind) from None
+    try:
+        async with asyncio.timeout(seconds):
+            output, errors = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
+            code = await process.wait()
+    except TimeoutError:
+        kind = ErrorKind.UNKNOWN if acts else ErrorKind.UNREACHABLE
+        raise ProtocolError(f"{name}: {arguments[0]} did not end within {seconds:g} s", kind) from None
+    finally:
+        await _end(process)
+    return code, output, errors
 
 
 def _words(errors: bytes) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
@@ -29,7 +29,7 @@ class ProtocolCoordinator:
     left out. After a failure it is asked again after 1, 2, 4 ... 120 s, or when it says so itself (Retry-After); after
     a refused login not before `resume`. Metrics are kept up to `max_history_size`. An adapter awaits what it waits for:
     one that blocks the event loop blocks all, and `reallot run` says which (stalls.py). With `power`, what it costs is
-    taken off the earnings of those who say their watts.
+    taken off the earnings of those who say their watts. `away` says who may hold nothing now, and why.
 
     >>> import asyncio
     >>> from reallot.adapters.simulated import SimulatedAdapter
@@ -40,11 +40,16 @@ class ProtocolCoordinator:
     """
 
     def __init__(
-        self, max_history_size: int = 1000, *, clock: Clock | None = None, power: PowerCost | None = None
+        self,
+        max_history_size: int = 1000,
+        *,
+        clock: Clock | None = None,
+        power: PowerCost | None = None,
+        away: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         if isinstance(max_history_size, bool) or not isinstance(max_history_size, int) or max_history_size < 1:
             raise ConfigurationError(f"max_history_size is {max_history_size!r}; it must be a whole number, 1 or more")
-        self._clock, self._power = clock or SystemClock(), power
+        self._clock, self._power, self._away = clock or SystemClock(), power, away
         self._sources: dict[str, Source] = {}
         self._adapters: dict[str, ProtocolAdapter] = {}
         self._history: deque[AggregatedMetrics] = deque(maxlen=max_history_size)
@@ -167,6 +172,7 @@ class ProtocolCoordinator:
             stale={name: age for name, age in ages.items() if age is not None},
             steps=steps,
             floors=floors,
+            away={} if self._away is None else dict(self._away()),
         )
 
 

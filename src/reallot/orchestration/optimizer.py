@@ -18,6 +18,7 @@ from ..engine.contracts.records import (
     OptimizerConfig,
 )
 from ..engine.planning.exploration import LEAST_SHARE
+from ..engine.planning.giving_way import giving_way
 from ..engine.planning.learned_curves import LearnedCurves, shapes_at
 from ..engine.planning.limits_out_of_reach import Nearest, nearest
 from ..engine.planning.plan import Plan
@@ -125,10 +126,10 @@ class EarningsOptimizer:
         """True where the improvement reaches (>=) both thresholds, and the plan surely enough pays for itself.
 
         The improvement is the plan's, or the sum of the opportunities without one; percent are of what staying earns,
-        and only looked at where that is known and above 0. A plan that mends limits which present shares break is worth
-        it whatever it earns.
+        and only looked at where that is known and above 0. A plan that mends limits which present shares break, or
+        that gives up what may not be held now, is worth it whatever it earns.
         """
-        if current_plan is not None and current_plan.breaks:
+        if current_plan is not None and (current_plan.breaks or current_plan.urgent):
             return current_plan.allocation != current_plan.current
         if not opportunities:
             return False
@@ -208,6 +209,8 @@ class EarningsOptimizer:
             metrics, rates, self.config, self._specs, self._limits, held, self._before, shapes, power
         )
         self._before = problem
+        if metrics.away and (urgent := giving_way(problem, metrics.away)) is not None:
+            return self._solved(urgent)
         plan = self._solved(problem)
         if problem.least and plan.careful is not None and plan.careful.moved.size:
             return self._with_exploration_floors(plan, metrics)

@@ -66,15 +66,6 @@ class Settings(Record):
         return {key: getattr(self, key) for key in sorted(self.model_fields_set)}
 
 
-class Operation(Record):
-    """What may stand in the table of every protocol, whatever its adapter.
-
-    watts  that a full share draws: what [power] says that costs is taken off its earnings
-    """
-
-    watts: Amount | None = None
-
-
 class SeriesTable(Record):
     """What kind of number it is: see `adapters/series.py`."""
 

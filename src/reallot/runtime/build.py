@@ -24,6 +24,7 @@ from ..orchestration.monitor import RealtimeMonitor
 from ..orchestration.optimizer import EarningsOptimizer
 from ..orchestration.reallocation import ReallocationEngine
 from .adapter_settings import Place
+from .availability import Availability
 from .config import Config, ProtocolSection
 from .restore import polls
 
@@ -34,6 +35,8 @@ class Parts:
 
     alarms  alerts that the engine raised and nobody has told yet
     notes   what somebody who starts this should know
+    availability
+            who may hold nothing now; None where everybody always may
     """
 
     config: Config
@@ -45,6 +48,7 @@ class Parts:
     monitor: RealtimeMonitor
     alarms: list[Alert] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    availability: Availability | None = None
 
     @property
     def mode(self) -> Mode:
@@ -95,7 +99,13 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
     if clock is None:
         clock = ManualClock(_begin(config, ledger, notes)) if simulate else SystemClock()
     power = config.power_cost
-    coordinator = ProtocolCoordinator(config.coordinator.max_history_size, clock=clock, power=power)
+    availability = availability_of(config, clock)
+    coordinator = ProtocolCoordinator(
+        config.coordinator.max_history_size,
+        clock=clock,
+        power=power,
+        away=None if availability is None else availability.away,
+    )
     known = ledger.journal.committed() if ledger.folder is not None else {}
     for name, section in config.protocols.items():
         seed, share = config.simulation.seed, known.get(name)
@@ -113,7 +123,10 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
     alarms: list[Alert] = []
     engine = ReallocationEngine(rules, ledger=ledger, clock=clock, on_alert=alarms.append)
     monitor = RealtimeMonitor(config.monitor, clock=clock, changes=engine)
-    return Parts(config, clock, ledger, coordinator, optimizer, engine, monitor, alarms, notes)
+    if availability is not None:
+        for name in availability.without(engine.fixed_protocols(coordinator.adapters)):
+            notes.append(f"{name}: its hours and its busy_command count for nothing: no adapter sets its share")
+    return Parts(config, clock, ledger, coordinator, optimizer, engine, monitor, alarms, notes, availability)
 
 
 async def remember(parts: Parts) -> int:
@@ -129,6 +142,13 @@ async def remember(parts: Parts) -> int:
         await parts.monitor.update_snapshot(metrics)
         count += 1
     return count
+
+
+def availability_of(config: Config, clock: Clock) -> Availability | None:
+    """Who may hold nothing now; None where no protocol has hours or a busy command."""
+    operations = {name: each.operation for name, each in config.protocols.items()}
+    limited = {name: each for name, each in operations.items() if each.hours or each.busy_command}
+    return Availability(limited, config.power.time_zone, clock) if limited else None
 
 
 def _history(config: Config) -> HistoryStore | None:

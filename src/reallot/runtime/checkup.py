@@ -32,7 +32,7 @@ from ..orchestration.coordinator import ProtocolCoordinator
 from ..problem import AllocationProblem, EarningsCurve, ProtocolSpec
 from ..text.numbers import amount
 from .adapter_settings import ADAPTERS, Place
-from .build import adapter_of
+from .build import adapter_of, availability_of
 from .config import Config
 
 ACTING = (Mode.CONFIRM, Mode.AUTOMATIC)
@@ -86,12 +86,15 @@ async def check_config(config: Config, *, clock: Clock | None = None) -> list[Fi
             where = f"[protocols.{name}]"
             told = str(error).removeprefix(f"{config.source}: ").removeprefix(where).strip()
             broken[name] = Finding(where, _kind(config, name), trouble=told, cure="mend this key")
+    availability = availability_of(config, clock)
     try:
         asked = await _asked(coordinator)
         for name in config.protocols:
             found.append(broken.get(name) or await _protocol(config, name, coordinator.adapters[name], asked[name]))
     finally:
         await coordinator.close()
+    if availability is not None:
+        found = _with_availability(found, await availability.look(), availability.away())
     together = _together(config, found)
     return found if together is None else [*found, together]
 
@@ -135,6 +138,20 @@ async def _protocol(config: Config, name: str, adapter: ProtocolAdapter, status:
     if status.healthy is False:
         return Finding(place, kind, status.earnings_per_hour, share, "it says that it is not well", "see its own log")
     return Finding(place, kind, status.earnings_per_hour, share, note=note)
+
+
+def _with_availability(found: list[Finding], failing: Mapping[str, str], away: Mapping[str, str]) -> list[Finding]:
+    """The findings with commands that could not be asked, and with who may hold nothing now."""
+    result = []
+    for each in found:
+        name = each.place.removeprefix("[protocols.").removesuffix("]")
+        if name in failing and not each.trouble:
+            cure = "see that its busy_command names a program that ends by itself"
+            each = replace(each, trouble=f"busy_command cannot be asked: {failing[name]}", cure=cure)
+        elif name in away:
+            each = replace(each, note=f"may hold nothing now, {away[name]}")
+        result.append(each)
+    return result
 
 
 def _cure(kind: ErrorKind, told: str) -> str:

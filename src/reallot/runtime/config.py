@@ -24,7 +24,8 @@ from ..problem import Limits, ProtocolSpec
 from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read, told
 from ..problem.files import text_of
 from ..problem.tables import LimitsTable, ProtocolTable, protocol_from_table
-from .adapter_settings import ADAPTERS, Operation, Settings, Variable
+from .adapter_settings import ADAPTERS, Settings, Variable
+from .operation import Operation, Zone
 
 MOST_SHOWN = 200
 """Characters of a sentence that came from a record."""
@@ -68,13 +69,6 @@ def _tariff(value: Any) -> Any:
     return value
 
 
-def _zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key
-    except (ValueError, OSError, LookupError):
-        raise ValueError('no such zone is known; write it like "Europe/Berlin" or "UTC"') from None
-
-
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 TimeOfDay = Annotated[str, Field(pattern=f"^{_TIME_OF_DAY.pattern}$")]
 
@@ -87,7 +81,7 @@ class PowerSection(Record):
     """
 
     usd_per_kwh: Annotated[float | dict[TimeOfDay, float] | None, BeforeValidator(_tariff)] = None
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    time_zone: Zone = "UTC"
 
     def cost(self, watts: Mapping[str, float]) -> PowerCost | None:
         """What power costs those who draw so many watts with a full share; None where nobody says."""
@@ -236,7 +230,10 @@ def _protocol(name: str, table: Any, faults: list[Fault]) -> ProtocolSection | N
     reader = spec = actor = None
     operation = Operation()
     with _noted(faults):
-        own = {key: value for key, value in table.items() if key not in (*known, *any_has, "actor")}
+        kind = table.get("adapter")
+        shared = ADAPTERS[kind].model_fields if isinstance(kind, str) and kind in ADAPTERS else ()
+        others = {key for key in (*known, *any_has, "actor") if key not in shared or key in known}
+        own = {key: value for key, value in table.items() if key not in others}
         reader = _adapter(own, at, (*SPEC_KEYS, *Operation.model_fields))
     with _noted(faults):
         operation = read(Operation, any_has, at, strict=True)

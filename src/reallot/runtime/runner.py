@@ -64,6 +64,8 @@ class Runner:
         try:
             await self._taken_back()
             await self._confirmed()
+            if parts.availability is not None:
+                await parts.availability.look()
             before = parts.engine.last_report
             result = await run_cycle(parts.coordinator, parts.optimizer, self._engine, parts.monitor, clock=parts.clock)
         finally:
@@ -207,7 +209,8 @@ class _Recorded:
                 await self.record(plan, MoveState.ADVISED)
         else:
             with suppress(ReallocationError):  # which the engine says itself, at once
-                await engine.can_reallocate()
+                if not plan.urgent:
+                    await engine.can_reallocate()
                 await self.record(plan, MoveState.PLANNED)
         await engine.execute_reallocation(plan, adapters)
 

@@ -14,8 +14,9 @@ from pydantic.json_schema import GenerateJsonSchema
 from .. import problem
 from ..problem.tables import ProtocolTable
 from ..text.durations import PATTERN, format_duration
-from .adapter_settings import ADAPTERS, Operation
+from .adapter_settings import ADAPTERS
 from .config import SPEC_KEYS, Sections
+from .operation import Operation
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]

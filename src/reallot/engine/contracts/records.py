@@ -86,6 +86,7 @@ class AggregatedMetrics(Record):
     stale       names whose value is carried forward, with its age in seconds
     steps, floors
                 shares come in multiples of this, and not below that, where an adapter says so
+    away        names that may hold nothing now, with the reason
     """
 
     timestamp: Moment
@@ -98,6 +99,7 @@ class AggregatedMetrics(Record):
     stale: dict[str, float] = Field(default_factory=dict)
     steps: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=dict)
     floors: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=dict)
+    away: dict[str, str] = Field(default_factory=dict)
 
 
 class AllocationPlan(Record):
@@ -118,6 +120,7 @@ class AllocationPlan(Record):
     breaks                 which limits the present shares break, and how far this plan brings them; "" where they break
                            none. Such a plan is worth it whatever it earns
     conflict               why present shares break limits and no plan can bring them nearer; "" where one can
+    urgent                 why shares are given up at once, whatever rests and hourly limits say; "" for all other plans
     """
 
     allocation: dict[str, Share]
@@ -138,6 +141,7 @@ class AllocationPlan(Record):
     certificate: dict[str, Any] = Field(default_factory=dict)
     breaks: str = ""
     conflict: str = ""
+    urgent: str = ""
 
     @property
     def moves(self) -> dict[str, float]:

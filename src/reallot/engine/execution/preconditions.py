@@ -60,8 +60,11 @@ async def examine(plan: AllocationPlan, executor: Executor, expires_at: datetime
             _frozen(standing, changes)
             or _too_much(after, changes, rules)
             or _late_calls(executor, standing, after, changes)
-            or hold_blocks(changes, executor.books.ages(standing), executor.now(), rules)
-            or budget_blocks(executor.books.plan_ages(standing), executor.now(), rules)
+        )
+    urgent = bool(plan.urgent) and all(each.releases for each in changes)
+    if changes and blocked is None and not urgent:
+        blocked = hold_blocks(changes, executor.books.ages(standing), executor.now(), rules) or budget_blocks(
+            executor.books.plan_ages(standing), executor.now(), rules
         )
     return Proposal(identity(plan), before, after, changes, blocked)
 

@@ -84,7 +84,9 @@ class Plan:
                 **self._proof(),
                 **common,
             )
-        if not careful.can_stay and not self.breaks and not problem.raised:
+        if problem.urgent:
+            common["urgent"] = problem.urgent
+        elif not careful.can_stay and not self.breaks and not problem.raised:
             common["breaks"] = broken_by_staying(careful.problem)
         shares = dict(zip(problem.names, expected.schedule[0].tolist(), strict=True))
         cost, net = expected.cost, expected.net_benefit
@@ -96,7 +98,7 @@ class Plan:
             net_benefit=net,
             roi_percent=100.0 * net / cost if cost > 0.0 else 0.0,
             confidence=self._confidence(changes, net if problem.by_policy else careful.net_benefit),
-            reasons=(*expected.reasons, *problem.reasons),
+            reasons=(*((problem.urgent,) if problem.urgent else ()), *expected.reasons, *problem.reasons),
             prices={name: (_finite(price.low), _finite(price.high)) for name, price in careful.prices.items()},
             certificate={key: _finite(value) for key, value in vars(careful.certificate).items()},
             **common,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError, OptimizationError
-from ...problem import AllocationProblem, EarningsCurve, Group, Limits, ProtocolSpec
+from ...problem import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
 from ...problem.update import earning
 from ...text.numbers import amount, listed
 from ..contracts.records import AggregatedMetrics, OptimizerConfig
@@ -57,6 +57,7 @@ class PlanningProblem:
     raised      those that are brought to their floor, in a plan that moves anyway
     resting     of those that keep their share, those that do so for a while only
     easing      limits that no plan can meet at once, loosened as far as one plan needs; None where there are none
+    urgent      why some give up what they hold at once; "" in all problems but that
     shared      what problems that differ in rates only have in common, once one of them has made it
     """
 
@@ -81,6 +82,7 @@ class PlanningProblem:
     raised: frozenset[str] = frozenset()
     resting: frozenset[str] = frozenset()
     easing: Easing | None = None
+    urgent: str = ""
     shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
 
     @cached_property
@@ -333,7 +335,7 @@ def planning_problem(
         shares=now,
         known=known,
         held=frozenset(still),
-        full=frozenset(name for name in names if _is_full(metrics, name)),
+        full=frozenset(name for name in names if name in metrics.away or _is_full(metrics, name)),
         capacity=math.fsum(now.values()) if all_there else 1.0,
         # what is given up in whole steps may not be taken up in others
         allow_idle=config.allow_idle or not all_there or bool(steps),
@@ -391,9 +393,6 @@ def _limits(limits: Limits, names: Sequence[str], config: OptimizerConfig, held:
         change = min(most, *given[:1]) if given else most
     elif given is not None:
         change = min(most, float(given))  # type: ignore[arg-type]
-    groups = tuple(replace(group, members=there) for group in limits.groups if (there := _members(group, names)))
+    there = [(group, tuple(name for name in group.members if name in names)) for group in limits.groups]
+    groups = tuple(replace(group, members=members) for group, members in there if members)
     return replace(limits, max_change=change, held=held, groups=groups)
-
-
-def _members(group: Group, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in group.members if name in names)

@@ -98,6 +98,7 @@ class Track(NamedTuple):
     last           the last reading, an outlier as if it stood at the border
     outliers       in a row on one side, as they were read; outliers_since: when the first was
     blocks         means of past stretches, oldest first
+    away           the last poll at which it could hold nothing: what was read before is not older for that
     """
 
     quick: float
@@ -116,6 +117,7 @@ class Track(NamedTuple):
     outliers: tuple[float, ...] = ()
     outliers_since: datetime | None = None
     blocks: tuple[Block, ...] = ()
+    away: datetime | None = None
 
     @property
     def readings(self) -> float:
@@ -177,6 +179,9 @@ def learn(
 ) -> dict[str, Track]:
     """`tracks` with one poll more; protocols without a new reading keep theirs."""
     result = dict(tracks)
+    for name in metrics.away:
+        if name in result:
+            result[name] = result[name]._replace(away=metrics.timestamp)
     for name, earnings in metrics.earnings_by_protocol.items():
         share = metrics.allocation_by_protocol.get(name)
         if share is None or name in metrics.stale or abs(earnings) > LARGEST * rules.least_share:
@@ -236,7 +241,7 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
     clipped = track.slow + deviation
     past = track.hours or hours  # the first reading stands for as long as the second
     slow, quick = (_weight(hours, half, past, rules) for half in (rules.rise_hours, rules.fall_hours))
-    return Track(
+    return track._replace(
         quick=track.quick + quick * (clipped - track.quick),
         slow=track.slow + slow * deviation,
         variance=(1.0 - slow) * (track.variance + slow * deviation * deviation),
@@ -247,8 +252,6 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
         step=hours,
         at=valid,
         polled=polled,
-        share=track.share,
-        changed=track.changed,
         last=clipped,
         outliers=outliers,
         outliers_since=since,
@@ -325,7 +328,8 @@ def _estimate(
     now, stale = metrics.timestamp, name in metrics.stale
     if track is None:
         return RateEstimate(name, stale=stale, why=_why_unknown(name, metrics, rules))
-    age = max(0.0, (now - track.at).total_seconds())
+    read = track.at if track.away is None else max(track.at, track.away)
+    age = max(0.0, (now - read).total_seconds())
     if age > rules.window_hours * HOUR:
         why = f"last seen {format_duration(age)} ago, before the window of {format_duration(rules.window_hours * HOUR)}"
         return RateEstimate(name, readings=track.taken, age_seconds=age, stale=stale, why=why)
