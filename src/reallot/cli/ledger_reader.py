@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..engine.ledger.folder import read_journal
@@ -27,6 +28,18 @@ class LedgerReader:
         if self._history is None:
             self._history = _history(self.folder)
         return self._history
+
+    @property
+    def last_reading(self) -> datetime | None:
+        """The moment of the newest reading that is not of the future; of the newest where all are. None without any."""
+        return self.history.last(datetime.now(UTC)) or self.history.last()
+
+    def later_than(self, end: datetime) -> str:
+        """What to say of readings after the newest one that counts; "" where there are none."""
+        last = self.history.last()
+        if last is None or last <= end:
+            return ""
+        return f"readings up to {last:%Y-%m-%d %H:%M} UTC are from the future of this machine's clock: not counted"
 
     def close(self) -> None:
         """Lets go of both."""

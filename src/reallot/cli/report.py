@@ -28,14 +28,16 @@ LEAD = timedelta(hours=3)
 
 
 def report(options: argparse.Namespace) -> int:
-    """Prints what a period brought, up to the newest reading."""
+    """Prints what a period brought, up to the newest reading that is not of the future."""
     folder = ledger_of(options)
     with reading(folder) as books:
-        end = books.history.last()
+        end = books.last_reading
         if end is None:
             raise MonitoringError(f"{folder}: there is no reading yet")
         monitor = monitor_of(books, end - options.since - LEAD, end)
         found = asyncio.run(monitor.generate_report(end - options.since, end))
+        if later := books.later_than(end):
+            found = found.model_copy(update={"notes": [*found.notes, later]})
         first, last = _shares(books, end - options.since, end)
     if options.json:
         print(found.model_dump_json(indent=2))
@@ -106,7 +108,7 @@ def history(options: argparse.Namespace) -> int:
     """Prints every change of a share that was asked for, newest last."""
     folder = ledger_of(options)
     with reading(folder) as books:
-        since = None if options.since is None else (books.history.last() or datetime.now(UTC)) - options.since
+        since = None if options.since is None else (books.last_reading or datetime.now(UTC)) - options.since
         changes = books.journal.changes(since)
         alerts = [alert for alert in books.journal.alerts(20) if alert.recovered_at is None]
         waiting = books.journal.waiting()

@@ -74,7 +74,7 @@ def status(options: argparse.Namespace) -> int:
 
 
 def _status(books: LedgerReader, folder: Path, mode: str | None) -> EngineStatus:
-    lock, journal, last = LedgerLock(folder), books.journal, books.history.last()
+    lock, journal, last = LedgerLock(folder), books.journal, books.last_reading
     waiting, plan = journal.waiting(), journal.last_committed()
     latest: dict[str, Sample] = {}
     if last is not None:

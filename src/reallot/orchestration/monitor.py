@@ -188,9 +188,10 @@ class RealtimeMonitor:
         """(time, USD/h) of every snapshot of the last `hours`, oldest first."""
         if not hours >= 0.0:
             raise MonitoringError(f"hours is {hours}; it must be 0 or more")
-        since = self._now() - timedelta(hours=hours)
+        now = self._now()
+        since = now - timedelta(hours=hours)
         place = bisect_left(self._snapshots, since, key=lambda each: each.at)
-        return [(each.at, each.total) for each in self._snapshots[place:]]
+        return [(each.at, each.total) for each in self._snapshots[place:] if each.at <= now]
 
     async def get_alert_history(self) -> list[Alert]:
         """All alerts kept, oldest first, at most `max_alerts`."""
@@ -265,7 +266,7 @@ class RealtimeMonitor:
     def _median(self, now: datetime) -> float | None:
         """USD/h in the middle of the last day's snapshots; None where they are too few."""
         place = bisect_left(self._snapshots, now - RECENT, key=lambda each: each.at)
-        totals = [each.total for each in self._snapshots[place:]]
+        totals = [each.total for each in self._snapshots[place:] if each.at <= now]
         return median_of(totals) if len(totals) >= LEAST_READINGS else None
 
     async def _reallocations(self, most: int | None = None) -> list[AllocationChange]:

@@ -132,7 +132,7 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
 async def remember(parts: Parts) -> int:
     """Learns from the polls that the ledger still has of the optimizer's window; returns how many there were.
 
-    Where curves are learned, it is from as long as they are remembered.
+    Where curves are learned, it is from as long as they are remembered. Readings from the future are noted.
     """
     now, count, asked = parts.clock.now(), 0, parts.config.optimizer
     window = timedelta(hours=asked.analysis_window_hours)
@@ -141,6 +141,10 @@ async def remember(parts: Parts) -> int:
         parts.optimizer.update_metrics(metrics)
         await parts.monitor.update_snapshot(metrics)
         count += 1
+    last = parts.ledger.history.last()
+    if last is not None and last > now + parts.config.coordinator.every:
+        future = f"readings up to {last:%Y-%m-%d %H:%M} UTC are from the future of this clock"
+        parts.notes.append(f"{future}: they are kept, and not used before then")
     return count
 
 

@@ -52,12 +52,12 @@ class HistoryWriter:
             failed, self._rolling = self._rolling.result(), None
             if failed is not None:
                 raise failed
-        if self._rolled is None or now - self._rolled >= ROLL_UP:
+        if self._rolled is None or not timedelta(0) <= now - self._rolled < ROLL_UP:  # a clock may go back
             self._rolled = now
             if self._history.blocking:
                 self._rolling = asyncio.ensure_future(asyncio.to_thread(_tried, self._history.roll_up, now))
             else:
-                self._history.roll_up(now)
+                self._history.roll_up(now, None, None)
 
     async def _off_the_loop(self, method: Callable[..., None], *values: object) -> None:
         if self._history.blocking:
@@ -66,9 +66,9 @@ class HistoryWriter:
             method(*values)
 
 
-def _tried(method: Callable[[datetime], None], now: datetime) -> DataError | None:
+def _tried(method: Callable[[datetime, None, None], None], now: datetime) -> DataError | None:
     try:
-        method(now)
+        method(now, None, None)
     except DataError as error:
         return error
     return None

@@ -17,6 +17,7 @@ from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
 from ..errors import DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
+from ..text.durations import format_duration
 from .build import Parts
 from .decision_replay import inputs_of
 from .events import ChangeDetector, LogEvent, alert_line
@@ -24,6 +25,8 @@ from .history_writer import HistoryWriter
 from .loop_watchdog import KEY, LIMIT_SECONDS, LoopWatch
 
 Tell = Callable[[LogEvent], None]
+JUMP_SECONDS = 120.0
+"""A wall clock that goes another way than the time that passed by so much is told."""
 LONGEST = 800
 """Characters of an alert that names files."""
 
@@ -54,12 +57,14 @@ class Runner:
         self.last: CycleResult | None = None
         self.acting = False
         self._conflict = ""
+        self._clocks: tuple[datetime, float] | None = None
         self._truth: tuple[datetime, float, float] | None = None
         self._watch = LoopWatch(lambda: parts.coordinator.adapters, self._stands_still, limit=stall_limit)
 
     async def cycle(self) -> CycleResult:
         """One cycle, kept and told."""
         parts = self.parts
+        self._tell_jump()
         self.acting = True
         try:
             await self._taken_back()
@@ -117,6 +122,18 @@ class Runner:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tell_jump(self) -> None:
+        """Says where the wall clock went another way than the time that passed."""
+        wall, steady = self.parts.clock.now(), self.parts.clock.monotonic()
+        if self._clocks is not None:
+            ahead = (wall - self._clocks[0]).total_seconds() - (steady - self._clocks[1])
+            if abs(ahead) >= JUMP_SECONDS:
+                way = "ahead" if ahead > 0.0 else "back"
+                went = f"the clock went {format_duration(abs(ahead))} {way}, or the machine slept"
+                text = f"{went}: it is {wall:%Y-%m-%d %H:%M} UTC"
+                self._tell(LogEvent("clock", wall, text, {"ahead_seconds": ahead}, logging.WARNING))
+        self._clocks = wall, steady
 
     def _stands_still(self, text: str) -> None:
         """The loop that would tell it runs something else: this is the watching thread."""

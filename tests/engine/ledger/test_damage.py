@@ -133,10 +133,12 @@ def test_a_changed_byte_of_the_first_page_halts_or_harms_nothing(offset, bits):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bits", [0xFF, 0x01, 0x20, 0x80])
+@pytest.mark.parametrize("bits", [0xFF, 0x01])
 def test_each_changed_byte_of_the_first_page_halts_or_harms_nothing(bits):
     content = files()["journal.db"]
-    found = {tried(**{"journal.db": with_bits_flipped(content, offset, bits)}) for offset in range(4096)}
+    cells = int.from_bytes(content[105:107], "big")  # between the page's head and its cells there is nothing
+    offsets = [*range(180), *range(cells, 4096)]
+    found = {tried(**{"journal.db": with_bits_flipped(content, offset, bits)}) for offset in offsets}
     assert found <= {"halted", "observes", "acts"}
 
 

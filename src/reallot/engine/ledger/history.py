@@ -18,6 +18,10 @@ from .timestamps import EPOCH
 
 T = TypeVar("T")
 BATCH = 10_000
+RAW, HOURS = timedelta(days=14), timedelta(days=730)
+"""For how long readings are kept, and their sums by the hour."""
+OVERLAP = timedelta(days=2)
+"""Hours before the last that are summed again where a clock may have gone back."""
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -97,22 +101,35 @@ class Readings(ABC):
         newest = self._rows(self._dialect.sql(sql.LAST), self._dialect.kept(until))[0][0]
         return None if newest is None else self._dialect.read(newest)
 
-    def roll_up(
-        self, now: datetime, raw: timedelta = timedelta(days=14), hours: timedelta = timedelta(days=730)
-    ) -> None:
+    def roll_up(self, now: datetime, raw: timedelta | None = RAW, hours: timedelta | None = HOURS) -> None:
         """Sums whole hours up, then forgets raw readings older than `raw` and hours older than `hours`.
 
-        Repeated it changes nothing. Deleting goes by batches, so that nobody waits long for the table.
+        Repeated it changes nothing. Deleting goes by batches, so that nobody waits long for the table. None is as long
+        as usual, counted in hours that have readings, and hours are summed in any order: so nothing is lost by a clock
+        that jumped.
         """
-        kept = self._dialect.kept
+        kept, dialect = self._dialect.kept, self._dialect
         until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        jumps = raw is None
         # the last rolled-up hour is summed again: a reading may have come late
-        done = self._rows(self._dialect.sql(sql.LAST_HOUR))[0][0]
-        self._change(self._dialect.sql(sql.ROLL_UP), [(kept(EPOCH) if done is None else done, kept(until))])
-        for (name,) in self._rows(self._dialect.sql(sql.NAMES)):
-            for text, end in ((sql.FORGET_SAMPLES, min(now - raw, until)), (sql.FORGET_HOURS, now - hours)):
-                while self._change(self._dialect.sql(text), [(name, kept(end), BATCH)]) == BATCH:
+        done = self._rows(dialect.sql(sql.LAST_HOUR), kept(until if jumps else LATEST))[0][0]
+        begin = EPOCH if done is None else dialect.read(done) - (OVERLAP if jumps else timedelta(0))
+        self._change(dialect.sql(sql.ROLL_UP, which=sql.BETWEEN), [(kept(begin), kept(until))])
+        if jumps:
+            self._change(dialect.sql(sql.ROLL_UP, which=dialect.sql(sql.NOT_SUMMED)), [(kept(until),)])
+        ends = min(self._age(now, raw, RAW), until), self._age(now, hours, HOURS)
+        for (name,) in self._rows(dialect.sql(sql.NAMES)):
+            for text, end in zip((sql.FORGET_SAMPLES, sql.FORGET_HOURS), ends, strict=True):
+                while self._change(dialect.sql(text), [(name, kept(end), BATCH)]) == BATCH:
                     pass
+
+    def _age(self, now: datetime, length: timedelta | None, usual: timedelta) -> datetime:
+        """The moment before which is forgotten."""
+        if length is not None:
+            return now - length
+        query, kept = self._dialect.sql(sql.NEWEST_HOURS), self._dialect.kept
+        found = self._rows(query, kept(now), usual // timedelta(hours=1) - 1)
+        return min(now - usual, self._dialect.read(found[0][0])) if found else EPOCH
 
     def _sample(self, row: Sequence[Any]) -> Sample:
         name, at, earnings, share, up = row

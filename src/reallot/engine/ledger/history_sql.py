@@ -45,16 +45,21 @@ HOURS = """
 """
 LAST = "SELECT max(at) FROM sample WHERE at <= ?"
 NAMES = "SELECT protocol FROM sample UNION SELECT protocol FROM hourly ORDER BY 1"
-LAST_HOUR = "SELECT max(hour) FROM hourly"
+LAST_HOUR = "SELECT max(hour) FROM hourly WHERE hour < ?"
+NEWEST_HOURS = "SELECT DISTINCT hour FROM hourly WHERE hour < ? ORDER BY hour DESC LIMIT 1 OFFSET ?"
 ROLL_UP = """
     INSERT INTO hourly (protocol, hour, earnings, share, lowest, highest, samples, up, measured, seconds)
     SELECT protocol, {hour}, avg(earnings) FILTER (WHERE up), avg(share),
         min(earnings) FILTER (WHERE up), max(earnings) FILTER (WHERE up),
         count(*), count(*) FILTER (WHERE up), count(earnings) FILTER (WHERE up), {seconds}
-    FROM sample WHERE at >= ? AND at < ? GROUP BY 1, 2
+    FROM sample WHERE {which} GROUP BY 1, 2
     ON CONFLICT (protocol, hour) DO UPDATE SET earnings = excluded.earnings, share = excluded.share,
         lowest = excluded.lowest, highest = excluded.highest, samples = excluded.samples, up = excluded.up,
         measured = excluded.measured, seconds = excluded.seconds
+"""
+BETWEEN = "at >= ? AND at < ?"
+NOT_SUMMED = """
+    at < ? AND NOT EXISTS (SELECT 1 FROM hourly WHERE hourly.protocol = sample.protocol AND hourly.hour = {hour})
 """
 FORGET_SAMPLES = """
     DELETE FROM sample WHERE (protocol, at) IN (SELECT protocol, at FROM sample WHERE protocol = ? AND at < ? LIMIT ?)

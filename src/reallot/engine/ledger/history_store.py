@@ -28,10 +28,11 @@ class HistoryStore(Protocol):
     def last(self, until: datetime = ...) -> datetime | None:
         """The moment of the newest raw reading up to then; None where there is none."""
 
-    def roll_up(self, now: datetime, raw: timedelta = ..., hours: timedelta = ...) -> None:
+    def roll_up(self, now: datetime, raw: timedelta | None = ..., hours: timedelta | None = ...) -> None:
         """Sums whole hours up, then forgets raw readings older than `raw` and hours older than `hours`.
 
-        A store elsewhere may do it later, but before it answers anything.
+        None is as long as usual, counted in hours that have readings: nothing is lost by a clock that jumped. A store
+        elsewhere may do it later, but before it answers anything.
         """
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Condition, Lock, Thread
 
 from ...errors import DataError, InvalidInput
-from .history import BATCH, LATEST, Hour, Sample
+from .history import BATCH, HOURS, LATEST, RAW, Hour, Sample
 from .postgres import Server
 
 _log = logging.getLogger("reallot.engine.ledger.history")
@@ -49,7 +49,7 @@ class PostgresHistory:
         self._writing = Lock()
         self._waiting: dict[Key, Sample] = {}
         self._sent: dict[Key, Sample] = {}
-        self._roll_up: tuple[datetime, timedelta, timedelta] | None = None
+        self._roll_up: tuple[datetime, timedelta | None, timedelta | None] | None = None
         self._lost, self._told_lost = 0, 0
         self._trouble = ""
         self._closed = False
@@ -108,9 +108,7 @@ class PostgresHistory:
         self._write()
         return self._server.last(until)
 
-    def roll_up(
-        self, now: datetime, raw: timedelta = timedelta(days=14), hours: timedelta = timedelta(days=730)
-    ) -> None:
+    def roll_up(self, now: datetime, raw: timedelta | None = RAW, hours: timedelta | None = HOURS) -> None:
         """Sums whole hours up, then forgets raw readings older than `raw` and hours older than `hours`.
 
         Repeated it changes nothing. What waits is written first: hours of an outage are summed when it is over.

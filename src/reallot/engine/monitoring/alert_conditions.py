@@ -45,6 +45,11 @@ class Observed(NamedTuple):
     seconds: float = 0.0
     at: datetime | None = None
 
+    def until(self, now: datetime) -> Observed:
+        """The same with no moment later than this: the clock went back."""
+        down, since, at = (None if each is None else min(each, now) for each in (self.down_since, self.since, self.at))
+        return self._replace(down_since=down, since=since, at=at)
+
 
 NOTHING = Observed()
 
@@ -52,6 +57,8 @@ NOTHING = Observed()
 def observe(seen: Mapping[str, Observed], metrics: AggregatedMetrics) -> dict[str, Observed]:
     """`seen` after one poll more."""
     now, result = metrics.timestamp, dict(seen)
+    if any((each.down_since or each.at or now) > now for each in seen.values()):
+        result = {name: each.until(now) for name, each in seen.items()}
     for name in {**metrics.connection_status, **metrics.earnings_by_protocol}:
         before = result.get(name, NOTHING)
         if not metrics.connection_status.get(name, True):

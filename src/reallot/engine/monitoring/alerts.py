@@ -51,7 +51,7 @@ class AlertBook:
             self._update(again, last_seen=now, count=self._alerts[again].count + 1)
             return None
         last = self._told.get(key)
-        if last in self._alerts and now - last < self._config.mute:
+        if last in self._alerts and abs(now - last) < self._config.mute:  # a clock may go back
             self._open[key] = last
             self._update(last, last_seen=now, count=self._alerts[last].count + 1, recovered_at=None)
             return None
@@ -75,7 +75,7 @@ class AlertBook:
         alert = self._update(began, recovered_at=now)
         if now < self._muted.get(key, now):
             return None
-        lasted = format_duration(now - began)
+        lasted = format_duration(max(now - began, timedelta(0)))
         return alert.model_copy(update={"message": f"over after {lasted}: {alert.message}"})
 
     def mute(self, key: str, until: datetime) -> None:
