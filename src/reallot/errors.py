@@ -24,11 +24,21 @@ from enum import StrEnum
 
 
 class ReallotError(Exception):
-    """Base of every error that this library raises on purpose."""
+    """Base of every error that this library raises on purpose.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, ReallotError
+    >>> try:
+    ...     AllocationProblem({"relay": 2.1}, {"rely": 1.0})
+    ... except ReallotError as error:
+    ...     type(error).__name__
+    'InvalidInput'
+    """
 
 
 class InvalidInput(ReallotError, ValueError):
-    """The question itself is wrong: fix the call."""
+    """The call itself is wrong: a name, a number, a unit or a shape must be fixed by the caller."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,15 @@ class Conflict:
 
 
 class Infeasible(ReallotError):
-    """No split meets all rules at once: loosen one of them.
+    """No split meets all rules at once: one of them must be loosened.
 
-    `conflict` holds the rules by name, the amount and the single relaxations that work.
+    Parameters
+    ----------
+    message
+        The rules in conflict, the amount and the ways out, in words.
+    conflict
+        The rules by name, the least total loosening and the single relaxations that work.
+        None where the problem is infeasible by no more than rounding.
     """
 
     def __init__(self, message: str, conflict: Conflict | None = None) -> None:
@@ -68,20 +84,30 @@ class Infeasible(ReallotError):
 
 
 class SolverFailed(ReallotError):
-    """No certified answer came back: try another solver or allow more time."""
+    """No certified answer came back: another solver or more time may help."""
 
 
 class ErrorKind(StrEnum):
-    """Why a protocol has no value now; what to do next follows from it.
+    """The reason why a protocol has no value now, from which the next step follows.
 
-    AUTH            the login was refused: ask seldom until somebody mends it
-    RATE_LIMITED    asked too often: wait
-    TRANSIENT       a failure of the moment: try again, later each time
-    SHAPE           it answered, but not what it should: a version, a unit or a page of text
-    UNREACHABLE     no answer at all
-    NEVER_REPORTED  it answers, and has not reported a value yet
-    REFUSED         a change was refused: do not try it again
-    UNKNOWN         a change may or may not have happened: read it back
+    Attributes
+    ----------
+    AUTH
+        The login was refused. The engine asks rarely until a person mends it.
+    RATE_LIMITED
+        The source was asked too often. The engine waits.
+    TRANSIENT
+        The failure is of the moment. The engine tries again, later each time (exponential backoff).
+    SHAPE
+        The source answered, but not what it should: another version, unit or page.
+    UNREACHABLE
+        The source did not answer at all.
+    NEVER_REPORTED
+        The source answers and has not reported a value yet.
+    REFUSED
+        The source refused a change. The change is not tried again.
+    UNKNOWN
+        A change may or may not have happened. The engine reads it back.
     """
 
     AUTH = "auth"
@@ -95,23 +121,28 @@ class ErrorKind(StrEnum):
 
 
 class OrchestrationError(ReallotError):
-    """Base of what goes wrong around a decision: polling, moving, watching."""
+    """Base of every error around a decision: in polling, moving and watching."""
 
 
 class CoordinationError(OrchestrationError):
-    """A poll as a whole could not be made: nothing is registered, or nothing answered."""
+    """A poll as a whole could not be made: no protocol is registered, or none answered."""
 
 
 class OptimizationError(OrchestrationError):
-    """No plan could be made of these metrics."""
+    """The optimizer could make no plan of these metrics."""
 
 
 class ReallocationError(OrchestrationError):
     """A move may not be made now, or did not end as planned.
 
-    by      the guard that says so: "hold", "budget", "confirmation", "ledger", "halted", "busy", "outdated" ...
-    until   when it may be tried again, aware; None where that is not a matter of time
-    reason  in words, with the numbers
+    Parameters
+    ----------
+    reason
+        The cause in words, with the numbers.
+    by
+        The guard that refused: "hold", "budget", "confirmation", "ledger", "halted", "busy", "outdated" ...
+    until
+        The time (aware) at which the move may be tried again. None where waiting does not help.
     """
 
     def __init__(self, reason: str, *, by: str = "", until: datetime | None = None) -> None:
@@ -120,14 +151,20 @@ class ReallocationError(OrchestrationError):
 
 
 class MonitoringError(OrchestrationError):
-    """What was asked of the monitor is not there."""
+    """The monitor does not have the report or alert that was asked for."""
 
 
 class ProtocolError(OrchestrationError):
-    """One protocol did not answer as it should; the others are not touched by that.
+    """One protocol did not answer as it should; the other protocols are not affected.
 
-    kind                 what to do next
-    retry_after_seconds  how long it asks to be left alone; None where it does not say
+    Parameters
+    ----------
+    message
+        The cause in words.
+    kind
+        The reason, from which the engine's next step follows.
+    retry_after_seconds
+        Seconds for which the source asks to be left alone. None where it does not say.
     """
 
     def __init__(
@@ -140,7 +177,10 @@ class ProtocolError(OrchestrationError):
 class ConfigurationError(OrchestrationError):
     """A setting is wrong; the message names the file, the key, the rule and the near miss.
 
-    faults  all that is wrong in a file, one sentence each; the message tells the first few
+    Attributes
+    ----------
+    faults
+        All faults of a file, one sentence each. The message tells the first few.
     """
 
     faults: tuple[str, ...] = ()
@@ -151,7 +191,7 @@ class DataError(OrchestrationError):
 
 
 class CalculationError(OrchestrationError):
-    """A number came out that cannot be (not finite, or on the wrong side of what is possible)."""
+    """A number came out that is impossible: not finite, or on the wrong side of its bound."""
 
 
 def near_miss(name: object, known: Iterable[str]) -> str:

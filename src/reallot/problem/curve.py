@@ -20,11 +20,27 @@ ONE_POINT = 1e-9
 
 @dataclass(frozen=True)
 class EarningsCurve:
-    """Earnings per hour (USD/h) at share x, linear between `shares` and with `last_slope` beyond the last one.
+    """Piecewise linear earnings per hour (USD/h) as a function of the share.
 
-    `shares` start at 0 and rise strictly; `earnings` has one value (USD/h) for each of them. Made by
-    `flat`, `through` or `pieces`.
+    The curve is linear between `shares` and has slope `last_slope` beyond the last one. `flat`, `through` and
+    `pieces` make curves more briefly.
 
+    Parameters
+    ----------
+    shares
+        Breakpoints in the unit of capacity; they start at 0 and rise strictly.
+    earnings
+        Earnings (USD/h) at each breakpoint.
+    last_slope
+        Slope (USD/h per unit of share) beyond the last breakpoint.
+
+    Raises
+    ------
+    InvalidInput
+        Where the numbers are not finite, the lengths differ or the breakpoints do not rise.
+
+    Examples
+    --------
     >>> curve = EarningsCurve.through([(0, 0), (0.3, 0.9), (0.6, 1.2)])
     >>> curve.value(0.45), curve.is_concave
     (1.05, True)
@@ -75,7 +91,18 @@ class EarningsCurve:
 
     @classmethod
     def flat(cls, rate: float) -> EarningsCurve:
-        """The same `rate` (USD/h per unit of share) however much is given: earnings are rate * share."""
+        """Return the curve that earns `rate * share`, however large the share is.
+
+        Parameters
+        ----------
+        rate
+            USD/h per unit of share.
+
+        Returns
+        -------
+        EarningsCurve
+            One straight piece through zero.
+        """
         return cls._flat(number(rate, "rate (USD/h)"))
 
     @classmethod
@@ -87,14 +114,37 @@ class EarningsCurve:
 
     @classmethod
     def through(cls, points: Iterable[tuple[float, float]]) -> EarningsCurve:
-        """Through (share, USD/h) points, flat beyond the last: demand is met there and more share earns no more."""
+        """Return the curve through these points, flat beyond the last: more share earns no more there.
+
+        Parameters
+        ----------
+        points
+            Pairs of share (unit of capacity) and earnings (USD/h), by rising share.
+
+        Returns
+        -------
+        EarningsCurve
+            The curve with a breakpoint at each share.
+        """
         pairs = _pairs(points, "a curve", "(share, USD per hour)")
         return cls(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), 0.0)
 
     @classmethod
     def pieces(cls, pieces: Iterable[tuple[float, float]]) -> EarningsCurve:
-        """From (slope in USD/h per share, width in share) pieces, flat beyond the last.
+        """Return the curve made of these pieces from share 0 on, flat beyond the last.
 
+        Parameters
+        ----------
+        pieces
+            Pairs of slope (USD/h per unit of share) and width (share).
+
+        Returns
+        -------
+        EarningsCurve
+            The curve with a breakpoint at the end of each piece.
+
+        Examples
+        --------
         >>> EarningsCurve.pieces([(3, 0.3), (1, 0.3)]).value(0.6)
         1.2
         """
@@ -108,24 +158,37 @@ class EarningsCurve:
 
     @classmethod
     def of(cls, value: Any, what: str = "rate (USD/h)") -> EarningsCurve:
-        """A curve as it is, or a bare number as a flat rate, called `what` where it is wrong."""
+        """Return a curve unchanged, or the flat curve of a bare number.
+
+        Parameters
+        ----------
+        value
+            A curve, or a rate in USD/h per unit of share.
+        what
+            The name of the value in an error message.
+
+        Returns
+        -------
+        EarningsCurve
+            The curve itself, or the flat one.
+        """
         return value if isinstance(value, EarningsCurve) else cls._flat(number(value, what))
 
     @cached_property
     def slopes(self) -> tuple[float, ...]:
-        """Slope of every piece (USD/h per share), the one beyond the last breakpoint included."""
+        """Slope of every piece (USD/h per unit of share), the one beyond the last breakpoint included."""
         widths = map(sub, self.shares[1:], self.shares)
         rises = map(sub, self.earnings[1:], self.earnings)
         return (*map(truediv, rises, widths), self.last_slope)
 
     @property
     def is_flat(self) -> bool:
-        """True for one rate through zero."""
+        """True where the curve is one rate through zero."""
         return len(self.shares) == 1 and self.earnings[0] == 0.0
 
     @cached_property
     def is_concave(self) -> bool:
-        """True where slopes never rise (but for rounding): a linear program then fills pieces in order by itself."""
+        """True where slopes never rise (but for rounding); a linear program then fills pieces in order by itself."""
         slopes = self.slopes
         if all(map(ge, slopes, slopes[1:])):
             return True
@@ -144,7 +207,18 @@ class EarningsCurve:
         )
 
     def narrowest_jump(self, width: float) -> tuple[float, float, float]:
-        """Share, width and change (USD/h) of the piece narrower than `width` that changes most; zeros if none."""
+        """Find the piece narrower than `width` on which earnings change most.
+
+        Parameters
+        ----------
+        width
+            Largest width (share) of a piece that counts as narrow.
+
+        Returns
+        -------
+        tuple
+            Share at which the piece starts, its width (share) and the change (USD/h); three zeros where none is narrow.
+        """
         shares, earnings = self.shares, self.earnings
         if len(shares) == 1 or min(map(sub, shares[1:], shares)) >= width:
             return 0.0, 0.0, 0.0
@@ -158,30 +232,69 @@ class EarningsCurve:
 
     @property
     def size(self) -> float:
-        """The largest earnings at a breakpoint, or per unit of share beyond them, USD/h."""
+        """Largest earnings at a breakpoint, or per unit of share beyond them (USD/h)."""
         return max(abs(self.last_slope), *map(abs, self.earnings))
 
     def value(self, share: float) -> float:
-        """Earnings per hour (USD/h) at `share`."""
+        """Return the earnings per hour at one share.
+
+        Parameters
+        ----------
+        share
+            Share in the unit of capacity.
+
+        Returns
+        -------
+        float
+            Earnings (USD/h).
+        """
         share = number(share, "a share")
         piece = max(bisect_right(self.shares, share) - 1, 0)
         return self.earnings[piece] + self.slopes[piece] * (share - self.shares[piece])
 
     def marginal(self, share: float) -> tuple[float, float]:
-        """Slopes (USD/h per share) to the right and to the left of `share`; they differ at a breakpoint."""
+        """Return the marginal rates at one share, which differ at a breakpoint.
+
+        Parameters
+        ----------
+        share
+            Share in the unit of capacity.
+
+        Returns
+        -------
+        tuple
+            Slopes (USD/h per unit of share) to the right and to the left of the share.
+        """
         slopes, share = self.slopes, number(share, "a share")
         right = max(bisect_right(self.shares, share) - 1, 0)
         left = max(bisect_left(self.shares, share) - 1, 0)
         return slopes[right], slopes[left]
 
     def points(self) -> list[list[float]] | None:
-        """The breakpoints as [share, USD/h] lists where `through` would give this curve back, else None."""
+        """Return the breakpoints for which `through` would give this curve back.
+
+        Returns
+        -------
+        list or None
+            Pairs [share, USD/h]. None where the curve goes on rising or falling beyond its last breakpoint.
+        """
         if self.is_flat or self.last_slope != 0.0:
             return None
         return [[x, y] for x, y in zip(self.shares, self.earnings, strict=True)]
 
     def scaled(self, factor: float) -> EarningsCurve:
-        """The same curve with all earnings times `factor`."""
+        """Return the curve with all earnings multiplied.
+
+        Parameters
+        ----------
+        factor
+            The factor, without unit.
+
+        Returns
+        -------
+        EarningsCurve
+            A curve with the same breakpoints.
+        """
         factor = number(factor, "a curve's factor")
         if self.is_flat:
             return EarningsCurve.flat(factor * self.last_slope)

@@ -21,7 +21,33 @@ __all__ = ["problem_from_dict", "problem_from_frame", "problem_to_dict", "read_p
 
 
 def read_problem(path: str | Path) -> AllocationProblem:
-    """The problem in a .toml or .json file (UTF-8); raises InvalidInput, naming the file and the key."""
+    """Read a problem from a .toml or .json file in UTF-8.
+
+    Parameters
+    ----------
+    path
+        The file; its ending tells the format.
+
+    Returns
+    -------
+    AllocationProblem
+        The problem; its keys are those of `problem_from_dict`.
+
+    Raises
+    ------
+    InvalidInput
+        Where the file cannot be read or a key is wrong; the message names the file and the key.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "problem.json"
+    ...     _ = path.write_text(json.dumps({"protocols": {"relay": {"rate": 2.1, "current": 1.0}}}))
+    ...     read_problem(path).names
+    ('relay',)
+    """
     of_kind(path, (str, Path), "the path", "give the name of a .toml or .json file")
     source = Path(path)
     try:
@@ -31,9 +57,24 @@ def read_problem(path: str | Path) -> AllocationProblem:
 
 
 def problem_to_dict(problem: AllocationProblem) -> dict[str, Any]:
-    """The problem as plain values, for JSON or TOML; `problem_from_dict` gives an equal problem back.
+    """Return the problem as plain values, for JSON or TOML.
 
-    Only what differs from the records' defaults is written, and every protocol's `current`.
+    Only fields that differ from their defaults are written, and the present share of every protocol.
+
+    Parameters
+    ----------
+    problem
+        The problem to write down.
+
+    Returns
+    -------
+    dict
+        Plain values, from which `problem_from_dict` makes an equal problem.
+
+    Examples
+    --------
+    >>> problem_to_dict(AllocationProblem({"relay": 2.1}, {"relay": 1.0}))
+    {'protocols': {'relay': {'current': 1.0, 'rate': 2.1}}}
     """
     require_problem(problem)
     result = _differing(problem, skip=("protocols", "current"))
@@ -51,12 +92,33 @@ def problem_to_dict(problem: AllocationProblem) -> dict[str, Any]:
 
 
 def problem_from_frame(frame: pd.DataFrame, **others: Any) -> AllocationProblem:
-    """The problem whose protocols are a DataFrame's rows, by name; `others` are AllocationProblem's other arguments.
+    """Make a problem of a DataFrame with one protocol per row.
 
-    Columns are fields of ProtocolSpec, `rate` (USD/h) and `current` (share now, 0 without the column). A missing cell
-    means "not given" where the field has no number of its own (max_share, move_cost_in ...) or where the other one of
-    rate and curve is given; anywhere else it raises InvalidInput.
+    Parameters
+    ----------
+    frame
+        Rows are protocols, named by the index. Columns are fields of ProtocolSpec, `rate` (USD/h per unit of share)
+        and `current` (share now, 0 without the column).
+    **others
+        The other arguments of AllocationProblem.
 
+    Returns
+    -------
+    AllocationProblem
+        The problem with the protocols in the order of the rows.
+
+    Raises
+    ------
+    InvalidInput
+        Where a column is unknown, a name comes twice, or a required cell is missing.
+
+    Notes
+    -----
+    A missing cell means "not given" where the field has no number of its own (`max_share`, `move_cost_in` ...), or
+    where the other one of rate and curve is given.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"rate": [2.1, 1.7], "current": [0.4, 0.6]}, index=["relay", "compute"])
     >>> problem_from_frame(frame, horizon_hours=24)["relay"].curve.last_slope

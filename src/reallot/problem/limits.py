@@ -11,7 +11,24 @@ from .validation import brief, by_name, in_order, names_in, number, several, who
 
 @dataclass(frozen=True)
 class Group:
-    """Some protocols under one cap: together at most `max_share`, and at most `max_active` of them above zero."""
+    """A cap on several protocols together.
+
+    Parameters
+    ----------
+    name
+        Name of the group.
+    members
+        Names of its protocols.
+    max_share
+        Largest sum of their shares, in the unit of capacity. None is no cap.
+    max_active
+        Largest number of them with a share above zero. None is no cap.
+
+    Examples
+    --------
+    >>> Group("relays", ("relay", "bridge"), max_share=0.5).members
+    ('relay', 'bridge')
+    """
 
     name: str
     members: tuple[str, ...]
@@ -35,20 +52,43 @@ class Group:
 
 @dataclass(frozen=True)
 class Limits:
-    """The rules of change for one plan. Shares are in the unit of capacity; one number holds for every period.
+    """The rules of change for one plan; shares are in the unit of capacity.
 
-    max_change      largest |change| of one protocol per period: one number, or one per protocol by name
-                    (protocols left out have none), or a list with one number per period
-    max_turnover    half of the sum of absolute changes per period, idle capacity counted as one more place;
-                    a number, or a list with one per period
-    max_moves       at most so many protocols change per period
-    min_move        smallest change worth making: each change is 0 or at least this
-    min_gain        least net benefit over the horizon (USD) for which a plan is worth it; below it the plan is to stay
-    held            names that may not change in any period, or {name: period} for "not before that period"
-                    (periods count from 0, so 1 means "not now")
-    groups          caps on several protocols together
-    allow_one_unit  where one unit (step) or the entry share is larger than max_change: exactly one unit may move all
-                    the same; otherwise such a protocol is reported as unreachable
+    One number holds for every period.
+
+    Parameters
+    ----------
+    max_change
+        Largest absolute change of one protocol per period: one number, a mapping with one per protocol (protocols
+        left out have no limit), or a list with one per period.
+    max_turnover
+        Largest turnover per period: half of the sum of absolute changes, idle capacity counted as one more place.
+        One number, or a list with one per period.
+    max_moves
+        Largest number of protocols that change per period.
+    min_move
+        Smallest change worth making: each change is 0 or at least this.
+    min_gain
+        Least net benefit over the horizon (USD) for which a plan is worth it. Below it the plan is to stay.
+    held
+        Names that may not change in any period, or {name: period} for "not before that period". Periods count from 0,
+        so 1 means "not now".
+    groups
+        Caps on several protocols together.
+    allow_one_unit
+        Where one unit (`step`) or the entry share is larger than `max_change`: True lets exactly one unit move all the
+        same. Otherwise such a protocol is reported as unreachable.
+
+    Raises
+    ------
+    InvalidInput
+        Where a limit is negative, not a number or names a protocol twice.
+
+    Examples
+    --------
+    >>> limits = Limits(max_change=0.2, max_turnover=0.3, held=["relay"])
+    >>> limits.max_change, sorted(limits.held)
+    (0.2, ['relay'])
     """
 
     max_change: float | Mapping[str, float] | Sequence[float] | None = None
@@ -91,7 +131,20 @@ class Limits:
         return hash((self.max_moves, self.min_move, self.min_gain, frozenset(self.held), self.groups))
 
     def held_until(self, name: str, periods: int) -> int:
-        """First period in which `name` may change: `periods` where it is held throughout, 0 where it is free."""
+        """Return the first period in which a protocol may change.
+
+        Parameters
+        ----------
+        name
+            Name of the protocol.
+        periods
+            Number of periods of the problem.
+
+        Returns
+        -------
+        int
+            `periods` where the protocol is held throughout, 0 where it is free.
+        """
         if isinstance(self.held, dict):
             return min(int(self.held.get(name, 0)), periods)
         return periods if name in frozenset(self.held) else 0

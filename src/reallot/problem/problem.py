@@ -44,24 +44,46 @@ SPECIAL = NUMBERS - 1
 
 @dataclass(frozen=True, repr=False)
 class AllocationProblem:
-    """How should capacity be split, given what each protocol earns, where it is, what a move costs and may not change?
+    """One decision to make: how capacity is split among protocols over a horizon.
 
-    protocols      ProtocolSpec records; or by name (mapping, pandas Series): a rate (USD/h), a curve or a ProtocolSpec
-    current        share of each protocol now, by name (mapping or pandas Series); every protocol is named
-    capacity       what the shares sum to, and their unit: 8 for eight GPUs makes shares GPUs, and rates USD/h per GPU;
-                   None where only `resources` bound the shares
-    reserve        part of the capacity that is never given away
-    allow_idle     True where the shares may sum to less
-    horizon_hours  hours over which a move must pay; costs are paid once, earnings flow for so long
-    periods        the horizon is planned in so many equal periods; only the first is meant to be applied
-    limits         Limits: max change, turnover, holds ...
-    resources      capacity of each shared resource by name, in the unit of the protocols' `uses`
-    rates          {name: one rate (USD/h) per period} or a DataFrame (periods, protocols), for flat protocols
-    scenarios      Scenarios; earnings are then expected earnings
-    risk           CVaR (needs scenarios) or RateUncertainty
+    The plan maximises `horizon_hours` * earnings per hour - costs (USD), within the limits.
 
-    The objective is horizon_hours * earnings per hour - costs, in USD. Raises InvalidInput, naming the near miss.
+    Parameters
+    ----------
+    protocols
+        ProtocolSpec records; or by name (mapping, pandas Series) a rate (USD/h per unit of share), a curve or a
+        ProtocolSpec.
+    current
+        Share of each protocol now, by name (mapping or pandas Series). Every protocol is named.
+    capacity
+        Sum of the shares, and their unit: 8 for eight GPUs makes shares GPUs, and rates USD/h per GPU. None where only
+        `resources` bound the shares.
+    reserve
+        Part of the capacity that is never given away.
+    allow_idle
+        True where the shares may sum to less than the capacity.
+    horizon_hours
+        Hours over which a move must pay. Costs are paid once, earnings flow for so long.
+    periods
+        Number of equal periods in which the horizon is planned. Only the first is meant to be applied.
+    limits
+        Rules of change: largest change, turnover, held protocols and so on.
+    resources
+        Capacity of each shared resource by name, in the unit of the protocols' `uses`.
+    rates
+        Rates of flat protocols (USD/h per unit of share): {name: one per period}, or a DataFrame (periods, protocols).
+    scenarios
+        Possible rates; earnings are then expected earnings.
+    risk
+        CVaR (needs scenarios) or RateUncertainty.
 
+    Raises
+    ------
+    InvalidInput
+        Where a name, number or shape is wrong; the message gives the rule and the near miss.
+
+    Examples
+    --------
     >>> problem = AllocationProblem({"relay": 2.1, "compute": 1.7}, {"relay": 0.4, "compute": 0.6})
     >>> problem.names, problem.capacity
     (('relay', 'compute'), 1.0)
@@ -219,7 +241,7 @@ class AllocationProblem:
 
     @cached_property
     def numbers(self) -> FloatArray:
-        """The numbers that protocols have on their own, (numbers, protocols), in the order of ProtocolSpec.packed."""
+        """The numbers that protocols have on their own, (numbers, protocols), in the order of `ProtocolSpec.packed`."""
         packed = np.frombuffer(b"".join([spec.packed for spec in self.specs]))
         return packed.reshape(-1, NUMBERS).T.copy()
 
@@ -230,7 +252,7 @@ class AllocationProblem:
 
     @cached_property
     def current_shares(self) -> FloatArray:
-        """The present shares in that order, (protocols,)."""
+        """The present shares in the order of `names`, (protocols,)."""
         return np.array(list(self.current.values()))
 
     @cached_property
@@ -240,7 +262,7 @@ class AllocationProblem:
 
     @property
     def available(self) -> float | None:
-        """Capacity less the reserve; None without a capacity."""
+        """Capacity less the reserve, in the unit of capacity; None without a capacity."""
         return None if self.capacity is None else max(0.0, self.capacity - self.reserve)
 
     @cached_property
@@ -249,14 +271,20 @@ class AllocationProblem:
         return effective(arrays(self))
 
     def at_full_costs(self) -> AllocationProblem:
-        """The same problem, its arrays with all costs as they were given, however large (see `effective`)."""
+        """Return the same problem with all costs in its arrays as they were given, however large.
+
+        Returns
+        -------
+        AllocationProblem
+            A copy. The arrays of the original cut costs at which no move pays.
+        """
         result = replace(self)
         vars(result)["arrays"] = effective(arrays(self), cut_costs=False)
         return result
 
     @cached_property
     def trade_segments(self) -> TradeSegments:
-        """One period as pieces to buy and to sell, USD over the horizon per unit of share; for problems of one."""
+        """The one period of the problem as pieces to buy and to sell, USD over the horizon per unit of share."""
         return trade_segments(self.arrays)
 
     def __repr__(self) -> str:

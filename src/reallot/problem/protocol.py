@@ -25,7 +25,20 @@ _AT_LEAST_ZERO = (
 
 @dataclass(frozen=True)
 class LockIn:
-    """A floor with an end: the share may not fall below `share` in periods before `until` (a period number)."""
+    """A floor with an end: the share may not fall below it before a given period.
+
+    Parameters
+    ----------
+    share
+        The floor, in the unit of capacity.
+    until
+        Number of the first period (from 0) in which the floor no longer holds.
+
+    Examples
+    --------
+    >>> LockIn(0.25, until=2).share
+    0.25
+    """
 
     share: float
     until: int = 1
@@ -37,26 +50,50 @@ class LockIn:
 
 @dataclass(frozen=True)
 class ProtocolSpec:
-    """A protocol: what it earns, how much it may hold, what a change of its share costs.
+    """A protocol: its earnings, its bounds and the transaction costs of changing its share.
 
-    name            unique name
-    curve           EarningsCurve, or a bare rate (USD/h per unit of share), or one of these per period
+    Parameters
+    ----------
+    name
+        Name, unique in the problem.
+    curve
+        An EarningsCurve, a bare rate (USD/h per unit of share), or a list with one of these per period.
     min_share, max_share
-                    bounds of the share in every period; max_share None is "all there is"
-    entry_share     none or at least: the share is 0 or not below this
-    step            indivisible unit: the share is a whole multiple of this (0.25 for one GPU of four)
-    decrease_floor  the share may not shrink below this (what a disk stores); below it already, it may not shrink at all
-    lock_in         a floor with an end
-    move_cost       USD per unit of |change|, charged whether giving or taking
+        Bounds of the share in every period. None as `max_share` is "all there is".
+    entry_share
+        Smallest share above zero: the share is 0 or not below this.
+    step
+        Indivisible unit: the share is a whole multiple of this (0.25 for one GPU of four).
+    decrease_floor
+        The share may not shrink below this (what a disk stores). Below it already, it may not shrink at all.
+    lock_in
+        A floor with an end.
+    move_cost
+        Proportional cost of a change (USD per unit of share), charged for taking and for giving.
     move_cost_in, move_cost_out
-                    where taking and giving cost differently; each replaces move_cost in its direction
-    move_fee        USD once in every period in which the share changes at all
+        Costs where taking and giving differ (USD per unit of share). Each replaces `move_cost` in its direction.
+    move_fee
+        Fixed cost (USD), once in every period in which the share changes at all.
     warm_up_hours, warm_up_earns
-                    what was added earns only the part `warm_up_earns` of its rate for so many hours
-    uses            use of each shared resource by one unit of share
+        Share that was added earns only the part `warm_up_earns` of its rate for so many hours.
+    uses
+        Use of each shared resource by one unit of share.
 
-    A share that is already between 0 and entry_share, or off the grid of steps, may stay as it is: these two rules
-    are about where a move may end.
+    Raises
+    ------
+    InvalidInput
+        Where a number is negative or not finite, or bounds are the wrong way round.
+
+    Notes
+    -----
+    A share that is already between 0 and `entry_share`, or off the grid of steps, may stay as it is. These two rules
+    bound where a move may end.
+
+    Examples
+    --------
+    >>> spec = ProtocolSpec("relay", 2.1, max_share=0.5, move_cost=0.1)
+    >>> spec.cost_in, spec.curve.value(0.5)
+    (0.1, 1.05)
     """
 
     name: str
@@ -109,7 +146,18 @@ class ProtocolSpec:
         return hash((self.name, self.curve, self.packed))
 
     def earning(self, curve: EarningsCurve) -> ProtocolSpec:
-        """The same protocol with another curve; nothing else is checked or made again."""
+        """Return the same protocol with another curve, without checking the rest again.
+
+        Parameters
+        ----------
+        curve
+            The new curve, for all periods.
+
+        Returns
+        -------
+        ProtocolSpec
+            A copy of the record.
+        """
         other, values = object.__new__(ProtocolSpec), vars(self).copy()
         values["curve"] = curve
         values.pop("packed", None)
@@ -118,23 +166,23 @@ class ProtocolSpec:
 
     @property
     def curves(self) -> tuple[EarningsCurve, ...]:
-        """The curve, or one for each period."""
+        """The curve, or one for each period, as a tuple."""
         curves = self.curve if isinstance(self.curve, tuple) else (self.curve,)
         return cast("tuple[EarningsCurve, ...]", curves)
 
     @property
     def cost_in(self) -> float:
-        """USD per unit of share taken on."""
+        """Cost of taking on share, USD per unit."""
         return self.move_cost if self.move_cost_in is None else self.move_cost_in
 
     @property
     def cost_out(self) -> float:
-        """USD per unit of share given away."""
+        """Cost of giving share away, USD per unit."""
         return self.move_cost if self.move_cost_out is None else self.move_cost_out
 
     @property
     def warm_up_loss(self) -> float:
-        """Hours of full earnings that a newly added share loses: warm_up_hours * (1 - warm_up_earns)."""
+        """Hours of full earnings that newly added share loses: warm_up_hours * (1 - warm_up_earns)."""
         return self.warm_up_hours * (1.0 - self.warm_up_earns)
 
     @cached_property

@@ -16,14 +16,30 @@ Path = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Scenarios:
-    """Possible rates, each with a probability.
+    """Possible rates, each with a probability; earnings become expected earnings.
 
-    rates           {name: one entry per scenario}: a rate (USD/h), or a list of rates, one per period;
-                    a pandas DataFrame (scenarios in rows, protocols in columns) does as well. For flat protocols.
-    factors         the same shape, for any protocol: its curve times the factor (>= 0)
-    probabilities   one per scenario, sum 1; None is equal weights
+    A protocol in neither table earns the same in every scenario.
 
-    A protocol in neither table earns the same in every scenario. Earnings are then expected earnings.
+    Parameters
+    ----------
+    rates
+        For flat protocols, {name: one entry per scenario}: a rate (USD/h per unit of share), or a list with one per
+        period. A pandas DataFrame (scenarios, protocols) does as well.
+    factors
+        For any protocol, a table of the same shape: the curve is multiplied by the factor (at least 0).
+    probabilities
+        One per scenario; their sum is 1. None is equal weights.
+
+    Raises
+    ------
+    InvalidInput
+        Where a protocol is in both tables, lengths differ, or probabilities do not sum to 1.
+
+    Examples
+    --------
+    >>> scenarios = Scenarios({"relay": [2.0, 0.5], "compute": [1.0, 1.2]})
+    >>> scenarios.count, scenarios.probabilities
+    (2, (0.5, 0.5))
     """
 
     rates: Mapping[str, Sequence[float | Sequence[float]]] = field(default_factory=dict)
@@ -63,9 +79,29 @@ class Scenarios:
 
 @dataclass(frozen=True)
 class CVaR:
-    """Part `weight` of the objective on the mean earnings over the worst 1 - `level` of the scenarios.
+    """Conditional value at risk: weight on the mean earnings over the worst scenarios.
 
-    The objective becomes (1 - weight) * expected earnings + weight * CVaR (Rockafellar and Uryasev, 2000).
+    Parameters
+    ----------
+    level
+        The worst part 1 - `level` of the scenarios counts; 0.95 is the worst 5 %.
+    weight
+        Part of the objective on these scenarios, 0 to 1.
+
+    Raises
+    ------
+    InvalidInput
+        Where a number lies outside its range.
+
+    Notes
+    -----
+    The objective becomes (1 - weight) * expected earnings + weight * CVaR, as in Rockafellar and Uryasev,
+    "Optimization of conditional value-at-risk" (2000).
+
+    Examples
+    --------
+    >>> CVaR(0.9, weight=0.5)
+    CVaR(level=0.9, weight=0.5)
     """
 
     level: float = 0.95
@@ -80,10 +116,30 @@ class CVaR:
 
 @dataclass(frozen=True)
 class RateUncertainty:
-    """Best against the worst case in which at most `budget` protocols fall short, each by its `radius` (USD/h).
+    """A budget of uncertainty: the plan is best against the worst fall of a few rates.
 
-    `radius` is one number or one per protocol by name (left out: certain). A fractional budget lets one more protocol
-    fall by that fraction (Bertsimas and Sim, 2004). A protocol that falls short does so over the whole horizon.
+    Parameters
+    ----------
+    radius
+        Amount by which a rate may fall (USD/h per unit of share): one number, or one per protocol by name (left out:
+        certain).
+    budget
+        Largest number of protocols whose rates fall together. A fraction lets one more rate fall by that fraction.
+
+    Raises
+    ------
+    InvalidInput
+        Where a radius or the budget is negative or not finite.
+
+    Notes
+    -----
+    The robust counterpart is that of Bertsimas and Sim, "The price of robustness" (2004). A rate that
+    falls does so over the whole horizon.
+
+    Examples
+    --------
+    >>> RateUncertainty({"relay": 0.4}, budget=1.0).budget
+    1.0
     """
 
     radius: float | Mapping[str, float]

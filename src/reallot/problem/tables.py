@@ -200,11 +200,27 @@ ProblemTable = _table_of(
 
 
 def problem_from_dict(data: Mapping[str, Any]) -> AllocationProblem:
-    """The problem in a plain table, as it stands in a file; raises InvalidInput, naming key, place and near miss.
+    """Make a problem of a plain table, as a TOML or JSON file holds it.
 
-    Keys are the fields of AllocationProblem, Limits, ProtocolSpec and so on. A protocol's table also takes `current`
-    (its share now, 0 where left out), and `rate` (USD/h, or one per period) where it has no `curve` (share, USD/h).
+    Parameters
+    ----------
+    data
+        Keys are the fields of AllocationProblem, Limits, ProtocolSpec and so on. The table of a protocol also takes
+        `current` (share now, 0 where left out) and, where it has no `curve`, `rate` (USD/h per unit of share, or one
+        per period).
 
+    Returns
+    -------
+    AllocationProblem
+        The problem; `problem_to_dict` gives an equal table back.
+
+    Raises
+    ------
+    InvalidInput
+        Where a key or value is wrong; the message names the key, the place and the near miss.
+
+    Examples
+    --------
     >>> problem = problem_from_dict({"protocols": {"relay": {"rate": 2.1, "current": 1}, "compute": {"rate": 1.7}}})
     >>> problem.current
     {'relay': 1.0, 'compute': 0.0}
