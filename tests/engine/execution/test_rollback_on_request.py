@@ -161,7 +161,10 @@ async def _halted(engine: ReallocationEngine, world: World) -> None:
     [
         (["rollback"], "ledger: there is no ledger here"),
         (["rollback", "missing.toml"], "missing.toml: there is no such file"),
-        (["rollback", "memory.toml"], "memory.toml: its ledger is in memory; give the folder, as --ledger FOLDER"),
+        (
+            ["rollback", "memory.toml"],
+            'its ledger is in memory; set path = "ledger" under [ledger], or give --ledger F',
+        ),
         (["rollback", "memory.toml", "--ledger", "nowhere"], "nowhere: there is no ledger here"),
     ],
 )
