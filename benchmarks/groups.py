@@ -173,7 +173,8 @@ GROUPS = {
         "The reference problem of the data: from the equal split, at most 0.2 moved in a step; k is the cost of a unit "
         "moved in days of mean earnings. The bound is proven by prices, from arrays alone, and the net recomputed from "
         "the shares. The difference is of net from the optimum that is published with the data, which may be a little "
-        "below the best possible. The made traces are noise without memory, a walk, and weather with a daily season.",
+        "below the best possible. The made traces are noise without memory, a walk, and weather with a daily season. "
+        "One trace is solved without Numba as well.",
         hindsight.left_out,
     ),
     "curves": Group(

@@ -37,6 +37,8 @@ REFERENCE = {
     ("gpu_rental_a100_2025", 1.0): (106987.94, 0.0),
 }
 """By trace and cost in days of mean earnings: the optimum as published with the data, USD, and the gap it allows."""
+WITHOUT_NUMBA = "mining_multipool_201802"
+"""The trace that is measured without compiled kernels as well."""
 MADE = (17_500, 10)
 """Steps and alternatives of the made traces."""
 COSTS = (0.01, 0.1, 1.0)
@@ -53,6 +55,7 @@ class Result:
     gap         (bound - net) / bound
     built       for the record of the problem and its arrays
     seconds     for the optimum with its bound
+    kernels     "Numba", or "HiGHS" where it is not there or switched off
     """
 
     trace: str
@@ -68,6 +71,7 @@ class Result:
     built: float
     seconds: float
     how: str
+    kernels: str
 
     @property
     def difference(self) -> float | None:
@@ -116,7 +120,10 @@ def measure(smoke: bool, repeats: int) -> list[Result]:
         loaded[:0] = [traces.load(name) for name in names if not smoke or name.startswith("gpu")]
     if dispatch.available():  # the first call compiles, or loads what was compiled
         hindsight(problem_of(made("noise", 4_000, 8), 0.1))
-    return [_measured(trace, part) for trace in loaded for part in COSTS]
+    rows = [_measured(trace, part) for trace in loaded for part in COSTS]
+    with dispatch.switched_off():
+        rows += [_measured(trace, part) for trace in loaded if trace.name == WITHOUT_NUMBA for part in COSTS]
+    return rows
 
 
 def _measured(trace: traces.Trace, part: float) -> Result:
@@ -147,6 +154,7 @@ def _measured(trace: traces.Trace, part: float) -> Result:
         built=built,
         seconds=best.seconds,
         how=best.how,
+        kernels="Numba" if dispatch.available() else "HiGHS",
     )
 
 
@@ -160,7 +168,7 @@ def table(rows: Sequence[Result]) -> str:
     header = (
         "| trace | k | steps x n | net, USD | bound, USD | gap | published | difference | moved | windows | built, s "
     )
-    lines = [f"{header}| solved, s |", "|:---|" + "---:|" * 11]
+    lines = [f"{header}| solved, s | by |", "|:---|" + "---:|" * 11 + ":---|"]
     for row in rows:
         cells = [
             row.trace,
@@ -175,6 +183,7 @@ def table(rows: Sequence[Result]) -> str:
             str(row.windows),
             f"{row.built:.2f}",
             f"{row.seconds:.2f}",
+            row.kernels,
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

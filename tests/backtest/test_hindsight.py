@@ -21,7 +21,7 @@ from reallot.problem.objective import turnover, value
 from reallot.solvers.interface.result import NoFeasibleSplit
 from reallot.solvers.multi_period import coarse_to_fine, column_generation, window_joins, windows
 from reallot.solvers.multi_period.arrays import bound, horizon_arrays, objective
-from reallot.solvers.numba.dispatch import available
+from reallot.solvers.numba.dispatch import available, switched_off
 from tests.strategies import NAMES, budget, limits, protocols, starts, staying_allowed
 
 FEATURES = {"bounds", "idle", "turnover", "costs", "warm_up", "floors", "periods"}
@@ -254,6 +254,15 @@ def test_without_compiled_code_windows_grow_until_they_are_exact(monkeypatch: py
     assert "HiGHS from coarse to fine" in found.how
     assert found.net == pytest.approx(best, rel=1e-11)
     assert found.gap <= 1e-11
+
+
+def test_without_compiled_code_more_is_planned_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = trace(400, 6, 20.0)
+    monkeypatch.setattr(module, "AT_ONCE", 1000)
+    with switched_off():
+        found = hindsight(problem)
+    assert found.how.startswith("all periods at once") and found.gap <= 1e-11
+    assert found.net == pytest.approx(hindsight(problem).net, rel=1e-11)
 
 
 def test_out_of_time_shares_stay_and_the_bound_allows_everything() -> None:

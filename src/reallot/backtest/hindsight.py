@@ -21,10 +21,10 @@ from ..problem.validation import whole as whole_number
 from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.multi_period import why_ineligible
 from ..solvers.multi_period.arrays import HorizonArrays, bound, horizon_arrays
-from ..solvers.multi_period.windows import Joined, plan
+from ..solvers.multi_period.windows import Joined, is_compiled, plan
 
-AT_ONCE = 50_000
-"""Periods times protocols that are planned as one."""
+AT_ONCE, AT_ONCE_IN_HIGHS = 50_000, 100_000
+"""Periods times protocols that are planned as one, with Numba and without."""
 WINDOW, LONGEST = 10_000, 400_000
 """The same of one window at first, and of the longest: windows grow where they do not fit."""
 SHORTEST = 250
@@ -146,15 +146,19 @@ def _planned(
     problem: AllocationProblem, known: HorizonArrays, length: int | None, limit: float | None, begun: float
 ) -> Joined:
     """The plan in as many windows as it takes; raises Infeasible where there is none."""
-    periods, size = known.shape
+    (periods, size), compiled = known.shape, is_compiled(known)
     if length is not None:
         length = longest = min(length, periods)
-    elif known.gain.size <= AT_ONCE:
+    elif known.gain.size <= (AT_ONCE if compiled else AT_ONCE_IN_HIGHS):
         length = longest = periods
     else:
         length = min(periods, max(SHORTEST, WINDOW // size))
         longest = min(periods, max(length, LONGEST // size))
-    found = plan(known, length, longest, late=lambda: limit is not None and perf_counter() - begun >= limit)
+
+    def late() -> bool:
+        return limit is not None and perf_counter() - begun >= limit
+
+    found = plan(known, length, longest, compiled=compiled, late=late)
     if not isinstance(found, NoFeasibleSplit):
         return found
     if _cells(problem) <= SMALL:

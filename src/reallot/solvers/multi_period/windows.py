@@ -26,6 +26,9 @@ from .window_joins import Window, WindowJoin, seam, unlimited_prices
 FITS = 1e-9
 """A seam fits if it loses no more than this part of the largest gain or cost of one step."""
 
+GROWTH, GROWTH_IN_HIGHS = 2, 4
+"""How many times as long windows become that do not fit. From coarse to fine, time hardly grows faster than periods."""
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -48,6 +51,11 @@ def never() -> bool:
     return False
 
 
+def is_compiled(whole: HorizonArrays) -> bool:
+    """True where Numba is there, and loaded already or worth loading."""
+    return available() and (is_loaded("network_simplex") or whole.gain.size >= WORTH_LOADING)
+
+
 def plan(
     whole: HorizonArrays,
     length: int,
@@ -65,7 +73,7 @@ def plan(
     """
     count = len(whole.gain)
     if compiled is None:
-        compiled = available() and (is_loaded("network_simplex") or whole.gain.size >= WORTH_LOADING)
+        compiled = is_compiled(whole)
     near = FITS * largest(whole)
     windows: list[Window] = []
     seams: list[WindowJoin] = []
@@ -86,7 +94,7 @@ def plan(
                 # the window before did not look far enough ahead: both are planned as one, and further still
                 start = windows.pop().start
                 seams = seams[: max(len(windows) - 1, 0)]
-                length = min(max(2 * length, end - start), longest)
+                length = min(max((GROWTH if compiled else GROWTH_IN_HIGHS) * length, end - start), longest)
                 current = _shares_before(whole, windows, start)
                 continue
             seams.append(joint)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
@@ -22,10 +24,26 @@ BLOCK = 10_000
 NO_RANK = np.empty(0, dtype=np.int64)
 
 
+_switched_off = False
+
+
 @cache
 def available() -> bool:
     """True where Numba is installed; it is not loaded to find out."""
-    return find_spec("numba") is not None
+    return not _switched_off and find_spec("numba") is not None
+
+
+@contextmanager
+def switched_off() -> Iterator[None]:
+    """Within it, and in every thread, Numba counts as not installed: for comparing what is done without it."""
+    global _switched_off
+    before, _switched_off = _switched_off, True
+    available.cache_clear()
+    try:
+        yield
+    finally:
+        _switched_off = before
+        available.cache_clear()
 
 
 def require() -> None:
