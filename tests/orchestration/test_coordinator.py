@@ -341,6 +341,10 @@ def test_r3_a_value_a_thousand_times_higher_is_believed_when_it_comes_three_time
         seen.append((metrics.earnings_by_protocol["unit"], metrics.statuses["unit"].error))
         clock.advance(300.0)
     assert seen == [(0.004, None), (0.004, ErrorKind.SHAPE), (0.004, ErrorKind.SHAPE), (4.0, None)]
+    assert metrics.doubted == {"unit": 0.5} and "is its unit right?" in metrics.statuses["unit"].doubt
+    coordinator.accept("unit")
+    metrics = poll(coordinator)
+    assert metrics.doubted == {} and metrics.statuses["unit"].doubt == ""
 
 
 def test_r3_more_share_may_earn_a_thousand_times_more():

@@ -197,6 +197,7 @@ def test_one_adapter_may_read_and_another_act():
         ("[monitor]\nneeded = 3", ["[monitor] needed: it must not be more than out_of"]),
         ("[coordinator]\nevery = 0", ["[coordinator] every: it must be more than 0"]),
         ("[coordinator]\nmax_history_size = 0", ["[coordinator] max_history_size: it must be greater"]),
+        ("[coordinator]\nmost_jump = 1.0", ["[coordinator] most_jump: it must be greater than 1"]),
         ("[simulation]\nstart = 2026-01-01", ["[simulation] start:"]),
         ("[limits]\nmax_chang = 0.1", ["[limits] max_chang: unknown key", "did you mean 'max_change'?"]),
         ("[limits]\nheld = ['rely']", ["[limits] held: there is no protocol 'rely'; did you mean 'relay'?"]),

@@ -7,6 +7,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 
@@ -14,9 +15,10 @@ from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.power import PowerCost
 from ..engine.contracts.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
+from ..engine.contracts.validation import MOST_JUMP
 from ..engine.planning.reachable_shares import steps_and_floors
 from ..engine.polling.source import Source, ask_all
-from ..errors import ConfigurationError, CoordinationError, near_miss
+from ..errors import ConfigurationError, CoordinationError, ProtocolError, near_miss
 
 logging.getLogger("reallot").addHandler(logging.NullHandler())
 _METHODS = ("get_status", "get_allocation", "apply_allocation")
@@ -46,10 +48,11 @@ class ProtocolCoordinator:
         clock: Clock | None = None,
         power: PowerCost | None = None,
         away: Callable[[], Mapping[str, str]] | None = None,
+        most_jump: float = MOST_JUMP,
     ) -> None:
         if isinstance(max_history_size, bool) or not isinstance(max_history_size, int) or max_history_size < 1:
             raise ConfigurationError(f"max_history_size is {max_history_size!r}; it must be a whole number, 1 or more")
-        self._clock, self._power, self._away = clock or SystemClock(), power, away
+        self._clock, self._power, self._away, self._most_jump = clock or SystemClock(), power, away, most_jump
         self._sources: dict[str, Source] = {}
         self._adapters: dict[str, ProtocolAdapter] = {}
         self._history: deque[AggregatedMetrics] = deque(maxlen=max_history_size)
@@ -84,7 +87,7 @@ class ProtocolCoordinator:
                 f"{near_miss(missing[0], has)}"
             )
         self._adapters[protocol_name] = adapter
-        self._sources[protocol_name] = Source(protocol_name, adapter, self._clock, self._power)
+        self._sources[protocol_name] = Source(protocol_name, adapter, self._clock, self._power, self._most_jump)
 
     async def poll_all(self) -> AggregatedMetrics:
         """Asks every protocol that is due, at once; ends within the longest timeout among them.
@@ -123,6 +126,18 @@ class ProtocolCoordinator:
     def resume(self, protocol_name: str) -> None:
         """Lets a protocol be asked at once: its login was mended, or one does not want to wait for the back-off."""
         self._source(protocol_name).resume()
+
+    def accept(self, protocol_name: str) -> None:
+        """A person has seen that a protocol's earnings jumped: they are believed from now on."""
+        self._source(protocol_name).plausible.accept()
+
+    def remember(self, metrics: AggregatedMetrics) -> None:
+        """Takes a poll from before a restart: levels of the last day are believed again, what was doubted still is."""
+        seconds = self._clock.monotonic() - (self._clock.now() - metrics.timestamp).total_seconds()
+        for name in self._sources.keys() & metrics.earnings_by_protocol.keys() - metrics.stale.keys():
+            value, share = metrics.earnings_by_protocol[name], metrics.allocation_by_protocol.get(name)
+            with suppress(ProtocolError):  # it was held back then
+                self._sources[name].plausible.admit(value, share, seconds)
 
     def next_poll_in(self, protocol_name: str) -> float:
         """Seconds until a protocol may be asked again; an hour at most after refused logins."""
@@ -173,6 +188,7 @@ class ProtocolCoordinator:
             steps=steps,
             floors=floors,
             away={} if self._away is None else dict(self._away()),
+            doubted={each.name: base for each in sources if (base := each.plausible.base) is not None},
         )
 
 

@@ -85,6 +85,8 @@ async def run_cycle(
     cycle = _Cycle(monitor, clock or SystemClock())
     adapters = coordinator.adapters if adapters is None else adapters
     rests: tuple[str, ...] | None = () if engine is None else await cycle.step("recover", _ready, engine, adapters)
+    while monitor.accepted:
+        coordinator.accept(monitor.accepted.pop())
     metrics: AggregatedMetrics | None = await cycle.step("poll", coordinator.poll_all)
     if metrics is None:
         return cycle.result()

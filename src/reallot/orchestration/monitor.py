@@ -23,6 +23,7 @@ from ..engine.contracts.records import (
 from ..engine.execution.guards import Blocked
 from ..engine.ledger.history import Hour
 from ..engine.monitoring.alert_conditions import (
+    JUMP,
     NOTHING,
     Observed,
     low_earnings,
@@ -61,6 +62,8 @@ class ChangeSource(Protocol):
 class RealtimeMonitor:
     """Keeps snapshots, raises alerts, and reports.
 
+    accepted  protocols whose jump of earnings a person has seen; a cycle takes them up
+
     clock    without one, now is the time of the metrics at hand, or of the newest snapshot
     changes  where moves are known: a ReallocationEngine, or a callable (awaited where it says so)
     """
@@ -86,6 +89,7 @@ class RealtimeMonitor:
         self._observed: datetime | None = None
         self._alerts = AlertBook(self.config)
         self._plans: dict[str, AllocationPlan] = {}
+        self.accepted: set[str] = set()
 
     async def update_snapshot(self, metrics: AggregatedMetrics) -> None:
         """Keeps one poll; the same time again replaces it."""
@@ -198,8 +202,13 @@ class RealtimeMonitor:
         return self._alerts.history
 
     async def acknowledge_alert(self, alert_timestamp: datetime) -> None:
-        """Marks one alert as seen; raises MonitoringError, naming the nearest, where none has this timestamp."""
-        self._alerts.acknowledge(alert_timestamp)
+        """Marks one alert as seen; raises MonitoringError, naming the nearest, where none has this timestamp.
+
+        Earnings that jumped are believed from the next cycle on.
+        """
+        kind, _, name = self._alerts.acknowledge(alert_timestamp).key.partition(":")
+        if kind == JUMP:
+            self.accepted.add(name)
 
     async def cleanup_old_data(self, retention_days: float) -> None:
         """Drops snapshots, plans and alerts that are older; an alert whose condition still holds stays."""

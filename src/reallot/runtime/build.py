@@ -17,6 +17,7 @@ from ..engine.ledger.folder import Ledger, open_ledger
 from ..engine.ledger.history_place import Place as HistoryPlace
 from ..engine.ledger.history_place import keep_place
 from ..engine.ledger.history_store import HistoryStore
+from ..engine.monitoring.alert_conditions import JUMP
 from ..engine.planning.learned_curves import KEPT
 from ..errors import ConfigurationError, DataError, InvalidInput, ReallotError
 from ..orchestration.coordinator import ProtocolCoordinator
@@ -99,12 +100,13 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
     if clock is None:
         clock = ManualClock(_begin(config, ledger, notes)) if simulate else SystemClock()
     power = config.power_cost
-    availability = availability_of(config, clock)
+    availability, polled = availability_of(config, clock), config.coordinator
     coordinator = ProtocolCoordinator(
-        config.coordinator.max_history_size,
+        polled.max_history_size,
         clock=clock,
         power=power,
         away=None if availability is None else availability.away,
+        most_jump=polled.most_jump,
     )
     known = ledger.journal.committed() if ledger.folder is not None else {}
     for name, section in config.protocols.items():
@@ -135,12 +137,17 @@ async def remember(parts: Parts) -> int:
     Where curves are learned, it is from as long as they are remembered. Readings from the future are noted.
     """
     now, count, asked = parts.clock.now(), 0, parts.config.optimizer
-    window = timedelta(hours=asked.analysis_window_hours)
+    window, power = timedelta(hours=asked.analysis_window_hours), parts.config.power_cost
     since = now - (window if asked.curves == "given" else max(window, KEPT))
     for metrics in polls(parts.ledger.history, since, now):
         parts.optimizer.update_metrics(metrics)
         await parts.monitor.update_snapshot(metrics)
+        parts.coordinator.remember(metrics if power is None else power.gross(metrics))
         count += 1
+    unseen = {alert.key for alert in parts.ledger.journal.alerts() if alert.recovered_at is None}
+    for name in parts.config.protocols:
+        if f"{JUMP}:{name}" not in unseen:
+            parts.coordinator.accept(name)
     last = parts.ledger.history.last()
     if last is not None and last > now + parts.config.coordinator.every:
         future = f"readings up to {last:%Y-%m-%d %H:%M} UTC are from the future of this clock"

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from ..engine.contracts.power import PowerCost
 from ..engine.contracts.records import MonitorConfig, OptimizerConfig, ReallocationConfig
 from ..engine.contracts.secrets import redact
+from ..engine.contracts.validation import MOST_JUMP
 from ..engine.contracts.values import Moment, Record, Whole, Window
 from ..errors import ConfigurationError, InvalidInput, near_miss
 from ..problem import Limits, ProtocolSpec
@@ -40,10 +41,14 @@ def _above_zero(length: timedelta) -> timedelta:
 
 
 class CoordinatorSection(Record):
-    """How often everything is polled, and how many polls are kept."""
+    """How often everything is polled, and how many polls are kept.
+
+    most_jump  earnings that grow by more than this factor at once, at the same share, are shown to a person first
+    """
 
     every: Annotated[Window, AfterValidator(_above_zero)] = timedelta(minutes=1)
     max_history_size: Annotated[Whole, Field(ge=1)] = 1000
+    most_jump: Annotated[float, Field(gt=1.0)] = MOST_JUMP
 
 
 class LedgerSection(Record):

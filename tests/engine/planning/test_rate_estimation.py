@@ -281,3 +281,10 @@ def test_a_plan_has_a_confidence_after_some_hours():
             found.append(optimizer.calculate_optimal_allocation(metrics).confidence)
     assert found[:5] == [None] * 5
     assert all(value is not None and value > 0.9 for value in found[5:])
+
+
+def test_a_deep_fall_after_few_readings_is_believed_as_soon_as_one_after_many():
+    for before in (3, 6, 60):
+        history = [poll({"relay": 24.0}, {"relay": 0.5}, 5.0 * place) for place in range(before)]
+        history += [poll({"relay": 0.5}, {"relay": 0.5}, 5.0 * (before + place)) for place in range(4)]
+        assert rates(history)["relay"].rate == pytest.approx(0.5)

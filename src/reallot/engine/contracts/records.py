@@ -56,6 +56,7 @@ class ProtocolStatus(Record):
     healthy            its own verdict: scores, suspensions; None where it has none
     demand_limited     True where more share would earn nothing more now
     quote              USD/h that is offered for a full share, whether any is held or not; None where nobody says
+    doubt              why a person should look at its earnings: they jumped as a wrong unit makes them
     details            plain extra values for people, without secrets
     """
 
@@ -72,6 +73,7 @@ class ProtocolStatus(Record):
     healthy: bool | None = None
     demand_limited: bool | None = None
     quote: float | None = None
+    doubt: str = ""
     details: dict[str, str | float | int | bool | None] = Field(default_factory=dict)
 
 
@@ -87,6 +89,7 @@ class AggregatedMetrics(Record):
     steps, floors
                 shares come in multiples of this, and not below that, where an adapter says so
     away        names that may hold nothing now, with the reason
+    doubted     names whose earnings a person should look at, with their share when these jumped
     """
 
     timestamp: Moment
@@ -100,6 +103,7 @@ class AggregatedMetrics(Record):
     steps: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=dict)
     floors: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=dict)
     away: dict[str, str] = Field(default_factory=dict)
+    doubted: dict[str, Share] = Field(default_factory=dict)
 
 
 class AllocationPlan(Record):

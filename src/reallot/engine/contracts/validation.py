@@ -1,14 +1,16 @@
-"""The one edge at which an adapter's answer becomes a checked status, or an error with a kind."""
+"""The one edge at which an adapter's answer becomes a checked status that is believed, or an error with a kind."""
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
 from ...errors import ErrorKind, ProtocolError
+from ...text.durations import format_duration
 from .records import ProtocolStatus, ResourceUtilization, SeriesKind
 from .secrets import redact
 
@@ -18,6 +20,24 @@ MOST_JUMP = 100.0
 """A value that grows by more than this factor between two readings, at the same share, is not believed at once ..."""
 STRIKES = 3
 """... but when it has come so many times."""
+UNITS = {
+    24.0: "an hour and a day",
+    60.0: "a minute and an hour",
+    100.0: "cents and dollars",
+    1e3: "thousandths and units",
+}
+UNITS |= {3600.0: "a second and an hour", 86_400.0: "a second and a day", 1e6: "millionths and units"}
+"""Factors by which a number changes where its unit does, and between what."""
+NEAR = 1.15
+"""A factor is near another within this."""
+LONGEST_REST = 3600.0
+"""Seconds; a value that stands still for longer, or always, is taken to rest so long."""
+AGAIN = 1.5
+"""A level is one that was believed before where it is no more than so many times that."""
+REMEMBERED_HOURS = 24
+LEAST_SHARE = 0.001
+SAME_SHARE = 0.01
+"""Shares are the same within this part of them."""
 MOST_SKEW = timedelta(minutes=5)
 """A source's clock may be ahead of ours by so much."""
 EARLIEST_YEAR = 2000
@@ -141,30 +161,99 @@ def _utilization(found: Any) -> ResourceUtilization:
     return ResourceUtilization(**used) if used else _NOTHING_SAID
 
 
-class SpikeFilter:
-    """Holds back a value many times the one before, until it has come three times in a row.
+class Plausibility:
+    """Which readings of one source are believed, one after another.
 
-    A unit that changed under the same name looks like that; so does a first big customer, who is believed later.
+    An exact 0 waits as long as the value usually rests. A jump as of units is shown as it is said, but a person is
+    asked: until then the protocol gets no more than one ordinary step. A reading that is held back is an error of its
+    poll, and the value before it stands.
+
+    doubt  what a person should look at; "" where nothing is doubted
+    base   the share at which what is doubted began; None where that was not known
+
+    >>> seen = Plausibility()
+    >>> for minute, value in enumerate((2.0, 48.0)):
+    ...     seen.admit(value, 0.5, 60.0 * minute)
+    >>> seen.doubt
+    'earns 48 USD/h after 2 at the same share, 24-fold, as between an hour and a day: is its unit right?'
     """
 
-    def __init__(self, most_jump: float = MOST_JUMP, strikes: int = STRIKES) -> None:
-        self._most_jump, self._strikes = most_jump, strikes
-        self._believed: float | None = None
-        self._share: float | None = None
-        self._doubted: list[float] = []
+    base: float | None
 
-    def admit(self, value: float, at_share: float | None) -> None:
-        """Takes `value`, or raises ProtocolError(SHAPE)."""
-        before = self._believed if at_share == self._share else None
-        if before and abs(value) > self._most_jump * abs(before):
+    def __init__(self, most_jump: float = MOST_JUMP) -> None:
+        self.doubt, self.base = "", None
+        self._most_jump = most_jump
+        self._asks = min(most_jump, min(UNITS) / NEAR)
+        self._last: float | None = None
+        self._nonzero: float | None = None
+        self._share: float | None = None
+        self._strikes: list[float] = []
+        self._rests: deque[float] = deque(maxlen=20)  # seconds between changes of the value
+        self._changed, self._zero_since = 0.0, math.inf
+        self._levels: dict[int, float] = {}  # the highest that was believed, per unit of share, by the hour
+        self._low = self._high = 0.0  # what is doubted is over below the geometric mean of these
+
+    def admit(self, value: float, share: float | None, seconds: float, healthy: bool | None = None) -> None:
+        """Takes a reading (USD/h, read at `seconds` on a monotonic clock), or raises ProtocolError for one held back.
+
+        NEVER_REPORTED for a 0, SHAPE for a jump beyond the bound that has not come often enough.
+        """
+        unit, hour = share if share is not None and share >= LEAST_SHARE else 1.0, int(seconds // 3600.0)
+        moved = self._last is None or (share is None) != (self._share is None)
+        if moved or (share is not None and abs(share - (self._share or 0.0)) > SAME_SHARE * share):
+            self._rests.clear()
+            self._changed, self._zero_since, self._nonzero = seconds, math.inf, None
+        if value == 0.0 and self._last and self._nonzero and healthy is not False:
+            self._wait(seconds)
+        if self._nonzero and abs(value) > self._asks * abs(self._nonzero):
+            self._look(value, self._nonzero, unit, share, hour)
+        if self.doubt and abs(value) / unit <= math.sqrt(self._low * self._high):
+            self.doubt, self.base = "", None  # it is back where it was
+        if value != self._last:
+            if seconds > self._changed:
+                self._rests.append(seconds - self._changed)
+            self._changed = seconds
+        self._last, self._share, self._nonzero = value, share, value or self._nonzero
+        self._strikes, self._zero_since = [], math.inf
+        if not self.doubt and value / unit > self._levels.get(hour, 0.0):
+            self._levels[hour] = value / unit
+
+    def accept(self) -> None:
+        """A person has seen what is doubted: it is believed from now on."""
+        self.doubt, self.base = "", None
+
+    def _wait(self, seconds: float) -> None:
+        """Raises while a 0 after other earnings has not stood as long as they usually rest."""
+        self._zero_since = min(self._zero_since, seconds)
+        rest = min(max(self._rests, default=self._zero_since - self._changed), LONGEST_REST)
+        if seconds - self._zero_since < rest:
+            raise ProtocolError(
+                f"it says 0 after {self._last:g} USD/h: believed when that has stood for {format_duration(rest)}, "
+                f"as long as its earnings usually stand still",
+                ErrorKind.NEVER_REPORTED,
+            )
+
+    def _look(self, value: float, before: float, unit: float, share: float | None, hour: int) -> None:
+        """Doubts a jump as of units or beyond the bound; raises where one beyond the bound is news."""
+        self._levels = {at: level for at, level in self._levels.items() if at >= hour - REMEMBERED_HOURS}
+        if value / unit <= AGAIN * max(self._levels.values(), default=0.0):
+            return
+        factor = abs(value / before)
+        between = next((text for each, text in UNITS.items() if 1.0 / NEAR < factor / each < NEAR), "")
+        if factor > self._most_jump:
             low, high = sorted((value / 2.0, value * 2.0))
-            alike = [each for each in self._doubted if low <= each <= high]
-            self._doubted = [*alike, value]
-            if len(self._doubted) < self._strikes:
+            self._strikes = [*(each for each in self._strikes if low <= each <= high), value]
+            if len(self._strikes) < STRIKES:
                 raise ProtocolError(
-                    f"earnings went from {before:g} to {value:g} USD/h, {abs(value / before):.0f}-fold: "
-                    f"believed when it comes {self._strikes} times (now {len(self._doubted)})",
+                    f"earnings went from {before:g} to {value:g} USD/h, {factor:.0f}-fold: "
+                    f"believed when it comes {STRIKES} times (now {len(self._strikes)})",
                     ErrorKind.SHAPE,
                 )
-        self._doubted.clear()
-        self._believed, self._share = value or self._believed, at_share
+        if value > 0.0 and (between or factor > self._most_jump):
+            as_units = f", as between {between}" if between else ""
+            self.doubt = (
+                f"earns {value:g} USD/h after {before:g} at the same share, {factor:.0f}-fold{as_units}: "
+                "is its unit right?"
+            )
+            self.base = share if self.base is None else self.base
+            self._low, self._high = abs(before) / unit, value / unit

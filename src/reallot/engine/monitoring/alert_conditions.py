@@ -52,6 +52,8 @@ class Observed(NamedTuple):
 
 
 NOTHING = Observed()
+JUMP = "jump"
+"""Alerts of earnings that a person should look at have a key that begins so."""
 
 
 def observe(seen: Mapping[str, Observed], metrics: AggregatedMetrics) -> dict[str, Observed]:
@@ -157,6 +159,9 @@ def protocol_conditions(
         if _has_dropped(seen, config, BACK if f"drop:{name}" in open_keys else 0.0):
             text = f"earns {usd(seen.quick)} USD/h per unit of share; usual is {usd(seen.usual)}"
             found.append(("drop", text, 0.6))
+    if status is not None and status.doubt:
+        text = f"{status.doubt} At most one step more goes to it until somebody has seen this"
+        found.append((JUMP, text, 0.8))
     if status is not None and status.healthy is False:
         found.append(("unhealthy", f"says that it is not well{f': {status.message}' if status.message else ''}", 0.6))
     return [

@@ -82,7 +82,7 @@ class AlertBook:
         """Nothing new is told of a condition until then."""
         self._muted[key] = until
 
-    def acknowledge(self, moment: datetime) -> None:
+    def acknowledge(self, moment: datetime) -> Alert:
         """Marks the alert of that timestamp as seen; raises MonitoringError, naming the nearest, for none."""
         if moment.tzinfo is None:
             raise MonitoringError("an alert's timestamp is aware; give alert.timestamp")
@@ -92,7 +92,7 @@ class AlertBook:
             raise MonitoringError(
                 f"no alert at {moment.isoformat()}; {said}" + (f" ({self._alerts[nearest].message})" if nearest else "")
             )
-        self._update(moment, acknowledged=True)
+        return self._update(moment, acknowledged=True)
 
     def forget(self, before: datetime) -> None:
         """Drops alerts from before that time; what is still open stays."""

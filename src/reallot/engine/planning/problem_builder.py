@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,15 +16,19 @@ from ...problem import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
 from ...problem.update import earning
 from ...text.numbers import amount, listed
 from ..contracts.records import AggregatedMetrics, OptimizerConfig
+from .earnings_at_shares import at_a_loss, bent, less
 from .exploration import floors_of, lacking
 from .limits_out_of_reach import Easing, Nearest
 from .rate_estimation import RateEstimate
 from .reachable_shares import reachable
-from .running_costs import at_a_loss, less
 
-_FLAT = EarningsCurve.flat(1.0)
+DUST = 1e-6
+"""A share that grew by no more than this did not grow."""
 SUM_TOLERANCE = 1e-6
 """Shares that sum to the capacity within this are all of it."""
+
+
+_FLAT = EarningsCurve.flat(1.0)
 
 
 @dataclass
@@ -355,7 +358,9 @@ def planning_problem(
 
 
 def _is_full(metrics: AggregatedMetrics, name: str) -> bool:
-    """True where more share would earn nothing more now."""
+    """True where more share would earn nothing more now, or a person should look first and a step was made already."""
+    if name in metrics.doubted and metrics.allocation_by_protocol.get(name, 0.0) > metrics.doubted[name] + DUST:
+        return True
     status = metrics.statuses.get(name)
     return status is not None and (status.demand_limited is True or status.healthy is False)
 
@@ -364,23 +369,10 @@ def _bent(shape: EarningsCurve, share: float, rate: float, more: float, full: bo
     """`shape` times `rate` up to `share`, and times `more` beyond; where full, nothing is gained beyond."""
     if not full and more >= rate:
         return EarningsCurve.flat(rate) if shape is _FLAT else shape.scaled(rate)
-    if shape is _FLAT:
-        beyond = min(0.0, rate) if full else more
-        return EarningsCurve((0.0, share), (0.0, rate * share), beyond) if share > 0.0 else EarningsCurve.flat(beyond)
-    place = bisect_left(shape.shares, share)
-    before = [(x, rate * y) for x, y in zip(shape.shares[:place], shape.earnings[:place], strict=True)]
-    here = rate * shape.value(share)
-    if full:
-        return EarningsCurve(
-            (*(x for x, _ in before), share), (*(y for _, y in before), here), min(0.0, rate * shape.last_slope)
-        )
-    after = [
-        (x, here + more * (y - shape.value(share)))
-        for x, y in zip(shape.shares[place:], shape.earnings[place:], strict=True)
-        if x > share
-    ]
-    points = [*before, (share, here), *after]
-    return EarningsCurve(tuple(x for x, _ in points), tuple(y for _, y in points), more * shape.last_slope)
+    if shape is not _FLAT:
+        return bent(shape, share, rate, more, full)
+    beyond = min(0.0, rate) if full else more
+    return EarningsCurve((0.0, share), (0.0, rate * share), beyond) if share > 0.0 else EarningsCurve.flat(beyond)
 
 
 def _limits(limits: Limits, names: Sequence[str], config: OptimizerConfig, held: Collection[str]) -> Limits:

@@ -230,14 +230,16 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
     border = max(rules.outlier_relative * abs(track.slow), rules.outlier_sigmas * math.sqrt(track.variance))
     outliers: tuple[float, ...] = ()
     since = None
-    if abs(deviation) > border:
-        same_side = bool(track.outliers) and (track.outliers[-1] > track.slow) == (deviation > 0.0)
+    same_side = bool(track.outliers) and (track.outliers[-1] > track.slow) == (deviation > 0.0)
+    # outliers widen the border themselves: in a fall the next one is what is nearer to them than to the mean
+    falls_on = same_side and deviation < 0.0 and abs(value - track.outliers[-1]) < -0.5 * deviation
+    if abs(deviation) > border or falls_on:
         outliers = (*track.outliers, value) if same_side else (value,)
         since = track.outliers_since if same_side and track.outliers_since is not None else polled
         needed = rules.outlier_count_up if deviation > 0.0 else rules.outlier_count_down
         if len(outliers) >= needed and abs((polled - since).total_seconds()) >= rules.outlier_seconds:
             return _again(track, outliers, polled, valid, hours, rules)
-        deviation = math.copysign(border, deviation)
+        deviation = math.copysign(min(border, abs(deviation)), deviation)
     clipped = track.slow + deviation
     past = track.hours or hours  # the first reading stands for as long as the second
     slow, quick = (_weight(hours, half, past, rules) for half in (rules.rise_hours, rules.fall_hours))

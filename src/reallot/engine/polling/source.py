@@ -15,7 +15,7 @@ from ..contracts.adapter import Capabilities, ProtocolAdapter, answer_of, capabi
 from ..contracts.clock import Clock
 from ..contracts.power import PowerCost
 from ..contracts.records import ProtocolStatus
-from ..contracts.validation import UNREAD_QUOTE, SpikeFilter, checked, failure, share
+from ..contracts.validation import MOST_JUMP, UNREAD_QUOTE, Plausibility, checked, failure, share
 
 GRACE_SECONDS = 0.05
 """A call that was cancelled may take so long to end; after that it is left behind, and its adapter not asked again."""
@@ -35,16 +35,24 @@ class Source:
     value       the last earnings it reported (USD/h, less what power costs), kept through failures; None before the
                 first
     allocation  the last share it reported
+    plausible   which of its readings are believed, and what a person should look at
     """
 
-    def __init__(self, name: str, adapter: ProtocolAdapter, clock: Clock, power: PowerCost | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        adapter: ProtocolAdapter,
+        clock: Clock,
+        power: PowerCost | None = None,
+        most_jump: float = MOST_JUMP,
+    ) -> None:
         self.name, self.adapter, self._clock, self._power = name, adapter, clock, power
         self.status: ProtocolStatus | None = None
         self.value: float | None = None
         self.allocation: float | None = None
         self._value_at = self._not_before = float("-inf")
         self._failures = 0
-        self._spikes = SpikeFilter()
+        self.plausible = Plausibility(most_jump)
         self._left_behind: asyncio.Task[Any] | None = None
         self._call: Call | None = None
         self._can: Capabilities | None = None
@@ -171,8 +179,9 @@ class Source:
         if error is None:
             status = task.result()
             if status.earnings_per_hour is not None:
-                self._spikes.admit(status.earnings_per_hour, status.allocation)
-            return status
+                now = self._clock.monotonic()
+                self.plausible.admit(status.earnings_per_hour, status.allocation, now, status.healthy)
+            return status.like(None, doubt=self.plausible.doubt) if self.plausible.doubt else status
         if isinstance(error, ProtocolError):
             raise error
         kind, words, pause = failure(error)

@@ -1,0 +1,115 @@
+"""Which readings are believed at once: zeros after steady earnings wait, jumps as of units are doubted."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reallot.engine.contracts.validation import UNITS, Plausibility
+from reallot.errors import ErrorKind, ProtocolError
+
+MINUTE = 60.0
+
+
+def read(
+    values, seen: Plausibility | None = None, *, share: float | None = 0.5, every: float = MINUTE, start: float = 0.0
+):
+    """Each value where it was taken, else the kind of its error."""
+    seen, found = seen or Plausibility(), []
+    for place, value in enumerate(values):
+        try:
+            seen.admit(value, share, start + place * every)
+            found.append(value)
+        except ProtocolError as error:
+            found.append(error.kind)
+    return found
+
+
+NO = ErrorKind.NEVER_REPORTED
+
+
+def test_two_zeros_after_steady_earnings_are_no_reading():
+    assert read([5.0] * 10 + [0.0, 0.0] + [5.0] * 3) == [5.0] * 10 + [NO, NO] + [5.0] * 3
+
+
+def test_a_zero_that_lasts_is_believed_after_the_usual_rest_and_an_hour_at_most():
+    changing = [5.0 + 0.1 * (place % 7) for place in range(10)]
+    assert read([*changing, 0.0, 0.0]) == [*changing, NO, 0.0]
+    by_five = [5.0 + place // 5 for place in range(20)]
+    assert read([*by_five, *[0.0] * 6]) == [*by_five, *[NO] * 5, 0.0]
+    assert read([5.0] * 100 + [0.0] * 61)[-2:] == [NO, 0.0]
+    assert read([5.0] * 100 + [0.0] * 70 + [0.1, 0.0])[-2:] == [0.1, NO]
+
+
+def test_a_zero_at_another_share_or_of_one_that_is_not_well_is_believed_at_once():
+    seen = Plausibility()
+    read([5.0] * 10, seen)
+    seen.admit(0.0, 0.0, 10 * MINUTE)
+    seen = Plausibility()
+    read([5.0] * 10, seen)
+    seen.admit(0.0, 0.5, 10 * MINUTE, healthy=False)
+    assert read([0.0, 0.0, 3.0]) == [0.0, 0.0, 3.0]
+
+
+@pytest.mark.parametrize("share", [0.5, None, 0.5004])
+@pytest.mark.parametrize("factor", [24.0, 22.0, 26.0, 60.0, 100.0])
+def test_a_jump_as_of_units_is_taken_and_doubted_until_it_is_over(factor: float, share: float | None):
+    seen = Plausibility()
+    read([1.0] * 5, seen, share=None if share is None else 0.5)
+    assert read([factor] * 5, seen, share=share, start=5 * MINUTE) == [factor] * 5
+    assert f"earns {factor:g} USD/h after 1 at the same share" in seen.doubt
+    assert seen.base == share
+    read([1.0], seen, share=share, start=10 * MINUTE)
+    assert (seen.doubt, seen.base) == ("", None)
+
+
+@pytest.mark.parametrize("factor", [1.5, 6.5, 12.0, 18.0, 40.0, 1 / 24, 1e-3, -24.0])
+def test_other_changes_are_taken_as_they_are(factor: float):
+    seen = Plausibility()
+    assert read([1.0] * 5 + [factor] * 3, seen) == [1.0] * 5 + [factor] * 3
+    assert seen.doubt == ""
+
+
+def test_what_a_person_has_seen_is_believed_from_then_on():
+    seen = Plausibility()
+    read([1.0] * 5 + [24.0], seen)
+    seen.accept()
+    assert read([24.0, 1.0, 24.0], seen, start=6 * MINUTE) == [24.0, 1.0, 24.0]
+    assert seen.doubt == ""
+
+
+def test_a_level_of_the_last_day_is_known_and_one_of_the_day_before_is_not():
+    for hours, doubted in ((23.0, False), (26.0, True)):
+        seen = Plausibility()
+        read([24.0, 1.0], seen)
+        read([1.0] * int(hours), seen, every=3600.0, start=3600.0)
+        read([24.0], seen, start=hours * 3600.0)
+        assert bool(seen.doubt) is doubted
+
+
+@given(
+    levels=st.lists(st.floats(0.01, 100.0), min_size=2, max_size=20),
+    unit=st.sampled_from(sorted(UNITS)),
+    share=st.sampled_from([None, 0.001, 0.5, 1.0]),
+    polls=st.integers(1, 5),
+)
+def test_whatever_was_earned_a_jump_of_a_unit_over_all_of_it_is_never_taken_unasked(levels, unit, share, polls):
+    seen = Plausibility()
+    read(levels, seen, share=share)
+    seen.accept()
+    high = unit * levels[-1]
+    if high <= 1.5 * max(levels):
+        return
+    read([high] * 3 * polls, seen, share=share, start=len(levels) * MINUTE)
+    assert seen.doubt
+    assert seen.base == share
+
+
+@given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), share=st.sampled_from([None, 0.0, 0.3]))
+def test_whatever_is_read_three_in_a_row_are_never_all_held_back_but_for_zeros(values, share):
+    tripled = [value for value in values for _ in range(3)]
+    found = read(tripled, share=share)
+    for place in range(0, len(found), 3):
+        held = [each for each in found[place : place + 3] if isinstance(each, ErrorKind)]
+        assert len(held) < 3 or tripled[place] == 0.0
