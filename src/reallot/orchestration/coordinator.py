@@ -28,10 +28,9 @@ class ProtocolCoordinator:
     """Polls all registered adapters at once; none delays or fails another.
 
     A protocol that does not answer keeps its last value, with its age in `stale`; one that never reported a value is
-    left out. After a failure it is asked again after 1, 2, 4 ... 120 s, or when it says so itself (Retry-After); after
-    a refused login not before `resume`. Metrics are kept up to `max_history_size`. An adapter awaits what it waits for:
-    one that blocks the event loop blocks all, and `reallot run` says which (stalls.py). With `power`, what it costs is
-    taken off the earnings of those who say their watts. `away` says who may hold nothing now, and why.
+    left out. After a failure it is asked again after 1, 2, 4 ... 120 s (an hour at most after refused logins), or when
+    it says so itself (Retry-After). Metrics are kept up to `max_history_size`. An adapter awaits what it waits for: one
+    that blocks the event loop blocks all. `power` says what is taken off earnings, `away` who may hold nothing now.
 
     >>> import asyncio
     >>> from reallot.adapters.simulated import SimulatedAdapter
