@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
@@ -14,10 +14,10 @@ from types import MappingProxyType
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.power import PowerCost
-from ..engine.contracts.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
+from ..engine.contracts.records import AggregatedMetrics, ProtocolStatus
 from ..engine.contracts.validation import MOST_JUMP
 from ..engine.planning.reachable_shares import steps_and_floors
-from ..engine.polling.source import Source, ask_all
+from ..engine.polling.source import Source, ask_all, utilization_of
 from ..errors import ConfigurationError, CoordinationError, ProtocolError, near_miss
 
 logging.getLogger("reallot").addHandler(logging.NullHandler())
@@ -178,7 +178,7 @@ class ProtocolCoordinator:
             allocation_by_protocol={
                 source.name: source.allocation for source in sources if source.allocation is not None
             },
-            resource_utilization=_used(sources),
+            resource_utilization=utilization_of(sources),
             connection_status={
                 source.name: source.status is not None and source.status.connected for source in sources
             },
@@ -189,21 +189,6 @@ class ProtocolCoordinator:
             away={} if self._away is None else dict(self._away()),
             doubted={each.name: base for each in sources if (base := each.plausible.base) is not None},
         )
-
-
-def _used(sources: Iterable[Source]) -> ResourceUtilization:
-    """The part in use of what those have who say so, weighted by share; unweighted where no share is known."""
-    parts: dict[str, float] = {}
-    used = [(vars(source.status.utilization), source.allocation) for source in sources if source.status is not None]
-    for name in ResourceUtilization.model_fields:
-        said = [(part, share) for each, share in used if (part := each.get(name)) is not None]
-        shares = [(part, share) for part, share in said if share is not None]
-        given = math.fsum(share for _, share in shares)
-        if given > 0.0:
-            parts[name] = min(math.fsum(part * share for part, share in shares) / given, 1.0)
-        elif said:
-            parts[name] = min(math.fsum(part for part, _ in said) / len(said), 1.0)
-    return ResourceUtilization(**parts)
 
 
 def _shown(value: object) -> str:

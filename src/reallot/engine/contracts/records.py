@@ -119,8 +119,7 @@ class AllocationPlan(Record):
     current_earnings       USD/h that staying earns, on the same footing; None where nobody said
     expires_at             after this it is not carried out any more
     fingerprint            of all inputs: equal inputs, equal fingerprint
-    reasons, prices, certificate
-                           as in the Allocation it was made from
+    reasons, prices, certificate  as in the Allocation it was made from
     breaks                 which limits the present shares break, and how far this plan brings them; "" where they break
                            none. Such a plan is worth it whatever it earns
     conflict               why present shares break limits and no plan can bring them nearer; "" where one can

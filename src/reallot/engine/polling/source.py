@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from ...text.durations import format_duration
 from ..contracts.adapter import Capabilities, ProtocolAdapter, answer_of, capabilities_of
 from ..contracts.clock import Clock
 from ..contracts.power import PowerCost
-from ..contracts.records import ProtocolStatus
+from ..contracts.records import ProtocolStatus, ResourceUtilization
 from ..contracts.validation import MOST_JUMP, UNREAD_QUOTE, Plausibility, checked, failure, share
 
 GRACE_SECONDS = 0.05
@@ -308,6 +309,21 @@ async def ask_all(sources: Sequence[Source]) -> None:
     finally:
         for timer in timers:
             timer.cancel()
+
+
+def utilization_of(sources: Iterable[Source]) -> ResourceUtilization:
+    """The part in use of what those have who say so, weighted by share; unweighted where no share is known."""
+    parts: dict[str, float] = {}
+    used = [(vars(source.status.utilization), source.allocation) for source in sources if source.status is not None]
+    for name in ResourceUtilization.model_fields:
+        said = [(part, share) for each, share in used if (part := each.get(name)) is not None]
+        shares = [(part, share) for part, share in said if share is not None]
+        given = math.fsum(share for _, share in shares)
+        if given > 0.0:
+            parts[name] = min(math.fsum(part * share for part, share in shares) / given, 1.0)
+        elif said:
+            parts[name] = min(math.fsum(part for part, _ in said) / len(said), 1.0)
+    return ResourceUtilization(**parts)
 
 
 def _late(calls: Iterable[Call]) -> None:
