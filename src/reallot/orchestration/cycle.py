@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import (
     AggregatedMetrics,
     Alert,
@@ -83,6 +84,8 @@ async def run_cycle(
     adapters  by name; the coordinator's own where not given
     """
     cycle = _Cycle(monitor, clock or SystemClock())
+    if getattr(engine, "next_best", cycle) is None:
+        engine.next_best = optimizer.next_best  # type: ignore[union-attr]
     adapters = coordinator.adapters if adapters is None else adapters
     rests: tuple[str, ...] | None = () if engine is None else await cycle.step("recover", _ready, engine, adapters)
     while monitor.accepted:
@@ -90,6 +93,10 @@ async def run_cycle(
     metrics: AggregatedMetrics | None = await cycle.step("poll", coordinator.poll_all)
     if metrics is None:
         return cycle.result()
+    limits = getattr(engine, "limits", None)
+    if limits is not None:
+        floors = {name: max(share, metrics.floors.get(name, 0.0)) for name, share in limits.floors.items() if share}
+        metrics = metrics.model_copy(update={"ceilings": limits.ceilings, "floors": {**metrics.floors, **floors}})
     optimizer.update_metrics(metrics)
     held = tuple(rests or ())
     opportunities: list[OptimizationOpportunity]
@@ -100,7 +107,7 @@ async def run_cycle(
         cycle.tell_limits(plan)
     if engine is not None and plan is not None and wanted and rests is not None:
         await cycle.step("move", engine.execute_reallocation, plan, adapters)
-        if "move" in cycle.done:
+        if "move" in cycle.done or cycle.by == MoveState.ROLLED_BACK:
             monitor.remember_plan(plan)
     optimal = plan.allocation if plan is not None else metrics.allocation_by_protocol
     dashboard = await cycle.step("dashboard", monitor.get_dashboard_metrics, metrics, optimal, opportunities)
@@ -151,7 +158,7 @@ class _Cycle:
         self._monitor, self._started = monitor, clock.now()
         self.done: set[str] = set()
         self.errors: dict[str, str] = {}
-        self.blocked = ""
+        self.blocked = self.by = ""
         self.open = {alert.key for alert in monitor.open_alerts}
         self._told: list[Alert] = []
 
@@ -165,7 +172,7 @@ class _Cycle:
             raise
         except Exception as error:
             if isinstance(error, ReallocationError) and error.by:
-                self.blocked = redact(str(error))
+                self.blocked, self.by = redact(str(error)), error.by
                 return None
             said = str(error) if isinstance(error, ReallotError) else f"{type(error).__name__}: {error}"
             self.errors[name] = redact(said)

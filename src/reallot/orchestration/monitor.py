@@ -33,7 +33,7 @@ from ..engine.monitoring.alert_conditions import (
 )
 from ..engine.monitoring.alerts import AlertBook
 from ..engine.monitoring.hourly import WHOLE, by_hour, together
-from ..engine.monitoring.report import HOUR, Integral, Snapshot, count, integral, reviews
+from ..engine.monitoring.report import HOUR, Integral, Snapshot, count, integral, reviews, spent_in_vain
 from ..errors import ConfigurationError, MonitoringError
 from ..text.numbers import usd
 
@@ -161,7 +161,9 @@ class RealtimeMonitor:
         changes = [change for change in everything if start <= change.timestamp <= end]
         moves = reviews(self._snapshots, everything, self._plans, lambda at: start <= at <= end)
         plans, back = count(changes)
-        cost, hours = sum(move.cost for move in moves), found.covered / HOUR
+        cost = sum(move.cost for move in moves)
+        cost += spent_in_vain(everything, self._plans, lambda at: start <= at <= end)
+        hours = found.covered / HOUR
         by_the_hour = f"before {since.isoformat()} by the hour: of older readings only hourly means are kept"
         notes = [by_the_hour] if older.covered else []
         notes += [f"no readings from {low.isoformat()} to {high.isoformat()}: not counted" for low, high in found.gaps]

@@ -25,7 +25,7 @@ from ..engine.planning.plan import Plan
 from ..engine.planning.policy_values import PolicyValues
 from ..engine.planning.problem_builder import SUM_TOLERANCE, PlanningProblem, planning_problem
 from ..engine.planning.rate_estimation import RateEstimate, RateRules, Track, estimates, learn
-from ..errors import CalculationError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
+from ..errors import CalculationError, DataError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
 from ..problem import Limits, ProtocolSpec
 from ..text.numbers import usd
 
@@ -115,6 +115,24 @@ class EarningsOptimizer:
         DataError for shares above capacity, OptimizationError where nothing is known or nothing certified came back.
         """
         return self._plan(metrics, held).record(self._clock.now() if self._clock else metrics.timestamp)
+
+    def next_best(self, shares: Mapping[str, float], refused: Collection[str]) -> dict[str, float]:
+        """Who to give what `refused` would not take, in the plan for the last metrics: shares, only of those that grow.
+
+        `shares` are in force now. What was held then stays held.
+        """
+        metrics, held = self._asked, frozenset().union(*list(self._plans)[-1:])
+        if metrics is None:
+            return {}
+        now = {**metrics.allocation_by_protocol, **shares}
+        full = {**metrics.ceilings, **{name: now[name] for name in refused if name in now}}
+        changed = metrics.model_copy(update={"allocation_by_protocol": now, "ceilings": full})
+        try:
+            wanted = self._planned(changed, held).record(metrics.timestamp).allocation
+        except (InvalidInput, OptimizationError, DataError, SolverFailed):
+            return {}
+        gains = {name: share - now[name] for name, share in wanted.items() if share > now[name]}
+        return {name: wanted[name] for name in sorted(gains, key=lambda name: (-gains[name], name))}
 
     def asked(self, metrics: AggregatedMetrics, *, held: Collection[str] = ()) -> PlanningProblem:
         """The exact problem that the plan for these metrics answers: to be kept, and decided again."""

@@ -9,16 +9,19 @@ from datetime import datetime, timedelta
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.move_state import OPEN, MoveState
-from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, ChangeKind, Mode, ReallocationConfig
+from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, Mode, ReallocationConfig
 from ..engine.execution.adapter_calls import Reading, call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
-from ..engine.execution.executor import Executor
-from ..engine.execution.guards import Blocked, Rules, changes_of, held, mode_blocks
+from ..engine.execution.executor import Executor, NextBest
+from ..engine.execution.guards import Blocked, Rules, held, mode_blocks
 from ..engine.execution.journal_thread import AsyncJournal
+from ..engine.execution.learned_limits import ShareLimits, in_force
+from ..engine.execution.move_events import Proposed, Started
 from ..engine.execution.orphaned import KEY, OrphanedProtocol, holders
 from ..engine.execution.pause import pause
 from ..engine.execution.preconditions import examine, identity, now_blocked
-from ..engine.execution.state_machine import Proposed, Started, State
+from ..engine.execution.state_machine import State
+from ..engine.execution.taking_back import begin_taking_back
 from ..engine.ledger.folder import Ledger
 from ..engine.ledger.journal import Journal, Operation, Standing
 from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Requests
@@ -34,9 +37,13 @@ class ReallocationEngine:
 
     ledger    from `open_ledger(folder)`, or a journal; without it everything is kept in memory (`loses` says what that
               forgets)
-    on_alert  called with each new alert, once
+    on_alert  called with each new alert, once; `on_recovered` with the key of each that is over
     repair    False leaves shares alone that somebody else changed; only for tests of what lies below
     capacity  what all shares together may be
+
+    limits     shares that protocols would not go beyond when they were asked, and are not asked to for now
+    next_best  who is given what a protocol would not take: called with the shares in force and the names that would
+               not, gives shares by name; without it what was not taken at all goes back
 
     Every entry begins by reading the journal and the world; nothing else in memory decides anything. A protocol that
     has no adapter any more and may still have a share keeps it: it is told, and nothing is given to others.
@@ -49,6 +56,7 @@ class ReallocationEngine:
         ledger: Ledger | Journal | None = None,
         clock: Clock | None = None,
         on_alert: Callable[[Alert], None] | None = None,
+        on_recovered: Callable[[str], None] | None = None,
         repair: bool = True,
         capacity: float = 1.0,
     ) -> None:
@@ -59,10 +67,12 @@ class ReallocationEngine:
         self.loses = self.journal.loses
         self.last_report: Report | None = None
         self._requests: Requests | None = ledger.requests if isinstance(ledger, Ledger) else None
-        self._on_alert, self._told = on_alert, set[str]()
+        self._on_alert, self._on_recovered, self._told = on_alert, on_recovered, set[str]()
         self._repair, self._state = repair, State()
         self._lock, self._running = asyncio.Lock(), ""
         self._removed: frozenset[str] | None = None
+        self.limits: ShareLimits | None = None
+        self.next_best: NextBest | None = None
 
     # the contract ----------------------------------------------------------------------------------------------------
 
@@ -243,7 +253,10 @@ class ReallocationEngine:
         removed = {name: each for name, each in adapters.items() if isinstance(each, OrphanedProtocol)}
         if missing := standing.names - adapters.keys():
             removed |= await self.books.ask(holders, self.journal, missing, self.rules.tolerance)
-        return Executor(self.books, self.config, self.rules, adapters, removed, standing, self._tell)
+        tell = self._tell, self._tell_over
+        executor = Executor(self.books, self.config, self.rules, adapters, removed, standing, *tell)
+        executor.next_best = self.next_best
+        return executor
 
     async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:
         """A driver that has read the journal and the world, and ended what could be ended."""
@@ -256,6 +269,8 @@ class ReallocationEngine:
             await self._feed(driver, Started(self.books.clock.now()))
             if not driver.rolled_back:
                 break
+        learned = (await driver.executor.standing()).learned
+        self.limits = in_force(learned, self.books) if learned else None
         if driver.state.phase is MoveState.HALTED and "halted" not in self._told:
             # halted by an earlier process: a halt is loud in this one too, once
             for alert in await self.books.ask(self.journal.alerts):
@@ -280,6 +295,10 @@ class ReallocationEngine:
         if self._on_alert is not None:
             self._on_alert(alert)
 
+    def _tell_over(self, key: str) -> None:
+        if self._on_recovered is not None:
+            self._on_recovered(key)
+
     async def _hear(self) -> None:
         """What people asked for from another process; what cannot be done any more is dropped."""
         if self._requests is None or self.journal.observe_only:
@@ -301,7 +320,8 @@ class ReallocationEngine:
     async def _resume(self) -> None:
         await self.books.ask(self.journal.resume)
         for key in ("halted", "unsettled"):
-            await self.books.ask(self.journal.recovered, key, self.books.clock.now())
+            if await self.books.ask(self.journal.recovered, key, self.books.clock.now()):
+                self._tell_over(key)
         self._told.discard("halted")
         self._state = State(history=self._state.history)
 
@@ -365,21 +385,8 @@ class ReallocationEngine:
 
     async def _go_back(self, last: Operation, driver: Driver) -> None:
         """A way back as an operation of its own, carried out by the same machinery."""
-        at, executor = self.books.stamp(), driver.executor
-        before = {name: last.before[name] for name in last.before if name in executor.adapters}
-        found = {name: executor.seen.get(name, last.after[name]) for name in before}
-        names = [name for name in before if last.before[name] != last.after.get(name)]
-        undo = changes_of(found, before, names, self.rules.tolerance)
-        if gone := [name for name in names if name in executor.removed]:
-            reason = f"plan {last.plan_id} cannot be taken back: {executor.removed[gone[0]].text}"
-            raise ReallocationError(reason, by="adapter")
-        plan_id = f"back-{last.id}"
-        if await self.books.ask(self.journal.operation_of, plan_id):
-            raise ReallocationError(f"plan {last.plan_id} was to be taken back before", by=MoveState.REPEATED)
-        reason = f"plan {last.plan_id} is taken back"
-        begin, kind = self.journal.begin, ChangeKind.ROLLBACK
-        operation = await executor.write(begin, plan_id, kind, before, found, (), at, reason)
-        await executor.write(self.journal.advance, operation.id, MoveState.ROLLING_BACK, at)
+        executor = driver.executor
+        plan_id, undo = await begin_taking_back(executor, last)
         await self._feed(driver, Started(executor.now()))
         ended = await self.books.ask(self.journal.operation_of, plan_id)
         if undo and ended is not None and ended.state is not MoveState.ROLLED_BACK:

@@ -34,7 +34,7 @@ from .restore import polls
 class Parts:
     """All that a cycle needs.
 
-    alarms  alerts that the engine raised and nobody has told yet
+    alarms  alerts that the engine raised and nobody has told yet, and those that are over, in order
     notes   what somebody who starts this should know
     availability
             who may hold nothing now; None where everybody always may
@@ -123,7 +123,13 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
     specs = {name: section.spec for name, section in config.protocols.items() if section.spec is not None}
     optimizer = EarningsOptimizer(config.optimizer, specs=specs, limits=config.limits, clock=clock, power=power)
     alarms: list[Alert] = []
-    engine = ReallocationEngine(rules, ledger=ledger, clock=clock, on_alert=alarms.append)
+
+    def over(key: str) -> None:
+        now = clock.now()
+        alarms.append(Alert(key=key, message=key, severity=0.0, timestamp=now, recovered_at=now))
+
+    engine = ReallocationEngine(rules, ledger=ledger, clock=clock, on_alert=alarms.append, on_recovered=over)
+    engine.next_best = optimizer.next_best
     monitor = RealtimeMonitor(config.monitor, clock=clock, changes=engine)
     if availability is not None:
         for name in availability.without(engine.fixed_protocols(coordinator.adapters)):

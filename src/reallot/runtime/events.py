@@ -61,6 +61,8 @@ class ChangeDetector:
             return []
         if report.verdict is MoveState.COMMITTED:
             self._blocked = ""
+            if report.shares is not None:
+                return [LogEvent("move", at, _in_part(plan, report), numbers)]
             return [LogEvent("move", at, f"moved {plan_text(plan)}", numbers)]
         if report.verdict is MoveState.WAITING:
             told, self._blocked = self._blocked == report.plan_id, report.plan_id
@@ -84,6 +86,16 @@ def alert_line(alert: Alert, at: datetime) -> LogEvent:
     fields: Fields = {"key": alert.key, "severity": alert.severity}
     text = alert.message if over else f"alert: {alert.message}"  # one that is over says so itself
     return LogEvent("recovered" if over else "alert", at, text, fields, level)
+
+
+def _in_part(plan: AllocationPlan, report: Report) -> str:
+    """What was moved where not all was taken."""
+    shares = report.shares or {}
+    moved = {name: (plan.current.get(name, share), share) for name, share in sorted(shares.items())}
+    texts = [
+        f"{name} {amount(one)} -> {amount(other)}" for name, (one, other) in moved.items() if abs(other - one) > 1e-6
+    ]
+    return f"moved in part {', '.join(texts)} of {plan_text(plan)}; {report.reason}"
 
 
 def plan_text(plan: AllocationPlan) -> str:

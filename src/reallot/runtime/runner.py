@@ -83,9 +83,8 @@ class Runner:
         if trouble is not None:
             self._tell(alert_line(trouble, result.started_at))
         report = self.report = None if parts.engine.last_report is before else parts.engine.last_report
-        for alarm in alarms:
-            parts.monitor.raise_alert(alarm)
-        for event in self._changes.events(result, report, alarms):
+        told = [await self._heard(alarm) for alarm in alarms]
+        for event in self._changes.events(result, report, told):
             self._tell(event)
         if result.plan is not None and result.plan.conflict != self._conflict:
             self._conflict = result.plan.conflict
@@ -94,6 +93,17 @@ class Runner:
                     await self._engine.record(result.plan, MoveState.BLOCKED, self._conflict)
         self._count(result, report)
         return result
+
+    async def _heard(self, alarm: Alert) -> Alert:
+        """An alert of the engine's as it is told: one that begins, or one that is over, as the monitor knows it."""
+        if alarm.recovered_at is None:
+            self.parts.monitor.raise_alert(alarm)
+            return alarm
+        if (known := self.parts.monitor.resolve_alert(alarm.key)) is not None:
+            return known
+        books = self.parts.engine.books  # it began in an earlier process
+        kept = [each for each in await books.ask(books.journal.alerts) if each.key == alarm.key]
+        return alarm.model_copy(update={"message": f"over: {kept[-1].message if kept else alarm.key}"})
 
     async def cycles(self, stop: asyncio.Event, until: datetime | None = None) -> AsyncIterator[CycleResult]:
         """Cycles until `stop` is set, which is looked at between two of them, or until the clock is there."""
@@ -208,6 +218,10 @@ class _Recorded:
 
     async def recover(self, adapters: Mapping[str, ProtocolAdapter]) -> object:
         return await self._parts.engine.recover(adapters)
+
+    @property
+    def limits(self) -> object:
+        return self._parts.engine.limits
 
     async def held_protocols(self) -> dict[str, datetime]:
         self._held = await self._parts.engine.held_protocols()

@@ -55,7 +55,7 @@ def no_journal() -> Any:
 
 
 async def _believes(self: Executor, change: Any, entry: Any, outcome: Any, reason: str) -> RolledBack:
-    await self._mark(entry, StepState.CONFIRMED)
+    await self.mark(entry, StepState.CONFIRMED)
     return RolledBack(self.now(), change.protocol)
 
 
@@ -67,7 +67,7 @@ def timeout_means_failed() -> Any:
         event = await send(self, change)
         entry = self._steps[change.protocol]
         if entry.may_act and entry.detail:
-            await self._mark(entry, StepState.REFUSED, "timed out")
+            await self.mark(entry, StepState.REFUSED, "timed out")
             return Refused(self.now(), change.protocol, "timed out")
         return event
 
@@ -121,7 +121,7 @@ def no_reading_back() -> Any:
     """An answer counts as an effect."""
 
     async def read_back(self: Executor, change: Any, last: bool, until: Any) -> Seen:
-        await self._mark(self._steps[change.protocol], StepState.CONFIRMED)
+        await self.mark(self._steps[change.protocol], StepState.CONFIRMED)
         return Seen(self.now(), change.protocol, until)
 
     return patched((Executor, "read_back", read_back))
@@ -208,7 +208,11 @@ def acquire_before_release() -> Any:
     def changes_of(before: Any, after: Any, names: Any, tolerance: float) -> Any:
         return tuple(sorted(guards.changes_of(before, after, names, tolerance), key=lambda each: each.releases))
 
-    return patched((preconditions, "changes_of", changes_of), (executor, "capacity_blocks", lambda *_: None))
+    return patched(
+        (preconditions, "changes_of", changes_of),
+        (executor, "capacity_blocks", lambda *_: None),
+        (executor, "room_for", lambda *_: 2.0),
+    )
 
 
 def late_calls_are_forgotten() -> Any:
@@ -262,8 +266,8 @@ def unknown_outcome_is_done() -> Any:
         outcome, reason = await ask(*values)
         return (Outcome.ANSWERED if outcome is Outcome.LOST else outcome), reason
 
-    def matches(self: Executor, reading: Reading, share: float) -> bool:
-        return reading.share is None or guards.close_to(reading.share, share, self.rules.tolerance)
+    def matches(self: Executor, reading: Reading, change: Any) -> bool:
+        return reading.share is None or guards.close_to(reading.share, change.after, self.rules.tolerance)
 
     return patched((executor, "ask_for", asks), (Executor, "matches", matches))
 

@@ -221,7 +221,7 @@ def test_outdated_and_expired_plans_are_discarded_with_the_reason():
 
 
 @pytest.mark.parametrize("name", ["relay", "storage"])
-@pytest.mark.parametrize("fault", ["refuse", "before", "hang", "ignore", "half"])
+@pytest.mark.parametrize("fault", ["refuse", "before", "hang", "ignore"])
 def test_a_step_that_fails_puts_everything_back(name, fault):
     async def test(clock):
         world, engine = two(), engine_in(clock)
@@ -233,6 +233,21 @@ def test_a_step_that_fails_puts_everything_back(name, fault):
         assert await engine.recover(world.adapters) and not engine.alerts
         moves = [each for each in await engine.get_reallocation_history() if each.kind is ChangeKind.MOVE]
         assert "confirmed" not in {each.outcome for each in moves}
+
+    run(test)
+
+
+@pytest.mark.parametrize("name", ["relay", "storage"])
+def test_a_step_that_is_taken_by_half_is_in_force_by_half(name):
+    async def test(clock):
+        world, engine = two(), engine_in(clock)
+        world.fail(name, "half")
+        await engine.execute_reallocation(world.plan(**TO), world.adapters)
+        half = {each: (0.5 + TO[each]) / 2 for each in TO}
+        assert same(world.shares, half) and same(engine.journal.committed(), half) and world.most <= 1.0 + 1e-9
+        assert engine.last_report.verdict is MoveState.COMMITTED and name in engine.last_report.reason
+        assert {each.outcome for each in await engine.get_reallocation_history()} == {"confirmed"}
+        assert not engine.alerts and not engine.journal.unsettled()
 
     run(test)
 

@@ -48,6 +48,9 @@ class Capabilities:
     timeout       one call may take so long
     min_interval  between two reads; the last value stands meanwhile
     cadence       how often the source itself changes: a value may be so old without being stale
+    share_tolerance
+                  shares that are read may be so far off, because they are measured or rounded; 0 where the engine's own
+                  `share_tolerance` is enough
     """
 
     acts: bool = True
@@ -58,6 +61,7 @@ class Capabilities:
     timeout: timedelta = timedelta(seconds=10)
     min_interval: timedelta = timedelta(0)
     cadence: timedelta = timedelta(0)
+    share_tolerance: float = 0.0
 
 
 def capabilities_of(adapter: object) -> Capabilities:

@@ -90,6 +90,8 @@ class AggregatedMetrics(Record):
                 shares come in multiples of this, and not below that, where an adapter says so
     away        names that may hold nothing now, with the reason
     doubted     names whose earnings a person should look at, with their share when these jumped
+    ceilings    no more than this is asked for now, where a protocol would not take more
+    tolerances  shares are read within this, where an adapter says so
     """
 
     timestamp: Moment
@@ -104,6 +106,8 @@ class AggregatedMetrics(Record):
     floors: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=dict)
     away: dict[str, str] = Field(default_factory=dict)
     doubted: dict[str, Share] = Field(default_factory=dict)
+    ceilings: dict[str, Share] = Field(default_factory=dict)
+    tolerances: dict[str, Annotated[float, Field(gt=0.0, le=0.1)]] = Field(default_factory=dict)
 
 
 class AllocationPlan(Record):

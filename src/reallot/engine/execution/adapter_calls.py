@@ -14,9 +14,12 @@ from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
 from ..contracts.adapter import ProtocolAdapter, answer_of, capabilities_of
 from ..contracts.secrets import redact
-from .guards import Change
+from ..ledger.journal import StepState
+from .guards import Change, told_apart
 
 T = TypeVar("T")
+MOST_SLACK = 0.1
+"""No adapter may be further off with its shares than that."""
 SURELY_NOT = (ErrorKind.REFUSED, ErrorKind.AUTH, ErrorKind.RATE_LIMITED)
 """Kinds that say: nothing was changed."""
 PERHAPS_LATER = (ErrorKind.UNKNOWN, ErrorKind.UNREACHABLE)
@@ -190,3 +193,26 @@ def call_text(adapter: ProtocolAdapter, change: Change) -> str:
     describe = getattr(adapter, "describe_call", None)
     call = describe(change.after) if callable(describe) else f"apply_allocation({change.after:.6g})"
     return f"{change.protocol}: {call}  # from {change.before:.6g}"
+
+
+def own_slack(adapter: ProtocolAdapter) -> float:
+    """The tolerance that an adapter asks for; 0 where it says nothing."""
+    try:
+        slack = capabilities_of(adapter).share_tolerance
+    except ProtocolError:
+        return 0.0
+    return float(slack) if isinstance(slack, (int, float)) and 0.0 < slack <= MOST_SLACK else 0.0
+
+
+def found_instead(change: Change, reading: Reading, said: str) -> str:
+    """What was read in place of what was asked for."""
+    asked, what = f"{change.after:.4f}", f"could not be read ({reading.reason})"
+    if reading.share is not None:
+        asked, found = told_apart(change.after, reading.share)
+        what = f"was read as {found}"
+    return f"{change.protocol} was asked for {asked} and {what}" + (f"; {said}" if said else "")
+
+
+def state_left(reading: Reading, may_act: bool) -> StepState:
+    """The state of a call that was not seen: only one that was answered, and whose share was read, is surely over."""
+    return StepState.UNKNOWN if reading.share is None or may_act else StepState.REFUSED

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from ..contracts.move_state import MoveState
 from ..contracts.records import AllocationPlan, ChangeKind
 from ..ledger.journal import Decision, Operation
-from .executor import Executor, end_of_hold
-from .guards import Blocked
-from .preconditions import Proposal
-from .reconcile import UNSETTLED, reconcile
-from .state_machine import (
+from .executor import Executor
+from .guards import Blocked, end_of_hold
+from .move_events import (
     Ask,
+    Balance,
     Begin,
     BeginRollback,
     Command,
@@ -26,10 +26,11 @@ from .state_machine import (
     ReadWorld,
     RollBack,
     Send,
-    State,
     Wait,
-    step,
 )
+from .preconditions import Proposal
+from .reconcile import UNSETTLED, reconcile
+from .state_machine import State, step
 
 KEPT = (
     MoveState.COMMITTED,
@@ -50,6 +51,7 @@ class Report:
     verdict    COMMITTED, REPEATED, NOTHING_TO_DO, BLOCKED, WAITING, ROLLED_BACK, SETTLING or HALTED
     operation  its number in the journal; of a repeated plan, that of the first time
     by, until  the guard that said no, and when it may be tried again
+    shares     in force at the end, where not all was taken as it was planned; None where it was
     """
 
     plan_id: str
@@ -58,6 +60,7 @@ class Report:
     reason: str = ""
     by: str = ""
     until: datetime | None = None
+    shares: Mapping[str, float] | None = None
 
 
 class Driver:
@@ -74,7 +77,7 @@ class Driver:
         self.plan: AllocationPlan | None = None
         self.proposal: Proposal | None = None
         self.report: Report | None = None
-        self.rolled_back = False
+        self.rolled_back, self._partial = False, ""
 
     async def feed(self, event: Event) -> None:
         """Every event and what follows from it; raises DataError where the journal cannot be written."""
@@ -97,9 +100,15 @@ class Driver:
             case ReadBack(change):
                 last = self.state.index == len(self.state.changes) - 1
                 return await executor.read_back(change, last, end_of_hold(executor.now(), executor.rules))
+            case Balance(partial):
+                self._partial = "; ".join(reason for _, reason in partial)
+                names = [name for name, _ in partial]
+                return await executor.balance(names, self._partial, end_of_hold(executor.now(), executor.rules))
             case Commit():
-                self._ends(MoveState.COMMITTED)
-                await executor.advance(MoveState.COMMITTED, decision=self._decision())
+                shares = executor.in_force() if self._partial else None
+                self._ends(MoveState.COMMITTED, self._partial, shares=shares)
+                decision = self._decision()
+                await executor.advance(MoveState.COMMITTED, self._partial, decision=decision, shares=shares)
             case BeginRollback(reason):
                 await executor.advance(MoveState.ROLLING_BACK, reason)
             case RollBack(change, number):
@@ -147,12 +156,19 @@ class Driver:
         self._ends(verdict, blocked.reason, blocked.by, blocked.until)
         await self._decide()
 
-    def _ends(self, verdict: MoveState, reason: str = "", by: str = "", until: datetime | None = None) -> None:
+    def _ends(
+        self,
+        verdict: MoveState,
+        reason: str = "",
+        by: str = "",
+        until: datetime | None = None,
+        shares: Mapping[str, float] | None = None,
+    ) -> None:
         """The report of a plan that came to an end."""
         if self.plan is None:
             return
         operation = self.executor.operation.id if self.executor.operation is not None else None
-        self.report = Report(self.plan.id, verdict, operation, reason, by, until)
+        self.report = Report(self.plan.id, verdict, operation, reason, by, until, shares)
 
     def _decision(self) -> Decision | None:
         """What the journal keeps of the report; None where that is nothing."""

@@ -5,9 +5,9 @@ Everything is written down before it is done. What a call did is decided by read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ParamSpec, TypeVar
 
 from ...errors import DataError
@@ -15,17 +15,35 @@ from ..contracts.adapter import ProtocolAdapter, capabilities_of
 from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, ChangeKind, ReallocationConfig
 from ..ledger.journal import Decision, Operation, Standing, Step, StepState
-from .adapter_calls import Outcome, Reading, ask_for, read_share, read_shares
-from .guards import Change, Rules, capacity_blocks, close_to
+from .adapter_calls import Outcome, Reading, ask_for, found_instead, own_slack, read_share, read_shares, state_left
+from .guards import FINEST, Change, Rules, capacity_blocks, close_to, room_for
 from .journal_thread import AsyncJournal
+from .learned_limits import taken, would_not
+from .leftover import leftover
+from .move_events import (
+    Answered,
+    Balanced,
+    Event,
+    NotConfirmed,
+    Partly,
+    Refused,
+    RollbackFailed,
+    RollbackUnknown,
+    RolledBack,
+    Seen,
+)
 from .orphaned import OrphanedProtocol
-from .state_machine import Answered, Event, NotConfirmed, Refused, RollbackFailed, RollbackUnknown, RolledBack, Seen
 
 P = ParamSpec("P")
 T = TypeVar("T")
 READ_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1.0, 30.0, 0.01
 ROUND_PAUSE = 5.0
+ROUNDING = 1e-9
+"""Shares above capacity by less are rounding."""
+MOST_BALANCES = 2
+"""So often what is left is handed on or given back; after that it stays free."""
+NextBest = Callable[[Mapping[str, float], Collection[str]], Mapping[str, float]]
 
 
 class Executor:
@@ -34,6 +52,7 @@ class Executor:
     seen      the last share read of each protocol; what was never read counts as what the journal believes
     readings  what was said when all were last read at once
     removed   those among `adapters` that only stand in for one that is not there any more
+    next_best where what a protocol would not take may go instead: shares by name, of these shares and refusals
     """
 
     def __init__(
@@ -45,16 +64,22 @@ class Executor:
         removed: Mapping[str, OrphanedProtocol],
         standing: Standing,
         tell: Callable[[Alert], None],
+        tell_over: Callable[[str], None] = lambda key: None,
     ) -> None:
-        self.books, self.config, self.rules, self._tell = books, config, rules, tell
+        self.books, self.config, self.rules, self._tell, self._tell_over = books, config, rules, tell, tell_over
         self.adapters: dict[str, ProtocolAdapter] = {**adapters, **removed}
         self.removed = removed
         self._standing: Standing | None = standing
         self.seen: dict[str, float] = {}
         self.readings: dict[str, Reading] = {}
         self.operation: Operation | None = None
+        self.next_best: NextBest | None = None
         self._steps: dict[str, Step] = {}
-        self._rounds = 0
+        self._rounds = self._balances = 0
+        self._took_less, self._learned = False, bool(standing.learned)
+        own = {name: slack for name, each in adapters.items() if (slack := own_slack(each)) > 0.0}
+        if own:
+            self.rules = replace(rules, own={**own, **rules.own})
 
     def now(self) -> datetime:
         """Wall time."""
@@ -82,6 +107,7 @@ class Executor:
         """Closes the alert of this key, where it is open."""
         if key in (await self.standing()).open_alerts:
             await self.write(self.books.journal.recovered, key, self.now())
+            self._tell_over(key)
 
     # reading ---------------------------------------------------------------------------------------------------------
 
@@ -141,34 +167,108 @@ class Executor:
     async def send(self, change: Change) -> Event:
         """Asks one protocol for its share: Answered, whatever is not a clear refusal."""
         name = change.protocol
-        blocked = capacity_blocks(change, *await self.possible(), self.rules)
+        possible, free_at = await self.possible()
+        room = room_for(name, possible, self.rules)
+        if free_at is None and not change.releases and change.after > room + ROUNDING:
+            # what is read to be free is all there is to give
+            if room - change.before > FINEST:
+                change = replace(change, after=room)
+            elif self.next_best is not None or self._took_less:
+                return Partly(self.now(), name, f"there is no room for {name} to grow: {room:.4f} is all it can have")
+        blocked = capacity_blocks(change, possible, free_at, self.rules)
         if blocked is not None:
             return Refused(self.now(), name, blocked.reason)
-        entry = self._steps[name]
-        await self.write(self.books.journal.send, entry, self.books.stamp())
-        self.operation = replace(self._open(), state=MoveState.APPLYING)
+        entry = await self._sent(change)
         outcome, reason = await self._call(change, entry.key)
         if outcome is Outcome.REFUSED:
-            await self._mark(entry, StepState.REFUSED, reason)
-            return Refused(self.now(), name, f"{name} refused: {reason}")
+            await self.mark(entry, StepState.REFUSED, reason)
+            reading = await self.read(name)
+            said = f"{name} refused: {reason}"
+            partly = await self._partly(change, reading, said)
+            return Refused(self.now(), name, said) if partly is None else partly
         self._steps[name] = replace(entry, may_act=outcome is Outcome.LOST, detail=reason)
         return Answered(self.now(), name)
+
+    async def _sent(self, change: Change) -> Step:
+        """The change in the journal, as a call that is made now."""
+        entry, journal, at = self._steps.get(change.protocol), self.books.journal, self.books.stamp()
+        if entry is None or entry.state is not StepState.INTENT:
+            values = (change.protocol, change.before, change.after, at)
+            entry = await self.write(journal.add_step, self._open().id, ChangeKind.MOVE, *values)
+        else:
+            entry = replace(entry, after=change.after)
+            await self.write(journal.send, entry, at)
+        self._steps[change.protocol] = entry = replace(entry, state=StepState.SENT)
+        self.operation = replace(self._open(), state=MoveState.APPLYING)
+        return entry
 
     async def read_back(self, change: Change, last: bool, until: datetime | None) -> Event:
         """Reads one share until it is as asked; with the last one, all of them once more."""
         entry = self._steps[change.protocol]
+        change = replace(change, after=entry.after)
         reading = await self._verified(change)
-        if not self.matches(reading, change.after):
-            detail = _found(change, reading, entry.detail)
-            await self._mark(entry, _left(reading, entry.may_act), detail, may_act=entry.may_act)
-            return NotConfirmed(self.now(), change.protocol, detail)
-        await self._mark(entry, StepState.CONFIRMED)
+        if not self.matches(reading, change):
+            detail = found_instead(change, reading, entry.detail)
+            state, partly = state_left(reading, entry.may_act), None
+            if state is StepState.REFUSED and reading.share is not None and not self.matches(reading, change.reversed):
+                # it is over, and this is where it led
+                self._steps[change.protocol] = replace(entry, after=reading.share, state=StepState.CONFIRMED)
+                await self.mark(entry, StepState.CONFIRMED, detail, after=reading.share)
+            else:
+                await self.mark(entry, state, detail, may_act=entry.may_act)
+            if state is StepState.REFUSED:
+                partly = await self._partly(change, reading, detail)
+            return NotConfirmed(self.now(), change.protocol, detail) if partly is None else partly
+        self._steps[change.protocol] = replace(entry, state=StepState.CONFIRMED)
+        await self.mark(entry, StepState.CONFIRMED)
+        if self._learned:
+            await taken(self, change)
         if last:
             for name, each in self._steps.items():
-                if name != change.protocol and not self.matches(again := await self.read(name), each.after):
-                    detail = _found(Change(name, each.before, each.after), again, "it was there before")
+                other = Change(name, each.before, each.after)
+                if name == change.protocol or each.state is not StepState.CONFIRMED:
+                    continue
+                if not self.matches(again := await self.read(name), other):
+                    detail = found_instead(other, again, "it was there before")
                     return NotConfirmed(self.now(), change.protocol, detail)
         return Seen(self.now(), change.protocol, until)
+
+    async def _partly(self, change: Change, reading: Reading, reason: str) -> Partly | None:
+        """That a call is over and was taken in part; what is learned of it is kept.
+
+        None where the move has to be put back: nothing was taken and nobody says who else would take it, or the share
+        is not where such a call can leave it.
+        """
+        self._learned = True
+        await would_not(self, change, reading, reason)
+        share, slack = reading.share, self.rules.same(change.protocol, change.after - change.before)
+        if share is None or (self.next_best is None and abs(share - change.before) <= slack):
+            return None
+        if change.releases:
+            is_where_it_can_be = share <= change.before + slack
+        else:
+            most, free_at = await self.possible()
+            fits = free_at is None and sum(most.values()) <= self.rules.capacity + self.rules.slack_of(most)
+            is_where_it_can_be = fits and share >= change.before - slack
+        self._took_less = self._took_less or is_where_it_can_be
+        return Partly(self.now(), change.protocol, reason) if is_where_it_can_be else None
+
+    async def balance(self, names: Collection[str], reason: str, until: datetime | None) -> Event:
+        """What becomes of capacity that was given up and not taken by `names`."""
+        for name in self._steps:
+            if (reading := await self.read(name)).share is None:
+                return Balanced(self.now(), undo=f"{reason}; {name} cannot be read: {reading.reason}")
+        self._balances += 1
+        rest = leftover(self._open(), self.in_force(), names, self.rules)
+        if rest.size > self.rules.slack_of(self._steps) and self._balances == 1 and self.next_best is not None:
+            rest = rest.handed_on(self.next_best(self.in_force(), names))
+        if rest.changes and self._balances <= MOST_BALANCES:
+            return Balanced(self.now(), rest.changes)
+        return Balanced(self.now(), undo="" if rest.achieved else reason, until=until)
+
+    def in_force(self) -> dict[str, float]:
+        """Shares of the protocols of the operation as they were read last; as they were before where they were not."""
+        return {name: self.seen.get(name, share) for name, share in self._open().before.items()}
 
     # going back ------------------------------------------------------------------------------------------------------
 
@@ -182,7 +282,7 @@ class Executor:
         reading = await self.read(name)
         if reading.share is None:
             return RollbackUnknown(self.now(), name, f"{name} cannot be read: {reading.reason}")
-        if close_to(reading.share, change.after, self.rules.tolerance):
+        if close_to(reading.share, change.after, self.rules.slack(name)):
             return RolledBack(self.now(), name)
         asked = Change(name, reading.share, change.after)
         possible, free_at = await self.possible()
@@ -196,18 +296,18 @@ class Executor:
         entry = await self.write(add, operation.id, kind, name, asked.before, asked.after, at)
         outcome, reason = await self._call(asked, entry.key)
         if outcome is Outcome.REFUSED:
-            await self._mark(entry, StepState.REFUSED, reason)
+            await self.mark(entry, StepState.REFUSED, reason)
             return RollbackFailed(self.now(), name, f"{name} refused: {reason}")
         return await self._verify_rollback(asked, entry, outcome, reason)
 
     async def _verify_rollback(self, change: Change, entry: Step, outcome: Outcome, reason: str) -> Event:
         reading = await self._verified(change)
-        if self.matches(reading, change.after):
-            await self._mark(entry, StepState.CONFIRMED)
+        if self.matches(reading, change):
+            await self.mark(entry, StepState.CONFIRMED)
             return RolledBack(self.now(), change.protocol)
-        detail = _found(change, reading, reason)
+        detail = found_instead(change, reading, reason)
         lost = outcome is Outcome.LOST
-        await self._mark(entry, _left(reading, lost), detail, may_act=lost)
+        await self.mark(entry, state_left(reading, lost), detail, may_act=lost)
         if reading.share is None:
             return RollbackUnknown(self.now(), change.protocol, detail)
         return RollbackFailed(self.now(), change.protocol, detail)
@@ -215,11 +315,16 @@ class Executor:
     # what both ways need ---------------------------------------------------------------------------------------------
 
     async def advance(
-        self, state: MoveState, reason: str = "", rounds: int = 0, decision: Decision | None = None
+        self,
+        state: MoveState,
+        reason: str = "",
+        rounds: int = 0,
+        decision: Decision | None = None,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
         """Writes the operation's next state down, and in the same write what was decided on its plan."""
         operation, at = self._open(), self.books.stamp()
-        await self.write(self.books.journal.advance, operation.id, state, at, reason, rounds, decision)
+        await self.write(self.books.journal.advance, operation.id, state, at, reason, rounds, decision, shares)
         self.operation = replace(operation, state=state, reason=reason or operation.reason)
 
     async def decision(self, verdict: MoveState, reason: str) -> Decision | None:
@@ -237,33 +342,11 @@ class Executor:
         steps = await self.books.ask(self.books.journal.steps, operation.id)
         self._steps = {each.protocol: each for each in steps if each.kind is ChangeKind.MOVE}
 
-    async def settle(self, readings: dict[str, Reading]) -> None:
-        """Ends what was unknown, by what is read: it happened, or its time is over and it did not.
-
-        A share that may still change by itself is asked for once more where it was not read: `readings` gets it.
-        """
-        window = self.config.late_effects.total_seconds()
-        found = (await self.standing()).unsettled
-        for each in found:
-            in_time = each.may_act and self.books.age(each.at) < window
-            share = readings[each.protocol].share if each.protocol in readings else None
-            if share is None and in_time and each.protocol in readings:
-                readings[each.protocol] = await self.read(each.protocol)
-                share = readings[each.protocol].share
-            if share is None:
-                continue
-            if close_to(share, each.after, self.rules.tolerance) and each.state is not StepState.CONFIRMED:
-                # a later or an equal call may be what is seen: then this one may still be on its way
-                alone = sum(other.protocol == each.protocol for other in found) == 1
-                surely = alone and await self.books.ask(self.books.journal.last_call, each.protocol) == each.id
-                await self._mark(each, StepState.CONFIRMED, "read back later", may_act=in_time and not surely)
-            elif not in_time:
-                state = each.state if each.state is StepState.CONFIRMED else StepState.REFUSED
-                await self._mark(each, state, f"it did not happen: read back as {share:.6g}")
-
-    def matches(self, reading: Reading, share: float) -> bool:
-        """True where that share was read; what could not be read matches nothing."""
-        return reading.share is not None and close_to(reading.share, share, self.rules.tolerance)
+    def matches(self, reading: Reading, change: Change) -> bool:
+        """True where the share was read that the change leads to; what could not be read matches nothing."""
+        if reading.share is None:
+            return False
+        return close_to(reading.share, change.after, self.rules.same(change.protocol, change.after - change.before))
 
     async def alert(self, key: str, message: str, severity: float) -> None:
         """Raises an alert, once while it lasts."""
@@ -295,32 +378,19 @@ class Executor:
         while True:
             reading = await self.read(change.protocol)
             left = deadline - clock.monotonic()
-            if self.matches(reading, change.after) or left <= 0.0:
+            if self.matches(reading, change) or left <= 0.0:
                 return reading
             await clock.sleep(max(min(pause, left), SHORTEST_PAUSE))
             pause = min(2.0 * pause, LONGEST_PAUSE)
 
-    async def _mark(self, entry: Step, state: StepState, detail: str = "", may_act: bool = False) -> None:
+    async def mark(
+        self, entry: Step, state: StepState, detail: str = "", may_act: bool = False, after: float | None = None
+    ) -> None:
+        """The next state of a call."""
         mark = self.books.journal.mark
-        await self.write(mark, entry, state, self.books.stamp(), may_act=may_act, detail=detail)
+        await self.write(mark, entry, state, self.books.stamp(), may_act=may_act, detail=detail, after=after)
 
     def _open(self) -> Operation:
         if self.operation is None:
             raise DataError("the journal has no operation to go on with")
         return self.operation
-
-
-def _found(change: Change, reading: Reading, said: str) -> str:
-    """What was read in place of what was asked for."""
-    what = f"could not be read ({reading.reason})" if reading.share is None else f"was read as {reading.share:.6g}"
-    return f"{change.protocol} was asked for {change.after:.6g} and {what}" + (f"; {said}" if said else "")
-
-
-def _left(reading: Reading, may_act: bool) -> StepState:
-    """The state of a call that was not seen: only one that was answered, and whose share was read, is surely over."""
-    return StepState.UNKNOWN if reading.share is None or may_act else StepState.REFUSED
-
-
-def end_of_hold(at: datetime, rules: Rules) -> datetime | None:
-    """When what changes now may change again."""
-    return at + timedelta(seconds=rules.hold_seconds) if rules.hold_seconds > 0.0 else None

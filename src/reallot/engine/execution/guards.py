@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ...text.durations import format_duration
@@ -46,7 +46,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the guards and the machine go by; seconds, and shares of capacity."""
+    """What the guards and the machine go by; seconds, and shares of capacity.
+
+    tolerance, own  shares within this are the same: of all protocols, and of those that have one of their own
+    """
 
     hold_seconds: float = 3600.0
     max_per_hour: int = 4
@@ -55,6 +58,19 @@ class Rules:
     tolerance: float = 1e-6
     capacity: float = 1.0
     mode: Mode = Mode.AUTOMATIC
+    own: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def slack(self, name: str) -> float:
+        """How far a share of this protocol may be read from what it is."""
+        return self.own.get(name, self.tolerance)
+
+    def slack_of(self, names: Iterable[str]) -> float:
+        """The same of the sum of these; at least that of one."""
+        return max(sum(self.own.get(name, self.tolerance) for name in names), self.tolerance)
+
+    def same(self, name: str, size: float) -> float:
+        """How far a share may be read from what it was asked for, where it changes by `size`: less than halfway."""
+        return min(self.own.get(name, self.tolerance), max(abs(size) / 2.0, FINEST))
 
     @classmethod
     def of(cls, config: ReallocationConfig, capacity: float = 1.0) -> Rules:
@@ -70,6 +86,10 @@ class Rules:
         )
 
 
+FINEST = 1e-6
+"""Shares that differ by less are one share, whoever measures them."""
+
+
 def close_to(one: float, other: float, tolerance: float) -> bool:
     """True where two shares are the same; what is not a number is near nothing.
 
@@ -77,6 +97,20 @@ def close_to(one: float, other: float, tolerance: float) -> bool:
     (True, False)
     """
     return abs(one - other) <= tolerance
+
+
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Two shares with as many decimals as tell them apart, four at least.
+
+    >>> told_apart(0.3, 0.4), told_apart(0.5, 0.50000023)
+    (('0.3000', '0.4000'), ('0.5000000', '0.5000002'))
+    """
+    texts = ("", "")
+    for digits in range(4, 17):
+        texts = f"{one:.{digits}f}", f"{other:.{digits}f}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def changes_of(
@@ -121,6 +155,11 @@ def budget_blocks(plan_ages: Sequence[float], now: datetime, rules: Rules) -> Bl
     return Blocked("budget", until, f"{len(recent)} plans in the last hour, of {rules.max_per_hour} allowed")
 
 
+def room_for(name: str, possible: Mapping[str, float], rules: Rules) -> float:
+    """The most that one protocol can have beside what the others may have at this moment."""
+    return rules.capacity - sum(share for other, share in possible.items() if other != name)
+
+
 def capacity_blocks(
     change: Change, possible: Mapping[str, float], free_at: datetime | None, rules: Rules
 ) -> Blocked | None:
@@ -147,7 +186,8 @@ def outdated(
     """The plan starts from other shares than those in force."""
     for name in names:
         if name in expected and not close_to(expected[name], read[name], tolerance):
-            reason = f"the plan starts from {name} at {expected[name]:.4f}, and it is at {read[name]:.4f}"
+            planned, now = told_apart(expected[name], read[name])
+            reason = f"the plan starts from {name} at {planned}, and it is at {now}"
             return Blocked(MoveState.OUTDATED, None, reason)
     return None
 
@@ -164,3 +204,8 @@ def mode_blocks(mode: Mode) -> Blocked | None:
     if mode in (Mode.OBSERVE, Mode.ADVISE):
         return Blocked("mode", None, f"the mode is {mode.value}: nothing is moved")
     return None
+
+
+def end_of_hold(at: datetime, rules: Rules) -> datetime | None:
+    """When what changes now may change again."""
+    return at + timedelta(seconds=rules.hold_seconds) if rules.hold_seconds > 0.0 else None

@@ -13,7 +13,20 @@ from ..contracts.records import AllocationPlan
 from ..ledger.journal import Standing
 from .adapter_calls import Reading
 from .executor import Executor
-from .guards import Blocked, Change, Rules, budget_blocks, changes_of, expired, held, hold_blocks, mode_blocks, outdated
+from .guards import (
+    FINEST,
+    Blocked,
+    Change,
+    Rules,
+    budget_blocks,
+    changes_of,
+    close_to,
+    expired,
+    held,
+    hold_blocks,
+    mode_blocks,
+    outdated,
+)
 from .journal_thread import AsyncJournal
 
 
@@ -47,13 +60,18 @@ async def examine(plan: AllocationPlan, executor: Executor, expires_at: datetime
             before[name] = written
     planned = {name: plan.allocation.get(name, 0.0) for name in {*plan.allocation, *plan.current}}
     after = {**before, **{name: share for name, share in planned.items() if name in before}}
-    changes = changes_of(before, after, list(before), rules.tolerance)
+    for name in planned.keys() & before.keys():
+        # what the plan leaves as it is stays as it is read, and so does what is there already
+        size = after[name] - plan.current.get(name, before[name])
+        if close_to(after[name], before[name], rules.same(name, size) if size else rules.slack(name)):
+            after[name] = before[name]
+    changes = changes_of(before, after, list(before), min(rules.tolerance, FINEST))
     blocked = (
         _ledger_blocks(executor.books)
         or mode_blocks(rules.mode)
         or expired(expires_at, executor.now())
         or _adapters_block(planned, plan.current, changes, executor, readings, before)
-        or outdated(plan.current, before, rules.tolerance, [name for name in plan.current if name in before])
+        or _outdated(plan.current, before, rules)
     )
     if changes and blocked is None:
         blocked = (
@@ -80,9 +98,9 @@ def _adapters_block(
     """Every share that is to change needs an adapter that answers, may act, and takes so little."""
     for name, share in sorted(planned.items()):
         if name not in executor.adapters:
-            if abs(share - current.get(name, 0.0)) > executor.rules.tolerance:
+            if abs(share - current.get(name, 0.0)) > executor.rules.slack(name):
                 return Blocked("adapter", None, f"the plan moves {name}, and there is no adapter of this name")
-        elif readings[name].share is None and abs(share - before.get(name, -1.0)) > executor.rules.tolerance:
+        elif readings[name].share is None and abs(share - before.get(name, -1.0)) > executor.rules.slack(name):
             return Blocked("unreadable", None, f"the plan moves {name}, which cannot be read: {readings[name].reason}")
     unknown = sorted(name for name in executor.adapters if name not in before)
     if unknown and any(not each.releases for each in changes):
@@ -91,10 +109,17 @@ def _adapters_block(
         able = capabilities_of(executor.adapters[each.protocol])
         if not able.acts:
             return Blocked("adapter", None, f"the adapter of {each.protocol} only reads")
-        if each.after < able.floor - executor.rules.tolerance:
+        if each.after < able.floor - executor.rules.slack(each.protocol):
             reason = f"{each.protocol} at {each.after:.4f} would be below the {able.floor:.4f} that it needs now"
             return Blocked("floor", None, reason)
     return None
+
+
+def _outdated(current: Mapping[str, float], before: Mapping[str, float], rules: Rules) -> Blocked | None:
+    if not rules.own:
+        return outdated(current, before, rules.tolerance, [name for name in current if name in before])
+    each = (outdated(current, before, rules.slack(name), [name]) for name in current if name in before)
+    return next((blocked for blocked in each if blocked is not None), None)
 
 
 def _ledger_blocks(books: AsyncJournal) -> Blocked | None:
@@ -130,7 +155,7 @@ def _frozen(standing: Standing, changes: tuple[Change, ...]) -> Blocked | None:
 
 def _too_much(after: Mapping[str, float], changes: tuple[Change, ...], rules: Rules) -> Blocked | None:
     total = sum(after.values())
-    if total <= rules.capacity + rules.tolerance * max(1, len(after)) or all(each.releases for each in changes):
+    if total <= rules.capacity + rules.slack_of(after) or all(each.releases for each in changes):
         return None
     return Blocked("capacity", None, f"shares would add up to {total:.6f} of capacity {rules.capacity:g}")
 
@@ -144,7 +169,7 @@ def _late_calls(
     for each, _ in late:
         most[each.protocol] = max(most.get(each.protocol, 0.0), each.after)
     touched = {each.protocol for each in changes}
-    over = sum(most.values()) > executor.rules.capacity + executor.rules.tolerance * max(1, len(most))
+    over = sum(most.values()) > executor.rules.capacity + executor.rules.slack_of(most)
     for each, end in late:
         if over or each.protocol in touched:
             reason = (

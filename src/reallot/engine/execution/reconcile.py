@@ -8,11 +8,12 @@ from datetime import timedelta
 from ..contracts.adapter import capabilities_of
 from ..contracts.move_state import MoveState
 from ..contracts.records import ChangeKind
-from ..ledger.journal import Operation, StepState
+from ..ledger.journal import Operation, Step, StepState
 from .adapter_calls import Reading
 from .executor import Executor
-from .guards import Change, changes_of, close_to, held, mode_blocks
-from .state_machine import Reconciled
+from .guards import FINEST, Change, changes_of, close_to, held, mode_blocks, told_apart
+from .learned_limits import forget_old
+from .move_events import Reconciled
 
 UNSETTLED, DRIFT = "unsettled", "drift"
 """Keys of alerts: something begun that cannot be ended yet; shares that somebody else changed."""
@@ -27,7 +28,7 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
     readings = await executor.read_all()
     if executor.books.journal.observe_only or mode_blocks(executor.rules.mode) is not None:
         return await _rest(executor)
-    await executor.settle(readings)
+    await _settle(executor, readings)
     standing = await executor.standing()
     if standing.halted:
         return Reconciled(executor.now(), halted=standing.halted)
@@ -44,6 +45,32 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
     return Reconciled(executor.now(), operation.plan_id, undo, operation.rounds)
 
 
+async def _settle(executor: Executor, readings: dict[str, Reading]) -> None:
+    """Ends what was unknown, by what is read: it happened, or its time is over and it did not.
+
+    A share that may still change by itself is asked for once more where it was not read: `readings` gets it.
+    """
+    window = executor.config.late_effects.total_seconds()
+    found = (await executor.standing()).unsettled
+    for each in found:
+        in_time = each.may_act and executor.books.age(each.at) < window
+        share = readings[each.protocol].share if each.protocol in readings else None
+        if share is None and in_time and each.protocol in readings:
+            readings[each.protocol] = await executor.read(each.protocol)
+            share = readings[each.protocol].share
+        if share is None:
+            continue
+        slack = executor.rules.same(each.protocol, each.after - each.before)
+        if close_to(share, each.after, slack) and each.state is not StepState.CONFIRMED:
+            # a later or an equal call may be what is seen: then this one may still be on its way
+            alone = sum(other.protocol == each.protocol for other in found) == 1
+            surely = alone and await executor.books.ask(executor.books.journal.last_call, each.protocol) == each.id
+            await executor.mark(each, StepState.CONFIRMED, "read back later", may_act=in_time and not surely)
+        elif not in_time:
+            state = each.state if each.state is StepState.CONFIRMED else StepState.REFUSED
+            await executor.mark(each, state, f"it did not happen: read back as {share:.6g}")
+
+
 async def unfinished(executor: Executor, operation: Operation, readings: Mapping[str, Reading]) -> tuple[Change, ...]:
     """What still has to be put back of an operation, in order; it is ended here where that is nothing."""
     steps = await executor.books.ask(executor.books.journal.steps, operation.id)
@@ -53,18 +80,23 @@ async def unfinished(executor: Executor, operation: Operation, readings: Mapping
         await executor.advance(MoveState.DISCARDED, "nothing had been asked for when the engine stopped")
         return ()
     begun = operation.state is MoveState.APPLYING and len(sent) == len(moves)
-    if begun and all(executor.matches(readings.get(each.protocol, Reading(None)), each.after) for each in moves):
+    last = {each.protocol: Change(each.protocol, each.before, each.after) for each in moves}
+    if begun and all(executor.matches(readings.get(name, Reading(None)), each) for name, each in last.items()):
         reason = "found in force after a restart"
         decision = await executor.decision(MoveState.COMMITTED, reason)
-        await executor.advance(MoveState.COMMITTED, reason, decision=decision)
+        shares = {**operation.after, **{name: each.after for name, each in last.items()}}
+        await executor.advance(MoveState.COMMITTED, reason, decision=decision, shares=shares)
         return ()
     if operation.state is not MoveState.ROLLING_BACK:
         await executor.advance(MoveState.ROLLING_BACK, "found unfinished after a restart")
     if moves:
-        undo = tuple(Change(each.protocol, each.after, each.before) for each in reversed(sent))
+        first: dict[str, Step] = {}
+        for each in sent:
+            first.setdefault(each.protocol, each)
+        undo = tuple(Change(name, each.after, each.before) for name, each in reversed(first.items()))
     else:
         names = [name for name in operation.before if name in operation.after]
-        undo = changes_of(operation.after, operation.before, names, executor.rules.tolerance)
+        undo = changes_of(operation.after, operation.before, names, FINEST)
     undo = await _without_removed(executor, undo)
     if not undo:
         await executor.advance(MoveState.ROLLED_BACK)
@@ -95,12 +127,13 @@ async def _drift(executor: Executor, readings: Mapping[str, Reading], repair: bo
         await write(journal.adopt, fresh)
     if not repair:
         return None
-    tolerance = executor.rules.tolerance
-    drifted = {n: s for n, s in read.items() if n in committed and not close_to(s, committed[n], tolerance)}
+    slack = executor.rules.slack
+    drifted = {n: s for n, s in read.items() if n in committed and not close_to(s, committed[n], slack(n))}
     if not drifted:
         await executor.recovered(DRIFT)
         return None
-    told = ", ".join(f"{name} is at {share:.4f}, not {committed[name]:.4f}" for name, share in sorted(drifted.items()))
+    pairs = {name: told_apart(share, committed[name]) for name, share in sorted(drifted.items())}
+    told = ", ".join(f"{name} is at {now}, not {confirmed}" for name, (now, confirmed) in pairs.items())
     acts = all(capabilities_of(executor.adapters[name]).acts for name in drifted)
     if not (executor.config.restore_drift and acts):
         await write(journal.adopt, drifted)
@@ -119,6 +152,8 @@ async def _rest(executor: Executor) -> Reconciled:
     """Nothing to do: how long the longest hold lasts, and which plan waits."""
     standing, now = await executor.standing(), executor.now()
     executor.operation = None
+    if standing.learned and not executor.books.journal.observe_only:
+        await forget_old(executor)
     resting = held(executor.books.ages(standing), now, executor.rules)
     waiting = standing.waiting
     if waiting is not None and not waiting.confirmed:

@@ -15,6 +15,38 @@ from datetime import datetime
 from ...errors import ReallocationError
 from ..contracts.move_state import MoveState, may_step
 from .guards import Blocked, Change, Rules
+from .move_events import (
+    Answered,
+    Ask,
+    Balance,
+    Balanced,
+    Begin,
+    BeginRollback,
+    Command,
+    Commit,
+    Confirmed,
+    Discard,
+    EndRollback,
+    Event,
+    Halt,
+    NotConfirmed,
+    Partly,
+    Proposed,
+    ReadBack,
+    ReadWorld,
+    Reconciled,
+    Refused,
+    Resumed,
+    RollBack,
+    RollbackFailed,
+    RollbackUnknown,
+    RolledBack,
+    Seen,
+    Send,
+    Started,
+    Tick,
+    Wait,
+)
 
 LONGEST_HISTORY = 30
 
@@ -28,6 +60,7 @@ class State:
     pending   changes of the rollback that are still to be made, in order
     deferred  changes of the rollback whose outcome is not known yet; the next cycle asks again
     failed    changes of the rollback that failed in this round
+    partial   protocols of which a change was taken in part, or not at all, and why
     rounds    rounds of the rollback that failed
     until     end of the hold, of the wait for a person, or of the time in which a late call may still arrive
     history   the last events, oldest first
@@ -40,200 +73,13 @@ class State:
     pending: tuple[Change, ...] = ()
     deferred: tuple[Change, ...] = ()
     failed: tuple[Change, ...] = ()
+    partial: tuple[tuple[str, str], ...] = ()
     rounds: int = 0
     until: datetime | None = None
     reason: str = ""
     history: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something happened at a moment (wall time)."""
-
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Started(Event):
-    """A process or a cycle begins, and trusts nothing that it remembers."""
-
-
-@dataclass(frozen=True)
-class Reconciled(Event):
-    """What the journal and the world say: the rollback that is left to do, or why nothing may move."""
-
-    plan_id: str = ""
-    rollback: tuple[Change, ...] = ()
-    rounds: int = 0
-    halted: str = ""
-    waiting: str = ""
-    until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Proposed(Event):
-    """A plan asks to be carried out; `blocked` is what the guards said, `ask_until` how long a person may think."""
-
-    plan_id: str
-    changes: tuple[Change, ...]
-    blocked: Blocked | None = None
-    ask_until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Confirmed(Event):
-    """A person said yes."""
-
-    plan_id: str
-
-
-@dataclass(frozen=True)
-class Answered(Event):
-    """The call came back, or did not: only reading back tells what it did."""
-
-    protocol: str
-
-
-@dataclass(frozen=True)
-class Refused(Event):
-    """The call was refused, and did nothing."""
-
-    protocol: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Seen(Event):
-    """The share was read back as it was asked for; after the last one `until` is the end of the hold."""
-
-    protocol: str
-    until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class NotConfirmed(Event):
-    """The share was not read back in time."""
-
-    protocol: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class RolledBack(Event):
-    """One share is again what it was, and was read back."""
-
-    protocol: str
-    until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class RollbackFailed(Event):
-    """One share is not what it was, though it can be read."""
-
-    protocol: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class RollbackUnknown(Event):
-    """One share can not be read, or must wait for a call that may still arrive: not a failure."""
-
-    protocol: str
-    reason: str
-    until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Resumed(Event):
-    """A person has looked at what halted it."""
-
-
-@dataclass(frozen=True)
-class Tick(Event):
-    """Time passed."""
-
-
-@dataclass(frozen=True)
-class ReadWorld:
-    """Command: read the journal and every share, answer with Reconciled."""
-
-
-@dataclass(frozen=True)
-class Discard:
-    """Command: the plan is not carried out; say why."""
-
-    blocked: Blocked
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Command: keep the plan until a person confirms it."""
-
-    until: datetime
-
-
-@dataclass(frozen=True)
-class Begin:
-    """Command: write the plan and all its steps down before anything is called."""
-
-
-@dataclass(frozen=True)
-class Send:
-    """Command: ask one protocol for its new share."""
-
-    change: Change
-
-
-@dataclass(frozen=True)
-class ReadBack:
-    """Command: read one share until it is as asked, or the time is over."""
-
-    change: Change
-
-
-@dataclass(frozen=True)
-class Commit:
-    """Command: every share was read back; the plan is what is in force."""
-
-
-@dataclass(frozen=True)
-class BeginRollback:
-    """Command: write down that the rollback begins, and why."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class RollBack:
-    """Command: write the absolute previous share and read it back."""
-
-    change: Change
-    round: int
-
-
-@dataclass(frozen=True)
-class EndRollback:
-    """Command: every share is again what it was."""
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Command: nothing more can be done now; the next cycle tries again."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Halt:
-    """Command: touch these no more, halt, and say so loudly, once."""
-
-    frozen: tuple[Change, ...]
-    reason: str
-
-
-Command = (
-    ReadWorld | Discard | Ask | Begin | Send | ReadBack | Commit | BeginRollback | RollBack | EndRollback | Wait | Halt
-)
 Next = tuple[State, list[Command]]
 
 
@@ -279,8 +125,14 @@ def _step(state: State, event: Event, rules: Rules) -> Next:
             return _failed(state, event.reason, rules)
         case MoveState.VERIFYING, NotConfirmed() if event.protocol == _at_hand(state):
             return _failed(state, event.reason, rules)
+        case ((MoveState.APPLYING | MoveState.VERIFYING), Partly()) if event.protocol == _at_hand(state):
+            if not rules.auto_rollback:
+                return _failed(state, event.reason, rules)
+            return _next(replace(state, partial=(*state.partial, (event.protocol, event.reason))), None)
+        case MoveState.VERIFYING, Balanced():
+            return _balanced(state, event, rules)
         case MoveState.VERIFYING, Seen() if event.protocol == _at_hand(state):
-            return _seen(state, event)
+            return _next(state, event.until)
         case MoveState.ROLLING_BACK, (RolledBack() | RollbackFailed() | RollbackUnknown()) if (
             state.pending and event.protocol == state.pending[0].protocol
         ):
@@ -319,16 +171,31 @@ def _proposed(state: State, event: Proposed) -> Next:
     return begun, [Begin(), Send(event.changes[0])]
 
 
-def _seen(state: State, event: Seen) -> Next:
+def _next(state: State, until: datetime | None) -> Next:
+    """The change after this one; after the last one its end, or a look at what is left where some were not taken."""
     index = state.index + 1
     if index < len(state.changes):
         return replace(state, phase=MoveState.APPLYING, index=index), [Send(state.changes[index])]
-    return State(MoveState.HOLDING, until=event.until, history=state.history), [Commit()]
+    if state.partial:
+        return replace(state, phase=MoveState.VERIFYING, index=index), [Balance(state.partial)]
+    return State(MoveState.HOLDING, until=until, history=state.history), [Commit()]
+
+
+def _balanced(state: State, event: Balanced, rules: Rules) -> Next:
+    if event.undo:
+        return _failed(state, event.undo, rules)
+    if not event.changes:
+        return State(MoveState.HOLDING, until=event.until, history=state.history), [Commit()]
+    more = (*state.changes, *event.changes)
+    return replace(state, phase=MoveState.APPLYING, changes=more), [Send(event.changes[0])]
 
 
 def _failed(state: State, reason: str, rules: Rules) -> Next:
     """What was asked for so far is rolled back, the last first; without `auto_rollback` a person has to look."""
-    touched = state.changes[: state.index + 1]
+    first: dict[str, Change] = {}
+    for change in state.changes[: state.index + 1]:
+        first.setdefault(change.protocol, change)
+    touched = tuple(first.values())
     if not rules.auto_rollback:
         text = f"plan {state.plan_id} failed and auto_rollback is off: {reason}"
         return replace(state, phase=MoveState.HALTED, reason=text), [Halt(touched, text)]

@@ -95,6 +95,22 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class LearnedLimit:
+    """A share beyond which a protocol would not go when it was asked to.
+
+    kind      "ceiling" where it took no more, "floor" where it gave no more
+    failures  how often in a row; `reason` says what happened the last time, and `at` when
+    """
+
+    protocol: str
+    kind: str
+    share: float
+    failures: int
+    reason: str
+    at: Stamp
+
+
+@dataclass(frozen=True)
 class Standing:
     """All that an entry into the engine asks the journal for, read at one moment.
 
@@ -107,6 +123,7 @@ class Standing:
     last_changes each protocol's last call that moved it or put it back
     last_moves   the last plans that were begun, newest first
     open_alerts  keys of the alerts that are not over
+    learned      shares beyond which protocols would not go
     """
 
     halted: str = ""
@@ -118,6 +135,7 @@ class Standing:
     last_changes: Mapping[str, Stamp] = field(default_factory=dict)
     last_moves: tuple[Stamp, ...] = ()
     open_alerts: frozenset[str] = frozenset()
+    learned: tuple[LearnedLimit, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
@@ -163,20 +181,40 @@ class Journal(Protocol):
         reason: str = "",
         rounds: int = 0,
         decision: Decision | None = None,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
         """Its next state, and the decision that goes with it in the same write; an illegal state raises DataError.
 
-        COMMITTED makes `after` the committed shares; ROLLED_BACK `before`, where it is a ROLLBACK or nothing was.
+        COMMITTED makes `after` the committed shares, or `shares` where they became others; ROLLED_BACK `before`, where
+        it is a ROLLBACK or nothing was.
         """
 
     def add_step(self, operation: int, kind: ChangeKind, protocol: str, before: float, after: float, at: Stamp) -> Step:
         """One more call, SENT: written just before it is made."""
 
     def send(self, step: Step, at: Stamp) -> None:
-        """A call is SENT, and may act: written just before it is made. Its operation is APPLYING from the first on."""
+        """A call is SENT, and may act: written just before it is made. Its operation is APPLYING from the first on.
 
-    def mark(self, step: Step, state: StepState, at: Stamp, *, may_act: bool = False, detail: str = "") -> None:
-        """The next state of a call."""
+        `step.after` is what is asked for, which may be less than was planned.
+        """
+
+    def mark(
+        self,
+        step: Step,
+        state: StepState,
+        at: Stamp,
+        *,
+        may_act: bool = False,
+        detail: str = "",
+        after: float | None = None,
+    ) -> None:
+        """The next state of a call; `after` is the share that it led to, where that is another than was asked for."""
+
+    def learn(self, limit: LearnedLimit) -> None:
+        """Keeps what a protocol would not take, in place of what is known of that kind."""
+
+    def unlearn(self, protocol: str, kind: str) -> None:
+        """It does not hold any more."""
 
     def open_operation(self) -> Operation | None:
         """The one operation that is not at its end."""

@@ -10,18 +10,13 @@ from typing import Any
 from ..contracts.move_state import OPEN, MoveState
 from ..contracts.records import AllocationChange, ChangeKind
 from .alerts import ALERT, alert_of
-from .journal import Decision, Operation, Standing, Step, StepState, Waiting
+from .journal import Decision, LearnedLimit, Operation, Standing, Step, StepState, Waiting
 from .timestamps import Stamp, moment
 
 OPERATION = "id, plan_id, kind, state, before, after, wall, steady, boot, epoch, rounds, reason"
 STEP = "id, operation, kind, protocol, before, after, state, wall, steady, boot, may_act, detail"
 OPEN_STATES = ", ".join(f"'{word}'" for word in (*OPEN, "confirming"))  # the last stands in files before schema 4
 OPEN_OPERATION = f"SELECT {OPERATION} FROM operation WHERE state IN ({OPEN_STATES}) LIMIT 1"
-LAST_COMMITTED = (
-    f"SELECT {OPERATION} FROM operation WHERE kind = 'move' AND state = 'committed' AND NOT EXISTS "
-    "(SELECT 1 FROM operation AS back WHERE back.plan_id = 'back-' || operation.id AND back.state = 'rolled_back') "
-    "ORDER BY id DESC LIMIT 1"
-)
 UNSETTLED = f"SELECT {STEP} FROM step WHERE open = 1 ORDER BY id"
 WAITING = "SELECT plan_id, plan, wall, steady, boot, confirmed FROM waiting"
 LAST_CHANGES = "SELECT protocol, wall, steady, boot FROM touched"
@@ -40,6 +35,37 @@ CHANGES = (
 DECISION = "SELECT plan_id, wall, verdict, reason, plan, inputs FROM decision"
 MOST_SHARE = 2.0
 """A share that was read back may be a little above 1; a number above this was never written."""
+OPERATION_OF = f"SELECT {OPERATION} FROM operation WHERE plan_id = ? ORDER BY id LIMIT 1"
+OPERATION_NOW = "SELECT state, before, after, kind FROM operation WHERE id = ?"
+STEPS_OF = f"SELECT {STEP} FROM step WHERE operation = ? ORDER BY id"
+MOST = """
+    WITH own AS (SELECT id, before, after, state FROM step WHERE protocol = :protocol AND state <> 'intent'),
+    sure AS (SELECT coalesce(max(id), 0) AS id FROM own WHERE state = 'confirmed')
+    SELECT max(share) FROM (
+        SELECT share FROM committed WHERE protocol = :protocol
+        UNION ALL SELECT after FROM own, sure WHERE own.id >= sure.id AND state <> 'refused'
+        UNION ALL SELECT before FROM own, sure WHERE own.id > sure.id
+    )
+"""
+LAST_COMMITTED = (
+    f"SELECT {OPERATION} FROM operation WHERE kind = 'move' AND state = 'committed' AND NOT EXISTS "
+    "(SELECT 1 FROM operation AS back WHERE back.plan_id = 'back-' || operation.id AND back.state = 'rolled_back') "
+    "ORDER BY id DESC LIMIT 1"
+)
+BEGIN = (
+    "INSERT INTO operation (plan_id, kind, state, before, after, wall, steady, boot, epoch, reason) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+ADVANCE = (
+    "UPDATE operation SET state = ?, wall = ?, steady = ?, boot = ?, rounds = max(rounds, ?), "
+    "reason = CASE WHEN ? = '' THEN reason ELSE ? END WHERE id = ?"
+)
+APPLY = "UPDATE operation SET state = 'applying', wall = ?, steady = ?, boot = ? WHERE id = ? AND state = 'planned'"
+MARK = (
+    "UPDATE step SET state = ?, wall = ?, steady = ?, boot = ?, may_act = ?, open = ?, detail = ?, "
+    "asked = coalesce(asked, ?), after = coalesce(?, after) WHERE id = ?"
+)
+LEARNED = "SELECT value FROM meta WHERE name >= 'learned:' AND name < 'learned;'"
 _WIDTH = 12
 _PARTS = {
     "halted": (HALTED, 1),
@@ -51,6 +77,7 @@ _PARTS = {
     "touched": (LAST_CHANGES, 4),
     "move": (LAST_MOVES, 3),
     "alert": ("SELECT key FROM alert WHERE recovered IS NULL", 1),
+    "learned": (LEARNED, 1),
 }
 STANDING = " UNION ALL ".join(
     f"SELECT '{tag}', *{', NULL' * (_WIDTH - width)} FROM ({query})" for tag, (query, width) in _PARTS.items()
@@ -74,7 +101,14 @@ def standing_of(rows: Iterable[Sequence[Any]]) -> Standing:
         last_changes={row[0]: stamp_of(row[1:4]) for row in parts["touched"]},
         last_moves=tuple(stamp_of(row[:3]) for row in parts["move"]),
         open_alerts=frozenset(row[0] for row in parts["alert"]),
+        learned=tuple(learned_of(row[0]) for row in parts["learned"]),
     )
+
+
+def learned_of(text: str) -> LearnedLimit:
+    """The value of a row of `meta` whose name begins with "learned:"."""
+    protocol, kind, share, failures, reason, wall, steady, boot = json.loads(text)
+    return LearnedLimit(protocol, kind, share, failures, reason, stamp_of((wall, steady, boot)))
 
 
 def decision_of(row: Sequence[Any]) -> Decision:
@@ -158,6 +192,7 @@ EVERYTHING: tuple[tuple[str, Callable[[tuple[Any, ...]], object]], ...] = (
     (f"SELECT {OPERATION} FROM operation", _check_operation),
     (f"SELECT {STEP} FROM step", _check_step),
     (WAITING, waiting_of),
+    (LEARNED, lambda row: learned_of(row[0])),
     (LAST_CHANGES, lambda row: stamp_of(row[1:])),
     (DECISION, _check_decision),
     (ALERT, alert_of),

@@ -17,7 +17,7 @@ from . import journal_rows
 from .alerts import AlertTable, put_alert
 from .damage import Damaged
 from .database import RESERVE_BYTES, Database
-from .journal import Decision, Operation, Standing, Step, StepState, Waiting
+from .journal import Decision, LearnedLimit, Operation, Standing, Step, StepState, Waiting
 from .schema import JOURNAL
 from .timestamps import Stamp, microseconds
 
@@ -93,7 +93,7 @@ class SqliteJournal:
             if busy is not None:
                 raise DataError(f"{self.path}: operation {busy[0]} is not at its end, and one runs at a time")
             row = (plan_id, kind.value, MoveState.PLANNED.value, _dump(before), _dump(after))
-            cursor = connection.execute(_BEGIN, (*row, *_columns(at), self.epoch, reason))
+            cursor = connection.execute(journal_rows.BEGIN, (*row, *_columns(at), self.epoch, reason))
             operation = int(cursor.lastrowid or 0)
             return operation, tuple(_insert_step(connection, operation, kind, each, at, sent=False) for each in changes)
 
@@ -113,18 +113,22 @@ class SqliteJournal:
         reason: str = "",
         rounds: int = 0,
         decision: Decision | None = None,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
-        """Its next state; COMMITTED makes `after` the committed shares, ROLLED_BACK `before` where none were known."""
+        """Its next state; COMMITTED makes `after`, or `shares`, the committed ones; ROLLED_BACK `before` if none."""
 
         def work(connection: sqlite3.Connection) -> None:
-            row = connection.execute(_OPERATION_NOW, (operation,)).fetchone()
+            row = connection.execute(journal_rows.OPERATION_NOW, (operation,)).fetchone()
             if row is None:
                 raise DataError(f"{self.path}: there is no operation {operation}")
             now = MoveState(row[0])
             if state is not now and state not in RECORD_FOLLOWS.get(now, ()):
                 raise DataError(f"{self.path}: operation {operation} is {now.value} and cannot become {state.value}")
-            connection.execute(_ADVANCE, (state.value, *_columns(at), rounds, reason, reason, operation))
-            if state is MoveState.COMMITTED:
+            connection.execute(journal_rows.ADVANCE, (state.value, *_columns(at), rounds, reason, reason, operation))
+            if state is MoveState.COMMITTED and shares is not None:
+                connection.execute("UPDATE operation SET after = ? WHERE id = ?", (_dump(shares), operation))
+                _commit(connection, shares, replace=True)
+            elif state is MoveState.COMMITTED:
                 _commit(connection, json.loads(row[2]), replace=True)
             elif state is MoveState.ROLLED_BACK:
                 _commit(connection, json.loads(row[1]), replace=row[3] == ChangeKind.ROLLBACK.value)
@@ -135,11 +139,11 @@ class SqliteJournal:
 
     def send(self, step: Step, at: Stamp) -> None:
         """A call is SENT, and may act; its operation is APPLYING from the first on."""
-        sent = (StepState.SENT.value, *_columns(at), 1, 1, "", microseconds(at.wall), step.id)
+        sent = (StepState.SENT.value, *_columns(at), 1, 1, "", microseconds(at.wall), step.after, step.id)
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_APPLY, (*_columns(at), step.operation))
-            connection.execute(_MARK, sent)
+            connection.execute(journal_rows.APPLY, (*_columns(at), step.operation))
+            connection.execute(journal_rows.MARK, sent)
             _touch(connection, step.kind.value, step.protocol, at)
 
         self._write(work)
@@ -149,17 +153,38 @@ class SqliteJournal:
         change = (protocol, before, after)
         return self._write(lambda db: _insert_step(db, operation, kind, change, at, sent=True))
 
-    def mark(self, step: Step, state: StepState, at: Stamp, *, may_act: bool = False, detail: str = "") -> None:
-        """The next state of a call."""
+    def mark(
+        self,
+        step: Step,
+        state: StepState,
+        at: Stamp,
+        *,
+        may_act: bool = False,
+        detail: str = "",
+        after: float | None = None,
+    ) -> None:
+        """The next state of a call, and the share that it led to where that is not what was asked for."""
         still_open = state in (StepState.SENT, StepState.UNKNOWN) or may_act
-        values = (state.value, *_columns(at), int(may_act), int(still_open), detail, microseconds(at.wall), step.id)
+        row = (state.value, *_columns(at), int(may_act), int(still_open), detail, microseconds(at.wall))
+        values = (*row, after, step.id)
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_MARK, values)
+            connection.execute(journal_rows.MARK, values)
             if step.state in (StepState.INTENT, StepState.SENT):
                 _touch(connection, step.kind.value, step.protocol, at)
 
         self._write(work)
+
+    def learn(self, limit: LearnedLimit) -> None:
+        """Keeps what a protocol would not take."""
+        row = (limit.protocol, limit.kind, limit.share, limit.failures, limit.reason, *_columns(limit.at))
+        name, sql = f"learned:{limit.kind}:{limit.protocol}", "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+        self._write(lambda connection: connection.execute(sql, (name, json.dumps(row))) and None)
+
+    def unlearn(self, protocol: str, kind: str) -> None:
+        """It does not hold any more."""
+        sql = "DELETE FROM meta WHERE name = ?"
+        self._write(lambda connection: connection.execute(sql, (f"learned:{kind}:{protocol}",)) and None)
 
     def open_operation(self) -> Operation | None:
         """The one operation that is not at its end."""
@@ -170,7 +195,7 @@ class SqliteJournal:
     def operation_of(self, plan_id: str) -> Operation | None:
         """The first operation made of this plan."""
         return self._database.read(
-            lambda rows: next(map(journal_rows.operation_of, rows), None), _OPERATION_OF, (plan_id,)
+            lambda rows: next(map(journal_rows.operation_of, rows), None), journal_rows.OPERATION_OF, (plan_id,)
         )
 
     def last_committed(self) -> Operation | None:
@@ -181,7 +206,9 @@ class SqliteJournal:
 
     def steps(self, operation: int) -> list[Step]:
         """Its calls, in order."""
-        return self._database.read(lambda rows: list(map(journal_rows.step_of, rows)), _STEPS_OF, (operation,))
+        return self._database.read(
+            lambda rows: list(map(journal_rows.step_of, rows)), journal_rows.STEPS_OF, (operation,)
+        )
 
     def unsettled(self) -> list[Step]:
         """Calls of any operation that are SENT or UNKNOWN."""
@@ -194,7 +221,7 @@ class SqliteJournal:
 
     def most(self, protocol: str) -> float | None:
         """The most that this protocol may have, going by what is written; None where nothing is."""
-        found: float | None = self._database.read(lambda rows: next(rows)[0], _MOST, {"protocol": protocol})
+        found: float | None = self._database.read(lambda rows: next(rows)[0], journal_rows.MOST, {"protocol": protocol})
         return found
 
     def committed(self) -> dict[str, float]:
@@ -314,33 +341,6 @@ class MemoryJournal(SqliteJournal):
             "without a ledger a restart forgets which moves were begun, how long each protocol still rests, "
             "how many plans this hour had, what waits for a confirmation, and that the engine was halted"
         )
-
-
-_BEGIN = (
-    "INSERT INTO operation (plan_id, kind, state, before, after, wall, steady, boot, epoch, reason) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_OPERATION_OF = f"SELECT {journal_rows.OPERATION} FROM operation WHERE plan_id = ? ORDER BY id LIMIT 1"
-_OPERATION_NOW = "SELECT state, before, after, kind FROM operation WHERE id = ?"
-_ADVANCE = (
-    "UPDATE operation SET state = ?, wall = ?, steady = ?, boot = ?, rounds = max(rounds, ?), "
-    "reason = CASE WHEN ? = '' THEN reason ELSE ? END WHERE id = ?"
-)
-_APPLY = "UPDATE operation SET state = 'applying', wall = ?, steady = ?, boot = ? WHERE id = ? AND state = 'planned'"
-_MARK = (
-    "UPDATE step SET state = ?, wall = ?, steady = ?, boot = ?, may_act = ?, open = ?, detail = ?, "
-    "asked = coalesce(asked, ?) WHERE id = ?"
-)
-_STEPS_OF = f"SELECT {journal_rows.STEP} FROM step WHERE operation = ? ORDER BY id"
-_MOST = """
-    WITH own AS (SELECT id, before, after, state FROM step WHERE protocol = :protocol AND state <> 'intent'),
-    sure AS (SELECT coalesce(max(id), 0) AS id FROM own WHERE state = 'confirmed')
-    SELECT max(share) FROM (
-        SELECT share FROM committed WHERE protocol = :protocol
-        UNION ALL SELECT after FROM own, sure WHERE own.id >= sure.id AND state <> 'refused'
-        UNION ALL SELECT before FROM own, sure WHERE own.id > sure.id
-    )
-"""
 
 
 def _next_epoch(connection: sqlite3.Connection) -> int:

@@ -185,6 +185,19 @@ def _by_plan(changes: Sequence[AllocationChange]) -> dict[str, list[AllocationCh
     return found
 
 
+def spent_in_vain(
+    changes: Sequence[AllocationChange], plans: Mapping[str, AllocationPlan], within: Callable[[datetime], bool]
+) -> float:
+    """USD that plans cost which were put back: as much of a plan's cost as changes were made of it, there and back."""
+    made: dict[str, int] = {}
+    for change in changes:
+        there = change.kind is ChangeKind.MOVE and change.outcome == "rolled_back"
+        back = change.kind is ChangeKind.ROLLBACK and change.outcome == "confirmed"
+        if (there or back) and change.plan_id in plans and within(change.timestamp):
+            made[change.plan_id] = made.get(change.plan_id, 0) + 1
+    return sum(plans[key].estimated_cost * times / max(len(plans[key].moves), 1) for key, times in made.items())
+
+
 def count(changes: Sequence[AllocationChange]) -> tuple[int, int]:
     """How many plans were carried out, and how many put back."""
     back = {change.plan_id or change.timestamp for change in changes if change.kind is ChangeKind.ROLLBACK}

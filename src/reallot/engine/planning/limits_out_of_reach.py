@@ -119,9 +119,11 @@ def _emptying(problem: AllocationProblem, leaving: Collection[str]) -> Allocatio
 
 
 def _unbound(problem: AllocationProblem) -> AllocationProblem:
-    """`problem` where every share may change as it likes."""
+    """`problem` where every share may change as it likes, in any steps."""
     limits = replace(problem.limits, max_change=None, max_turnover=None, max_moves=None, min_move=0.0, held=frozenset())
-    return replace(problem, limits=limits)
+    free = {"step": 0.0, "entry_share": 0.0, "decrease_floor": 0.0}
+    specs = [replace(spec, **free) for spec in problem.specs]  # type: ignore[arg-type]
+    return replace(problem, limits=limits, protocols=specs)
 
 
 def _held(problem: AllocationProblem, names: Collection[str]) -> AllocationProblem:

@@ -51,6 +51,7 @@ class PlanningProblem:
     allow_idle  True where some of the capacity is nobody's
     notes       what is left out, and why
     kept        why those without a usable rate keep their share
+    ceilings    shares that are not gone beyond, where a protocol would not take more
     steps, floors
                 what shares can be asked for, of those that may change
     unread      of those that keep their share, those that do so only because nothing was ever read of so small a share
@@ -78,6 +79,7 @@ class PlanningProblem:
     kept: Mapping[str, str]
     steps: Mapping[str, float] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
+    ceilings: Mapping[str, float] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
     shapes: Mapping[str, EarningsCurve] = field(default_factory=dict)
     power: Mapping[str, float] = field(default_factory=dict)
@@ -140,7 +142,7 @@ class PlanningProblem:
 
         None where more may be earned than given up, or where specs, groups or learned curves have a say.
         """
-        if self.limits.groups or self.shapes or any(name in self.specs for name in self.names):
+        if self.limits.groups or self.shapes or self.ceilings or any(name in self.specs for name in self.names):
             return None
         free = [(self.known[name], self.shares[name]) for name in self.names if name not in self.held]
         draws = self.power
@@ -184,9 +186,10 @@ class PlanningProblem:
         specs = [self.specs[name] for name in self.names if name in self.specs]
         rules = (limits, sorted(self.held), sorted(self.full), self.capacity, self.allow_idle)
         reach = (sorted(self.steps.items()), sorted(self.floors.items()))
+        most = f", {sorted(self.ceilings.items())!r}" if self.ceilings else ""
         looks = f", {sorted(self.least.items())!r}, {sorted(self.raised)!r}" if self.least else ""
         eased = f", {self.easing!r}" if self.easing is not None else ""
-        return f"{self.names!r}, {config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}{looks}{eased}"
+        return f"{self.names!r}, {config!r}, {costs!r}, {specs!r}, {rules!r}, {reach!r}{most}{looks}{eased}"
 
     def gain(self, name: str, before: float, after: float) -> float:
         """Change of earnings (USD/h) for each unit of the protocol's rate."""
@@ -252,12 +255,14 @@ class PlanningProblem:
         """One protocol with its costs; where it is full no more is given, and shares are such as can be asked for."""
         share, given, config = self.shares[name], self.specs.get(name), self.config
         most = share if name in self.full else None
+        if most is None and name in self.ceilings:
+            most = max(share, self.ceilings[name])
         if given is None:
             spec = ProtocolSpec(name, curve, max_share=most, move_cost_in=config.move_cost, move_fee=config.move_fee)
         else:
             changes: dict[str, Any] = {"curve": curve}
-            if most is not None and (given.max_share is None or share < given.max_share):
-                changes["max_share"] = max(share, given.min_share)
+            if most is not None and (given.max_share is None or most < given.max_share):
+                changes["max_share"] = max(most, given.min_share)
             if given.cost_in == 0.0 and given.cost_out == 0.0:
                 changes["move_cost_in"] = config.move_cost
             if given.move_fee == 0.0:
@@ -278,7 +283,7 @@ class PlanningProblem:
 
 _FRAME = (
     *("config", "specs", "limits", "names", "shares", "held", "full", "capacity", "allow_idle"),
-    *("steps", "floors", "least", "raised"),
+    *("steps", "floors", "ceilings", "least", "raised"),
 )
 
 
@@ -339,6 +344,7 @@ def planning_problem(
         known=known,
         held=frozenset(still),
         full=frozenset(name for name in names if name in metrics.away or _is_full(metrics, name)),
+        ceilings={name: most for name, most in metrics.ceilings.items() if name in now},
         capacity=math.fsum(now.values()) if all_there else 1.0,
         # what is given up in whole steps may not be taken up in others
         allow_idle=config.allow_idle or not all_there or bool(steps),

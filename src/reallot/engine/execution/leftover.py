@@ -1,0 +1,71 @@
+"""Capacity that a move set free and nobody took: handed on to the next best, or given back to those who gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from ..ledger.journal import Operation
+from .guards import FINEST, Change, Rules
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What is left of a move in which not all was taken.
+
+    size      share of capacity that is nobody's and was to be somebody's
+    achieved  True where some of the move is in force that is worth keeping
+    shares    in force now; `refused` would not take what they were asked for
+    givers    changes that give it back, those who gave last first
+    """
+
+    size: float
+    achieved: bool
+    shares: Mapping[str, float]
+    refused: frozenset[str]
+    givers: tuple[Change, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Who is given what is left; nobody where nothing was achieved: then all goes back."""
+        return _within(self.givers, self.size) if self.achieved else ()
+
+    def handed_on(self, wanted: Mapping[str, float]) -> Leftover:
+        """The same where others are offered it first, up to the shares in `wanted`."""
+        offered = [
+            Change(name, self.shares[name], share)
+            for name, share in wanted.items()
+            if name in self.shares and name not in self.refused and share > self.shares[name] + FINEST
+        ]
+        if not offered:
+            return self
+        giving_back = [each for each in self.givers if each.protocol not in wanted]
+        return replace(self, achieved=True, givers=(*offered, *giving_back))
+
+
+def leftover(operation: Operation, shares: Mapping[str, float], refused: Collection[str], rules: Rules) -> Leftover:
+    """What `operation` left of its capacity, by the shares in force."""
+    before, after = operation.before, operation.after
+
+    def is_there(name: str, share: float) -> bool:
+        return abs(shares[name] - share) <= rules.same(name, after.get(name, share) - share)
+
+    size = min(sum(after.values()), rules.capacity) - sum(shares.values())
+    planned = [name for name in before if abs(after.get(name, before[name]) - before[name]) > FINEST]
+    takers = [name for name in planned if after[name] > before[name]]
+    moved = [name for name in before if not is_there(name, before[name])]
+    achieved = any(name in moved and shares[name] > before[name] for name in before) or (not takers and bool(moved))
+    givers = [name for name in reversed(planned) if name in moved and shares[name] < before[name]]
+    back = tuple(Change(name, shares[name], before[name]) for name in givers)
+    return Leftover(max(size, 0.0), achieved, shares, frozenset(refused), back)
+
+
+def _within(changes: Collection[Change], size: float) -> tuple[Change, ...]:
+    """The changes, as far as so much capacity goes."""
+    found = []
+    for each in changes:
+        part = min(each.after - each.before, size)
+        if part > FINEST:
+            found.append(replace(each, after=each.before + part))
+            size -= part
+    return tuple(found)

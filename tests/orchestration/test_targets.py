@@ -1,0 +1,164 @@
+"""Targets that refuse, cap, keep, lie or round: what they would not take is learned, and goes to the next best."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.orchestration.playing import Play, simulated
+
+THREE = simulated("a", 0.6, "rate = 0.2") + simulated("b", 0.2, "rate = 0.9") + simulated("c", 0.2, "rate = 0.5")
+
+
+def between(played: Play, name: str, least: float = 0.0, most: float = 1.0, step: float = 0.0) -> None:
+    """From now on a protocol takes only what lies between, in such steps, and says that all is well."""
+    adapter = played.adapters[name]
+    put = type(adapter).apply_allocation
+
+    async def take(share: float) -> None:
+        share = min(max(share, least), most)
+        await put(adapter, round(share / step) * step if step else share)
+
+    adapter.apply_allocation = take
+
+
+def heal(played: Play, name: str) -> None:
+    played.adapters[name].refuses = False
+    vars(played.adapters[name]).pop("apply_allocation", None)
+
+
+@pytest.mark.slow
+def test_what_one_refuses_goes_to_the_next_best_and_the_giver_is_left_alone():
+    played = Play(THREE)
+    played.adapters["b"].refuses = lambda share: share > 0.2
+    played.go(24)
+    assert played.now() == pytest.approx({"a": 0.0, "b": 0.2, "c": 0.8})
+    assert (played.changes("a"), played.alerts("refuses:b"), played.ends("refuses:b")) == (3, 1, 0)
+    assert played.changes("b") <= 6  # asked again after 1, 2, 4, 8 and 16 hours at most
+    [told] = [text for text in played.of("alert") if "b takes no more than 0.2000" in text]
+    assert "set its max_share" in told and "2 times in a row" in told
+    assert "moved in part a 0.60 -> 0.40, c 0.20 -> 0.40" in played.of("move")[0]
+    heal(played, "b")
+    played.go(24)
+    assert played.now()["b"] > 0.5 and played.ends("refuses:b") == 1
+    played.assert_alerts_begin_and_end_in_turn()
+
+
+@pytest.mark.slow
+def test_one_that_lies_is_learned_like_one_that_refuses():
+    played = Play(THREE)
+    between(played, "b", most=0.2)
+    played.go(6)
+    assert played.now() == pytest.approx({"a": 0.0, "b": 0.2, "c": 0.8})
+    assert played.changes("a") == 3 and played.alerts("refuses:b") == 1
+
+
+def test_what_is_given_in_part_is_in_force_and_handed_on():
+    """Asked for 0.50 and left at 0.62: 0.62 is committed, and 0.08 is handed on."""
+    played = Play(simulated("a", 0.7, "rate = 0.2") + simulated("b", 0.3, "rate = 0.6"))
+    between(played, "a", least=0.62)
+    played.go(1)
+    assert played.now() == pytest.approx({"a": 0.62, "b": 0.38}) == played.parts.engine.journal.committed()
+    assert (played.changes("a"), played.changes("b")) == (1, 1)
+    assert played.most <= 1.0 + 1e-9
+
+
+@pytest.mark.slow
+def test_one_that_keeps_what_it_has_is_asked_ever_less_often():
+    played = Play(simulated("a", 0.7, "rate = 0.2") + simulated("b", 0.3, "rate = 0.6"))
+    played.adapters["a"].refuses = lambda share: share < 0.7
+    played.go(24)
+    assert played.now() == {"a": 0.7, "b": 0.3}
+    assert played.changes("a") <= 5 and played.changes("b") == 0
+    assert "a keeps no less than 0.7000" in next(text for text in played.of("alert"))
+    heal(played, "a")
+    played.go(24)
+    assert played.now()["b"] > 0.5
+    assert (played.alerts("refuses:a"), played.ends("refuses:a")) == (1, 1)
+
+
+@pytest.mark.slow
+def test_what_was_learned_survives_a_restart(tmp_path: Path):
+    first = Play(THREE, ledger=tmp_path)
+    first.adapters["b"].refuses = lambda share: share > 0.2
+    first.go(1.5)
+    assert first.alerts("refuses:b") == 1
+    asked = first.changes("b")
+    first.close()
+    second = Play(THREE, ledger=tmp_path)
+    second.adapters["b"].refuses = lambda share: share > 0.2
+    second.go(1)
+    assert second.changes("b") == asked  # not before two hours after the second time
+    heal(second, "b")
+    second.go(8)
+    assert second.now()["b"] > 0.5 and second.alerts("refuses:b") == 0
+    assert not second.parts.engine.journal.standing(1).open_alerts
+    second.close()
+
+
+@pytest.mark.slow
+def test_a_move_that_is_put_back_costs_and_is_counted():
+    fees = "rate = 0.2", "move_fee = 0.01"
+    played = Play(simulated("a", 0.6, *fees) + simulated("b", 0.4, "rate = 0.6", "move_fee = 0.01"))
+    played.adapters["b"].refuses = True
+    start = played.parts.clock.now()
+    played.go(0.5)
+    assert played.now() == pytest.approx({"a": 0.6, "b": 0.4})
+    report = asyncio.run(played.parts.monitor.generate_report(start, start + timedelta(minutes=30)))
+    assert report.total_cost == pytest.approx(0.02)  # a gave and took back, at 0.01 USD each
+
+
+worlds = st.lists(
+    st.tuples(
+        st.floats(0.1, 2.0),
+        st.integers(1, 6),
+        st.sampled_from(["well", "well", "refuses", "caps", "keeps", "ignores", "rounds"]),
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.generate))
+@given(worlds)
+def test_whatever_targets_do_capacity_holds_few_are_disturbed_and_a_world_that_heals_is_followed(world):
+    total = sum(weight for _, weight, _ in world)
+    names = [f"p{i}" for i in range(len(world))]
+    shares = {name: round(weight / total, 2) for name, (_, weight, _) in zip(names, world, strict=True)}
+    shares[names[0]] += 1.0 - sum(shares.values())
+    rates = {name: rate for name, (rate, _, _) in zip(names, world, strict=True)}
+    tables = [simulated(name, shares[name], f"rate = {rates[name]}") for name in names]
+    played = Play("".join(tables), every="10m")
+    for name, (_, _, fault) in zip(names, world, strict=True):
+        held = shares[name]
+        if fault == "refuses":
+            played.adapters[name].refuses = True
+        elif fault == "ignores":
+            between(played, name, held, held)
+        elif fault == "caps":
+            between(played, name, most=min(held + 0.07, 1.0))
+        elif fault == "keeps":
+            between(played, name, least=max(held - 0.07, 0.0))
+        elif fault == "rounds":
+            between(played, name, step=0.05)
+    played.go(24)
+    assert played.most <= 1.0 + 0.025 + 1e-9  # one that rounds up takes more than it was given
+    assert not played.parts.engine.journal.halted()
+    for name in names:
+        assert played.changes(name) <= 24, name
+        if played.changes(name) and not any(event.kind == "move" for event in played.told):
+            assert played.changes(name) <= 12, name
+    for name in names:
+        heal(played, name)
+    played.go(26)
+    played.assert_alerts_begin_and_end_in_turn()
+    shares, best = played.now(), max(rates.values())
+    earned = sum(rates[name] * shares[name] for name in names)
+    left = max((best - rates[name]) * min(shares[name], 0.2) for name in names)
+    assert left <= 0.05 * earned + 0.001, (shares, rates)  # what is left is not worth a move
