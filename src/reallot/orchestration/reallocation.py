@@ -10,7 +10,7 @@ from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.move_state import OPEN, MoveState
 from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, Mode, ReallocationConfig
-from ..engine.execution.adapter_calls import Reading, call_text, only_reads
+from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import Executor, NextBest
 from ..engine.execution.guards import Blocked, Rules, held, mode_blocks
@@ -21,7 +21,8 @@ from ..engine.execution.orphaned import KEY, OrphanedProtocol, holders
 from ..engine.execution.pause import pause
 from ..engine.execution.preconditions import examine, identity, now_blocked
 from ..engine.execution.state_machine import State
-from ..engine.execution.taking_back import begin_taking_back
+from ..engine.execution.taking_back import begin_taking_back, take_as_it_is
+from ..engine.execution.waiting_plan import expire
 from ..engine.ledger.folder import Ledger
 from ..engine.ledger.journal import Journal, Operation, Standing
 from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Requests
@@ -196,20 +197,7 @@ class ReallocationEngine:
         """
         async with self._lock:
             if adapters is not None:
-                executor = await self._executor(adapters)
-                readings = await executor.read_all()
-                readings |= {name: Reading(each.share) for name, each in executor.removed.items()}
-                if unread := sorted(name for name, each in readings.items() if each.share is None):
-                    reason = f"{', '.join(unread)} cannot be read, so the shares in force are not known: try again"
-                    raise ReallocationError(reason, by="unreadable")
-                shares = {name: each.share for name, each in readings.items() if each.share is not None}
-                await self.books.ask(self.journal.adopt, shares)
-                operation = await self.books.ask(self.journal.open_operation)
-                if operation is not None:
-                    planned = operation.state is MoveState.PLANNED
-                    end = MoveState.DISCARDED if planned else MoveState.HALTED
-                    now = self.books.stamp()
-                    await self.books.ask(self.journal.advance, operation.id, end, now, "ended by a person")
+                await take_as_it_is(await self._executor(adapters))
             await self._resume()
 
     async def held_protocols(self) -> dict[str, datetime]:
@@ -262,7 +250,8 @@ class ReallocationEngine:
         """A driver that has read the journal and the world, and ended what could be ended."""
         await self._hear()
         driver = Driver(await self._executor(adapters), self._state, self._repair or repair)
-        await self._expire(driver.executor)
+        if (await driver.executor.standing()).waiting is not None and not self.journal.observe_only:
+            await expire(driver.executor, self._confirmation_seconds)
         await self._tell_removed(driver.executor)
         for _ in range(2):
             driver.rolled_back = False
@@ -330,16 +319,6 @@ class ReallocationEngine:
             await driver.feed(event)
         finally:
             self._state = driver.state
-
-    async def _expire(self, executor: Executor) -> None:
-        """A plan that nobody confirmed in time does not wait any more."""
-        if self.journal.observe_only or (waiting := (await executor.standing()).waiting) is None:
-            return
-        if self.books.age(waiting.at) >= self._confirmation_seconds:
-            await executor.write(self.journal.drop_waiting)
-            now, reason = self.books.clock.now(), "nobody confirmed it in time"
-            await executor.write(self.journal.decide, waiting.plan_id, now, MoveState.EXPIRED, reason, waiting.plan)
-            await executor.recovered(f"confirm-{waiting.plan_id}")
 
     async def _execute(self, plan: AllocationPlan, adapters: Adapters) -> Report:
         first = await self.books.ask(self.journal.operation_of, plan.id)

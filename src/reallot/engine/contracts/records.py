@@ -80,14 +80,11 @@ class ProtocolStatus(Record):
 class AggregatedMetrics(Record):
     """One poll of everything.
 
-    earnings_by_protocol, allocation_by_protocol
-                only protocols with a value; carried-forward ones are in `stale`
-    connection_status
-                True where the protocol answered this time
+    earnings_by_protocol, allocation_by_protocol  only protocols with a value; carried-forward ones are in `stale`
+    connection_status  True where the protocol answered this time
     statuses    each protocol's own answer
     stale       names whose value is carried forward, with its age in seconds
-    steps, floors
-                shares come in multiples of this, and not below that, where an adapter says so
+    steps, floors  shares come in multiples of this, and not below that, where an adapter says so
     away        names that may hold nothing now, with the reason
     doubted     names whose earnings a person should look at, with their share when these jumped
     ceilings    no more than this is asked for now, where a protocol would not take more
@@ -124,8 +121,7 @@ class AllocationPlan(Record):
     expires_at             after this it is not carried out any more
     fingerprint            of all inputs: equal inputs, equal fingerprint
     reasons, prices, certificate  as in the Allocation it was made from
-    breaks                 which limits the present shares break, and how far this plan brings them; "" where they break
-                           none. Such a plan is worth it whatever it earns
+    breaks                 which limits the present shares break, or "": such a plan is worth it whatever it earns
     conflict               why present shares break limits and no plan can bring them nearer; "" where one can
     urgent                 why shares are given up at once, whatever rests and hourly limits say; "" for all other plans
     """

@@ -1,4 +1,4 @@
-"""A plan in force that a person wants back: an operation of its own, carried out by the same machinery."""
+"""What a person asks for: to go back to the shares before a plan, or to take shares as they are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from ...errors import ReallocationError
 from ..contracts.move_state import MoveState
 from ..contracts.records import ChangeKind
 from ..ledger.journal import Operation
+from .adapter_calls import Reading
 from .executor import Executor
 from .guards import FINEST, Change, changes_of
 
@@ -31,3 +32,20 @@ async def begin_taking_back(executor: Executor, last: Operation) -> tuple[str, t
     operation = await executor.write(begin, plan_id, kind, before, found, (), at, reason)
     await executor.write(executor.books.journal.advance, operation.id, MoveState.ROLLING_BACK, at)
     return plan_id, undo
+
+
+async def take_as_it_is(executor: Executor) -> None:
+    """The shares in force are the confirmed ones, by a person's word, and what was begun is over.
+
+    Raises ReallocationError where a share cannot be read.
+    """
+    readings, journal = await executor.read_all(), executor.books.journal
+    readings |= {name: Reading(each.share) for name, each in executor.removed.items()}
+    if unread := sorted(name for name, each in readings.items() if each.share is None):
+        reason = f"{', '.join(unread)} cannot be read, so the shares in force are not known: try again"
+        raise ReallocationError(reason, by="unreadable")
+    await executor.write(journal.adopt, {name: each.share for name, each in readings.items() if each.share is not None})
+    operation = await executor.books.ask(journal.open_operation)
+    if operation is not None:
+        end = MoveState.DISCARDED if operation.state is MoveState.PLANNED else MoveState.HALTED
+        await executor.write(journal.advance, operation.id, end, executor.books.stamp(), "ended by a person")

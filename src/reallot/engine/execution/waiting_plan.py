@@ -1,0 +1,22 @@
+"""A plan that waits for a person: it does not wait for ever, nor for a world that is another one."""
+
+from __future__ import annotations
+
+from ..contracts.move_state import MoveState
+from ..ledger.journal import Waiting
+from .executor import Executor
+
+
+async def expire(executor: Executor, seconds: float) -> None:
+    """A plan that nobody confirmed in so many seconds does not wait any more."""
+    waiting = (await executor.standing()).waiting
+    if waiting is not None and executor.books.age(waiting.at) >= seconds:
+        await drop(executor, waiting, MoveState.EXPIRED, "nobody confirmed it in time")
+
+
+async def drop(executor: Executor, waiting: Waiting, verdict: MoveState, reason: str) -> None:
+    """It does not wait any more, and the journal says why."""
+    journal = executor.books.journal
+    await executor.write(journal.drop_waiting)
+    await executor.write(journal.decide, waiting.plan_id, executor.now(), verdict, reason, waiting.plan)
+    await executor.recovered(f"confirm-{waiting.plan_id}")
