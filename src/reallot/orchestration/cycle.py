@@ -21,6 +21,7 @@ from ..engine.contracts.records import (
 )
 from ..engine.contracts.secrets import redact
 from ..engine.contracts.values import Moment, Record
+from ..engine.monitoring.alert_conditions import CONFLICT, LIMITS, about_limits
 from ..errors import ReallocationError, ReallotError
 from .coordinator import ProtocolCoordinator
 from .monitor import RealtimeMonitor
@@ -28,8 +29,6 @@ from .optimizer import EarningsOptimizer
 
 FAILED = "cycle:"
 """Keys of alerts about steps that failed begin so."""
-LIMITS, CONFLICT = "limits", "conflict"
-"""Keys of alerts: present shares break limits, which plans go towards; or which no plan can bring nearer."""
 Adapters = Mapping[str, ProtocolAdapter]
 
 
@@ -95,8 +94,7 @@ async def run_cycle(
         return cycle.result()
     limits = getattr(engine, "limits", None)
     if limits is not None:
-        floors = {name: max(share, metrics.floors.get(name, 0.0)) for name, share in limits.floors.items() if share}
-        metrics = metrics.model_copy(update={"ceilings": limits.ceilings, "floors": {**metrics.floors, **floors}})
+        metrics = limits.within(metrics)
     optimizer.update_metrics(metrics)
     held = tuple(rests or ())
     opportunities: list[OptimizationOpportunity]
@@ -186,16 +184,11 @@ class _Cycle:
 
     def tell_limits(self, plan: AllocationPlan) -> None:
         """Tells that present shares break limits, or may do so for ever, and when that is over."""
-        monitor, going = self._monitor, "plans go there as fast as shares may change"
-        broken = {
-            CONFLICT: plan.conflict and (f"limits are broken, and no plan can mend that: {plan.conflict}", 0.7),
-            LIMITS: "" if plan.conflict else plan.breaks and (f"limits are broken: {plan.breaks}; {going}", 0.4),
-        }
-        for key, said in broken.items():
-            if said:
-                alert = monitor.raise_alert(said[0], key=key, severity=said[1])
+        for key, said in about_limits(plan).items():
+            if said is not None:
+                alert = self._monitor.raise_alert(said[0], key=key, severity=said[1])
             else:
-                alert = monitor.resolve_alert(key) if key in self.open else None
+                alert = self._monitor.resolve_alert(key) if key in self.open else None
             self._told += [] if alert is None else [alert]
 
     def result(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from ..contracts.records import AggregatedMetrics
 from ..ledger.journal import LearnedLimit, Standing
 from .adapter_calls import Reading
 from .guards import Change, Rules
@@ -49,6 +50,11 @@ class ShareLimits:
 
     ceilings: dict[str, float] = field(default_factory=dict)
     floors: dict[str, float] = field(default_factory=dict)
+
+    def within(self, metrics: AggregatedMetrics) -> AggregatedMetrics:
+        """`metrics` with these limits beside those that adapters say."""
+        floors = {name: max(share, metrics.floors.get(name, 0.0)) for name, share in self.floors.items() if share}
+        return metrics.model_copy(update={"ceilings": self.ceilings, "floors": {**metrics.floors, **floors}})
 
 
 def lasts(failures: int) -> float:

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ...text.numbers import usd
-from ..contracts.records import AggregatedMetrics, Alert, MonitorConfig, OptimizationOpportunity
+from ..contracts.records import AggregatedMetrics, Alert, AllocationPlan, MonitorConfig, OptimizationOpportunity
 
+LIMITS, CONFLICT = "limits", "conflict"
+"""Keys of alerts: present shares break limits, which plans go towards; or which no plan can bring nearer."""
 HOUR = 3600.0
 QUICK_HOURS, USUAL_HOURS = 1.0 / 6.0, 12.0
 """Half-lives of what a protocol earns now, and of what it usually earns."""
@@ -186,3 +188,13 @@ def _has_dropped(seen: Observed, config: MonitorConfig, eased: float) -> bool:
 
 def _clock(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def about_limits(plan: AllocationPlan) -> dict[str, tuple[str, float] | None]:
+    """What is told of limits that present shares break, with its severity, by key; None where it is over."""
+    going = f"limits are broken: {plan.breaks}; plans go there as fast as shares may change"
+    stuck = f"limits are broken, and no plan can mend that: {plan.conflict}"
+    return {
+        CONFLICT: (stuck, 0.7) if plan.conflict else None,
+        LIMITS: (going, 0.4) if plan.breaks and not plan.conflict else None,
+    }
