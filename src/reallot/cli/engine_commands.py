@@ -107,16 +107,20 @@ def _add_asking(commands: Any) -> None:
     confirm.set_defaults(command=late("requests", "confirm"))
     confirm.add_argument("plan", metavar="ID", help="the plan's id, as the log and history show it")
 
+    acknowledge = commands.add_parser("acknowledge", help="say that you have seen an alert: what jumped is believed")
+    acknowledge.set_defaults(command=late("requests", "acknowledge"))
+    acknowledge.add_argument("alert", metavar="NAME", help="the protocol that it is about, or the alert's key")
+
     pause = commands.add_parser("pause", help="let an engine move nothing until resume; what was begun is ended first")
     pause.set_defaults(command=late("requests", "pause"))
 
-    resume = commands.add_parser("resume", help="let an engine move again that halted or was paused")
+    resume = commands.add_parser("resume", help="let an engine move again, and ask at once what did not answer")
     resume.set_defaults(command=late("requests", "resume"))
 
     forget = commands.add_parser("forget", help="say that a protocol which is not configured any more has no share")
     forget.set_defaults(command=late("requests", "forget"))
     forget.add_argument("name", metavar="NAME", help="the protocol, as the engine's alert names it")
-    for each in (confirm, pause, resume, forget):
+    for each in (confirm, acknowledge, pause, resume, forget):
         _add_config(each)
         add_ledger(each)
 

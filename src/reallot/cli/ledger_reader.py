@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ..engine.ledger.folder import read_journal
@@ -12,7 +12,9 @@ from ..engine.ledger.history import History
 from ..engine.ledger.history_place import place_of
 from ..engine.ledger.history_store import HistoryStore
 from ..engine.ledger.sqlite_journal import SqliteJournal
-from ..errors import InvalidInput
+from ..errors import DataError, InvalidInput
+
+DAY = timedelta(days=1)
 
 
 class LedgerReader:
@@ -33,6 +35,15 @@ class LedgerReader:
     def last_reading(self) -> datetime | None:
         """The moment of the newest reading that is not of the future; of the newest where all are. None without any."""
         return self.history.last(datetime.now(UTC)) or self.history.last()
+
+    def silent(self) -> list[str]:
+        """Protocols that did not answer when they were asked last; none where the readings cannot be read."""
+        with suppress(DataError):
+            if (last := self.last_reading) is not None:
+                found = self.history.samples(last - DAY, last + timedelta(microseconds=1))
+                answered = {each.protocol: each.up for each in found}
+                return sorted(name for name, up in answered.items() if not up)
+        return []
 
     def later_than(self, end: datetime) -> str:
         """What to say of readings after the newest one that counts; "" where there are none."""

@@ -1,4 +1,4 @@
-"""reallot confirm, pause, resume, rollback and forget: what a person asks of an engine, running or not."""
+"""reallot confirm, acknowledge, pause, resume, rollback and forget: what a person asks of an engine, running or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..engine.execution.orphaned import KEY, give_up
 from ..engine.ledger.folder import open_ledger
 from ..engine.ledger.journal import Operation
 from ..engine.ledger.lock import LedgerTaken
-from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Requests
+from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, CONFIRM, PAUSE, RESUME, ROLLBACK, Requests
 from ..errors import DataError, ReallocationError, near_miss
 from ..runtime.build import build, close_quietly
 from ..runtime.config import Config
@@ -49,17 +49,39 @@ def pause(options: argparse.Namespace) -> int:
 
 
 def resume(options: argparse.Namespace) -> int:
-    """Lets an engine move again that halted."""
+    """Lets an engine move again that halted, and ask at once what it asks seldom, since that did not answer."""
     folder = ledger_of(options)
     with reading(folder) as books:
-        halted, frozen = books.journal.halted(), books.journal.frozen()
+        halted, frozen, silent = books.journal.halted(), books.journal.frozen(), books.silent()
     paused = any(each.kind == PAUSE for each in Requests(folder).all())
-    if not halted and not frozen and not paused:
-        raise ReallocationError(f"{folder}: nothing is halted", by=MoveState.NOTHING_TO_DO)
-    Requests(folder).post(RESUME)
+    if not halted and not frozen and not paused and not silent:
+        reason = f"{folder}: nothing is halted, and every protocol answered when it was asked last"
+        raise ReallocationError(reason, by=MoveState.NOTHING_TO_DO)
+    stopped = bool(halted or frozen or paused)
+    Requests(folder).post(RESUME if stopped else ASK_AGAIN)
+    if silent:
+        print(f"Asked again in the next cycle: {', '.join(map(shown, silent))} did not answer, and may be backed off.")
+    if not stopped:
+        return 0
     names = f" ({', '.join(shown(name) for name in sorted(frozen))} frozen)" if frozen else ""
     why = f" It had halted{names}: {shown(halted)}" if halted else ""
     print(f"Moves are allowed again from the next cycle on.{why}")
+    return 0
+
+
+def acknowledge(options: argparse.Namespace) -> int:
+    """Says that somebody has seen an alert: earnings that jumped are believed from then on."""
+    folder = ledger_of(options)
+    with reading(folder) as books:
+        keys = [each.key for each in books.journal.alerts() if each.recovered_at is None]
+    found = [key for key in keys if options.alert in (key, key.partition(":")[2])]
+    if not found:
+        hint = f"; {near_miss(options.alert, keys)}" if keys else ""
+        reason = f"{folder}: no alert is open about {shown(options.alert)}{hint}"
+        raise ReallocationError(reason, by=MoveState.NOTHING_TO_DO)
+    for key in found:
+        Requests(folder).post(ACKNOWLEDGE, key)
+    print(f"Seen: {', '.join(map(shown, found))}. The engine takes it up in the next cycle.")
     return 0
 
 

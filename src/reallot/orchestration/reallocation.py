@@ -25,7 +25,7 @@ from ..engine.execution.taking_back import begin_taking_back, take_as_it_is
 from ..engine.execution.waiting_plan import expire
 from ..engine.ledger.folder import Ledger
 from ..engine.ledger.journal import Journal, Operation, Standing
-from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Requests
+from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Request, Requests
 from ..engine.ledger.sqlite_journal import MemoryJournal
 from ..errors import ReallocationError
 
@@ -67,6 +67,7 @@ class ReallocationEngine:
         self.books = AsyncJournal(self.journal, clock or SystemClock())
         self.loses = self.journal.loses
         self.last_report: Report | None = None
+        self.heard: list[Request] = []  # for whoever polls and watches as well
         self._requests: Requests | None = ledger.requests if isinstance(ledger, Ledger) else None
         self._on_alert, self._on_recovered, self._told = on_alert, on_recovered, set[str]()
         self._repair, self._state = repair, State()
@@ -304,6 +305,7 @@ class ReallocationEngine:
                 await self.books.ask(self.journal.confirm, request.plan_id)
             elif request.kind == RESUME:
                 await self._resume()
+            self.heard.append(request)
             await self.books.ask(self._requests.done, request)
 
     async def _resume(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Alert, AllocationPlan, Mode
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
+from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, RESUME, Request
 from ..errors import DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
 from ..text.durations import format_duration
@@ -49,7 +50,7 @@ class Runner:
         self.parts, self._tell = parts, tell
         self.report: Report | None = None
         self._changes = ChangeDetector(parts.mode)
-        self._engine = _Recorded(parts)
+        self._engine = _Recorded(parts, self._take_up)
         self._writer = HistoryWriter(parts.ledger.history, parts.engine.books)
         self.first: dict[str, float] = {}
         self.never = self.earned = self.spent = 0.0
@@ -183,6 +184,21 @@ class Runner:
         except (ReallocationError, DataError) as error:
             self._tell(LogEvent(MoveState.BLOCKED, at, f"the confirmed plan was not carried out: {error}"))
 
+    async def _take_up(self, request: Request) -> None:
+        """What a person asked for that is not the engine's: to ask at once what is backed off; an alert was seen."""
+        parts, at = self.parts, self.parts.clock.now()
+        if request.kind in (RESUME, ASK_AGAIN) and self.last is not None and self.last.metrics is not None:
+            silent = [name for name, answers in self.last.metrics.connection_status.items() if not answers]
+            for name in silent:
+                parts.coordinator.resume(name)
+            if silent:
+                self._tell(LogEvent("resumed", at, f"asked again now: {', '.join(silent)}"))
+        elif request.kind == ACKNOWLEDGE:
+            for alert in parts.monitor.open_alerts:
+                if alert.key == request.plan_id and not alert.acknowledged:
+                    await parts.monitor.acknowledge_alert(alert.timestamp)
+                    self._tell(LogEvent("acknowledged", at, f"seen by a person: {alert.message}", {"key": alert.key}))
+
     def _count(self, result: CycleResult, report: Report | None) -> None:
         if result.metrics is None:
             return
@@ -212,12 +228,16 @@ class Runner:
 class _Recorded:
     """The engine, with every plan that may act kept beside its exact inputs before it is carried out."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, take_up: Callable[[Request], Awaitable[None]]) -> None:
+        self._take_up = take_up
         self._parts, self._held, self._fixed = parts, dict[str, datetime](), tuple[str, ...]()
         self._advised = ""
 
     async def recover(self, adapters: Mapping[str, ProtocolAdapter]) -> object:
-        return await self._parts.engine.recover(adapters)
+        state = await self._parts.engine.recover(adapters)
+        while self._parts.engine.heard:
+            await self._take_up(self._parts.engine.heard.pop(0))
+        return state
 
     @property
     def limits(self) -> object:

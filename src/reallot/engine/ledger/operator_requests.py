@@ -14,11 +14,12 @@ from ...errors import DataError
 from .damage import UNREADABLE, is_damage, keep_aside
 
 CONFIRM, PAUSE, RESUME, ROLLBACK = "confirm", "pause", "resume", "rollback"
+ACKNOWLEDGE, ASK_AGAIN = "acknowledge", "ask again"
 
 
 @dataclass(frozen=True)
 class Request:
-    """One wish: `kind` is "confirm" or "rollback" (of `plan_id`), "pause" or "resume"."""
+    """One wish: "confirm" or "rollback" (of `plan_id`), "acknowledge" (of a key), "pause", "resume" or "ask again"."""
 
     id: int
     kind: str
