@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Generic, NamedTuple
+
+import numpy as np
 
 from ..errors import Infeasible, InvalidInput, SolverFailed
 from ..formulation import formulate
@@ -13,11 +15,13 @@ from ..formulation.evaluate_arrays import ROW_PRICES, ByArrays
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.effective import moves_at_cut_costs
+from ..problem.objective import value
 from ..program import Certificate, LinearProgram, Status, certify
 from ..solvers.backends import Backend, Solve, choose, runner, search_seconds
 from ..solvers.interface.result import NoFeasibleSplit, SolverResult
 from ..solvers.single_period import concave_curves
 from ..text.numbers import usd
+from .far_rates import LARGE, is_the_plan, nearer
 from .program_answer import EQUAL, NO_SPLIT, answer_of
 from .result import Allocation
 
@@ -61,12 +65,23 @@ def allocate(
 def plan_of(problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> Allocation:
     """The same, without a word on why there is no plan where there is none."""
     backend, reason = choose(problem, solver)
+    if np.abs(problem.arrays.rate).max() >= LARGE and (near := nearer(problem)) is not None:
+        plan = plan_of(near, solver, time_limit_seconds)
+        if is_the_plan(problem, near, plan.schedule):
+            return _at_given_rates(plan, problem)
     if backend.name == "exact":
         return by_matching(problem, backend, reason)
     if backend.path is not None:
         return by_path(problem, backend, reason, search_seconds(time_limit_seconds))
     solve, name = runner(solver, time_limit_seconds), solver if solver.startswith("pulp:") else backend.name
     return by_program(problem, backend, reason, solve, solver=name)
+
+
+def _at_given_rates(plan: Allocation, problem: AllocationProblem) -> Allocation:
+    """The plan of `problem`, found at rates set nearer: it is as close to the best as it was there."""
+    found, worth = plan.certificate, value(problem, plan.schedule).net
+    bound = None if found.bound is None else worth + (found.bound - found.objective)
+    return replace(plan, problem=problem, certificate=replace(found, objective=worth, bound=bound))
 
 
 def why_infeasible(problem: AllocationProblem) -> Infeasible:

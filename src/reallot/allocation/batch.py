@@ -13,6 +13,7 @@ from ..problem import AllocationProblem, Limits, ProtocolSpec
 from ..problem.validation import in_order, whole
 from ..solvers.single_period.batch import Answers, BatchStatus, Inputs, solve
 from .allocate import allocate
+from .far_rates import FAR, LARGE
 from .labels import aligned
 from .result import Allocation
 
@@ -148,8 +149,33 @@ def allocate_many(
     )
     inputs = Inputs.of(**given)
     names = None if labels is None else tuple(map(str, labels))
-    answers = vars(solve(inputs, solver))
-    for array in answers.values():
+    many = BatchResult(**vars(solve(inputs, solver)), inputs=inputs, names=names)
+    for k in _with_far_rates(inputs):
+        _decide_alone(many, k)
+    for array in vars(many).values():
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
-    return BatchResult(**answers, inputs=inputs, names=names)
+    return many
+
+
+def _with_far_rates(inputs: Inputs) -> list[int]:
+    """Problems in which some rates may be far beyond all others."""
+    if np.abs(inputs.rates).max(initial=0.0) < LARGE:
+        return []
+    rates = inputs.rates if inputs.mask is None else np.where(inputs.mask, inputs.rates, 0.0)
+    sizes = np.sort(np.abs(np.broadcast_to(rates, inputs.shape)), axis=1)
+    wide = (sizes[:, 1:] > FAR * sizes[:, :-1]) & (sizes[:, :-1] > 0.0) & (sizes[:, 1:] >= LARGE)
+    return [int(k) for k in np.flatnonzero(wide.any(axis=1))]
+
+
+def _decide_alone(many: BatchResult, k: int) -> None:
+    """The answer to problem `k` as `allocate` gives it, in place of the batch's."""
+    if many.status[k] == BatchStatus.INFEASIBLE:
+        return
+    plan = allocate(many.problem(k))
+    there = np.ones(many.inputs.shape[1], dtype=bool) if many.inputs.mask is None else many.inputs.row(k)["mask"]
+    many.shares[k], many.shares[k, there] = 0.0, plan.schedule[0]
+    many.net_benefit[k], many.cost[k] = plan.net_benefit, plan.cost
+    many.earnings_per_hour[k], many.capacity_price[k] = plan.earnings_per_hour, plan.prices["capacity"]
+    many.gap[k], many.residual[k] = plan.certificate.gap, plan.certificate.worst_residual
+    many.status[k] = BatchStatus.OPTIMAL

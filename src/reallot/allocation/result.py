@@ -91,7 +91,8 @@ class Allocation(ByValue):
     @property
     def improvement_per_hour(self) -> float:
         """earnings_per_hour less what staying earns, USD/h."""
-        return self.earnings_per_hour - self.stay_value.earnings_per_hour
+        gained = self.value.earnings - self.stay_value.earnings
+        return float(gained.sum() / len(gained))
 
     @property
     def cost(self) -> float:
@@ -101,7 +102,8 @@ class Allocation(ByValue):
     @property
     def net_benefit(self) -> float:
         """Worth of the plan less the worth of staying over the horizon, USD: horizon * improvement - cost."""
-        return self.value.net - self.stay_value.net
+        gained = self.value.earnings - self.stay_value.earnings  # first by protocol: what does not move is nothing
+        return float(gained.sum() * self.value.hours) - self.cost
 
     @cached_property
     def turnover(self) -> float:

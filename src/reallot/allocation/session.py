@@ -8,6 +8,8 @@ from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import Infeasible, SolverFailed
 from ..formulation import formulate
 from ..formulation.update_program import formulate_again
@@ -18,6 +20,7 @@ from ..problem.validation import one_of, seconds
 from ..program import LinearProgram, Solution
 from ..solvers.backends import Backend, Solve, choose, search_seconds
 from .allocate import allocate, by_program, why_infeasible
+from .far_rates import LARGE, nearer
 from .result import Allocation
 
 if TYPE_CHECKING:
@@ -60,7 +63,8 @@ class Session:
         Raises what `allocate` raises; the session can go on all the same.
         """
         backend, reason = choose(self.problem, self._solver)
-        if backend.name != "highs":
+        far = np.abs(self.problem.arrays.rate).max() >= LARGE and nearer(self.problem) is not None
+        if far or backend.name != "highs":
             return allocate(self.problem, solver=self._solver, time_limit_seconds=self._time_limit_seconds)
         try:
             return self._decided(backend, reason)

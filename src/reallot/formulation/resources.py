@@ -9,6 +9,9 @@ from ..problem.effective import widened
 from ..program import Rows, cells
 from .moves import periods
 
+MOST_USE = 1e11
+"""A use of so many times a resource leaves room for less of a share than rounding."""
+
 
 def resource_rows(problem: AllocationProblem) -> list[Rows]:
     """sum of use * share <= capacity, one row per resource and period."""
@@ -16,7 +19,8 @@ def resource_rows(problem: AllocationProblem) -> list[Rows]:
     for i, spec in enumerate(problem.specs):
         for key, use in spec.uses.items():
             if use > 0.0:
-                uses[key][i] = use
+                # what lets nobody hold more than dust lets nobody hold any; more digits a solver refuses
+                uses[key][i] = min(use, MOST_USE * max(1.0, problem.resources[key]))
     return [_total(problem, f"resource {key}", use, problem.resources[key]) for key, use in uses.items()]
 
 
