@@ -49,10 +49,12 @@ LOWEST_LIBRARIES = {
 }
 """Libraries that the lowest packages may use beside the standard one."""
 ADAPTERS_MAY_IMPORT = ("errors", "engine.contracts", "adapters")
-MOST_LINES = 400
+MOST_LINES = 380
+"""Of a file, without its docstrings: these say units, shapes and examples, and are as long as they must be."""
 MOST_ENTRIES = 20
 """Files and folders directly under the package."""
-MOST_ORCHESTRATION_LINES = 1400
+MOST_ORCHESTRATION_LINES = 1250
+"""Without docstrings."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,15 @@ class Import:
     late: bool
     typing: bool
     line: int
+
+
+def code_lines(path: Path) -> int:
+    """Lines of a file that do not belong to a docstring."""
+    source = path.read_text()
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    texts = [each.body[0] for each in ast.walk(ast.parse(source)) if isinstance(each, documented) and each.body]
+    said = [text for text in texts if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)]
+    return len(source.splitlines()) - sum((text.end_lineno or text.lineno) - text.lineno + 1 for text in said)
 
 
 def name_of(path: Path) -> str:
@@ -184,8 +195,7 @@ def test_few_things_lie_directly_in_the_package():
 
 
 def test_the_four_parts_and_the_cycle_are_thin():
-    lines = [len(path.read_text().splitlines()) for path in (ROOT / "orchestration").rglob("*.py")]
-    assert sum(lines) < MOST_ORCHESTRATION_LINES
+    assert sum(code_lines(path) for path in (ROOT / "orchestration").rglob("*.py")) < MOST_ORCHESTRATION_LINES
 
 
 def test_formulation_does_not_know_who_solves_it_and_solvers_do_not_know_the_formulation():
@@ -294,7 +304,7 @@ def test_no_imports_go_in_circles():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_is_about_one_idea_and_not_long(path):
-    assert len(path.read_text().splitlines()) < MOST_LINES
+    assert code_lines(path) < MOST_LINES
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

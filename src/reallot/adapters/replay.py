@@ -20,15 +20,34 @@ from ..errors import ConfigurationError, ErrorKind, ProtocolError, near_miss
 
 
 class ReplayAdapter:
-    """One recorded protocol: earnings are the rate last recorded times the share in force.
+    """Replay one recorded protocol: it earns the rate last recorded times the share in force.
 
-    rates  moment to rate (USD/h per unit of share): a mapping, a pandas Series or pairs. Moments are aware
-           datetimes, ISO texts with a zone, or Unix seconds; an empty, None or NaN rate is a gap
-    share  in force at the start; it follows `apply_allocation` at once
-    start  the clock's moment at which the recording begins; without it the recorded moments hold as they are
-    hold   how long the last rate stands where no next one follows; by default twice the usual distance
+    Parameters
+    ----------
+    name
+        Name of the protocol.
+    rates
+        Moment to rate (USD/h per unit of share): a mapping, a pandas Series or pairs. Moments are aware datetimes, ISO
+        texts with a zone, or Unix seconds. An empty, None or NaN rate is a gap.
+    share
+        Share in force at the start; it follows `apply_allocation` at once.
+    clock
+        The clock that is asked for the time. None is the system's.
+    start
+        Moment of the clock at which the recording begins. None leaves the recorded moments as they are.
+    hold
+        Time for which the last rate stands where no next one follows. None is twice the usual distance.
 
+    Raises
+    ------
+    ConfigurationError
+        Where a moment or a rate cannot be read.
+
+    Examples
+    --------
     >>> import asyncio
+    >>> from datetime import UTC, datetime
+    >>> from reallot import ReplayAdapter
     >>> from reallot.engine.contracts.clock import ManualClock
     >>> clock = ManualClock(datetime(2026, 1, 1, 1, 30, tzinfo=UTC))
     >>> rates = {"2026-01-01T00:00:00Z": 2.0, "2026-01-01T01:00:00Z": 3.0}
@@ -74,11 +93,28 @@ class ReplayAdapter:
         return self._moments[-1]
 
     def capabilities(self) -> Capabilities:
-        """It acts at once; its cadence is the usual distance of recorded moments."""
+        """Return what the adapter can do.
+
+        Returns
+        -------
+        Capabilities
+            It acts at once; its cadence is the usual distance of recorded moments.
+        """
         return Capabilities(cadence=self._cadence)
 
     async def get_status(self) -> ProtocolStatus:
-        """Earnings of the share in force; raises ProtocolError before the recording, in its gaps and after its end."""
+        """Return the earnings of the share in force.
+
+        Returns
+        -------
+        ProtocolStatus
+            Earnings (USD/h), share and the time of the recorded rate.
+
+        Raises
+        ------
+        ProtocolError
+            Before the recording, in its gaps and after its end.
+        """
         now = self._clock.now()
         place = bisect_right(self._moments, now) - 1
         if place < 0:
@@ -106,18 +142,35 @@ class ReplayAdapter:
         )
 
     async def get_allocation(self) -> float:
-        """The share in force."""
+        """Return the share in force.
+
+        Returns
+        -------
+        float
+            Fraction of capacity.
+        """
         return self._share
 
     async def apply_allocation(self, share: float) -> None:
-        """Puts `share` in force at once; the recorded rates do not change by it."""
+        """Put a share in force at once; the recorded rates stay as they are.
+
+        Parameters
+        ----------
+        share
+            Fraction of capacity.
+
+        Raises
+        ------
+        ProtocolError
+            With kind REFUSED where the number is no share.
+        """
         try:
             self._share = _share(share, self.name)
         except ConfigurationError as error:
             raise ProtocolError(str(error), ErrorKind.REFUSED) from None
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 def replay_adapters(
@@ -128,9 +181,39 @@ def replay_adapters(
     start: datetime | None = None,
     hold: timedelta | None = None,
 ) -> dict[str, ReplayAdapter]:
-    """One adapter for each protocol of a table: a CSV file, a DataFrame (moments by protocols) or mappings by name.
+    """Make one replay adapter for each protocol of a table.
 
-    In a CSV file the first column holds the moments, the first line the names. Raises ConfigurationError.
+    Parameters
+    ----------
+    table
+        A CSV file (moments in the first column, names in the first line), a DataFrame (moments, protocols), or mappings
+        by name. Rates are USD/h per unit of share.
+    shares
+        Shares in force at the start, by name; 0 where left out.
+    clock
+        The clock that is asked for the time. None is the system's.
+    start
+        Moment of the clock at which the recording begins. None leaves the recorded moments as they are.
+    hold
+        Time for which the last rate stands. None is twice the usual distance.
+
+    Returns
+    -------
+    dict
+        A ReplayAdapter by name.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the table cannot be read.
+
+    Examples
+    --------
+    >>> from reallot import replay_adapters
+    >>> rates = {"2026-01-01T00:00:00Z": 2.0, "2026-01-01T01:00:00Z": 3.0}
+    >>> adapters = replay_adapters({"relay": rates}, shares={"relay": 0.5})
+    >>> adapters["relay"].first.isoformat()
+    '2026-01-01T00:00:00+00:00'
     """
     columns = _columns(table)
     for name in shares or {}:

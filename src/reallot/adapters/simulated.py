@@ -18,18 +18,42 @@ Earn = Callable[[float, datetime], float]
 
 
 class SimulatedAdapter:
-    """One simulated protocol, acting and reading, the same at every run.
+    """Simulate one protocol that is read and acted on, the same at every run.
 
-    earnings  USD/h per unit of share, a curve of USD/h against share, or a function of share and moment
-    share     in force at the start
-    noise     standard deviation of the reported earnings, relative; drawn from `seed`, name and moment
-    outages   (start, end) periods in which it does not answer
-    late      after this a change is in force
-    latency   seconds that each call takes, on the clock
-    refuses   True, or a function of the share that is asked for: the change is refused
-    changes   moments and shares that were put in force, in order
+    Parameters
+    ----------
+    name
+        Name of the protocol.
+    earnings
+        USD/h per unit of share, a curve of USD/h against share, or a function of share and moment.
+    share
+        Share in force at the start.
+    clock
+        The clock that is asked for the time. None is the system's.
+    noise
+        Relative standard deviation of the reported earnings, drawn from `seed`, name and moment.
+    seed
+        Seed of the noise.
+    outages
+        Periods (start, end) in which it does not answer.
+    late
+        Time after which a change is in force.
+    latency
+        Seconds that each call takes, on the clock.
+    refuses
+        True, or a function of the share that is asked for: the change is refused.
+    capabilities
+        What it says that it can do. None is everything, with `late` as its delay.
 
+    Attributes
+    ----------
+    changes
+        Moments and shares that were put in force, in order.
+
+    Examples
+    --------
     >>> import asyncio
+    >>> from reallot import EarningsCurve, SimulatedAdapter
     >>> adapter = SimulatedAdapter("relay", EarningsCurve.through([(0, 0), (0.5, 1.0)]), share=0.25)
     >>> asyncio.run(adapter.get_status()).earnings_per_hour
     0.5
@@ -75,15 +99,45 @@ class SimulatedAdapter:
         return self._share
 
     def capabilities(self) -> Capabilities:
-        """What it can do; `delay` is `late`, where nothing else was given."""
+        """Return what the adapter can do.
+
+        Returns
+        -------
+        Capabilities
+            What was given, else everything with `late` as the delay.
+        """
         return self._capabilities
 
     def earns(self, share: float, moment: datetime) -> float:
-        """USD/h that `share` really earns at `moment`, without noise; a loss is below 0."""
+        """Return what a share really earns, without noise.
+
+        Parameters
+        ----------
+        share
+            Fraction of capacity.
+        moment
+            Time (aware).
+
+        Returns
+        -------
+        float
+            USD/h; a loss is below 0.
+        """
         return float(self._earn(share, moment))
 
     async def get_status(self) -> ProtocolStatus:
-        """Earnings with noise; raises ProtocolError(UNREACHABLE) in an outage."""
+        """Return the earnings of the share in force, with noise.
+
+        Returns
+        -------
+        ProtocolStatus
+            Earnings (USD/h) and share.
+
+        Raises
+        ------
+        ProtocolError
+            With kind UNREACHABLE in an outage.
+        """
         await self._call()
         now, share = self._clock.now(), self.share
         draw = 0.0
@@ -104,12 +158,29 @@ class SimulatedAdapter:
         )
 
     async def get_allocation(self) -> float:
-        """The share in force."""
+        """Return the share in force.
+
+        Returns
+        -------
+        float
+            Fraction of capacity.
+        """
         await self._call()
         return self.share
 
     async def apply_allocation(self, share: float) -> None:
-        """Puts `share` in force, after `late`; raises ProtocolError(REFUSED) where it `refuses`."""
+        """Put a share in force, after `late`.
+
+        Parameters
+        ----------
+        share
+            Fraction of capacity.
+
+        Raises
+        ------
+        ProtocolError
+            With kind REFUSED where it refuses, with kind UNREACHABLE in an outage.
+        """
         await self._call()
         wanted = _checked(share, self.name, ProtocolError)
         floor, step = self._capabilities.floor, self._capabilities.step
@@ -124,7 +195,7 @@ class SimulatedAdapter:
         _ = self.share
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
     async def _call(self) -> None:
         if self.latency:

@@ -36,20 +36,38 @@ CLAIMED = 10.0
 def allocate(
     problem: AllocationProblem, *, solver: str = "auto", time_limit_seconds: float | None = None
 ) -> Allocation:
-    """The best split of capacity for `problem`, certified: an Allocation with shares, money, prices and reasons.
+    """Find the best split of capacity within all limits, certified and with its reasons.
 
-    solver  "auto" (the cheapest exact one), "exact", "fees", "horizon", "highs", "scipy", "pulp" or "pulp:NAME"
+    Ties go to the present share, then to name order. Where no plan is worth more than staying, the plan is to stay.
+
+    Parameters
+    ----------
+    problem
+        The decision to make.
+    solver
+        "auto" (the cheapest exact way), "exact", "fees", "horizon", "highs", "scipy", "pulp" or "pulp:NAME".
     time_limit_seconds
-            a search over whole numbers stops here with the best plan found (status "stopped"); its gap is in the
-            certificate, and the reasons say it. None is 5 s for such searches and no limit for linear programs;
-            math.inf is no limit
+        Seconds after which a search over whole numbers stops with the best plan found (status "stopped"); its gap is in
+        the certificate, and the reasons say it. None is 5 s for such searches and no limit for linear programs;
+        math.inf is no limit.
 
-    Raises InvalidInput for a solver that is unknown or declines, Infeasible (with the rules in conflict, the amount
-    and what would help) where no split meets all rules, SolverFailed where no certified answer came back.
+    Returns
+    -------
+    Allocation
+        Shares, money, shadow prices, certificate and reasons.
 
-    Ties go to the present share, then to name order; a plan that is worth no more than staying is to stay.
+    Raises
+    ------
+    InvalidInput
+        Where the solver is unknown or declines the problem.
+    Infeasible
+        Where no split meets all rules; the error names those in conflict, the amount and the ways out.
+    SolverFailed
+        Where no certified answer came back.
 
-    >>> from reallot import AllocationProblem, Limits
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, Limits, allocate
     >>> problem = AllocationProblem(
     ...     {"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}, limits=Limits(max_change=0.2))
     >>> plan = allocate(problem)

@@ -20,21 +20,40 @@ from .result import Allocation
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchResult(Answers):
-    """Answers to many problems; money is USD over each problem's horizon.
+    """Answers to many problems, as arrays; money is USD over the horizon of each problem.
 
-    shares          (problems, protocols); the present shares where a problem is infeasible
-    net_benefit     (problems,) worth of the plan less the worth of staying; NaN where infeasible
+    Parameters
+    ----------
+    shares
+        (problems, protocols) the plans; the present shares where a problem is infeasible.
+    net_benefit
+        (problems,) worth of the plan less the worth of staying (USD); NaN where infeasible.
     earnings_per_hour
-                    (problems,) of the plan, USD/h; NaN where infeasible
-    cost            (problems,) of the moves, USD; NaN where infeasible
-    capacity_price  (problems, 2) USD/h for one more unit of capacity, and for the last one; infinite where it cannot
-                    move that way, NaN where infeasible
-    status          (problems,) of BatchStatus
-    gap             (problems,) (bound from prices - objective) / money at stake; NaN where infeasible
-    residual        (problems,) worst violation of a bound, of capacity, max change or turnover, in shares
+        (problems,) earnings of the plan (USD/h); NaN where infeasible.
+    cost
+        (problems,) cost of the moves (USD); NaN where infeasible.
+    capacity_price
+        (problems, 2) shadow price of capacity (USD/h per unit): of one more unit, and of the last one. Infinite where
+        capacity cannot move that way, NaN where infeasible.
+    status
+        (problems,) values of BatchStatus.
+    gap
+        (problems,) (bound from prices - objective) / money at stake; NaN where infeasible.
+    residual
+        (problems,) worst violation of a bound, of capacity, largest change or turnover (share).
     solver, solver_reason
-                    "numpy" or "numba" (compiled, the same answers), and why
-    names           of the protocols, where an argument was labelled; None elsewhere
+        "numpy" or "numba" (compiled, the same answers), and why.
+    inputs
+        The arguments, broadcast.
+    names
+        Names of the protocols where an argument was labelled. None elsewhere.
+
+    Examples
+    --------
+    >>> from reallot import allocate_many
+    >>> many = allocate_many([[2.0, 1.0], [1.0, 1.0]], [[0.3, 0.7]], max_change=0.2)
+    >>> many.status.tolist(), many.cost.tolist()
+    ([0, 0], [0.0, 0.0])
     """
 
     inputs: Inputs = field(repr=False)
@@ -49,9 +68,21 @@ class BatchResult(Answers):
         return len(self.status)
 
     def problem(self, k: int, names: Sequence[str] | None = None) -> AllocationProblem:
-        """Problem `k` as a record of its own; `names` of all columns, else their labels, else "p0", "p1", ...
+        """Return one problem of the batch as a record of its own.
 
-        Columns that are masked are left out. Equals go by name there, by column here: keep names in order.
+        Columns that are masked are left out. Ties go by name there and by column here: keep names in order.
+
+        Parameters
+        ----------
+        k
+            Number of the problem, from 0.
+        names
+            Names of all columns; else their labels, else "p0", "p1", ...
+
+        Returns
+        -------
+        AllocationProblem
+            The problem, ready for `allocate`.
         """
         count, size = self.shares.shape
         k = whole(k, "the problem's number", -count)
@@ -83,10 +114,28 @@ class BatchResult(Answers):
         return AllocationProblem(specs, current, horizon_hours=float(row["horizon_hours"]), limits=limits)
 
     def allocation(self, k: int, names: Sequence[str] | None = None) -> Allocation:
-        """The plan for problem `k` in full: decided again on its own, certified, with prices and reasons.
+        """Decide one problem of the batch again on its own, with prices and reasons.
 
-        Raises Infeasible, with the rules in conflict, where its status is INFEASIBLE.
+        Parameters
+        ----------
+        k
+            Number of the problem, from 0.
+        names
+            Names of all columns; else their labels, else "p0", "p1", ...
 
+        Returns
+        -------
+        Allocation
+            The certified plan.
+
+        Raises
+        ------
+        Infeasible
+            Where the status of the problem is INFEASIBLE; the error names the rules in conflict.
+
+        Examples
+        --------
+        >>> from reallot import allocate_many
         >>> many = allocate_many([[2.0, 1.0], [1.0, 1.0]], [[0.3, 0.7]], max_change=0.2)
         >>> many.allocation(0, ["relay", "compute"]).shares.round(9).to_dict()
         {'relay': 0.5, 'compute': 0.5}
@@ -108,27 +157,53 @@ def allocate_many(
     mask: ArrayLike | None = None,
     solver: str = "auto",
 ) -> BatchResult:
-    """The optimal split of many independent problems: a BatchResult of arrays.
+    """Find the best split of many independent problems of one period and capacity 1.
 
-    Every argument broadcasts to (problems, protocols), or to (problems,) for max_turnover and horizon_hours (one
-    number does for all). Shares of each problem sum to 1. Labels of pandas objects are aligned by name: rows of a
-    DataFrame are problems, its columns protocols; a Series is by protocol, or by problem for those two.
-    Answers are in the order of the first argument with labels.
+    Every argument broadcasts to (problems, protocols), or to (problems,) for `max_turnover` and `horizon_hours`. Labels
+    of pandas objects are aligned by name: rows of a DataFrame are problems and its columns protocols; a Series is by
+    protocol, or by problem for those two. Answers are in the order of the first argument with labels.
 
-    rates           USD/h per unit of share
-    current         shares now
-    lower, upper    bounds of the shares
-    max_change      largest |change|; held: True where the share may not change
-    move_cost       USD per unit of |change|
-    max_turnover    half of the sum of absolute changes (increases and decreases each stay below it)
-    mask            False where a problem has fewer protocols: that place holds nothing and counts for nothing
-    solver          "numpy", "numba" (extra `fast`), or "auto": Numba where it is installed and the batch is large
-                    enough to pay for loading it
+    Parameters
+    ----------
+    rates
+        Rates (USD/h per unit of share).
+    current
+        Shares now.
+    lower, upper
+        Bounds of the shares.
+    max_change
+        Largest absolute change (share). None is no limit.
+    held
+        True where the share may not change.
+    move_cost
+        Proportional cost of a change (USD per unit of share).
+    max_turnover
+        Largest turnover: half of the sum of absolute changes (increases and decreases each stay below it).
+    horizon_hours
+        Hours over which a move must pay.
+    mask
+        False where a problem has fewer protocols: that place holds nothing and counts for nothing.
+    solver
+        "numpy", "numba" (extra `fast`), or "auto": Numba where it is installed and the batch is large enough to pay for
+        loading it.
 
-    Ties go to the present share, then to the earlier column. A problem without any split is marked INFEASIBLE and
-    disturbs no other. Raises InvalidInput for shapes that do not broadcast, labels that differ, NaN, negative costs or
-    shares.
+    Returns
+    -------
+    BatchResult
+        The answers. A problem without any split is marked INFEASIBLE and disturbs no other.
 
+    Raises
+    ------
+    InvalidInput
+        Where shapes do not broadcast, labels differ, a number is NaN, or a cost or share is negative.
+
+    Notes
+    -----
+    Ties go to the present share, then to the earlier column.
+
+    Examples
+    --------
+    >>> from reallot import allocate_many
     >>> many = allocate_many([[2.0, 1.0], [1.0, 1.0]], [[0.3, 0.7]], max_change=0.2)
     >>> many.shares.round(9).tolist(), many.net_benefit.round(9).tolist()
     ([[0.5, 0.5], [0.3, 0.7]], [0.2, 0.0])

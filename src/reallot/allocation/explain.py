@@ -59,13 +59,29 @@ class Answer(ByValue):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation(ByValue):
-    """The plan explained.
+    """A plan explained: its moves, the protocols that stay, and what the limits cost.
 
-    moves      why each protocol changed, in the protocols' order
-    stays      for each protocol that did not, the rate at which it would
-    limits     what each limit costs, USD/h, dearest first
-    answers    three: "today", "within limits", "limits widened" (no change, turnover, move or hold limits)
-    left_out   what could not be worked out within the budget of time, in words
+    Parameters
+    ----------
+    plan
+        The plan that is explained.
+    moves
+        The reason for each changed share, in the protocols' order.
+    stays
+        For each protocol that stays, the rate at which it would move (the no-trade range).
+    limits
+        What each limit costs (USD/h), the dearest first.
+    answers
+        Three earnings: "today", "within limits", and "limits widened" (no change, turnover, move or hold limits).
+    left_out
+        What could not be worked out within the time budget, in words.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, allocate, explain
+    >>> why = explain(allocate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7})))
+    >>> [move.protocol for move in why.moves], sorted(why.answers)
+    (['relay', 'compute'], ['limits widened', 'today', 'within limits'])
     """
 
     plan: Allocation
@@ -76,7 +92,13 @@ class Explanation(ByValue):
     left_out: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per move: change, gain, cost, each charge, net_benefit."""
+        """Return the moves as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per move: change (share), gain, cost, each charge and net_benefit (USD over the horizon).
+        """
         import pandas as pd
 
         rows = [
@@ -92,7 +114,13 @@ class Explanation(ByValue):
         return pd.DataFrame(rows, index=pd.Index([move.protocol for move in self.moves], name="protocol")).fillna(0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """The explanation as plain values."""
+        """Return the explanation as plain values, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Numbers, text, lists and tables only.
+        """
         return {
             "moves": [
                 {
@@ -125,13 +153,31 @@ class Explanation(ByValue):
 
 
 def explain(plan: Allocation, *, budget_seconds: float | None = BUDGET_SECONDS) -> Explanation:
-    """Why `plan` is what it is: per move, per protocol that stayed, per limit; re-solves the problem where needed.
+    """Explain a plan: per move, per protocol that stays and per limit.
 
-    budget_seconds  for all searches together; what does not end in time is left out, and said to be. None is no limit
+    Parts of the problem are solved again where that is needed.
 
-    Raises InvalidInput for what is no plan.
+    Parameters
+    ----------
+    plan
+        A plan from `allocate` or a session.
+    budget_seconds
+        Seconds for all searches together. What does not end in time is left out, and `left_out` says so. None is no
+        limit.
 
-    >>> from reallot import AllocationProblem, Limits, allocate
+    Returns
+    -------
+    Explanation
+        The reasons; printed, it is a text for people.
+
+    Raises
+    ------
+    InvalidInput
+        Where the argument is no plan.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, Limits, allocate, explain
     >>> problem = AllocationProblem(
     ...     {"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}, limits=Limits(max_change=0.2))
     >>> why = explain(allocate(problem))

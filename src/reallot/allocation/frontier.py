@@ -20,14 +20,34 @@ if TYPE_CHECKING:
 
 
 def frontier(problem: AllocationProblem) -> pd.DataFrame:
-    """The whole frontier of net benefit against the turnover limit: a DataFrame, one row per corner.
+    """Trace the net benefit of the best plan against the turnover limit, corner by corner.
 
-    Columns: turnover (the limit), net_benefit (USD over the horizon, of the best plan within it), price (USD/h for a
-    little more turnover; 0 at the end). Between rows the net benefit is a straight line; below the first row no plan
-    meets the other rules, beyond the last one more turnover is worth nothing. The problem's own max_turnover is not
-    looked at. Raises InvalidInput where the exact path declines, Infeasible where no turnover is enough.
+    The problem's own `max_turnover` is ignored.
 
-    >>> from reallot import AllocationProblem
+    Parameters
+    ----------
+    problem
+        A problem of one period that the exact path takes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per corner: `turnover` (the limit), `net_benefit` (USD over the horizon, of the best plan within it) and
+        `price` (USD/h for a little more turnover; 0 at the end).
+
+    Raises
+    ------
+    InvalidInput
+        Where the exact path declines the problem.
+    Infeasible
+        Where no turnover is enough to meet the other rules.
+
+    Notes ----- Between rows the net benefit is a straight line (parametric linear programming). Below the first row no
+    plan meets the other rules; beyond the last one more turnover is worth nothing.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, frontier
     >>> frontier(AllocationProblem({"a": 1.0, "b": 3.0, "c": 2.0}, {"a": 0.5, "b": 0.0, "c": 0.5})).values.tolist()
     [[0.0, 0.0, 2.0], [0.5, 1.0, 1.0], [1.0, 1.5, 0.0]]
     """

@@ -14,9 +14,24 @@ from ..problem.objective import Value
 
 @dataclass(frozen=True)
 class Move:
-    """One protocol's change in the first period.
+    """The change of one protocol's share in the first period.
 
-    gain is the change of its earnings over the horizon (USD), cost what the change itself costs (USD).
+    Parameters
+    ----------
+    protocol
+        Name of the protocol.
+    before, after
+        Shares in the unit of capacity.
+    gain
+        Change of its earnings over the horizon (USD).
+    cost
+        Transaction cost of the change itself (USD).
+
+    Examples
+    --------
+    >>> from reallot import Move
+    >>> Move("relay", before=0.25, after=0.5, gain=1.0, cost=0.25).change
+    0.25
     """
 
     protocol: str
@@ -27,7 +42,7 @@ class Move:
 
     @property
     def change(self) -> float:
-        """after - before, in the unit of capacity."""
+        """The share after the move less the share before, in the unit of capacity."""
         return self.after - self.before
 
 

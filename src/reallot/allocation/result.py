@@ -29,18 +29,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Allocation(ByValue):
-    """A certified plan. Shares are in the unit of capacity, earnings USD/h, costs and benefits USD over the horizon.
+    """A certified plan, as `allocate` returns it.
 
-    problem        the question
-    schedule       shares (periods, protocols), read only; the first row is the plan, later rows are what comes after
-    status         "optimal", or "stopped" where a search ended at its time limit with a feasible plan
+    Shares are in the unit of capacity, earnings in USD/h, costs and benefits in USD over the horizon.
+
+    Parameters
+    ----------
+    problem
+        The problem that was decided.
+    schedule
+        Shares (periods, protocols), read only. The first row is the plan; later rows are what comes after.
+    status
+        "optimal", or "stopped" where a search ended at its time limit with a feasible plan.
     solver, solver_reason
-                   who answered, and why that one
-    certificate    residuals and gap, computed without trusting the solver
-    can_stay       True where the present shares meet every rule
-    note           why a better plan is set aside, "" where none is
-    set_aside      the best plan's shares (periods, protocols) where it is worth less than min_gain; None elsewhere
-    timings        seconds spent: formulate, solve, certify, total
+        The solver that answered, and why that one.
+    certificate
+        Residuals and gap, computed without trusting the solver.
+    can_stay
+        True where the present shares meet every rule.
+    note
+        Why a better plan is set aside. "" where none is.
+    timings
+        Seconds spent: formulate, solve, certify, total.
+    set_aside
+        Shares (periods, protocols) of the best plan where it is worth less than `min_gain`. None elsewhere.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, allocate
+    >>> plan = allocate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}))
+    >>> plan.status, plan.certificate.is_optimal, round(plan.net_benefit, 9)
+    ('optimal', True, 0.7)
     """
 
     problem: AllocationProblem
@@ -68,7 +87,7 @@ class Allocation(ByValue):
 
     @property
     def shares(self) -> pd.Series[float]:
-        """The split to apply now, a pandas Series by protocol name; a copy of its own each time."""
+        """The split to apply now: a pandas Series by protocol name, a copy each time."""
         import pandas as pd
 
         return pd.Series(self.schedule[0].copy(), index=list(self.problem.names), name="share")
@@ -85,23 +104,23 @@ class Allocation(ByValue):
 
     @property
     def earnings_per_hour(self) -> float:
-        """Expected earnings of the plan, mean over the horizon, USD/h, costs not taken off."""
+        """Expected earnings of the plan, mean over the horizon (USD/h), before costs."""
         return self.value.earnings_per_hour
 
     @property
     def improvement_per_hour(self) -> float:
-        """earnings_per_hour less what staying earns, USD/h."""
+        """Earnings of the plan less those of staying (USD/h), before costs."""
         gained = self.value.earnings - self.stay_value.earnings
         return float(gained.sum() / len(gained))
 
     @property
     def cost(self) -> float:
-        """Costs of all moves over the horizon, USD: proportional, fees and warm-up."""
+        """Transaction costs of all moves over the horizon (USD): proportional costs, fees and warm-up."""
         return self.value.cost
 
     @property
     def net_benefit(self) -> float:
-        """Worth of the plan less the worth of staying over the horizon, USD: horizon * improvement - cost."""
+        """Worth of the plan less the worth of staying over the horizon (USD): horizon * improvement - cost."""
         gained = self.value.earnings - self.stay_value.earnings  # first by protocol: what does not move is nothing
         return float(gained.sum() * self.value.hours) - self.cost
 
@@ -118,7 +137,7 @@ class Allocation(ByValue):
 
     @cached_property
     def moves(self) -> tuple[Move, ...]:
-        """What changes now, in the protocols' order; empty where the plan is to stay."""
+        """The moves to make now, in the protocols' order; empty where the plan is to stay."""
         names = self.problem.names
         found = changes(self.problem, self.schedule, self.value, self.stay_value, self.moved)
         return tuple([Move(names[i], *numbers) for i, *numbers in found])
@@ -137,10 +156,10 @@ class Allocation(ByValue):
 
     @cached_property
     def prices(self) -> dict[str, Price]:
-        """Price of every shared limit, and of every protocol's own limit that binds, USD/h per unit, by name.
+        """Shadow price of every shared limit, and of every protocol's own limit that binds, by name (USD/h per unit).
 
-        With fees, units or other choices: the prices given these choices. Where min_gain keeps the plan from moving,
-        the prices are those of the plan that is set aside.
+        With fees, units or other whole numbers, the prices hold given these choices. Where `min_gain` keeps the plan
+        from moving, the prices are those of the plan that is set aside.
         """
         return prices(
             self.problem,
@@ -152,18 +171,24 @@ class Allocation(ByValue):
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What else is worth knowing: a plan set aside, a stopped search, unreachable protocols, idle limits."""
+        """Further facts in words: a plan set aside, a stopped search, unreachable protocols, idle limits."""
         note = (self.note,) if self.note else ()
         stopped = (stopped_note(self.certificate),) if self.status == "stopped" else ()
         return (*note, *stopped, *notes_on(self.problem, self.schedule))
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
-        """Why this plan, in a few sentences; `explain` says more."""
+        """The reasons for this plan in a few sentences; `explain` says more."""
         return reasons(self.problem, self.schedule, self.value, self.stay_value, self.can_stay, self.notes)
 
     def to_frame(self) -> pd.DataFrame:
-        """A DataFrame by protocol: today, plan, change (shares), gain and cost (USD over the horizon)."""
+        """Return the plan as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per protocol: today, plan and change (share), gain and cost (USD over the horizon).
+        """
         import pandas as pd
 
         gain = ((self.value.earnings - self.stay_value.earnings) * self.value.hours).sum(axis=0)
@@ -181,20 +206,38 @@ class Allocation(ByValue):
         )
 
     def schedule_frame(self) -> pd.DataFrame:
-        """Shares of every period: a DataFrame (periods, protocols)."""
+        """Return the shares of every period as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Shares (periods, protocols).
+        """
         import pandas as pd
 
         index = pd.RangeIndex(self.problem.periods, name="period")
         return pd.DataFrame(self.schedule.copy(), index=index, columns=list(self.problem.names))
 
     def plot(self) -> Figure:
-        """A matplotlib Figure: shares today and planned, with the reasons; needs the extra `plot`."""
+        """Draw the shares today and planned, with the reasons; needs the extra `plot`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure of `plots.plan_figure`.
+        """
         from ..plots.plan import plan_figure
 
         return plan_figure(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as plain values, ready for JSON; a price without a finite end has None there."""
+        """Return the plan as plain values, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Numbers, text, lists and tables only. A price without a finite end has None there.
+        """
         certificate = asdict(self.certificate)
         return {
             "status": self.status,
@@ -216,7 +259,18 @@ class Allocation(ByValue):
         }
 
     def to_json(self, indent: int | None = 2) -> str:
-        """`to_dict` as JSON text."""
+        """Return `to_dict` as JSON text.
+
+        Parameters
+        ----------
+        indent
+            Spaces per level. None is one line.
+
+        Returns
+        -------
+        str
+            The JSON text.
+        """
         import json
 
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)

@@ -30,9 +30,30 @@ SOLVERS = ("highs", "auto")
 
 
 class Session:
-    """A problem, and the HiGHS models of its last decision; made by `session`.
+    """A problem that is decided again and again, with the HiGHS model of its last decision.
 
-    problem  as it stands after all changes
+    `session` makes one.
+
+    Parameters
+    ----------
+    problem
+        The problem at the start.
+    solver
+        "highs" or "auto", as for `session`.
+    time_limit_seconds
+        Seconds for each search, as in `allocate`.
+
+    Attributes
+    ----------
+    problem
+        The problem as it stands after all changes.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, session
+    >>> live = session(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}))
+    >>> live.change(rates={"compute": 3.0}).solve().shares.round(9).to_dict()
+    {'relay': 0.0, 'compute': 1.0}
     """
 
     def __init__(self, problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> None:
@@ -48,19 +69,39 @@ class Session:
         return {**vars(self), "_models": [], "_formulated": None, "_kept": ""}
 
     def change(self, **changes: Any) -> Session:
-        """Other values of the problem's fields from here on (rates, current, limits, capacity ...); this session.
+        """Change fields of the problem from here on.
 
-        rates (USD/h, one number or one per period), current and resources are by name, and names left out keep what
-        they had; every other field is replaced as a whole. Raises InvalidInput, naming the near miss, and then
-        nothing has changed.
+        Parameters
+        ----------
+        **changes
+            Fields of AllocationProblem. `rates` (USD/h per unit of share, one number or one per period), `current` and
+            `resources` are by name, and names left out keep their values. Every other field is replaced as a whole.
+
+        Returns
+        -------
+        Session
+            This session.
+
+        Raises
+        ------
+        InvalidInput
+            Where a change is wrong; the message names the near miss, and nothing has changed.
         """
         self.problem = changed(self.problem, **changes)
         return self
 
     def solve(self) -> Allocation:
-        """The plan that `allocate` gives for the problem as it stands; solver_reason says what was kept.
+        """Decide the problem as it stands.
 
-        Raises what `allocate` raises; the session can go on all the same.
+        Returns
+        -------
+        Allocation
+            The plan that `allocate` gives; `solver_reason` says what was kept of the last model.
+
+        Raises
+        ------
+        ReallotError
+            As `allocate` does. The session can go on all the same.
         """
         backend, reason = choose(self.problem, self._solver)
         far = np.abs(self.problem.arrays.rate).max() >= LARGE and nearer(self.problem) is not None
@@ -129,19 +170,34 @@ class Session:
 
 
 def session(problem: AllocationProblem, *, solver: str = "highs", time_limit_seconds: float | None = None) -> Session:
-    """A Session: `problem` decided again and again as rates, shares and limits change, with HiGHS kept hot.
+    """Open a session: one problem, decided again and again as rates, shares and limits change.
 
-    Each answer is the certified Allocation that `allocate(problem, solver="highs")` gives, sooner: only what differs
-    is formulated and handed over, and a linear program starts from its last optimum. A search over whole numbers
-    starts afresh. Where the shape of the program changes (a fee appears) it is built again, and solver_reason says so.
+    Each answer is the certified plan that `allocate(problem, solver="highs")` gives, sooner. Only the difference is
+    formulated, and a linear program starts from its last optimum (a warm start). A search over whole numbers starts
+    afresh. Where the shape of the program changes (a fee appears) it is built again, and `solver_reason` says so.
 
-    solver  "highs"; or "auto", which sorts afresh where sorting is exact (that is faster than any hot start)
+    Parameters
+    ----------
+    problem
+        The problem at the start.
+    solver
+        "highs"; or "auto", which sorts afresh where sorting is exact (faster than any warm start).
     time_limit_seconds
-            for each search, as in `allocate`
+        Seconds for each search, as in `allocate`.
 
-    Raises InvalidInput for other solvers: only HiGHS is kept.
+    Returns
+    -------
+    Session
+        The session, on which `change` and `solve` are called.
 
-    >>> from reallot import AllocationProblem, Limits
+    Raises
+    ------
+    InvalidInput
+        Where another solver is asked for: only the model of HiGHS is kept.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, Limits, session
     >>> problem = AllocationProblem(
     ...     {"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}, limits=Limits(max_change=0.2))
     >>> live = session(problem)

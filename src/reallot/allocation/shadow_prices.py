@@ -27,9 +27,22 @@ NOT_PRICED = ("max_moves", "active")
 
 
 class Price(NamedTuple):
-    """Earnings per hour (USD/h) for one unit of a limit: `low` for one more, `high` for the last one.
+    """Shadow price of a limit: earnings per hour for one unit more or less of it.
 
-    The two differ at a kink. Infinite where the limit cannot move that way: low -inf, high inf.
+    The two ends differ at a kink. They are infinite where the limit cannot move that way.
+
+    Parameters
+    ----------
+    low
+        Earnings (USD/h) that one more unit adds; -inf where there can be no more.
+    high
+        Earnings (USD/h) that the last unit adds; inf where there can be no less.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, allocate
+    >>> allocate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.5, "compute": 0.5})).prices["capacity"]
+    Price(low=2.0, high=2.0)
     """
 
     low: float

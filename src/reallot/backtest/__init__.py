@@ -20,18 +20,34 @@ def backtest(
     signal: Any = None,
     step_hours: float | None = None,
 ) -> Backtest:
-    """What each policy would have earned over recorded rates, beside never moving and the optimum in hindsight.
+    """Replay policies over recorded rates, beside never moving and the optimum in hindsight.
 
-    table     rates, USD/h per unit of share: a DataFrame (times by alternatives), a .csv, .csv.gz or .parquet file
-    policies  names, such as "ema", or objects with a name and `decide(observation)`; each runs on a copy of its own.
-              None is all that are shipped
-    setting   Setting: start, limits, costs, hold, budget, what is read and when; by default the reference problem
-    signal    a table of what was visible where that is not what was paid; policies see it as quotes
+    Parameters
+    ----------
+    table
+        Rates (USD/h per unit of share): a DataFrame (times, protocols), or a .csv, .csv.gz or .parquet file.
+    policies
+        Names such as "ema", or objects with a name and `decide(observation)`. Each runs on a copy of its own. None is
+        every policy that is shipped.
+    setting
+        Start, limits, costs, hold, budget, and what is read when. None is the reference problem.
+    signal
+        A table of what was visible where that is not what was paid. Policies see it as quotes.
     step_hours
-              length of a step, where the table's index holds numbers
+        Length of a step (hours), where the index of the table holds numbers.
 
-    Raises InvalidInput for a table with gaps or an uneven clock, an unknown policy or a wrong answer of one.
+    Returns
+    -------
+    Backtest
+        One run for each policy, one for never moving, and the optimum in hindsight.
 
+    Raises
+    ------
+    InvalidInput
+        Where the table has gaps or an uneven clock, or a policy is unknown or answers wrongly.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> from reallot import Setting, backtest
     >>> times = pd.date_range("2026-01-01", periods=48, freq="h", tz="UTC")

@@ -72,23 +72,42 @@ class Hindsight(ByValue):
 def hindsight(
     problem: AllocationProblem, *, window: int | None = None, time_limit_seconds: float | None = None
 ) -> Hindsight:
-    """What could have been earned with all rates known: a plan within every limit, and a bound that proves it.
+    """Find the best plan with all rates known, and a bound that proves it (the oracle).
 
-    problem  one period for each step of the trace: rates (USD/h) by period, current the shares at its start
-    window   periods planned at once, of which half are kept. None is everything at once where it fits, else windows
-             that grow until their plans and prices agree, which proves the joined plan optimal
+    Parameters
+    ----------
+    problem
+        One period for each step of the trace: `rates` (USD/h per unit of share) by period, `current` the shares at its
+        start.
+    window
+        Number of periods planned at once, of which half are kept. None is everything at once where it fits, else
+        windows that grow until their plans and prices agree, which proves the joined plan optimal.
     time_limit_seconds
-             asked between windows: afterwards the shares stay, and the bound allows any change from there on
+        Seconds, looked at between windows. Afterwards the shares stay, and the bound allows any change from there on.
 
-    Flat rates on one capacity, with any limits of change, holds, floors, costs and warm-up, are a linear program. A
-    fee per move is not: the bound then charges it in proportion, spread over the largest change that limits allow, and
-    the plan pays it whole. Problems with more (curves, units, groups, resources, risk, max_moves, min_move) are left
-    to `allocate`, and decline when they are long.
+    Returns
+    -------
+    Hindsight
+        The plan within every limit, its net earnings (USD) and the bound (USD).
 
-    Raises InvalidInput for a long problem that declines, Infeasible where no plan meets the limits, SolverFailed.
-    Source of the bound: weak duality; of the windows: rolling horizons with look-ahead (Sethi & Sorger, 1991).
+    Raises
+    ------
+    InvalidInput
+        Where a long problem has more than a linear program can say.
+    Infeasible
+        Where no plan meets the limits.
+    SolverFailed
+        Where no certified answer came back.
 
-    >>> from reallot import AllocationProblem
+    Notes ----- Flat rates on one capacity, with any limits of change, holds, floors, costs and warm-up, are a linear
+    program. A fee per move is not. The bound then charges the fee in proportion, spread over the largest change that
+    limits allow, and the plan pays it whole. Problems with curves, units, groups, resources, risk, `max_moves` or
+    `min_move` are left to `allocate`, and decline when they are long. The bound is weak duality's; the windows are
+    rolling horizons with look-ahead (Sethi and Sorger, 1991).
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, hindsight
     >>> problem = AllocationProblem(
     ...     {"relay": 0.0, "compute": 0.0}, {"relay": 1.0, "compute": 0.0}, periods=4, horizon_hours=4.0,
     ...     rates={"relay": [2.0, 1.0, 1.0, 2.0], "compute": [1.0, 4.0, 4.0, 1.0]})

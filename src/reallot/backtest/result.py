@@ -95,7 +95,34 @@ class Optimum(Run):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Backtest(ByValue):
-    """The outcome of `backtest`: a Run for each policy, for never moving and for the optimum in hindsight."""
+    """The outcome of `backtest`: one run for each policy, one for never moving, and the optimum in hindsight.
+
+    Parameters
+    ----------
+    table
+        The recorded rates (USD/h per unit of share).
+    setting
+        How the backtest was run.
+    terms
+        Limits and costs, as the policies were told them.
+    start
+        (n,) shares before the first step.
+    optimum
+        The best plan in hindsight, with its bound.
+    never
+        The run that never moves.
+    runs
+        The runs by name.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from reallot import backtest
+    >>> times = pd.date_range("2026-01-01", periods=24, freq="h", tz="UTC")
+    >>> result = backtest(pd.DataFrame({"relay": 2.0, "compute": 1.0}, index=times), ["greedy"])
+    >>> list(result.runs), result["greedy"].net > result.never.net
+    (['greedy'], True)
+    """
 
     table: RateTable
     setting: Setting
@@ -115,9 +142,19 @@ class Backtest(ByValue):
         return {"optimum": self.optimum, "never": self.never, **self.runs}
 
     def figures(self, name: str) -> dict[str, float]:
-        """gross, net, cost (USD), moved, plans, share_of_optimum, share_of_gain, seconds; NaN where not defined.
+        """Return the figures of one policy.
 
-        share_of_gain is (net - never) / (optimum - never): 0 is as good as never moving, 1 the best in hindsight.
+        Parameters
+        ----------
+        name
+            Name of the policy, "never" or "optimum".
+
+        Returns
+        -------
+        dict
+            gross, net and cost (USD), moved (share), plans, share_of_optimum, share_of_gain and seconds; NaN where one
+            is not defined. share_of_gain is (net - never) / (optimum - never): 0 is as good as never moving, 1 the best
+            in hindsight.
         """
         run = self[name]
         best, never = self.optimum.net, self.never.net
@@ -130,12 +167,29 @@ class Backtest(ByValue):
         return dict(zip(FIGURES, values, strict=True))
 
     def drawdown(self, name: str) -> float:
-        """Largest fall of the lead over never moving from its height so far, USD, 0 or more."""
+        """Return the largest fall of a policy's lead over never moving, from its highest point so far.
+
+        Parameters
+        ----------
+        name
+            Name of the policy.
+
+        Returns
+        -------
+        float
+            USD, 0 or more.
+        """
         lead = np.concatenate([[0.0], np.cumsum(self[name].account.net - self.never.account.net)])
         return float((np.maximum.accumulate(lead) - lead).max())
 
     def to_frame(self) -> pd.DataFrame:
-        """One row for the optimum, for never and for each policy: the figures, the worst drawdown, sees_future."""
+        """Return the figures of all runs as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for the optimum, for never and for each policy: the figures, the worst drawdown and sees_future.
+        """
         import pandas as pd
 
         rows = {
@@ -147,17 +201,37 @@ class Backtest(ByValue):
         return frame
 
     def shares(self, name: str) -> pd.DataFrame:
-        """Shares over time of one policy: (times, alternatives)."""
+        """Return the shares of one policy over time.
+
+        Parameters
+        ----------
+        name
+            Name of the policy, "never" or "optimum".
+
+        Returns
+        -------
+        pandas.DataFrame
+            Shares (times, protocols).
+        """
         import pandas as pd
 
         return pd.DataFrame(self[name].shares, index=self.table.index, columns=list(self.table.names))
 
     def plans(self, name: str) -> pd.DataFrame:
-        """One row for each step in which a policy changed shares, by time: moved, cost, confidence, hours, net.
+        """Return the steps in which a policy changed shares.
 
-        moved is a share of capacity, cost USD. confidence is the probability that the policy gave: that the change
-        earns back its cost within `hours`. net is what came of it, USD: what the change earned within these hours less
-        its cost. NaN where the policy could not say, or the table ends before.
+        Parameters
+        ----------
+        name
+            Name of the policy.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per change, by time. `moved` is a share of capacity and `cost` is USD. `confidence` is the
+            probability that the policy gave for the change to earn back its cost within `hours`. `net` (USD) is what
+            the change earned within these hours less its cost. NaN where the policy could not say, or the table ends
+            before.
         """
         import pandas as pd
 
@@ -175,9 +249,22 @@ class Backtest(ByValue):
         return pd.DataFrame(columns, index=self.table.index[steps])
 
     def reliability(self, name: str) -> Reliability:
-        """How often plans paid of which a policy said so with a probability; plans of several runs: `reliability`.
+        """Compare the probabilities that a policy gave with how often its plans paid.
 
-        Raises InvalidInput where there is no plan that is over and had a probability.
+        Parameters
+        ----------
+        name
+            Name of the policy.
+
+        Returns
+        -------
+        Reliability
+            The comparison by bins; the function `reliability` joins several runs.
+
+        Raises
+        ------
+        InvalidInput
+            Where no plan is over and had a probability.
         """
         known = self.plans(name).dropna()
         if not len(known):
@@ -188,20 +275,43 @@ class Backtest(ByValue):
         return reliability(known["confidence"].to_numpy(), known["net"].to_numpy() > 0.0)
 
     def cumulative_net(self) -> pd.DataFrame:
-        """Earned less paid up to the end of each step, USD: (times, optimum, never and policies)."""
+        """Return the earnings less costs up to the end of each step.
+
+        Returns
+        -------
+        pandas.DataFrame
+            USD (times, optimum, never and policies).
+        """
         import pandas as pd
 
         columns = {name: np.cumsum(run.account.net) for name, run in self._all.items()}
         return pd.DataFrame(columns, index=self.table.index)
 
     def plot(self, policy: str | None = None) -> Figure:
-        """A matplotlib Figure: leads over never moving, and shares of `policy`, else of the best; extra `plot`."""
+        """Draw the leads over never moving, and the shares of one policy; needs the extra `plot`.
+
+        Parameters
+        ----------
+        policy
+            Name of the policy whose shares are drawn. None is the best.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure of `plots.backtest_figure`.
+        """
         from ..plots.net import backtest_figure
 
         return backtest_figure(self, policy)
 
     def to_dict(self) -> dict[str, Any]:
-        """optimum (net, bound, gap, how), never and policies (the eight figures each) as plain values; None for NaN."""
+        """Return the figures as plain values, ready for JSON.
+
+        Returns
+        -------
+        dict
+            optimum (net, bound, gap, how), never and policies (eight figures each); None in place of NaN.
+        """
         return {
             "optimum": {name: getattr(self.optimum, name) for name in ("net", "bound", "gap", "how")},
             "never": self._plain("never"),
@@ -214,7 +324,18 @@ class Backtest(ByValue):
         return {key: value if math.isfinite(value) else None for key, value in figures.items()}
 
     def to_json(self, indent: int | None = 2) -> str:
-        """`to_dict` as JSON text."""
+        """Return `to_dict` as JSON text.
+
+        Parameters
+        ----------
+        indent
+            Spaces per level. None is one line.
+
+        Returns
+        -------
+        str
+            The JSON text.
+        """
         import json
 
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)

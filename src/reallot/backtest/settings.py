@@ -24,28 +24,56 @@ SHORTEST_HOURS = 1e-9
 
 @dataclass(frozen=True)
 class Setting:
-    """How a backtest is run. Shares are fractions of capacity and sum to 1.
+    """How a backtest is run; shares are fractions of capacity and sum to 1.
 
-    start         shares before the first step, by name, all of them; None is the equal split
-    limits        Limits of every step; by default at most 0.2 moves in one step
-    cost_days     cost of moving everything once, in days of the equal split's mean earnings over the whole table: a
-                  unit of share moved costs cost_days * 24 * (mean of all rates) USD; 0.1 where neither is given
-    cost_usd      USD for a unit of share moved, in place of cost_days
-    move_fee      USD for every alternative whose share changes in a step
-    hold          time for which a share stays after a change: a timedelta, seconds or a text such as "15m"
-    max_per_hour  most steps with a change in any hour; None is no limit
-    data_lag      steps from a reading to the first decision that knows it: with 1, step t is decided on rows before t;
-                  0 looks at the step that is decided, and so into the future
-    noise         relative standard deviation of readings (not of quotes), drawn from `seed`
-    feedback      "full", or "bandit": only what holds at least `least` share is read, the rest is NaN
-    explore       how policies see the rest under bandit feedback: "floor", a least share of min(0.5 %, 5 % / n) for
-                  every alternative that may hold any, set in the first step where the start lacks it; "probes", 1 % (or
-                  `least`) for an hour where it may pay, for shares that cannot be as small as floors; or "none".
-                  Neither never nor the optimum has floors, and policies that are told the future have no probes
+    Earnings are always counted at the rates of the table, whatever was read.
+
+    Parameters
+    ----------
+    start
+        Shares before the first step, by name, all of them. None is the equal split.
+    limits
+        Limits of every step; by default a turnover of at most 0.2.
+    cost_days
+        Cost of moving everything once, in days of the equal split's mean earnings over the whole table: a unit of share
+        moved costs cost_days * 24 * (mean of all rates) USD. 0.1 where neither cost is given.
+    cost_usd
+        Cost of a unit of share moved (USD), in place of `cost_days`.
+    move_fee
+        Fixed cost (USD) for every protocol whose share changes in a step.
+    hold
+        Time for which a share stays after a change: a timedelta, seconds, or a text such as "15m".
+    max_per_hour
+        Largest number of steps with a change in any hour. None is no limit.
+    data_lag
+        Steps from a reading to the first decision that knows it. With 1, step t is decided on rows before t. 0 looks at
+        the step that is decided, and so into the future.
+    noise
+        Relative standard deviation of readings (not of quotes).
+    seed
+        Seed of the noise.
+    feedback
+        "full", or "bandit": only a protocol with at least the share `least` is read, the rest is NaN.
+    explore
+        How policies see the rest under bandit feedback. "floor" keeps a least share of min(0.5 %, 5 % / n) for every
+        protocol that may hold any, set in the first step where the start lacks it. "probes" holds 1 % (or `least`) for
+        an hour where it may pay, for shares that cannot be as small as floors. "none" does neither. Never moving and
+        the optimum have no floors, and policies that are told the future have no probes.
+    least
+        Smallest share that is read under bandit feedback.
     min_share, max_share
-                  bounds of shares: one number for each alternative, or by name
+        Bounds of shares: one number for each protocol, or by name.
 
-    Raises InvalidInput. Earnings are always counted at the rates of the table, whatever was read.
+    Raises
+    ------
+    InvalidInput
+        Where a number is outside its range or two settings exclude each other.
+
+    Examples
+    --------
+    >>> from reallot import Setting
+    >>> Setting(cost_usd=0.5, hold="15m").hold
+    datetime.timedelta(seconds=900)
     """
 
     start: Mapping[str, float] | None = None
@@ -89,7 +117,18 @@ class Setting:
             raise InvalidInput("held is until a period; in a backtest, name what is held throughout")
 
     def move_cost(self, table: RateTable) -> float:
-        """USD for a unit of share moved, over this table."""
+        """Return the proportional cost of a change over a table.
+
+        Parameters
+        ----------
+        table
+            The recorded rates.
+
+        Returns
+        -------
+        float
+            USD per unit of share moved.
+        """
         if self.cost_usd is not None:
             return self.cost_usd
         days = COST_DAYS if self.cost_days is None else self.cost_days
@@ -102,7 +141,18 @@ class Setting:
         return cost
 
     def terms(self, table: RateTable) -> Terms:
-        """What a policy is told once."""
+        """Return what every policy is told once.
+
+        Parameters
+        ----------
+        table
+            The recorded rates.
+
+        Returns
+        -------
+        Terms
+            Names, limits, costs and the length of a step.
+        """
         low, high = _bounds(self.min_share, table, "min_share"), _bounds(self.max_share, table, "max_share")
         return Terms(
             table.names,
@@ -116,7 +166,18 @@ class Setting:
         )
 
     def shares(self, table: RateTable) -> FloatArray:
-        """(n,) shares before the first step."""
+        """Return the shares before the first step.
+
+        Parameters
+        ----------
+        table
+            The recorded rates.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n,) shares.
+        """
         if self.start is None:
             return np.full(len(table.names), 1.0 / len(table.names))
         start = by_name(self.start, "start")
@@ -130,7 +191,18 @@ class Setting:
         return shares
 
     def problem(self, table: RateTable) -> AllocationProblem:
-        """One step from the start, as a problem; rates are 0 until values take their place."""
+        """Return one step from the start as a problem, with rates of 0 for values to take their place.
+
+        Parameters
+        ----------
+        table
+            The recorded rates.
+
+        Returns
+        -------
+        AllocationProblem
+            A problem of one period.
+        """
         low, high = _bounds(self.min_share, table, "min_share"), _bounds(self.max_share, table, "max_share")
         cost, shares = self.move_cost(table) / 2.0, self.shares(table)  # given and taken: half each
         for name, least, share, most in zip(table.names, low, shares.tolist(), high, strict=True):
@@ -146,18 +218,51 @@ class Setting:
         return AllocationProblem(specs, dict(zip(table.names, shares.tolist(), strict=True)), limits=self.limits)
 
     def whole_problem(self, table: RateTable) -> AllocationProblem:
-        """The whole table as one problem, a period for each step. Hold and budget are not in it: a step may do more."""
+        """Return the whole table as one problem, with a period for each step.
+
+        Parameters
+        ----------
+        table
+            The recorded rates.
+
+        Returns
+        -------
+        AllocationProblem
+            Hold and budget are not in it: a step may do more.
+        """
         rates = {name: tuple(table.rates[:, i].tolist()) for i, name in enumerate(table.names)}
         return replace(
             self.problem(table), horizon_hours=table.steps * table.step_hours, periods=table.steps, rates=rates
         )
 
     def hold_steps(self, table: RateTable) -> int:
-        """Steps for which a share stays after a change."""
+        """Return the number of steps for which a share stays after a change.
+
+        Parameters
+        ----------
+        table
+            The recorded rates.
+
+        Returns
+        -------
+        int
+            Steps.
+        """
         return math.ceil(parse_duration(self.hold).total_seconds() / 3600.0 / table.step_hours - SHORTEST_HOURS)
 
     def readings(self, table: RateTable) -> FloatArray:
-        """(steps, n) what is read of the rates: with noise, drawn row after row, so that none hangs on what follows."""
+        """Return what is read of the rates, with noise drawn row after row, so that no row depends on later ones.
+
+        Parameters
+        ----------
+        table
+            The recorded rates.
+
+        Returns
+        -------
+        numpy.ndarray
+            (steps, n) readings (USD/h per unit of share).
+        """
         if self.noise == 0.0:
             return table.rates
         drawn = np.random.default_rng(self.seed).standard_normal(table.rates.shape)

@@ -54,21 +54,44 @@ def sweep(
     executor: Executor | None = None,
     progress: bool | Callable[[int, int], None] = False,
 ) -> pd.DataFrame:
-    """Backtests of every table under every combination of what is varied: one row for each policy of each of them.
+    """Backtest every table under every combination of what is varied.
 
-    tables    tables by name, a list of files, or one table; each as `backtest` takes it
-    policies, setting, step_hours
-              as `backtest` takes them; the setting is what all have in common
-    vary      values by the name of a field of Setting or of its Limits: {"cost_days": [0.1, 1], "max_turnover": [0.2]}
-    signals   signal tables by the name of their table
-    executor  anything with `submit` as concurrent.futures has it: a ProcessPoolExecutor, or Dask's
-              `Client.get_executor()`; None runs one after the other here
-    progress  called with (done, all) after every backtest; True draws a bar on standard error, where that is a terminal
+    Parameters
+    ----------
+    tables
+        Tables by name, a list of files, or one table; each as `backtest` takes it.
+    policies
+        As in `backtest`.
+    setting
+        What all backtests have in common.
+    vary
+        Values by the name of a field of Setting or of its Limits: {"cost_days": [0.1, 1], "max_turnover": [0.2]}.
+    signals
+        Signal tables by the name of their table.
+    step_hours
+        Length of a step (hours), where the index holds numbers.
+    executor
+        Anything with `submit` as in concurrent.futures: a ProcessPoolExecutor, or Dask's `Client.get_executor()`. None
+        runs one backtest after the other here.
+    progress
+        A function, called with (done, all) after every backtest. True draws a bar on standard error where that is a
+        terminal.
 
-    The columns are trace, what is varied, policy, and those of `Backtest.to_frame`; rows are in the order of tables
-    and values, whatever finished first. Raises InvalidInput before anything runs, and what a backtest raises.
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each policy of each backtest. Columns are trace, what is varied, policy, and those of
+        `Backtest.to_frame`. Rows are in the order of tables and values, whatever finished first.
 
+    Raises
+    ------
+    InvalidInput
+        Before anything runs where an argument is wrong, and what a backtest raises.
+
+    Examples
+    --------
     >>> import pandas as pd
+    >>> from reallot import sweep
     >>> times = pd.date_range("2026-01-01", periods=48, freq="h", tz="UTC")
     >>> rates = pd.DataFrame({"relay": [2.0] * 48, "compute": [1.0] * 24 + [4.0] * 24}, index=times)
     >>> found = sweep({"mine": rates}, "greedy", vary={"cost_usd": [0.0, 0.5], "max_turnover": [0.2, 1.0]})

@@ -48,19 +48,36 @@ class CurveEstimates:
 
 @dataclass(frozen=True, eq=False)
 class CurveLearner:
-    """What is known of the earnings curves of `names`, from pairs of share and earnings; `seen` gives the next one.
+    """Learn earnings curves from pairs of share and earnings, by Bayesian least squares.
 
-    half_life      observations of a protocol after which a pair counts half; math.inf forgets nothing
-    largest_share  curves go this far, and no share may be larger
-    moments        all that is kept, (6, protocols): weight, weighted means of share and of earnings per share, and
-                   weighted sums of their squares and product about these; left out for a fresh start
+    A learner is a value: `seen` returns the next one.
 
-    Earnings over share are taken as `slope - bend * share / 2` plus noise in proportion to a protocol's level. Slopes
-    have a normal prior about the pooled earnings per share (30 % wide, or as wide as protocols are seen to differ),
-    bends one about half the slope (70 % of the level wide), cut at 0: a Bayesian least squares of two numbers each. The
-    noise is estimated from what is left over. Outliers are not cut out: see `robust_curves`.
+    Parameters
+    ----------
+    names
+        Names of the protocols.
+    half_life
+        Number of observations of a protocol after which a pair counts half; math.inf forgets nothing.
+    largest_share
+        The curves go this far, and no share may be larger.
+    moments
+        (6, protocols) all that is kept: weight, weighted means of share and of earnings per share, and weighted sums of
+        their squares and product about these. None is a fresh start.
 
+    Raises
+    ------
+    InvalidInput
+        Where a name comes twice or a number is outside its range.
+
+    Notes ----- Earnings over share are taken as `slope - bend * share / 2` plus noise in proportion to a protocol's
+    level. Slopes have a normal prior about the pooled earnings per share (30 % wide, or as wide as protocols are seen
+    to differ). Bends have one about half the slope (70 % of the level wide), cut at 0. The noise is estimated from the
+    residuals. Outliers are not cut out.
+
+    Examples
+    --------
     >>> import numpy as np
+    >>> from reallot import CurveLearner
     >>> learner = CurveLearner(("relay", "compute", "storage"))
     >>> for share in np.linspace(0.1, 0.9, 60):
     ...     learner = learner.seen([share, 1 - share, 0], [2 * share - share**2, 1 - share, 0])
@@ -85,11 +102,26 @@ class CurveLearner:
             put(self, "moments", np.zeros((6, len(self.names))))
 
     def seen(self, shares: ArrayLike, earnings: ArrayLike, observed: ArrayLike | None = None) -> CurveLearner:
-        """The learner after one more pair of each protocol: shares held and USD/h earned meanwhile, both (protocols,).
+        """Return the learner after one more pair of each protocol.
 
-        Protocols that are not `observed` (booleans; left out means all) are skipped, whatever stands in their place,
-        and so is a share of 0, which says nothing. Raises InvalidInput for NaN, a share below 0 or above
-        `largest_share`, and for earnings at share 0.
+        Parameters
+        ----------
+        shares
+            (protocols,) shares held. A share of 0 says nothing and is skipped.
+        earnings
+            (protocols,) earnings meanwhile (USD/h).
+        observed
+            (protocols,) False where the pair is to be skipped, whatever it holds. None is all.
+
+        Returns
+        -------
+        CurveLearner
+            A new learner; this one stays as it is.
+
+        Raises
+        ------
+        InvalidInput
+            Where a number is NaN, a share is below 0 or above `largest_share`, or share 0 earns something.
         """
         share, rate, added = checked(self.names, shares, earnings, observed, self.largest_share)
         weight, mean_share, mean_rate, *sums = self._moments
@@ -109,7 +141,18 @@ class CurveLearner:
         return replace(self, moments=moments)
 
     def estimates(self) -> CurveEstimates:
-        """Slopes and bends with their standard deviations; raises InvalidInput before any protocol was seen earning."""
+        """Return slopes and bends with their standard deviations.
+
+        Returns
+        -------
+        CurveEstimates
+            Arrays (protocols,).
+
+        Raises
+        ------
+        InvalidInput
+            Where no protocol was seen earning yet.
+        """
         kept = self._moments
         if not kept[0].any():
             raise nothing_seen()
@@ -140,10 +183,19 @@ class CurveLearner:
         )
 
     def curves(self) -> list[EarningsCurve]:
-        """A concave curve for each of `names`, through 0 and 12 knots up to `largest_share`.
+        """Return a concave curve for each protocol.
 
-        It is flat where its quadratic would turn down; one that falls from the start is straight. What was never tried
-        has the curve of the pooled prior. Raises what `estimates` raises.
+        Returns
+        -------
+        list
+            One EarningsCurve for each of `names`, through 0 and 12 knots up to `largest_share`. It is flat where its
+            quadratic would turn down, and straight where it falls from the start. A protocol that was never tried has
+            the curve of the pooled prior.
+
+        Raises
+        ------
+        InvalidInput
+            Where no protocol was seen earning yet.
         """
         found = self.estimates()
         knots = knots_to(self.largest_share)

@@ -13,12 +13,24 @@ from .risk import expected_weight, risk_columns
 
 
 def formulate(problem: AllocationProblem, *, wide: bool = False) -> LinearProgram:
-    """The linear program (mixed-integer where a rule asks for it) of `problem`, objective in USD over the horizon.
+    """Write a problem as a linear program, mixed-integer where a rule asks for it.
 
-    Rows that only switch a column on are as tight as the limits allow. With `wide` they leave room for limits that
-    will be loosened in the program itself (see `rules`): the same points, a weaker relaxation.
+    Parameters
+    ----------
+    problem
+        The decision to make.
+    wide
+        True leaves room in the rows that switch columns on, for limits that are loosened in the program itself. The
+        points are the same and the relaxation is weaker.
 
-    >>> from reallot import AllocationProblem
+    Returns
+    -------
+    LinearProgram
+        Named blocks of columns and rows; the objective is USD over the horizon.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, formulate
     >>> program = formulate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.5, "compute": 0.5}))
     >>> [block.name for block in program.columns], [block.name for block in program.rows]
     (['share', 'increase', 'decrease'], ['movement', 'budget'])

@@ -25,14 +25,38 @@ _METHODS = ("get_status", "get_allocation", "apply_allocation")
 
 
 class ProtocolCoordinator:
-    """Polls all registered adapters at once; none delays or fails another.
+    """Poll all registered adapters at once; none delays or fails another.
 
-    A protocol that does not answer keeps its last value, with its age in `stale`; one that never reported a value is
-    left out. After a failure it is asked again after 1, 2, 4 ... 120 s (an hour at most after refused logins), or when
-    it says so itself (Retry-After). Metrics are kept up to `max_history_size`. An adapter awaits what it waits for: one
-    that blocks the event loop blocks all. `power` says what is taken off earnings, `away` who may hold nothing now.
+    A protocol that does not answer keeps its last value, with its age in `stale`. One that never reported a value is
+    left out. After a failure it is asked again after 1, 2, 4 ... 120 s (exponential backoff; an hour at most after
+    refused logins), or when it says so itself (Retry-After).
 
+    Parameters
+    ----------
+    max_history_size
+        Number of polls kept.
+    clock
+        The clock that is asked for the time. None is the system's.
+    power
+        Price of power, which is taken off the earnings of protocols that report their watts. None takes nothing off.
+    away
+        A function that says which protocols may hold nothing now, and why. None is no protocol.
+    most_jump
+        Earnings that grow by more than this factor at once, at the same share, are shown to a person first.
+
+    Raises
+    ------
+    ConfigurationError
+        Where `max_history_size` is no whole number of 1 or more.
+
+    Notes
+    -----
+    An adapter awaits what it waits for. One that blocks the event loop blocks all; `reallot run` says which.
+
+    Examples
+    --------
     >>> import asyncio
+    >>> from reallot import ProtocolCoordinator
     >>> from reallot.adapters.simulated import SimulatedAdapter
     >>> coordinator = ProtocolCoordinator()
     >>> coordinator.register_adapter("storage", SimulatedAdapter("storage", 2.0, share=0.25))
@@ -58,16 +82,29 @@ class ProtocolCoordinator:
 
     @property
     def adapters(self) -> Mapping[str, ProtocolAdapter]:
-        """The registered adapters by name; cannot be changed."""
+        """The registered adapters by name; read only."""
         return MappingProxyType(self._adapters)
 
     @property
     def last_update(self) -> datetime | None:
-        """When the last poll ended; None before the first."""
+        """Time at which the last poll ended; None before the first."""
         return self._history[-1].timestamp if self._history else None
 
     def register_adapter(self, protocol_name: str, adapter: ProtocolAdapter) -> None:
-        """Adds an adapter under a name of its own; raises ConfigurationError for a name taken or no adapter."""
+        """Add an adapter under a name of its own.
+
+        Parameters
+        ----------
+        protocol_name
+            Name of the protocol.
+        adapter
+            Its adapter.
+
+        Raises
+        ------
+        ConfigurationError
+            Where the name is taken, or the object is no adapter.
+        """
         if not isinstance(protocol_name, str) or not protocol_name.strip() or protocol_name != protocol_name.strip():
             raise ConfigurationError(
                 f"protocol_name is {_shown(protocol_name)}; give a name without spaces around it, then the adapter"
@@ -89,9 +126,17 @@ class ProtocolCoordinator:
         self._sources[protocol_name] = Source(protocol_name, adapter, self._clock, self._power, self._most_jump)
 
     async def poll_all(self) -> AggregatedMetrics:
-        """Asks every protocol that is due, at once; ends within the longest timeout among them.
+        """Ask every protocol that is due, all at once; this ends within the longest timeout among them.
 
-        Raises CoordinationError where nothing is registered, or where nothing answers and nothing was ever known.
+        Returns
+        -------
+        AggregatedMetrics
+            Earnings (USD/h), shares and readings.
+
+        Raises
+        ------
+        CoordinationError
+            Where nothing is registered, or nothing answers and nothing was ever known.
         """
         if not self._sources:
             raise CoordinationError("no adapter is registered; call register_adapter(name, adapter) first")
@@ -102,7 +147,23 @@ class ProtocolCoordinator:
         return metrics
 
     async def get_protocol_status(self, protocol_name: str) -> ProtocolStatus:
-        """One protocol's answer, asked for now if it is due; raises CoordinationError for an unknown name."""
+        """Return the reading of one protocol, asked for now if it is due.
+
+        Parameters
+        ----------
+        protocol_name
+            Name of the protocol.
+
+        Returns
+        -------
+        ProtocolStatus
+            The reading.
+
+        Raises
+        ------
+        CoordinationError
+            Where the name is unknown.
+        """
         source = self._source(protocol_name)
         await source.refresh()
         if source.status is None:
@@ -110,11 +171,33 @@ class ProtocolCoordinator:
         return source.status
 
     async def get_metrics_history(self) -> list[AggregatedMetrics]:
-        """All polls that are kept, oldest first."""
+        """Return all polls that are kept.
+
+        Returns
+        -------
+        list
+            AggregatedMetrics, the oldest first.
+        """
         return list(self._history)
 
     async def get_metrics_for_period(self, start: datetime, end: datetime) -> list[AggregatedMetrics]:
-        """Polls from `start` to `end`, both included; raises CoordinationError for naive times, or start after end."""
+        """Return the polls of a period.
+
+        Parameters
+        ----------
+        start, end
+            The period (aware), both ends included.
+
+        Returns
+        -------
+        list
+            AggregatedMetrics, the oldest first.
+
+        Raises
+        ------
+        CoordinationError
+            Where a time is naive, or the start is after the end.
+        """
         for name, moment in (("start", start), ("end", end)):
             if not isinstance(moment, datetime) or moment.tzinfo is None:
                 raise CoordinationError(f"{name} is {moment!r}; give an aware datetime, such as datetime.now(UTC)")
@@ -123,15 +206,35 @@ class ProtocolCoordinator:
         return [metrics for metrics in self._history if start <= metrics.timestamp <= end]
 
     def resume(self, protocol_name: str) -> None:
-        """Lets a protocol be asked at once: its login was mended, or one does not want to wait for the back-off."""
+        """Let a protocol be asked at once: its login was mended, or the back-off is too long.
+
+        Parameters
+        ----------
+        protocol_name
+            Name of the protocol.
+        """
         self._source(protocol_name).resume()
 
     def accept(self, protocol_name: str) -> None:
-        """A person has seen that a protocol's earnings jumped: they are believed from now on."""
+        """Believe a protocol's earnings from now on, after a person has seen that they jumped.
+
+        Parameters
+        ----------
+        protocol_name
+            Name of the protocol.
+        """
         self._source(protocol_name).plausible.accept()
 
     def remember(self, metrics: AggregatedMetrics) -> None:
-        """Takes a poll from before a restart: levels of the last day are believed again, what was doubted still is."""
+        """Take up a poll from before a restart.
+
+        Levels of the last day are believed again, and what was doubted still is.
+
+        Parameters
+        ----------
+        metrics
+            The poll.
+        """
         seconds = self._clock.monotonic() - (self._clock.now() - metrics.timestamp).total_seconds()
         for name in self._sources.keys() & metrics.earnings_by_protocol.keys() - metrics.stale.keys():
             value, share = metrics.earnings_by_protocol[name], metrics.allocation_by_protocol.get(name)
@@ -139,11 +242,22 @@ class ProtocolCoordinator:
                 self._sources[name].plausible.admit(value, share, seconds)
 
     def next_poll_in(self, protocol_name: str) -> float:
-        """Seconds until a protocol may be asked again; an hour at most after refused logins."""
+        """Return the time until a protocol may be asked again.
+
+        Parameters
+        ----------
+        protocol_name
+            Name of the protocol.
+
+        Returns
+        -------
+        float
+            Seconds; an hour at most after refused logins.
+        """
         return self._source(protocol_name).waits
 
     async def close(self) -> None:
-        """Ends calls that hang, and closes every adapter that can be closed; may be called again."""
+        """End calls that hang, and close every adapter that can be closed; calling it again is harmless."""
         await asyncio.gather(*(source.close() for source in self._sources.values()))
 
     async def __aenter__(self) -> ProtocolCoordinator:

@@ -77,10 +77,40 @@ async def run_cycle(
     adapters: Adapters | None = None,
     clock: Clock | None = None,
 ) -> CycleResult:
-    """The eight steps once. A step that fails does not stop the others: deciding may fail, observing goes on.
+    """Run one cycle: poll, learn, decide, move and watch.
 
-    engine    a ReallocationEngine; None advises only
-    adapters  by name; the coordinator's own where not given
+    A step that fails does not stop the others: deciding may fail, observing goes on.
+
+    Parameters
+    ----------
+    coordinator
+        Polls the protocols.
+    optimizer
+        Makes the plan.
+    engine
+        Carries the plan out: a ReallocationEngine. None advises only.
+    monitor
+        Keeps snapshots and raises alerts.
+    adapters
+        Adapters by name that are acted on. None is the coordinator's own.
+    clock
+        The clock that is asked for the time. None is the system's.
+
+    Returns
+    -------
+    CycleResult
+        Metrics, plan, alerts, and the reason of each step that failed.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from reallot import EarningsOptimizer, ProtocolCoordinator, RealtimeMonitor, SimulatedAdapter, run_cycle
+    >>> coordinator = ProtocolCoordinator()
+    >>> for name, rate in {"relay": 2.0, "compute": 9.0}.items():
+    ...     coordinator.register_adapter(name, SimulatedAdapter(name, rate, share=0.5))
+    >>> result = asyncio.run(run_cycle(coordinator, EarningsOptimizer(), None, RealtimeMonitor()))
+    >>> result.plan.allocation["compute"], result.errors
+    (0.7, {})
     """
     cycle = _Cycle(monitor, clock or SystemClock())
     if getattr(engine, "next_best", cycle) is None:
@@ -132,9 +162,42 @@ async def cycles(
     adapters: Adapters | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[CycleResult]:
-    """A cycle every so many seconds, each handed out as it ends; `most` of them, or until the caller stops asking.
+    """Run a cycle every so many seconds, and yield each result as it ends.
 
-    A cycle that took longer is followed by the next at once; none are made up for.
+    A cycle that took longer is followed by the next at once; missed cycles are not made up for.
+
+    Parameters
+    ----------
+    coordinator, optimizer, engine, monitor
+        As in `run_cycle`.
+    every_seconds
+        Seconds from the start of a cycle to that of the next.
+    most
+        Number of cycles. None goes on until the caller stops asking.
+    adapters
+        As in `run_cycle`.
+    clock
+        As in `run_cycle`; it is also slept on.
+
+    Yields
+    ------
+    CycleResult
+        The result of each cycle.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from datetime import UTC, datetime
+    >>> from reallot import EarningsOptimizer, ManualClock, ProtocolCoordinator, RealtimeMonitor, cycles
+    >>> from reallot import SimulatedAdapter
+    >>> async def polled():
+    ...     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    ...     coordinator = ProtocolCoordinator(clock=clock)
+    ...     coordinator.register_adapter("relay", SimulatedAdapter("relay", 2.0, share=1.0, clock=clock))
+    ...     parts = coordinator, EarningsOptimizer(), None, RealtimeMonitor()
+    ...     return [each.metrics.total_earnings_per_hour async for each in cycles(*parts, most=2, clock=clock)]
+    >>> asyncio.run(polled())
+    [2.0, 2.0]
     """
     clock, done = clock or SystemClock(), 0
     while most is None or done < most:

@@ -60,12 +60,33 @@ class ChangeSource(Protocol):
 
 
 class RealtimeMonitor:
-    """Keeps snapshots, raises alerts, and reports.
+    """Keep snapshots of polls, raise alerts and make reports.
 
-    accepted  protocols whose jump of earnings a person has seen; a cycle takes them up
+    Parameters
+    ----------
+    config
+        What is worth an alert. None is the default.
+    clock
+        The clock that is asked for the time. None takes the time of the metrics at hand, or of the newest snapshot.
+    changes
+        Where moves are known: a ReallocationEngine, or a function that returns or awaits them. None knows of no moves.
 
-    clock    without one, now is the time of the metrics at hand, or of the newest snapshot
-    changes  where moves are known: a ReallocationEngine, or a callable (awaited where it says so)
+    Attributes
+    ----------
+    accepted
+        Names of protocols whose jump of earnings a person has seen. A cycle takes them up.
+
+    Raises
+    ------
+    ConfigurationError
+        Where `needed` is above `out_of`.
+
+    Examples
+    --------
+    >>> from reallot import MonitorConfig, RealtimeMonitor
+    >>> monitor = RealtimeMonitor(MonitorConfig(low_earnings_threshold=None))
+    >>> monitor.raise_alert("disk full", key="disk").severity, [alert.key for alert in monitor.open_alerts]
+    (1.0, ['disk'])
     """
 
     def __init__(
@@ -92,7 +113,13 @@ class RealtimeMonitor:
         self.accepted: set[str] = set()
 
     async def update_snapshot(self, metrics: AggregatedMetrics) -> None:
-        """Keeps one poll; the same time again replaces it."""
+        """Keep one poll; the same time again replaces it.
+
+        Parameters
+        ----------
+        metrics
+            The poll.
+        """
         self._observe(metrics)
         snapshot = Snapshot.of(metrics, self._snapshots[-1] if self._snapshots else None)
         place = bisect_left(self._snapshots, snapshot.at, key=lambda each: each.at)
@@ -106,7 +133,20 @@ class RealtimeMonitor:
     async def check_alerts(
         self, metrics: AggregatedMetrics, opportunities: Sequence[OptimizationOpportunity]
     ) -> list[Alert]:
-        """Alerts that begin at this check, and those that are over: with `recovered_at`, and a message that says so."""
+        """Check all conditions at one poll.
+
+        Parameters
+        ----------
+        metrics
+            The poll.
+        opportunities
+            The moves worth making.
+
+        Returns
+        -------
+        list
+            Alerts that begin at this check, and those that are over: with `recovered_at`, and a message that says so.
+        """
         self._observe(metrics)
         config, already, now = self.config, self._alerts.keys, metrics.timestamp
         median = None if config.low_earnings_percent is None else self._median(now)
@@ -121,7 +161,22 @@ class RealtimeMonitor:
         optimal_allocation: Mapping[str, float],
         opportunities: Sequence[OptimizationOpportunity],
     ) -> DashboardSnapshot:
-        """All that a dashboard shows now."""
+        """Return all that a dashboard shows now.
+
+        Parameters
+        ----------
+        metrics
+            The newest poll.
+        optimal_allocation
+            Shares of the best plan, by name.
+        opportunities
+            The moves worth making.
+
+        Returns
+        -------
+        DashboardSnapshot
+            Earnings, shares, best move, newest changes and open alerts.
+        """
         now = self._now(metrics)
         since = now - RECENT
         changes = [change for change in await self._reallocations(MOST_RECENT) if change.timestamp >= since]
@@ -140,7 +195,23 @@ class RealtimeMonitor:
         )
 
     async def generate_report(self, period_start: datetime, period_end: datetime) -> PerformanceReport:
-        """A period in money and time; raises MonitoringError for naive times, no period, or one without readings."""
+        """Report what a period brought, time-weighted.
+
+        Parameters
+        ----------
+        period_start, period_end
+            The period (aware).
+
+        Returns
+        -------
+        PerformanceReport
+            Earnings and costs (USD), uptime, moves and alerts.
+
+        Raises
+        ------
+        MonitoringError
+            Where a time is naive, the period is empty, or there are no readings in it.
+        """
         start, end = _utc(period_start, "period_start"), _utc(period_end, "period_end")
         if end <= start:
             raise MonitoringError(f"the period ends at {end.isoformat()}, not after its start {start.isoformat()}")
@@ -191,7 +262,18 @@ class RealtimeMonitor:
         )
 
     async def get_earnings_trends(self, hours: float) -> list[tuple[datetime, float]]:
-        """(time, USD/h) of every snapshot of the last `hours`, oldest first."""
+        """Return the total earnings of every snapshot of the last hours.
+
+        Parameters
+        ----------
+        hours
+            Hours to look back.
+
+        Returns
+        -------
+        list
+            Pairs of time and USD/h, the oldest first.
+        """
         if not hours >= 0.0:
             raise MonitoringError(f"hours is {hours}; it must be 0 or more")
         now = self._now()
@@ -200,20 +282,42 @@ class RealtimeMonitor:
         return [(each.at, each.total) for each in self._snapshots[place:] if each.at <= now]
 
     async def get_alert_history(self) -> list[Alert]:
-        """All alerts kept, oldest first, at most `max_alerts`."""
+        """Return all alerts that are kept.
+
+        Returns
+        -------
+        list
+            At most `max_alerts` alerts, the oldest first.
+        """
         return self._alerts.history
 
     async def acknowledge_alert(self, alert_timestamp: datetime) -> None:
-        """Marks one alert as seen; raises MonitoringError, naming the nearest, where none has this timestamp.
+        """Mark one alert as seen by a person.
 
         Earnings that jumped are believed from the next cycle on.
+
+        Parameters
+        ----------
+        alert_timestamp
+            The alert's `timestamp`.
+
+        Raises
+        ------
+        MonitoringError
+            Where no alert has this timestamp; the message names the nearest.
         """
         kind, _, name = self._alerts.acknowledge(alert_timestamp).key.partition(":")
         if kind == JUMP:
             self.accepted.add(name)
 
     async def cleanup_old_data(self, retention_days: float) -> None:
-        """Drops snapshots, plans and alerts that are older; an alert whose condition still holds stays."""
+        """Drop older snapshots, plans and alerts; an alert whose condition still holds stays.
+
+        Parameters
+        ----------
+        retention_days
+            Age (days) up to which they are kept.
+        """
         if not retention_days >= 0.0:
             raise MonitoringError(f"retention_days is {retention_days}; it must be 0 or more")
         before = self._now() - timedelta(days=retention_days)
@@ -224,33 +328,78 @@ class RealtimeMonitor:
     # beside the contract ---------------------------------------------------------------------------------------------
 
     def raise_alert(self, alert: Alert | str, *, key: str = "", severity: float = 1.0) -> Alert | None:
-        """An alert from elsewhere, such as an engine that halted (`on_alert`); None where its key is open already.
+        """Raise an alert from elsewhere, such as an engine that halted (`on_alert`).
 
-        It lasts until `resolve_alert` is called with its key (a message without one is its own key).
+        It lasts until `resolve_alert` is called with its key. A message without a key is its own key.
+
+        Parameters
+        ----------
+        alert
+            The alert, or its message.
+        key
+            Key of a message.
+        severity
+            Severity of a message, 0 to 1.
+
+        Returns
+        -------
+        Alert or None
+            The alert. None where its key is open already.
         """
         if not isinstance(alert, Alert):
             alert = Alert(key=key, message=alert, severity=severity, timestamp=self._now())
         return self._alerts.raised(alert, alert.timestamp)
 
     def resolve_alert(self, key: str) -> Alert | None:
-        """Ends an alert from elsewhere; None where none with this key is open."""
+        """End an alert from elsewhere.
+
+        Parameters
+        ----------
+        key
+            Key of the alert.
+
+        Returns
+        -------
+        Alert or None
+            The alert with `recovered_at`. None where none with this key is open.
+        """
         return self._alerts.recovered(key, self._now())
 
     def mute_alert(self, key: str, until: datetime) -> None:
-        """Nothing new is told of this key until then."""
+        """Tell nothing new of one key until a given time.
+
+        Parameters
+        ----------
+        key
+            Key of the alert.
+        until
+            End of the silence (aware).
+        """
         self._alerts.mute(key, _utc(until, "until"))
 
     @property
     def open_alerts(self) -> list[Alert]:
-        """Alerts whose condition still holds, gravest first."""
+        """Alerts whose condition still holds, the gravest first."""
         return self._alerts.open
 
     def remember_hours(self, hours: Sequence[Hour]) -> None:
-        """Takes hourly means, by which reports count the time before the first snapshot."""
+        """Take hourly means, by which reports count the time before the first snapshot.
+
+        Parameters
+        ----------
+        hours
+            The hourly means.
+        """
         self._hours = list(hours)
 
     def remember_plan(self, plan: AllocationPlan) -> None:
-        """Keeps what a plan that is carried out was to bring and to cost, for reports."""
+        """Keep what a plan that is carried out was to bring and to cost, for reports.
+
+        Parameters
+        ----------
+        plan
+            The plan.
+        """
         self._plans[plan.id] = plan
         if len(self._plans) > MOST_PLANS:
             del self._plans[next(iter(self._plans))]

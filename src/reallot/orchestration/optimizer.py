@@ -37,17 +37,37 @@ REMEMBERED = 10_000
 
 
 class EarningsOptimizer:
-    """Learns what protocols earn, and says what the best move within the limits is and whether it is worth it.
+    """Learn what protocols earn, find the best move within the limits, and say whether it is worth it.
 
-    config  thresholds, limits of change, horizon and costs
-    specs   by name, what is known of a protocol: its curve (scaled to what it is seen to earn), floors, steps, costs
-    limits  further limits: groups, holds, turnover
-    clock   time of plans; without one it is the metrics' own time
-    rules   how readings become rates
-    power   what power costs: metrics are taken to be of earnings after it
+    Every poll that is shown, by whichever method, is learned from once. Curves that nobody gave are learned, and floors
+    of exploration kept, where the configuration asks for it.
 
-    Curves that nobody gave are learned, and floors of exploration kept, where the configuration asks for it. Every poll
-    that is shown, by whichever method, is learned from once.
+    Parameters
+    ----------
+    config
+        Thresholds, limits of change, horizon and costs. None is the default.
+    specs
+        What is known of protocols, by name: curve (scaled to what it is seen to earn), floors, steps, costs.
+    limits
+        Further limits: groups, holds, turnover.
+    clock
+        The clock that is asked for the time of plans. None is the metrics' own time.
+    rules
+        How readings become rates (EWMA, outliers, age). None is the default.
+    power
+        Price of power. Metrics are taken to be of earnings after it.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a setting is wrong.
+
+    Examples
+    --------
+    >>> from reallot import EarningsOptimizer, OptimizerConfig
+    >>> optimizer = EarningsOptimizer(OptimizerConfig(move_cost=0.5, horizon_hours=12.0))
+    >>> optimizer.estimate_earnings_improvement({"relay": 0.5}, {"relay": 2.0})
+    1.0
     """
 
     def __init__(
@@ -77,7 +97,13 @@ class EarningsOptimizer:
         self._before: PlanningProblem | None = None
 
     def update_metrics(self, metrics: AggregatedMetrics) -> None:
-        """Learns from one poll; a poll of a time that was learned already changes nothing."""
+        """Learn from one poll; a poll of a time that was learned already changes nothing.
+
+        Parameters
+        ----------
+        metrics
+            The poll.
+        """
         if metrics.timestamp in self._learned:
             return
         self._last, self._plans = metrics, {}
@@ -95,31 +121,87 @@ class EarningsOptimizer:
             del self._learned[next(iter(self._learned))]
 
     def rates(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
-        """What each protocol is taken to earn before power, by name, with error, age and why it is not used."""
+        """Return what each protocol is taken to earn, before power.
+
+        Parameters
+        ----------
+        metrics
+            The newest poll.
+
+        Returns
+        -------
+        dict
+            By name, the rate (USD/h per unit of share) with its error and age, and why it is not used.
+        """
         self.update_metrics(metrics)
         return self._rates_with_policy_values(metrics)
 
     def analyze_opportunities(
         self, metrics: AggregatedMetrics, *, held: Collection[str] = ()
     ) -> list[OptimizationOpportunity]:
-        """The best plan's moves as pairs, best first; empty where the plan is to stay. Raises as the plan does.
+        """Return the moves of the best plan as pairs of protocols.
 
-        Protocols in `held` keep their share, as in the plan.
+        Parameters
+        ----------
+        metrics
+            The newest poll.
+        held
+            Names of protocols that keep their share.
+
+        Returns
+        -------
+        list
+            OptimizationOpportunity records, the best first; empty where the plan is to stay.
+
+        Raises
+        ------
+        OrchestrationError
+            As `calculate_optimal_allocation` does.
         """
         return self._plan(metrics, held).opportunities()
 
     def calculate_optimal_allocation(self, metrics: AggregatedMetrics, *, held: Collection[str] = ()) -> AllocationPlan:
-        """The best plan within all limits, or to stay; protocols in `held` keep their share.
+        """Find the best plan within all limits, or the plan to stay.
 
-        Where no split meets the limits the plan is to stay, and its reasons name the rules in conflict. Raises
-        DataError for shares above capacity, OptimizationError where nothing is known or nothing certified came back.
+        Where no split meets the limits the plan is to stay, and its reasons name the rules in conflict.
+
+        Parameters
+        ----------
+        metrics
+            The newest poll.
+        held
+            Names of protocols that keep their share.
+
+        Returns
+        -------
+        AllocationPlan
+            Shares, money (USD) and reasons.
+
+        Raises
+        ------
+        DataError
+            Where the shares are above the capacity.
+        OptimizationError
+            Where nothing is known, or nothing certified came back.
         """
         return self._plan(metrics, held).record(self._clock.now() if self._clock else metrics.timestamp)
 
     def next_best(self, shares: Mapping[str, float], refused: Collection[str]) -> dict[str, float]:
-        """Who to give what `refused` would not take, in the plan for the last metrics: shares, only of those that grow.
+        """Find who is given what some protocols would not take, in the plan for the last metrics.
 
-        `shares` are in force now. What was held then stays held.
+        What was held then stays held.
+
+        Parameters
+        ----------
+        shares
+            Shares in force now, by name.
+        refused
+            Names that would not take more.
+
+        Returns
+        -------
+        dict
+            Shares by name, only of protocols that grow.
         """
         metrics, held = self._asked, frozenset().union(*list(self._plans)[-1:])
         if metrics is None:
@@ -135,17 +217,42 @@ class EarningsOptimizer:
         return {name: wanted[name] for name in sorted(gains, key=lambda name: (-gains[name], name))}
 
     def asked(self, metrics: AggregatedMetrics, *, held: Collection[str] = ()) -> PlanningProblem:
-        """The exact problem that the plan for these metrics answers: to be kept, and decided again."""
+        """Return the exact problem that the plan for these metrics answers, to be kept and decided again.
+
+        Parameters
+        ----------
+        metrics
+            The newest poll.
+        held
+            Names of protocols that keep their share.
+
+        Returns
+        -------
+        PlanningProblem
+            The problem, with what it was made of.
+        """
         return self._plan(metrics, held).problem
 
     def should_reallocate(
         self, opportunities: list[OptimizationOpportunity], current_plan: AllocationPlan | None = None
     ) -> bool:
-        """True where the improvement reaches (>=) both thresholds, and the plan surely enough pays for itself.
+        """Decide whether a plan is worth it: both thresholds are reached, and it surely enough pays for itself.
 
-        The improvement is the plan's, or the sum of the opportunities without one; percent are of what staying earns,
-        and only looked at where that is known and above 0. A plan that mends limits which present shares break, or
-        that gives up what may not be held now, is worth it whatever it earns.
+        A plan that mends limits which present shares break, or that gives up what may not be held now, is worth it
+        whatever it earns.
+
+        Parameters
+        ----------
+        opportunities
+            The moves of the plan.
+        current_plan
+            The plan. Without one, the improvement is the sum of the opportunities.
+
+        Returns
+        -------
+        bool
+            True where the improvement reaches (>=) both thresholds. Percent are of what staying earns, and only looked
+            at where that is known and above 0.
         """
         if current_plan is not None and (current_plan.breaks or current_plan.urgent):
             return current_plan.allocation != current_plan.current
@@ -169,10 +276,26 @@ class EarningsOptimizer:
     def estimate_earnings_improvement(
         self, new_allocation: Mapping[str, float], earnings_rates: Mapping[str, float]
     ) -> float:
-        """USD/h that `new_allocation` earns more than the shares last seen, at rates in USD/h per unit of share.
+        """Return what shares would earn more than those last seen.
 
-        Before any metrics were seen, all that it earns. Raises InvalidInput for a share that changes without a rate,
-        CalculationError for a sum that is no number.
+        Parameters
+        ----------
+        new_allocation
+            Shares by name.
+        earnings_rates
+            Rates by name (USD/h per unit of share).
+
+        Returns
+        -------
+        float
+            USD/h. Before any metrics were seen, all that the shares earn.
+
+        Raises
+        ------
+        InvalidInput
+            Where a share changes without a rate.
+        CalculationError
+            Where the sum is no finite number.
         """
         now = {} if self._last is None else self._last.allocation_by_protocol
         terms = []

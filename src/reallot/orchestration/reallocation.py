@@ -34,20 +34,51 @@ WELL = (MoveState.COMMITTED, MoveState.NOTHING_TO_DO)
 
 
 class ReallocationEngine:
-    """Decides when a plan may act, and carries it out: release before acquire, read back, or put back.
+    """Decide when a plan may act, and carry it out: release before acquire, read back, or roll back.
 
-    ledger    from `open_ledger(folder)`, or a journal; without it everything is kept in memory (`loses` says what that
-              forgets)
-    on_alert  called with each new alert, once; `on_recovered` with the key of each that is over
-    repair    False leaves shares alone that somebody else changed; only for tests of what lies below
-    capacity  what all shares together may be
+    Every call begins by reading the journal (write-ahead) and the world; nothing else in memory decides anything. A
+    protocol that has no adapter any more and may still have a share keeps it: an alert says so, and nothing is given to
+    others.
 
-    limits     shares that protocols would not go beyond when they were asked, and are not asked to for now
-    next_best  who is given what a protocol would not take: called with the shares in force and the names that would
-               not, gives shares by name; without it what was not taken at all goes back
+    Parameters
+    ----------
+    config
+        When and how plans are carried out. None is the default.
+    ledger
+        From `open_ledger(folder)`, or a journal. None keeps everything in memory; `loses` says what that forgets.
+    clock
+        The clock that is asked for the time. None is the system's.
+    on_alert
+        A function that is called with each new alert, once.
+    on_recovered
+        A function that is called with the key of each alert that is over.
+    repair
+        False leaves shares alone that somebody else changed. This is for tests of what lies below.
+    capacity
+        What all shares together may be.
 
-    Every entry begins by reading the journal and the world; nothing else in memory decides anything. A protocol that
-    has no adapter any more and may still have a share keeps it: it is told, and nothing is given to others.
+    Attributes
+    ----------
+    limits
+        Shares that protocols would not go beyond when they were asked, and are not asked to for now.
+    next_best
+        Who is given what a protocol would not take: a function of the shares in force and the names that would not,
+        which returns shares by name. Without it, what was not taken at all goes back.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from datetime import UTC, datetime
+    >>> from reallot import AllocationPlan, ManualClock, ReallocationEngine, SimulatedAdapter
+    >>> clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    >>> adapters = {name: SimulatedAdapter(name, 2.0, share=0.5, clock=clock) for name in ("relay", "compute")}
+    >>> plan = AllocationPlan(
+    ...     id="first", created_at=clock.now(), allocation={"relay": 0.75, "compute": 0.25},
+    ...     current={"relay": 0.5, "compute": 0.5}, estimated_improvement=1.0, estimated_cost=0.0,
+    ...     net_benefit=24.0, roi_percent=0.0, confidence=None)
+    >>> asyncio.run(ReallocationEngine(clock=clock).execute_reallocation(plan, adapters))
+    >>> adapters["relay"].share
+    0.75
     """
 
     def __init__(
@@ -79,11 +110,24 @@ class ReallocationEngine:
     # the contract ----------------------------------------------------------------------------------------------------
 
     async def execute_reallocation(self, plan: AllocationPlan, adapters: Adapters) -> None:
-        """Carries a plan out; `last_report` says how it ended.
+        """Carry a plan out; `last_report` says how it ended.
 
-        Returns where every share was read back, where nothing had to change, and where this plan was carried out
-        before. Raises ReallocationError with `by`, `until` and `reason` where a guard says no or it was put back, and
-        DataError where the journal cannot be written: then nothing more is done.
+        The call returns where every share was read back, where nothing had to change, and where this plan was carried
+        out before (idempotent).
+
+        Parameters
+        ----------
+        plan
+            The plan.
+        adapters
+            Adapters by name.
+
+        Raises
+        ------
+        ReallocationError
+            Where a guard refuses the plan or it was rolled back, with `by`, `until` and `reason`.
+        DataError
+            Where the journal cannot be written: then nothing more is done.
         """
         plan = plan if plan.id else plan.model_copy(update={"id": identity(plan)})
         if self._lock.locked() and self._running != plan.id:
@@ -98,58 +142,153 @@ class ReallocationEngine:
         self._end(report)
 
     async def blocked(self) -> Blocked | None:
-        """Why no plan may be carried out now, and until when; None where one may."""
+        """Return why no plan may be carried out now, and until when.
+
+        Returns
+        -------
+        Blocked or None
+            The guard's answer. None where a plan may be carried out.
+        """
         return now_blocked(self.books, await self._standing(), self.rules, self._confirmation_seconds)
 
     async def can_reallocate(self) -> None:
-        """Returns where a plan may be carried out now; raises ReallocationError with reason and until."""
+        """Return where a plan may be carried out now.
+
+        Raises
+        ------
+        ReallocationError
+            Where none may, with `reason` and `until`.
+        """
         if blocked := await self.blocked():
             raise ReallocationError(blocked.reason, by=blocked.by, until=blocked.until)
 
     async def rollback_allocation(self, adapters: Adapters) -> None:
-        """Goes back to the shares before the last plan in force, in absolute values; no hold, not of the budget.
+        """Roll back to the shares before the last plan in force, in absolute values.
 
-        Raises ReallocationError where there is nothing to go back to, or it did not end well.
+        The hold and the budget of plans per hour do not apply.
+
+        Parameters
+        ----------
+        adapters
+            Adapters by name.
+
+        Raises
+        ------
+        ReallocationError
+            Where there is nothing to go back to, or it did not end well.
         """
         await self._take_back(adapters)
 
     async def get_reallocation_history(self) -> list[AllocationChange]:
-        """Every change asked for, oldest first, rollbacks and repairs too."""
+        """Return every change asked for, rollbacks and repairs too.
+
+        Returns
+        -------
+        list
+            AllocationChange records, the oldest first.
+        """
         return await self.books.ask(self.journal.changes)
 
     async def get_recent_reallocations(self, hours: float) -> list[AllocationChange]:
-        """The changes of the last `hours`, oldest first."""
+        """Return the changes of the last hours.
+
+        Parameters
+        ----------
+        hours
+            Hours to look back.
+
+        Returns
+        -------
+        list
+            AllocationChange records, the oldest first.
+        """
         return await self.books.ask(self.journal.changes, self.books.clock.now() - timedelta(hours=hours))
 
     async def get_newest_reallocations(self, count: int) -> list[AllocationChange]:
-        """The last `count` changes, oldest first; as quick however long the history is."""
+        """Return the last changes; this is as quick however long the history is.
+
+        Parameters
+        ----------
+        count
+            Number of changes.
+
+        Returns
+        -------
+        list
+            AllocationChange records, the oldest first.
+        """
         return await self.books.ask(self.journal.changes, None, count)
 
     def estimate_reallocation_cost(self, protocol_count: int) -> float:
-        """USD that changing so many protocols costs, by `cost_per_protocol`."""
+        """Return what changing several protocols costs, by `cost_per_protocol`.
+
+        Parameters
+        ----------
+        protocol_count
+            Number of protocols that change.
+
+        Returns
+        -------
+        float
+            USD.
+        """
         return self.config.cost_per_protocol * protocol_count
 
     # around it -------------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
-        """Where the machine stands, with the story that led there."""
+        """The state of the state machine, with the history that led there."""
         return self._state
 
     async def recover(self, adapters: Adapters) -> State:
-        """Ends what was begun and puts back what drifted: for a start and for each cycle's begin. Again is harmless."""
+        """End what was begun and put back what drifted; for a start and the begin of each cycle.
+
+        Calling it again is harmless (idempotent).
+
+        Parameters
+        ----------
+        adapters
+            Adapters by name.
+
+        Returns
+        -------
+        State
+            The state afterwards.
+        """
         async with self._lock:
             return (await self._catch_up(adapters)).state
 
     async def repair(self, adapters: Adapters) -> State:
-        """The same as `recover`, and puts back what drifted whatever `repair` was at the start."""
+        """Recover, and put back what drifted whatever `repair` was at the start.
+
+        Parameters
+        ----------
+        adapters
+            Adapters by name.
+
+        Returns
+        -------
+        State
+            The state afterwards.
+        """
         async with self._lock:
             return (await self._catch_up(adapters, repair=True)).state
 
     async def confirm(self, plan_id: str, adapters: Adapters | None = None) -> None:
-        """A person says yes to the plan that waits; with `adapters` it is carried out at once.
+        """Confirm, as a person, the plan that waits.
 
-        Raises ReallocationError where this plan does not wait, or waited too long.
+        Parameters
+        ----------
+        plan_id
+            The plan's `id`.
+        adapters
+            Adapters by name: the plan is carried out at once. None leaves that to the next cycle.
+
+        Raises
+        ------
+        ReallocationError
+            Where this plan does not wait, or waited too long.
         """
         waiting = await self.books.ask(self.journal.waiting)
         if waiting is None or waiting.plan_id != plan_id:
@@ -163,7 +302,23 @@ class ReallocationEngine:
             await self.execute_confirmed(adapters)
 
     async def execute_confirmed(self, adapters: Adapters) -> bool:
-        """Carries out the plan that a person confirmed; False where there is none. Raises as execute_reallocation."""
+        """Carry out the plan that a person confirmed.
+
+        Parameters
+        ----------
+        adapters
+            Adapters by name.
+
+        Returns
+        -------
+        bool
+            False where there is none.
+
+        Raises
+        ------
+        ReallocationError
+            As `execute_reallocation` does.
+        """
         async with self._lock:
             await self._hear()
         waiting = await self.books.ask(self.journal.waiting)
@@ -173,9 +328,23 @@ class ReallocationEngine:
         return True
 
     async def execute_rollback_asked(self, adapters: Adapters) -> str:
-        """Takes the last plan back where a person asked for that from another process; its id, "" where nobody did.
+        """Roll the last plan back where a person asked for that from another process.
 
-        Raises as rollback_allocation, also where another plan was carried out since; then it has to be asked for again.
+        Parameters
+        ----------
+        adapters
+            Adapters by name.
+
+        Returns
+        -------
+        str
+            The plan's `id`. "" where nobody asked.
+
+        Raises
+        ------
+        ReallocationError
+            As `rollback_allocation` does, and where another plan was carried out since: then it has to be asked for
+            again.
         """
         if self._requests is None or self.journal.observe_only:
             return ""
@@ -191,10 +360,18 @@ class ReallocationEngine:
         return asked[-1].plan_id
 
     async def resume(self, adapters: Adapters | None = None) -> None:
-        """A person has looked at what halted it: moves are allowed again.
+        """Allow moves again, after a person has looked at what halted the engine.
 
-        With `adapters`, the shares in force are taken as the confirmed ones, and what was begun is over; without, the
-        next cycle goes back to those confirmed last. Raises ReallocationError where a share cannot be read.
+        Parameters
+        ----------
+        adapters
+            Adapters by name: the shares in force are taken as the confirmed ones, and what was begun is over. None lets
+            the next cycle go back to the shares confirmed last.
+
+        Raises
+        ------
+        ReallocationError
+            Where a share cannot be read.
         """
         async with self._lock:
             if adapters is not None:
@@ -202,20 +379,47 @@ class ReallocationEngine:
             await self._resume()
 
     async def held_protocols(self) -> dict[str, datetime]:
-        """Protocols that still rest, with the end."""
+        """Return the protocols that still rest after a change.
+
+        Returns
+        -------
+        dict
+            End of the rest, by name.
+        """
         return held(self.books.ages(await self._standing()), self.books.clock.now(), self.rules)
 
     def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:
-        """Protocols whose adapters only read, where this engine moves anything: a plan that moves one cannot be done.
+        """Return the protocols whose adapters only read: a plan that moves one cannot be carried out.
 
-        None in the modes observe and advise: a person may well be able to.
+        Parameters
+        ----------
+        adapters
+            Adapters by name.
+
+        Returns
+        -------
+        tuple
+            Names. Empty in the modes observe and advise: a person may well be able to move them.
         """
         if mode_blocks(self.rules.mode):
             return ()
         return tuple(name for name, adapter in adapters.items() if only_reads(adapter))
 
     async def dry_run(self, plan: AllocationPlan, adapters: Adapters) -> tuple[str, ...]:
-        """The exact calls in order, and last what forbids them now; nothing is called but reading."""
+        """List the exact calls of a plan in order, without changing anything.
+
+        Parameters
+        ----------
+        plan
+            The plan.
+        adapters
+            Adapters by name; they are only read.
+
+        Returns
+        -------
+        tuple
+            One text per call, and last what forbids them now.
+        """
         executor = await self._executor(adapters)
         await executor.read_all()
         proposal = await examine(plan, executor, plan.expires_at)
@@ -224,7 +428,7 @@ class ReallocationEngine:
         return (*calls, *((f"not now ({blocked.by}): {blocked.reason}",) if blocked else ()))
 
     def close(self) -> None:
-        """Lets go of the thread that writes; the ledger belongs to whoever opened it."""
+        """End the thread that writes the journal; the ledger is closed by whoever opened it."""
         self.books.close()
 
     # inside ----------------------------------------------------------------------------------------------------------

@@ -20,10 +20,31 @@ COLUMNS = ("turnover", "net_benefit", "price")
 
 
 def frontier_figure(found: pd.DataFrame, *, limit: float | None = None) -> Figure:
-    """A matplotlib Figure of what `frontier` found: net benefit (USD) and price (USD/h) against the turnover limit.
+    """Draw net benefit and shadow price against the turnover limit.
 
-    `limit`, a fraction of capacity, marks a limit in force, with what it earns and gives up. Raises InvalidInput for
-    another table.
+    Parameters
+    ----------
+    found
+        The table that `frontier` returns.
+    limit
+        A turnover limit in force (fraction of capacity). The figure marks what it earns and gives up.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Net benefit (USD) above, price (USD/h per unit of turnover) below.
+
+    Raises
+    ------
+    InvalidInput
+        Where the table is another one, or matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, frontier, plots
+    >>> found = frontier(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}))
+    >>> len(plots.frontier_figure(found, limit=0.2).axes)
+    2
     """
     table = table_of(found, "the corners of a frontier")
     if not set(COLUMNS) <= set(table.columns):

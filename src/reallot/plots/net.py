@@ -19,10 +19,36 @@ if TYPE_CHECKING:
 
 
 def net_figure(result: DrawnBacktest, policies: Iterable[str] | None = None) -> Figure:
-    """A matplotlib Figure: net earnings so far less those of never moving, USD, of the optimum and the policies.
+    """Draw the net earnings of policies and of the optimum, less those of never moving.
 
-    `policies` names those that are drawn, else all. The legend says for each how far ahead it ends, and its share of
-    the gain. What falls deeper than the optimum rises leaves the picture. Raises InvalidInput for a name not run.
+    The legend says how far ahead each ends, and its share of the gain. What falls deeper than the optimum rises leaves
+    the picture.
+
+    Parameters
+    ----------
+    result
+        The backtest.
+    policies
+        Names of the policies that are drawn. None is all.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Net earnings so far (USD) over time.
+
+    Raises
+    ------
+    InvalidInput
+        Where a name was not run, or matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from reallot import backtest, plots
+    >>> times = pd.date_range("2026-01-01", periods=24, freq="h", tz="UTC")
+    >>> result = backtest(pd.DataFrame({"relay": 2.0, "compute": 1.0}, index=times), ["greedy"])
+    >>> len(plots.net_figure(result).axes)
+    1
     """
     figure = paper(9.5, 4.6)
     draw_net(figure.subplots(), result, policies)
@@ -30,10 +56,33 @@ def net_figure(result: DrawnBacktest, policies: Iterable[str] | None = None) -> 
 
 
 def backtest_figure(result: DrawnBacktest, policy: str | None = None) -> Figure:
-    """A matplotlib Figure: `net_figure` above, and below the shares over time of one policy.
+    """Draw a backtest on one page: `net_figure` above, the shares of one policy below.
 
-    `policy` is the one whose shares are drawn: by default the best of those that were not told the future. Raises
-    InvalidInput for a name that was not run.
+    Parameters
+    ----------
+    result
+        The backtest.
+    policy
+        Name of the policy whose shares are drawn. None is the best of those that were not told the future.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Net earnings (USD) and shares over time.
+
+    Raises
+    ------
+    InvalidInput
+        Where a name was not run, or matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from reallot import backtest, plots
+    >>> times = pd.date_range("2026-01-01", periods=24, freq="h", tz="UTC")
+    >>> result = backtest(pd.DataFrame({"relay": 2.0, "compute": 1.0}, index=times), ["greedy"])
+    >>> len(plots.backtest_figure(result).axes)
+    2
     """
     fair = [name for name, run in result.runs.items() if not run.sees_future]
     name = policy or max(fair, key=lambda each: result[each].net, default="optimum")

@@ -69,7 +69,31 @@ def _shown_in_notebooks(figure: Any) -> Any:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Writes a figure to a file whose ending names the format (.png, .svg, .pdf); InvalidInput where it cannot."""
+    """Write a figure to a file.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    path
+        The file; its ending tells the format (.png, .svg, .pdf).
+
+    Raises
+    ------
+    InvalidInput
+        Where the format is unknown or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from reallot import AllocationProblem, allocate, plots
+    >>> plan = allocate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     plots.save(plots.plan_figure(plan), Path(folder) / "plan.svg")
+    ...     (Path(folder) / "plan.svg").exists()
+    True
+    """
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:

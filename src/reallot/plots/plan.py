@@ -24,9 +24,31 @@ LINE, SIZE = 0.92 * 72.0 * WIDE, 9.0
 
 
 def plan_figure(plan: DrawnPlan) -> Figure:
-    """A matplotlib Figure: each protocol's share today and planned (in the unit of capacity), and the plan's reasons.
+    """Draw each protocol's share today and planned, with the reasons for the plan.
 
     Protocols beyond 24 are left out and counted: those with the largest changes and shares stay.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Shares in the unit of capacity.
+
+    Raises
+    ------
+    InvalidInput
+        Where matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, allocate, plots
+    >>> plan = allocate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.3, "compute": 0.7}))
+    >>> plots.plan_figure(plan).axes[0].get_xlabel()
+    'share of capacity'
     """
     today, planned = np.asarray(plan.problem.arrays.current), plan.schedule[0]
     places = _chosen(today, planned)

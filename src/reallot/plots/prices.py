@@ -22,14 +22,34 @@ MOST_ROWS = 6
 def prices_figure(
     prices: Mapping[Any, Mapping[str, tuple[float, float]]], limits: Iterable[str] | None = None
 ) -> Figure:
-    """A matplotlib Figure: prices of limits over time, USD/h for one unit of each, a row for each limit.
+    """Draw shadow prices of limits over time, a row for each limit.
 
-    prices  `plan.prices` by time: a datetime or a number
-    limits  names of those that are drawn; else the six that are dearest on average
+    The line is what one more unit would add, and the band reaches up to what the last unit adds. An infinite end,
+    because the limit cannot move that way, is left out. A limit that is not named at a time costs nothing then.
 
-    The line is what one more unit would add, the band reaches up to what the last unit adds; an end that is infinite,
-    because the limit cannot move that way, is left out. A limit that is not named at a time costs nothing then. Raises
-    InvalidInput for a limit that is named at no time, with the near miss.
+    Parameters
+    ----------
+    prices
+        `plan.prices` by time: a datetime or a number.
+    limits
+        Names of the limits that are drawn. None is the six that are dearest on average.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Prices (USD/h per unit of each limit).
+
+    Raises
+    ------
+    InvalidInput
+        Where a limit is named at no time (the message names the near miss), or matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, Limits, allocate, plots
+    >>> problem = AllocationProblem({"a": 2.0, "b": 1.0}, {"a": 0.3, "b": 0.7}, limits=Limits(max_turnover=0.2))
+    >>> len(plots.prices_figure({0: allocate(problem).prices}).axes)
+    2
     """
     import pandas as pd
 

@@ -18,11 +18,34 @@ Z = 1.96
 
 
 def reliability_figure(seen: DrawnReliability, *, title: str = "") -> Figure:
-    """A matplotlib Figure, a reliability diagram: how often plans with a stated probability came true.
+    """Draw a reliability diagram: how often plans with a stated probability came true.
 
-    Below stands how many plans each point rests on; bins without any are left out. Bars are 95 % intervals of Wilson,
-    which take plans as independent: plans that overlap in time are fewer than they seem. The dashed line is the base
-    rate; to be of use, the Brier score has to be below that of who always says the base rate.
+    Parameters
+    ----------
+    seen
+        What `reliability` or `Backtest.reliability` returns.
+    title
+        Title of the figure. "" is a question.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Frequencies above, the number of plans behind each point below; bins without plans are left out.
+
+    Raises
+    ------
+    InvalidInput
+        Where matplotlib is not installed.
+
+    Notes ----- Bars are 95 % intervals of Wilson (1927), which take plans as independent: plans that overlap in time
+    are fewer than they seem. The dashed line is the base rate. To be of use, the Brier score has to be below that of
+    the base rate alone.
+
+    Examples
+    --------
+    >>> from reallot import plots, reliability
+    >>> len(plots.reliability_figure(reliability([0.9, 0.9, 0.3], [True, True, False])).axes)
+    2
     """
     there = seen.counts > 0
     said, happened, counts = seen.said[there], seen.happened[there], seen.counts[there].astype(float)

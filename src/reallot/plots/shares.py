@@ -26,14 +26,38 @@ DUST = 1e-9
 
 
 def shares_figure(shares: pd.DataFrame, *, start: Mapping[str, float] | None = None, title: str = "") -> Figure:
-    """A matplotlib Figure: shares of capacity over time as areas, each held from its row's time to the next one's.
+    """Draw shares of capacity over time as areas, with marks where they move.
 
-    shares  (times, protocols), as `Backtest.shares` and `Allocation.schedule_frame` give them
-    start   shares before the first row, by name: then what the first row moves is marked too
+    The largest area stands at the bottom. Protocols beyond 12, and several that hold under 1 % on average, are one area
+    together. Marks above the areas are as high as the part of the capacity that moves.
 
-    The largest stands at the bottom. Protocols beyond 12, and several that hold under 1 % on average, are one area
-    together. Marks above the areas are moves, as high as the part of the capacity that moves. Raises InvalidInput for
-    gaps, shares below 0 and names that are not in the table.
+    Parameters
+    ----------
+    shares
+        Shares (times, protocols), as `Backtest.shares` and `Allocation.schedule_frame` return them. A row holds until
+        the next one.
+    start
+        Shares before the first row, by name. With them, the moves of the first row are marked too.
+    title
+        Title of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Shares over time.
+
+    Raises
+    ------
+    InvalidInput
+        Where the table has gaps or shares below 0, a name is not in it, or matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from reallot import plots
+    >>> times = pd.date_range("2026-01-01", periods=3, freq="h", tz="UTC")
+    >>> len(plots.shares_figure(pd.DataFrame({"relay": [0.2, 0.5, 0.5], "compute": [0.8, 0.5, 0.5]}, index=times)).axes)
+    1
     """
     figure = paper(9.0, 4.2)
     draw_shares(figure.subplots(), table_of(shares, "shares"), start, title or "Who holds how much")

@@ -53,15 +53,35 @@ class Terms:
 
 @dataclass(frozen=True)
 class Observation:
-    """What is known when a step is decided; nothing in it is later than that.
+    """What a policy knows when it decides a step; nothing in it is later than that step.
 
-    terms   what holds for every step
-    step    number of the step that is decided
-    shares  (n,) in force now
-    rates   (n,) the newest readings, USD/h per unit of share; NaN where nothing was observed
-    quotes  (n,) the newest quotes: what is announced, not what is paid; None where there are none
+    Every step brings one reading more. A policy that wants the past keeps what it needs of it.
 
-    Every step brings one reading more; a policy that wants the past keeps what it needs of it.
+    Parameters
+    ----------
+    terms
+        What holds for every step: names, limits and costs.
+    step
+        Number of the step that is decided.
+    shares
+        (n,) shares in force now.
+    rates
+        (n,) the newest readings (USD/h per unit of share); NaN where nothing was observed.
+    quotes
+        (n,) the newest quotes: what is announced, not what is paid. None where there are none.
+
+    Examples
+    --------
+    >>> from reallot import Setting, Target, backtest
+    >>> class FollowTheBest:
+    ...     name = "follow the best"
+    ...     def decide(self, observation):
+    ...         return Target((observation.rates == observation.rates.max()) * 1.0)
+    >>> import pandas as pd
+    >>> times = pd.date_range("2026-01-01", periods=24, freq="h", tz="UTC")
+    >>> rates = pd.DataFrame({"relay": 2.0, "compute": 1.0}, index=times)
+    >>> backtest(rates, FollowTheBest(), Setting(cost_usd=0.0)).shares("follow the best").iloc[-1].to_dict()
+    {'relay': 1.0, 'compute': 0.0}
     """
 
     terms: Terms
@@ -73,17 +93,43 @@ class Observation:
 
 @dataclass(frozen=True)
 class Target:
-    """A split to go to, as far as a step may go: (n,) shares that sum to the capacity."""
+    """A split to go to, as far as the limits of one step allow.
+
+    Parameters
+    ----------
+    shares
+        (n,) shares that sum to the capacity.
+
+    Examples
+    --------
+    >>> from reallot import Target
+    >>> Target([0.25, 0.75]).shares
+    [0.25, 0.75]
+    """
 
     shares: FloatArray
 
 
 @dataclass(frozen=True)
 class Values:
-    """What a unit of share is worth in each alternative, from now on, in USD: (n,).
+    """What a unit of share is worth in each protocol, from now on.
 
-    The step taken is the best one for these values less the cost of moving, within all limits. Only differences
-    matter. `per_hour`, where a policy has one, is the (n,) forecast of mean rates over the next `hours`.
+    The step taken is the best one for these values less transaction costs, within all limits. Only differences matter.
+
+    Parameters
+    ----------
+    values
+        (n,) USD per unit of share.
+    per_hour
+        (n,) forecast of mean rates (USD/h per unit of share) over the next `hours`. None where the policy has none.
+    hours
+        Hours that the forecast covers.
+
+    Examples
+    --------
+    >>> from reallot import Values
+    >>> Values([2.0, 1.0], per_hour=[0.5, 0.25], hours=4.0).hours
+    4.0
     """
 
     values: FloatArray
@@ -97,8 +143,13 @@ Decision = Target | Values | None
 
 @runtime_checkable
 class Policy(Protocol):
-    """Decides step by step. It may keep state: whoever runs it works on a copy of its own.
+    """The port of a policy: an object with a name, which decides step by step.
 
+    It may keep state. Whoever runs it works on a copy of its own.
+
+    Examples
+    --------
+    >>> from reallot import Policy
     >>> class Cautious:
     ...     name = "cautious"
     ...     def decide(self, observation):
@@ -109,10 +160,21 @@ class Policy(Protocol):
 
     @property
     def name(self) -> str:
-        """How results call it."""
+        """Name of the policy in results."""
 
     def decide(self, observation: Observation) -> Decision | ArrayLike:
-        """A Target (or its bare shares), Values, or None to stay."""
+        """Decide one step.
+
+        Parameters
+        ----------
+        observation
+            What is known now.
+
+        Returns
+        -------
+        Target, Values, array or None
+            A split to go to (a bare array is a Target), values of shares, or None to stay.
+        """
 
 
 @runtime_checkable

@@ -48,11 +48,35 @@ class Reliability(ByValue):
 
 
 def reliability(said: ArrayLike, happened: ArrayLike, bins: int = BINS) -> Reliability:
-    """The Reliability of probabilities (m,) and of what happened, (m,) of 0 and 1 or of bools.
+    """Compare stated probabilities with how often the event happened, in bins of equal width.
 
-    Raises InvalidInput where there is nothing, lengths differ, or something is no probability. Brier (1950); the ECE
-    is that of Naeini, Cooper and Hauskrecht (2015).
+    Parameters
+    ----------
+    said
+        (m,) probabilities.
+    happened
+        (m,) what happened: 0 and 1, or bools.
+    bins
+        Number of bins between 0 and 1.
 
+    Returns
+    -------
+    Reliability
+        Counts and frequencies by bin, the Brier score and the expected calibration error (ECE).
+
+    Raises
+    ------
+    InvalidInput
+        Where there is no pair, lengths differ, or a number is no probability.
+
+    Notes
+    -----
+    The score is that of Brier, "Verification of forecasts expressed in terms of probability" (1950). The ECE is that of
+    Naeini, Cooper and Hauskrecht (2015).
+
+    Examples
+    --------
+    >>> from reallot import reliability
     >>> seen = reliability([0.9, 0.9, 0.9, 0.9, 0.3], [True, True, True, False, False])
     >>> seen.counts.tolist(), seen.happened[[3, 9]].tolist(), round(seen.ece, 3)
     ([0, 0, 0, 1, 0, 0, 0, 0, 0, 4], [0.0, 0.75], 0.18)

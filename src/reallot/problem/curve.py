@@ -41,6 +41,7 @@ class EarningsCurve:
 
     Examples
     --------
+    >>> from reallot import EarningsCurve
     >>> curve = EarningsCurve.through([(0, 0), (0.3, 0.9), (0.6, 1.2)])
     >>> curve.value(0.45), curve.is_concave
     (1.05, True)
@@ -145,6 +146,7 @@ class EarningsCurve:
 
         Examples
         --------
+        >>> from reallot import EarningsCurve
         >>> EarningsCurve.pieces([(3, 0.3), (1, 0.3)]).value(0.6)
         1.2
         """

@@ -41,6 +41,7 @@ def read_problem(path: str | Path) -> AllocationProblem:
     Examples
     --------
     >>> import json, tempfile
+    >>> from reallot import read_problem
     >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "problem.json"
@@ -73,6 +74,7 @@ def problem_to_dict(problem: AllocationProblem) -> dict[str, Any]:
 
     Examples
     --------
+    >>> from reallot import AllocationProblem, problem_to_dict
     >>> problem_to_dict(AllocationProblem({"relay": 2.1}, {"relay": 1.0}))
     {'protocols': {'relay': {'current': 1.0, 'rate': 2.1}}}
     """
@@ -120,6 +122,7 @@ def problem_from_frame(frame: pd.DataFrame, **others: Any) -> AllocationProblem:
     Examples
     --------
     >>> import pandas as pd
+    >>> from reallot import problem_from_frame
     >>> frame = pd.DataFrame({"rate": [2.1, 1.7], "current": [0.4, 0.6]}, index=["relay", "compute"])
     >>> problem_from_frame(frame, horizon_hours=24)["relay"].curve.last_slope
     2.1

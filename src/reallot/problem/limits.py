@@ -26,6 +26,7 @@ class Group:
 
     Examples
     --------
+    >>> from reallot import Group
     >>> Group("relays", ("relay", "bridge"), max_share=0.5).members
     ('relay', 'bridge')
     """
@@ -82,10 +83,11 @@ class Limits:
     Raises
     ------
     InvalidInput
-        Where a limit is negative, not a number or names a protocol twice.
+        Where a limit is negative or not a number, or two groups share a name.
 
     Examples
     --------
+    >>> from reallot import Limits
     >>> limits = Limits(max_change=0.2, max_turnover=0.3, held=["relay"])
     >>> limits.max_change, sorted(limits.held)
     (0.2, ['relay'])

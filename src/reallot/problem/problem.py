@@ -84,6 +84,7 @@ class AllocationProblem:
 
     Examples
     --------
+    >>> from reallot import AllocationProblem
     >>> problem = AllocationProblem({"relay": 2.1, "compute": 1.7}, {"relay": 0.4, "compute": 0.6})
     >>> problem.names, problem.capacity
     (('relay', 'compute'), 1.0)

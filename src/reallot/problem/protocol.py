@@ -36,6 +36,7 @@ class LockIn:
 
     Examples
     --------
+    >>> from reallot import LockIn
     >>> LockIn(0.25, until=2).share
     0.25
     """
@@ -91,6 +92,7 @@ class ProtocolSpec:
 
     Examples
     --------
+    >>> from reallot import ProtocolSpec
     >>> spec = ProtocolSpec("relay", 2.1, max_share=0.5, move_cost=0.1)
     >>> spec.cost_in, spec.curve.value(0.5)
     (0.1, 1.05)

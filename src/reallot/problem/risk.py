@@ -37,6 +37,7 @@ class Scenarios:
 
     Examples
     --------
+    >>> from reallot import Scenarios
     >>> scenarios = Scenarios({"relay": [2.0, 0.5], "compute": [1.0, 1.2]})
     >>> scenarios.count, scenarios.probabilities
     (2, (0.5, 0.5))
@@ -100,6 +101,7 @@ class CVaR:
 
     Examples
     --------
+    >>> from reallot import CVaR
     >>> CVaR(0.9, weight=0.5)
     CVaR(level=0.9, weight=0.5)
     """
@@ -138,6 +140,7 @@ class RateUncertainty:
 
     Examples
     --------
+    >>> from reallot import RateUncertainty
     >>> RateUncertainty({"relay": 0.4}, budget=1.0).budget
     1.0
     """

@@ -221,6 +221,7 @@ def problem_from_dict(data: Mapping[str, Any]) -> AllocationProblem:
 
     Examples
     --------
+    >>> from reallot import problem_from_dict
     >>> problem = problem_from_dict({"protocols": {"relay": {"rate": 2.1, "current": 1}, "compute": {"rate": 1.7}}})
     >>> problem.current
     {'relay': 1.0, 'compute': 0.0}

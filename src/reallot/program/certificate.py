@@ -14,19 +14,38 @@ from .linear_program import LinearProgram
 
 @dataclass(frozen=True)
 class Certificate:
-    """Proof of one answer.
+    """Proof of one answer: its residuals, and its gap to a bound.
 
-    objective       of the point, USD over the horizon
-    worst_residual  largest violation of a row or bound, relative to the sizes in that row (1 at least)
-    worst_place     the row or bound in which it happens
-    integrality     largest distance of an integer column from a whole number
-    bound           no point that meets the program is worth more (None where nothing is known)
-    bound_from      "row prices": weak duality, trusting nobody; "branch and bound": the same in every branch over whole
-                    numbers; "fees": the fee path's own search; "claimed by ...": that solver's word; or "nothing"
-    gap             (bound - objective) / scale; None without a bound
-    scale           USD that count as 1 in `gap`: the largest of |objective| and the gains at stake
-    tolerance       what residual and integrality may be
-    gap_tolerance   what the gap may be
+    Parameters
+    ----------
+    objective
+        Objective of the point (USD over the horizon).
+    worst_residual
+        Largest violation of a row or bound, relative to the sizes in that row (at least 1).
+    worst_place
+        The row or bound with that violation.
+    integrality
+        Largest distance of an integer column from a whole number.
+    bound
+        Upper bound on the objective (USD): no feasible point is worth more. None where nothing is known.
+    bound_from
+        "row prices": weak duality, which trusts no solver. "branch and bound": the same in every branch over whole
+        numbers. "fees": the search of the fee path. "claimed by ...": the word of that solver. "nothing".
+    gap
+        (bound - objective) / scale. None without a bound.
+    scale
+        USD that count as 1 in `gap`: the larger of abs(objective) and the gains at stake.
+    tolerance
+        Largest residual and integrality allowed.
+    gap_tolerance
+        Largest gap allowed.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, allocate
+    >>> proof = allocate(AllocationProblem({"a": 2.0, "b": 1.0}, {"a": 0.5, "b": 0.5})).certificate
+    >>> proof.is_optimal, proof.bound_from
+    (True, 'row prices')
     """
 
     objective: float
@@ -47,7 +66,7 @@ class Certificate:
 
     @property
     def is_optimal(self) -> bool:
-        """True where it is feasible and the gap is known and within the tolerance."""
+        """True where the point is feasible and its gap is known and within the tolerance."""
         return self.is_feasible and self.gap is not None and self.gap <= self.gap_tolerance
 
     def __str__(self) -> str:
@@ -65,12 +84,47 @@ def certify(
     tolerance: float = 1e-9,
     gap_tolerance: float | None = None,
 ) -> Certificate:
-    """The certificate of the point `values` (columns,).
+    """Check a point of a linear program, and bound what any point could be worth.
 
-    With `row_prices` (rows,) the bound is weak duality's: for any y, offset + y @ (the row limit it points at)
-    + sum over columns of the best of (gain - matrix.T y) x over its box. Any y gives a true bound once entries that
-    point at an infinite limit are set to zero; nothing of the solver is believed. Without prices, or with integer
-    columns, the bound is what the solver claims and `bound_from` says so. `gap_tolerance` is `tolerance` unless given.
+    Parameters
+    ----------
+    program
+        The program.
+    values
+        (columns,) the point.
+    row_prices
+        (rows,) dual values: gain in the objective for one more unit of each row's limit. Any numbers give a true bound,
+        good ones a tight one.
+    claimed_bound
+        Upper bound that a solver claims (USD). It is used without row prices, or with integer columns.
+    claimed_by
+        The name under which the claim is written into `bound_from`.
+    tolerance
+        Largest residual and integrality allowed.
+    gap_tolerance
+        Largest gap allowed. None is `tolerance`.
+
+    Returns
+    -------
+    Certificate
+        Residuals, bound and gap.
+
+    Raises
+    ------
+    InvalidInput
+        Where `values` has another shape than the columns.
+
+    Notes ----- The bound is that of weak duality. For any y it is offset + y @ (the row limit that y points at) + the
+    sum over columns of the best of (gain - matrix.T @ y) * x within the bounds of the column. Entries of y that point
+    at an infinite limit are set to zero. Nothing that the solver says is believed.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, certify, formulate, solve
+    >>> program = formulate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.5, "compute": 0.5}))
+    >>> solution = solve(program)
+    >>> certify(program, solution.values, solution.row_prices).is_optimal
+    True
     """
     of_kind(program, LinearProgram, "the program", "formulate(problem) makes one; certify(program, values)")
     values = number_array(values, "values")

@@ -20,11 +20,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LinearProgram:
-    """Maximise offset + gain @ x over lower <= x <= upper, row_lower <= matrix @ x <= row_upper.
+    """A linear program as data: named blocks of columns and rows, joined into arrays when asked for.
 
-    Columns marked integer take whole values. Nothing is added after it is made: a change is a new program.
+    It maximises offset + gain @ x over lower <= x <= upper and row_lower <= matrix @ x <= row_upper. Columns marked
+    integer take whole values. A program is never changed: a change is a new program.
 
-    known  a feasible point (columns,) from which a search over whole numbers may begin; None where none is known
+    Parameters
+    ----------
+    columns
+        Blocks of columns, each with gains and bounds.
+    rows
+        Blocks of rows, each with limits and its entries by column block.
+    offset
+        Constant in the objective (USD).
+    known
+        (columns,) a feasible point from which a search over whole numbers may begin. None where none is known.
+
+    Raises
+    ------
+    InvalidInput
+        Where two blocks share a name, or a row refers to columns that are not there.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, formulate
+    >>> program = formulate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.5, "compute": 0.5}))
+    >>> program.column_count, program.row_count, program.is_mixed_integer
+    (6, 3, False)
     """
 
     columns: tuple[Columns, ...]
@@ -51,12 +73,12 @@ class LinearProgram:
 
     @cached_property
     def column_slices(self) -> dict[str, slice]:
-        """Where each column block stands in x."""
+        """Slice of each column block in x, by name."""
         return _slices([(block.name, len(block.labels)) for block in self.columns])
 
     @cached_property
     def row_slices(self) -> dict[str, slice]:
-        """Where each row block stands among the rows."""
+        """Slice of each row block among the rows, by name."""
         return _slices([(block.name, len(block.labels)) for block in self.rows])
 
     @cached_property
@@ -134,9 +156,23 @@ class LinearProgram:
         row_upper: FloatArray | None = None,
         offset: float | None = None,
     ) -> LinearProgram:
-        """The same blocks and matrix with other numbers: (columns,) or (rows,) each, believed; None leaves them.
+        """Return a program with the same blocks and matrix and other numbers.
 
-        Nothing is checked and the matrix is not assembled again: made for many programs of one shape.
+        Nothing is checked and the matrix is not assembled again: this is for many programs of one shape.
+
+        Parameters
+        ----------
+        gain, lower, upper
+            (columns,) gains and bounds. None keeps them.
+        row_lower, row_upper
+            (rows,) limits. None keeps them.
+        offset
+            Constant in the objective. None keeps it.
+
+        Returns
+        -------
+        LinearProgram
+            The new program.
         """
         whole = {"gain": gain, "lower": lower, "upper": upper}
         sides = {"lower": row_lower, "upper": row_upper}
@@ -154,35 +190,107 @@ class LinearProgram:
         return result
 
     def beginning_at(self, known: FloatArray | None) -> LinearProgram:
-        """The same program with another `known` point."""
+        """Return the same program with another point to begin at.
+
+        Parameters
+        ----------
+        known
+            (columns,) a feasible point. None where none is known.
+
+        Returns
+        -------
+        LinearProgram
+            The new program.
+        """
         result = self.with_numbers()
         vars(result)["known"] = known
         return result
 
     def objective(self, x: FloatArray) -> float:
-        """offset + gain @ x."""
+        """Return the objective at a point: offset + gain @ x.
+
+        Parameters
+        ----------
+        x
+            (columns,) the point.
+
+        Returns
+        -------
+        float
+            USD over the horizon.
+        """
         return self.offset + float(self.gain @ x)
 
     def activity(self, x: FloatArray) -> FloatArray:
-        """matrix @ x, (rows,)."""
+        """Return the activity of every row at a point: matrix @ x.
+
+        Parameters
+        ----------
+        x
+            (columns,) the point.
+
+        Returns
+        -------
+        numpy.ndarray
+            (rows,) activities.
+        """
         rows, columns, values = self.entries
         return sums(rows, values * x[columns], self.row_count)
 
     def reduced_gain(self, row_prices: FloatArray) -> FloatArray:
-        """gain - matrix.T @ row_prices: what one unit of each column adds at these prices, (columns,)."""
+        """Return the reduced gain of every column: gain - matrix.T @ row_prices.
+
+        Parameters
+        ----------
+        row_prices
+            (rows,) dual values.
+
+        Returns
+        -------
+        numpy.ndarray
+            (columns,) what one unit of each column adds at these prices.
+        """
         rows, columns, values = self.entries
         return self.gain - sums(columns, values * row_prices[rows], self.column_count)
 
     def row_label(self, index: int) -> str:
-        """Name of row `index` for people: block and label."""
+        """Return the name of one row for people.
+
+        Parameters
+        ----------
+        index
+            Number of the row.
+
+        Returns
+        -------
+        str
+            Block and label.
+        """
         return _label(self.rows, self.row_slices, index)
 
     def column_label(self, index: int) -> str:
-        """Name of column `index` for people: block and label."""
+        """Return the name of one column for people.
+
+        Parameters
+        ----------
+        index
+            Number of the column.
+
+        Returns
+        -------
+        str
+            Block and label.
+        """
         return _label(self.columns, self.column_slices, index)
 
     def show(self) -> str:
-        """The program as a table of blocks, for people."""
+        """Return the program as a table of blocks, for people.
+
+        Returns
+        -------
+        str
+            Lines of text.
+        """
         return show(self.columns, self.rows, self.offset)
 
 

@@ -20,14 +20,30 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Solution:
-    """A backend's answer to a LinearProgram.
+    """The answer of a backend to a linear program, not yet certified.
 
-    status      why it stopped
-    values      (columns,) or None
-    row_prices  (rows,) gain in the objective for one more unit of each row's limit, or None (integers have none)
-    bound       what no solution can exceed, as the solver claims it (mixed-integer only), or None
-    detail      the solver's own words
-    proved      True where `bound` is proved branch by branch, and not only claimed
+    Parameters
+    ----------
+    status
+        Why the solver stopped.
+    values
+        (columns,) the point. None without one.
+    row_prices
+        (rows,) dual values: gain in the objective for one more unit of each row's limit. None for mixed-integer
+        programs.
+    bound
+        Upper bound on the objective, as the solver claims it (mixed-integer only). None without one.
+    detail
+        The solver's own words.
+    proved
+        True where `bound` is proved branch by branch, and not only claimed.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, formulate, solve
+    >>> solution = solve(formulate(AllocationProblem({"relay": 2.0}, {"relay": 1.0})))
+    >>> solution.status.value, float(solution.values[0])
+    ('optimal', 1.0)
     """
 
     status: Status

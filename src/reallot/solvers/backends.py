@@ -176,9 +176,30 @@ def runner(solver: str, time_limit_seconds: float | None) -> Solve:
 
 
 def solve(program: LinearProgram, solver: str = "highs", *, time_limit_seconds: float | None = None) -> Solution:
-    """The solution of any LinearProgram by a backend; not yet certified (see `certify`).
+    """Solve any linear program by a backend; `certify` checks the answer.
 
-    >>> from reallot import AllocationProblem, formulate
+    Parameters
+    ----------
+    program
+        The program, mixed-integer or not.
+    solver
+        "highs", "scipy", "pulp" or "pulp:NAME".
+    time_limit_seconds
+        Seconds after which the solver stops. None is 5 s where there are whole numbers, and no limit elsewhere.
+
+    Returns
+    -------
+    Solution
+        Status, point and dual values.
+
+    Raises
+    ------
+    InvalidInput
+        Where the solver is unknown or not installed.
+
+    Examples
+    --------
+    >>> from reallot import AllocationProblem, formulate, solve
     >>> program = formulate(AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.5, "compute": 0.5}))
     >>> solution = solve(program)
     >>> solution.status.value, round(program.objective(solution.values), 9)

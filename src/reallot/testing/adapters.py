@@ -28,13 +28,35 @@ _WAIT_SECONDS = 5.0
 
 
 def check_adapter(make: Callable[[], Any], *, secrets: Iterable[str] = (), settle: Settle | None = None) -> list[str]:
-    """Runs every check on adapters that `make` makes; the names of the checks, or ProtocolError with all complaints.
+    """Run the conformance suite on adapters of one kind.
 
-    Its protocol should be there and earn: an adapter that cannot read now fails. Where it acts, its share is changed
+    The protocol should be there and earn: an adapter that cannot read now fails. Where it acts, its share is changed
     for a moment and put back.
 
-    secrets  environment variables whose values must not be seen in anything
-    settle   how its delay passes; by default it is waited for
+    Parameters
+    ----------
+    make
+        A function that makes a fresh adapter.
+    secrets
+        Names of environment variables whose values must appear nowhere.
+    settle
+        A function that lets so many seconds pass for the adapter, such as `ManualClock.advance`. None waits for real.
+
+    Returns
+    -------
+    list
+        Names of the checks, all passed.
+
+    Raises
+    ------
+    ProtocolError
+        With all complaints, where a check fails.
+
+    Examples
+    --------
+    >>> from reallot import SimulatedAdapter, check_adapter
+    >>> "reads" in check_adapter(lambda: SimulatedAdapter("relay", 2.0, share=0.5))
+    True
     """
     hidden = [value for value in (os.environ.get(name) for name in secrets) if value]
     complaints, passed = [], []

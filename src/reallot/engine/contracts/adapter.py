@@ -17,22 +17,54 @@ T = TypeVar("T")
 
 @runtime_checkable
 class ProtocolAdapter(Protocol):
-    """One protocol as the coordinator and the engine see it.
+    """The port of a protocol: what the coordinator and the engine call.
 
     Errors are ProtocolError with a kind. Two more methods may be there: `capabilities() -> Capabilities` and
     `async close() -> None`.
     """
 
     async def get_status(self) -> ProtocolStatus:
-        """Earnings per hour now, share, health and utilisation; raises ProtocolError where there is no answer."""
+        """Read earnings, share, health and utilisation.
+
+        Returns
+        -------
+        ProtocolStatus
+            The reading, earnings in USD/h.
+
+        Raises
+        ------
+        ProtocolError
+            Where there is no answer.
+        """
 
     async def get_allocation(self) -> float:
-        """The share really in force, read back."""
+        """Read back the share that is really in force.
+
+        Returns
+        -------
+        float
+            Fraction of capacity.
+
+        Raises
+        ------
+        ProtocolError
+            Where there is no answer.
+        """
 
     async def apply_allocation(self, share: float) -> None:
-        """Asks for a share; returns when asked for, raises ProtocolError(kind=REFUSED) where that is refused.
+        """Ask for a share; asking twice for the same is harmless (idempotent).
 
-        Asking twice for the same share is harmless.
+        The call returns when the change is asked for, not when it is in force.
+
+        Parameters
+        ----------
+        share
+            Fraction of capacity.
+
+        Raises
+        ------
+        ProtocolError
+            With kind REFUSED where the change is refused.
         """
 
 
@@ -40,17 +72,34 @@ class ProtocolAdapter(Protocol):
 class Capabilities:
     """What an adapter can do, and how often it may be asked.
 
-    acts          False where it only reads
-    step          shares come in multiples of this; 0 for any. Plans keep to it, unless the spec has its own
-    floor         smallest share that may be asked for now. Plans keep to it
-    restarts      True where a change interrupts the work
-    delay         until a change is in force, and seen in get_allocation
-    timeout       one call may take so long
-    min_interval  between two reads; the last value stands meanwhile
-    cadence       how often the source itself changes: a value may be so old without being stale
+    Parameters
+    ----------
+    acts
+        False where it only reads.
+    step
+        Shares come in multiples of this; 0 for any. Plans keep to it, unless the ProtocolSpec has its own.
+    floor
+        Smallest share that may be asked for now. Plans keep to it.
+    restarts
+        True where a change interrupts the work.
+    delay
+        Time until a change is in force, and seen in `get_allocation`.
+    timeout
+        Longest time for one call.
+    min_interval
+        Least time between two reads; the last value stands meanwhile.
+    cadence
+        How often the source itself changes: a value may be so old without being stale.
     share_tolerance
-                  shares that are read may be so far off, because they are measured or rounded; 0 where the engine's own
-                  `share_tolerance` is enough
+        Shares that are read may be so far off, because they are measured or rounded. 0 where the engine's own
+        `share_tolerance` is enough.
+
+    Examples
+    --------
+    >>> from datetime import timedelta
+    >>> from reallot import Capabilities
+    >>> Capabilities(acts=False, min_interval=timedelta(minutes=5)).acts
+    False
     """
 
     acts: bool = True

@@ -40,6 +40,15 @@ class SystemClock:
 class ManualClock:
     """A clock that moves when told to, or when somebody sleeps on it.
 
+    Parameters
+    ----------
+    start
+        Wall time at the start (aware).
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> from reallot import ManualClock
     >>> clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
     >>> clock.advance(3600)
     >>> clock.now().isoformat(), clock.monotonic()
@@ -52,25 +61,55 @@ class ManualClock:
         self._wall, self._monotonic = start.astimezone(UTC), 0.0
 
     def now(self) -> datetime:
-        """Wall time as it was set."""
+        """Return the wall time as it was set.
+
+        Returns
+        -------
+        datetime.datetime
+            Aware.
+        """
         return self._wall
 
     def monotonic(self) -> float:
-        """Seconds advanced so far."""
+        """Return the time advanced so far.
+
+        Returns
+        -------
+        float
+            Seconds.
+        """
         return self._monotonic
 
     async def sleep(self, seconds: float) -> None:
-        """Advances at once, after letting others run."""
+        """Advance at once, after letting other tasks run.
+
+        Parameters
+        ----------
+        seconds
+            Seconds to advance.
+        """
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)
 
     def advance(self, seconds: float) -> None:
-        """Moves both times forward."""
+        """Move both times forward.
+
+        Parameters
+        ----------
+        seconds
+            Seconds to advance.
+        """
         if seconds < 0.0:
             raise ValueError(f"time was to advance by {seconds:g} s; `jump` moves the wall clock back")
         self._wall += timedelta(seconds=seconds)
         self._monotonic += seconds
 
     def jump(self, seconds: float) -> None:
-        """Moves the wall clock only, either way, as a corrected clock does."""
+        """Move the wall clock only, either way, as a corrected clock does.
+
+        Parameters
+        ----------
+        seconds
+            Seconds to jump.
+        """
         self._wall += timedelta(seconds=seconds)

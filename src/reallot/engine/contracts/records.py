@@ -18,11 +18,18 @@ from .values import Moment, Part, Positive, Record, Share, Step, Whole, Window
 class SeriesKind(StrEnum):
     """What a reported number is; only the first four ever become a rate.
 
-    RATE           already per hour
-    COUNTER        grows, and starts again at a reset (a month, an epoch)
-    BALANCE        grows, and drops at a payout
-    EVENT          an amount that came at a moment
-    EXTRAPOLATION  the source's own guess of a total: shown, never an input
+    Attributes
+    ----------
+    RATE
+        The number is earnings per hour already.
+    COUNTER
+        The number grows, and starts again at a reset (a month, an epoch).
+    BALANCE
+        The number grows, and drops at a payout.
+    EVENT
+        The number is an amount that came at a moment.
+    EXTRAPOLATION
+        The number is the source's own guess of a total: it is shown, and never an input.
     """
 
     RATE = "rate"
@@ -33,7 +40,19 @@ class SeriesKind(StrEnum):
 
 
 class ResourceUtilization(Record):
-    """How much of each resource is in use, 0 to 1; None where nobody says."""
+    """How much of each resource is in use, as a fraction from 0 to 1.
+
+    Parameters
+    ----------
+    cpu, memory, disk, bandwidth, gpu
+        Fraction in use. None where nobody says.
+
+    Examples
+    --------
+    >>> from reallot import ResourceUtilization
+    >>> ResourceUtilization(cpu=0.5).memory is None
+    True
+    """
 
     cpu: Part | None = None
     memory: Part | None = None
@@ -43,21 +62,47 @@ class ResourceUtilization(Record):
 
 
 class ProtocolStatus(Record):
-    """What one protocol says, or why it says nothing.
+    """One reading of one protocol, or why there is none.
 
-    connected          True where it answered this time
-    earnings_per_hour  USD/h of the share in force; None where there is no value (which is not 0)
-    allocation         share in force; None where unknown
-    utilization        how much of what it was given it uses
-    observed_at        when it was asked
-    source_time        when its number was valid, by its own clock
-    error, message     why there is no new value
-    series             what its number is
-    healthy            its own verdict: scores, suspensions; None where it has none
-    demand_limited     True where more share would earn nothing more now
-    quote              USD/h that is offered for a full share, whether any is held or not; None where nobody says
-    doubt              why a person should look at its earnings: they jumped as a wrong unit makes them
-    details            plain extra values for people, without secrets
+    Parameters
+    ----------
+    protocol
+        Name of the protocol.
+    connected
+        True where it answered this time.
+    earnings_per_hour
+        Earnings of the share in force (USD/h). None where there is no value (which is not 0).
+    allocation
+        Share in force. None where unknown.
+    utilization
+        How much it uses of what it was given.
+    observed_at
+        Time at which it was asked.
+    source_time
+        Time at which its number was valid, by its own clock.
+    error, message
+        Why there is no new value.
+    series
+        What its number is.
+    healthy
+        Its own verdict: scores, suspensions. None where it has none.
+    demand_limited
+        True where more share would earn nothing more now.
+    quote
+        USD/h that is offered for a full share, whether any is held or not. None where nobody says.
+    doubt
+        Why a person should look at its earnings: they jumped as a wrong unit makes them.
+    details
+        Plain extra values for people, without secrets.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> from reallot import ProtocolStatus
+    >>> now = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> ProtocolStatus(
+    ...     protocol="relay", connected=True, earnings_per_hour=1.5, allocation=0.5, observed_at=now).series
+    <SeriesKind.RATE: 'rate'>
     """
 
     protocol: str
@@ -78,17 +123,34 @@ class ProtocolStatus(Record):
 
 
 class AggregatedMetrics(Record):
-    """One poll of everything.
+    """One poll of all protocols.
 
-    earnings_by_protocol, allocation_by_protocol  only protocols with a value; carried-forward ones are in `stale`
-    connection_status  True where the protocol answered this time
-    statuses    each protocol's own answer
-    stale       names whose value is carried forward, with its age in seconds
-    steps, floors  shares come in multiples of this, and not below that, where an adapter says so
-    away        names that may hold nothing now, with the reason
-    doubted     names whose earnings a person should look at, with their share when these jumped
-    ceilings    no more than this is asked for now, where a protocol would not take more
-    tolerances  shares are read within this, where an adapter says so
+    Parameters
+    ----------
+    timestamp
+        Time of the poll.
+    total_earnings_per_hour
+        Sum of the earnings (USD/h).
+    earnings_by_protocol, allocation_by_protocol
+        Earnings (USD/h) and shares, only of protocols with a value. Carried-forward ones are in `stale`.
+    resource_utilization
+        How much of each resource is in use in all.
+    connection_status
+        True where the protocol answered this time.
+    statuses
+        The reading of each protocol.
+    stale
+        Age (seconds) of each value that is carried forward, by name.
+    steps, floors
+        Where an adapter says so: shares come in multiples of the step, and not below the floor.
+    away
+        Names that may hold nothing now, with the reason.
+    doubted
+        Names whose earnings a person should look at, with the share they had when these jumped.
+    ceilings
+        Where a protocol would not take more: no more than this share is asked for now.
+    tolerances
+        Where an adapter says so: shares are read within this.
     """
 
     timestamp: Moment
@@ -108,22 +170,45 @@ class AggregatedMetrics(Record):
 
 
 class AllocationPlan(Record):
-    """A decision: where capacity should go, and what that is worth.
+    """A decision of the engine: where capacity should go, and what that is worth.
 
-    allocation             share by protocol
-    estimated_improvement  USD/h more than staying
-    estimated_cost         USD, once, for all moves
-    net_benefit            USD over `horizon_hours`: horizon * improvement - cost
-    roi_percent            net_benefit as a percentage of estimated_cost; 0 where nothing is paid
-    confidence             probability that net_benefit is above 0; None where there is not enough history to say
-    current                shares it starts from: it is outdated where they are others
-    current_earnings       USD/h that staying earns, on the same footing; None where nobody said
-    expires_at             after this it is not carried out any more
-    fingerprint            of all inputs: equal inputs, equal fingerprint
-    reasons, prices, certificate  as in the Allocation it was made from
-    breaks                 which limits the present shares break, or "": such a plan is worth it whatever it earns
-    conflict               why present shares break limits and no plan can bring them nearer; "" where one can
-    urgent                 why shares are given up at once, whatever rests and hourly limits say; "" for all other plans
+    Parameters
+    ----------
+    allocation
+        Share by protocol.
+    estimated_improvement
+        Earnings more than staying (USD/h).
+    estimated_cost
+        Transaction costs of all moves (USD, once).
+    net_benefit
+        Horizon * improvement - cost (USD over `horizon_hours`).
+    roi_percent
+        `net_benefit` in percent of `estimated_cost`; 0 where nothing is paid.
+    confidence
+        Probability that `net_benefit` is above 0. None where there is not enough history to say.
+    created_at
+        Time of the decision.
+    id
+        Identifies the plan in the journal.
+    current
+        Shares it starts from. It is outdated where they are others.
+    current_earnings
+        Earnings of staying (USD/h), on the same footing. None where nobody said.
+    horizon_hours
+        Hours over which the moves must pay.
+    expires_at
+        Time after which it is not carried out any more.
+    fingerprint
+        Of all inputs: equal inputs, equal fingerprint.
+    reasons, prices, certificate
+        As in the Allocation it was made from.
+    breaks
+        Which limits the present shares break, and how far this plan brings them. "" where they break none. Such a plan
+        is worth it whatever it earns.
+    conflict
+        Why present shares break limits and no plan can bring them nearer. "" where one can.
+    urgent
+        Why shares are given up at once, whatever rests and hourly limits say. "" for all other plans.
     """
 
     allocation: dict[str, Share]
@@ -155,11 +240,20 @@ class AllocationPlan(Record):
 
 
 class OptimizationOpportunity(Record):
-    """One pair worth moving between, by marginal rates.
+    """One pair of protocols worth moving between, by marginal rates.
 
-    current_rate, projected_rate  USD/h of one unit of share where it is, and where it would go
-    earnings_improvement          USD/h, for as much as the limits let move
-    complexity                    0 (one small move) to 1 (many, or hard to undo)
+    Parameters
+    ----------
+    from_protocol, to_protocol
+        Names of the protocol that gives and of the one that takes.
+    current_rate, projected_rate
+        Rate (USD/h per unit of share) where the share is, and where it would go.
+    earnings_improvement
+        USD/h, for as much as the limits let move.
+    confidence
+        Probability that the move pays. None where there is not enough history to say.
+    complexity
+        0 (one small move) to 1 (many moves, or hard to undo).
     """
 
     from_protocol: str
@@ -180,9 +274,24 @@ class ChangeKind(StrEnum):
 
 
 class AllocationChange(Record):
-    """One protocol's share changed, or was to.
+    """One change of one protocol's share, made or tried.
 
-    outcome  "confirmed" (read back), "failed", "unknown" or "rolled_back"
+    Parameters
+    ----------
+    timestamp
+        Time of the change.
+    protocol
+        Name of the protocol.
+    before, after
+        Shares.
+    plan_id
+        The plan that asked for it.
+    kind
+        Move, rollback or repair.
+    outcome
+        "confirmed" (read back), "failed", "unknown" or "rolled_back".
+    reason
+        The cause in words.
     """
 
     timestamp: Moment
@@ -196,15 +305,31 @@ class AllocationChange(Record):
 
     @property
     def change(self) -> float:
-        """after - before."""
+        """The share after the change less the share before."""
         return self.after - self.before
 
 
 class Alert(Record):
-    """One condition that somebody should know of: raised once, not at every poll.
+    """One condition that a person should know of: raised once, not at every poll.
 
-    key       what it is about: the same condition has the same key
-    severity  0 (worth knowing) to 1 (act now)
+    Parameters
+    ----------
+    message
+        The condition in words.
+    severity
+        0 (worth knowing) to 1 (act now).
+    timestamp
+        Time at which it began.
+    acknowledged
+        True where a person has seen it.
+    key
+        What it is about: the same condition has the same key.
+    recovered_at
+        Time at which it was over. None while it holds.
+    last_seen
+        Time of the last check that saw it.
+    count
+        Number of checks that saw it.
     """
 
     message: str
@@ -218,7 +343,31 @@ class Alert(Record):
 
 
 class DashboardSnapshot(Record):
-    """All that a dashboard shows at one moment; next_reallocation_in is None where nothing is planned or known."""
+    """All that a dashboard shows at one moment.
+
+    Parameters
+    ----------
+    timestamp
+        Time of the metrics.
+    total_earnings_per_hour
+        Sum of the earnings (USD/h).
+    earnings_by_protocol
+        Earnings (USD/h) by name.
+    current_allocation, optimal_allocation
+        Shares in force and shares of the best plan, by name.
+    optimization_opportunity
+        The best move. None where the plan is to stay.
+    next_reallocation_in
+        Time to the next possible move. None where nothing is planned or known.
+    connection_status
+        True where the protocol answered this time.
+    recent_changes
+        The newest changes of shares.
+    stale
+        Age (seconds) of each value that is carried forward, by name.
+    alerts
+        Alerts whose condition holds.
+    """
 
     timestamp: Moment
     total_earnings_per_hour: float
@@ -244,15 +393,39 @@ class MoveReview(Record):
 
 
 class PerformanceReport(Record):
-    """A period, time-weighted: money is the integral of rates, USD, not a sum of samples.
+    """What one period brought; money is the integral of rates over time (USD), not a sum of samples.
 
-    total_earnings  gross; net_earnings is after total_cost
-    covered         part of the period for which there were readings
-    uptime          part of the covered time in which each protocol answered
+    Parameters
+    ----------
+    period_start, period_end
+        The period.
+    total_earnings
+        Gross earnings (USD).
+    total_cost
+        Transaction costs (USD).
+    net_earnings
+        Gross earnings less costs (USD).
+    average_earnings_per_hour
+        Mean over the covered time (USD/h).
+    earnings_by_protocol
+        Gross earnings (USD) by name.
+    uptime
+        Part of the covered time in which each protocol answered.
+    covered
+        Part of the period for which there were readings.
+    reallocations, rollbacks
+        Numbers of plans carried out, and taken back.
+    moves
+        What each plan was to bring, and what was measured.
+    alerts
+        Number of alerts.
     carried_earnings
-                    what values that were carried forward would have added, USD: not measured, so not in the totals
-    hourly_before   before this, hourly means were summed: single readings are not kept so long; None where all were
-    notes           what a reader should know: gaps, moves whose plans are not known
+        What values that were carried forward would have added (USD). It is not measured, so not in the totals.
+    hourly_before
+        Time before which hourly means were summed, since single readings are not kept so long. None where all were
+        there.
+    notes
+        What a reader should know: gaps, moves whose plans are not known.
     """
 
     period_start: Moment
@@ -278,26 +451,50 @@ RATES = "rates"
 
 
 class OptimizerConfig(Record):
-    """When a move is worth it.
+    """When a move is worth it, and what the optimizer may do.
 
-    min_improvement_threshold  USD per hour
-    min_improvement_percent    percent of current earnings
-    max_allocation_change      share of capacity, per protocol and plan
-    analysis_window_hours      readings older than this are not looked at
-    horizon_hours              over which a move must pay
-    move_cost                  USD per unit of share moved; move_fee: USD per protocol that changes
-    plan_lifetime              how long a plan may be acted on
-    policy                     who says what share is worth where moving costs something and curves are flat, from two
-                               hours of polls on: a policy's name, as in a backtest; or "rates": what is earned now
-    decision_step              the policy sees means of so long
-    min_confidence             a plan that is known to be less sure to pay is not worth it; 0.6 is cautious, 0 takes all
-    explore                    "floor" keeps min(0.5 %, 5 % / n) with each of n protocols that may hold so little, where
-                               only what holds a share is read: it is set by the first plan that is worth its moves with
-                               it. "none": many sources tell without, and to keep it costs
-    curves                     "quadratic" or "robust" learn how earnings bend where no curve is given, from the shares
-                               of the last week; no policy is asked where any does. "given": all others are straight
-    allow_idle                 capacity may stand idle: what loses is given up though nothing else earns more
-    idle_rate                  USD/h that a full capacity earns while it stands idle; below 0 where it costs
+    Parameters
+    ----------
+    min_improvement_threshold
+        USD per hour
+    min_improvement_percent
+        Least improvement in percent of current earnings.
+    max_allocation_change
+        Largest change of one protocol's share per plan (share of capacity).
+    analysis_window_hours
+        Hours after which readings are not looked at any more.
+    horizon_hours
+        Hours over which a move must pay.
+    move_cost
+        Proportional cost of a change (USD per unit of share moved).
+    move_fee
+        Fixed cost of a change (USD per protocol that changes).
+    plan_lifetime
+        How long a plan may be acted on.
+    policy
+        Who says what share is worth where moving costs something and curves are flat, from two hours of polls on: the
+        name of a policy, as in a backtest; or "rates": what is earned now.
+    decision_step
+        The policy sees means over so long.
+    min_confidence
+        Least probability to pay: a plan that is known to be less sure is not worth it. 0.6 is cautious, 0 takes all.
+    explore
+        "floor" keeps min(0.5 %, 5 % / n) with each of n protocols that may hold so little, where only what holds a
+        share is read. The first plan that is worth its moves with it sets the floor. "none" keeps no floor: many
+        sources tell without, and to keep one costs.
+    curves
+        "quadratic" or "robust" learn how earnings bend where no curve is given, from the shares of the last week. No
+        policy is asked where any does. "given" takes all others as straight.
+    allow_idle
+        True where capacity may stand idle: what loses is given up though nothing else earns more.
+    idle_rate
+        Earnings of a full capacity that stands idle (USD/h); below 0 where it costs.
+
+    Examples
+    --------
+    >>> from reallot import OptimizerConfig
+    >>> OptimizerConfig(horizon_hours=12.0, move_cost=0.5).min_improvement_percent
+    5.0
     """
 
     min_improvement_threshold: Positive = 0.25
@@ -327,7 +524,19 @@ class OptimizerConfig(Record):
 
 
 class Mode(StrEnum):
-    """How far the engine goes: look, say, ask, do."""
+    """How far the engine goes.
+
+    Attributes
+    ----------
+    OBSERVE
+        The engine reads and reports.
+    ADVISE
+        The engine also makes plans, and moves nothing.
+    CONFIRM
+        The engine carries out a plan that a person confirmed.
+    AUTOMATIC
+        The engine carries out plans on its own.
+    """
 
     OBSERVE = "observe"
     ADVISE = "advise"
@@ -343,16 +552,40 @@ def _mode(value: Any) -> Any:
 class ReallocationConfig(Record):
     """When and how a plan is carried out.
 
-    min_hold_duration     each protocol rests so long after a change
-    max_per_hour          plans in any hour; rollbacks do not count
-    auto_rollback         put back what was, where a move fails
-    require_confirmation  a plan waits until somebody confirms it, or expires
-    apply_timeout         one call to an adapter may take so long
-    verify_timeout        a change must be read back within this
-    confirmation_lifetime how long a plan waits for its confirmation
-    cost_per_protocol     USD that a change of one protocol costs, for estimates
-    late_effects          a call that was not answered may still take effect so long after: its share is kept free
-    restore_drift         shares that somebody else changed are put back; False takes them as they are; both are told
+    Parameters
+    ----------
+    min_hold_duration
+        How long each protocol rests after a change.
+    max_per_hour
+        Largest number of plans in any hour; rollbacks do not count.
+    auto_rollback
+        True puts back what was, where a move fails (rollback).
+    require_confirmation
+        True makes a plan wait until a person confirms it, or it expires.
+    mode
+        How far the engine goes: "observe", "advise", "confirm" or "automatic".
+    apply_timeout
+        Longest time for one call to an adapter.
+    verify_timeout
+        Time within which a change must be read back.
+    confirmation_lifetime
+        How long a plan waits for its confirmation.
+    cost_per_protocol
+        Cost of changing one protocol (USD), for estimates.
+    share_tolerance
+        Largest difference between the share asked for and the one read back.
+    most_rollbacks
+        Number of rounds of one rollback after which the engine halts.
+    late_effects
+        How long a call that was not answered may still take effect: its share is kept free.
+    restore_drift
+        True puts back shares that somebody else changed; False takes them as they are. Both raise an alert.
+
+    Examples
+    --------
+    >>> from reallot import ReallocationConfig
+    >>> ReallocationConfig(mode="confirm", max_per_hour=2).mode
+    <Mode.CONFIRM: 'confirm'>
     """
 
     min_hold_duration: Window = timedelta(hours=1)
@@ -373,17 +606,36 @@ class ReallocationConfig(Record):
 class MonitorConfig(Record):
     """What is worth an alert.
 
-    low_earnings_threshold   USD/h; None where only the relative one counts
-    low_earnings_percent     percent of the operator's own median over the window; None for the absolute one only
-    optimization_threshold   USD/h that an opportunity must promise
-    connection_timeout       a protocol that has not answered for so long
-    max_alerts               history kept
-    needed, out_of           an alert fires where `needed` of the last `out_of` checks saw its condition, and is over
-                             where none of them did
-    mute                     a condition that comes back within this is not told again
-    drop_percent             a protocol that earns less than so many percent of its usual rate; None for never
-    flat_line                a protocol whose earnings used to change, and did not for so long
-    max_snapshots            snapshots kept: 20,000 are two weeks of a poll a minute
+    Parameters
+    ----------
+    low_earnings_threshold
+        Least earnings (USD/h). None where only the relative threshold counts.
+    low_earnings_percent
+        Least earnings in percent of the operator's own median over the window. None for the absolute threshold only.
+    optimization_threshold
+        Improvement that an opportunity must promise (USD/h).
+    connection_timeout
+        How long a protocol may go without an answer.
+    max_alerts
+        Number of alerts kept.
+    needed
+        An alert begins where so many of the last `out_of` checks saw its condition.
+    out_of
+        Number of checks that are looked at. An alert is over where none of them saw its condition.
+    mute
+        A condition that comes back within this time is not told again.
+    drop_percent
+        A protocol that earns less than so many percent of its usual rate is told. None for never.
+    flat_line
+        A protocol whose earnings used to change, and did not for so long, is told.
+    max_snapshots
+        Number of snapshots kept: 20,000 are two weeks of a poll a minute.
+
+    Examples
+    --------
+    >>> from reallot import MonitorConfig
+    >>> MonitorConfig(low_earnings_threshold=None, low_earnings_percent=50.0).max_alerts
+    1000
     """
 
     low_earnings_threshold: float | None = 5.0

@@ -47,12 +47,37 @@ class Ledger:
 def open_ledger(
     folder: str | Path | None = None, *, busy_seconds: float = 5.0, history: HistoryStore | None = None
 ) -> Ledger:
-    """The ledger in this folder, made where there is none; without a folder it is kept in memory.
+    """Open the ledger in a folder: the journal of moves (write-ahead), the readings, requests and a lock.
 
-    `history` keeps the readings instead of a file in the folder; it is closed with the ledger.
+    Parameters
+    ----------
+    folder
+        The folder, made where there is none. None keeps all of it in memory.
+    busy_seconds
+        Seconds to wait for another process that writes.
+    history
+        What keeps the readings instead of a file in the folder. It is closed with the ledger.
 
-    Raises LedgerTaken where another engine has it. A journal that cannot be used is left as it is, or kept aside under
-    another name where it is damaged; then nothing is moved, and `journal.observe_only` or its alert says why.
+    Returns
+    -------
+    Ledger
+        The ledger, to be closed by its `close`.
+
+    Raises
+    ------
+    DataError
+        As LedgerTaken, where another engine has the ledger.
+
+    Notes ----- A journal that cannot be used is left as it is, or kept aside under another name where it is damaged.
+    Then nothing is moved, and `journal.observe_only` or its alert says why.
+
+    Examples
+    --------
+    >>> from reallot import open_ledger
+    >>> ledger = open_ledger()
+    >>> ledger.journal.observe_only
+    ''
+    >>> ledger.close()
     """
     if folder is None:
         return Ledger(None, MemoryJournal(), history or History(), None, None)
