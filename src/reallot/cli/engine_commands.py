@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 RUN_CODES = (
     "exit codes: 0 ended, or stopped between two steps or after finishing one; 2 bad input; 3 nothing is possible now; "
-    "5 stopped, and the step under way was put back; 6 stopped at once by a second signal: the next start ends it"
+    "5 stopped, and the step under way was put back; 6 stopped at once by a second signal: the next start ends it; "
+    "7 ended well, but standard output was closed before"
 )
 CHECK_CODES = "exit codes: 0 all is well; 2 the file cannot be used; 3 something is wrong with what it names"
 MODES = ("observe", "advise", "confirm", "automatic")

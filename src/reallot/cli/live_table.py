@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from ..engine.contracts.records import PerformanceReport
@@ -17,20 +20,41 @@ EVERY_SECONDS = 0.1
 
 
 class Lines:
-    """Writes lines as they come."""
+    """Writes lines as they come. `lost` is True once the stream takes no more: then nothing is written any more."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream, self.lost = stream, False
 
     def line(self, text: str) -> None:
         """One change."""
-        print(text, file=self._stream, flush=True)
+        self.block(text)
+
+    def block(self, text: str) -> None:
+        """Lines as they are, where no table is drawn."""
+        if not self.lost:
+            with self._until_broken():
+                print(text, file=self._stream, flush=True)
 
     def show(self, result: CycleResult) -> None:
         """Nothing: a state is no change."""
 
     def end(self) -> None:
         """Nothing is left on the screen."""
+
+    @contextmanager
+    def _until_broken(self) -> Iterator[None]:
+        """What is written in here is lost, and that is told on standard error once, where nobody takes it any more."""
+        try:
+            yield
+        except (OSError, ValueError, SystemExit) as error:  # rich answers a broken pipe with an exit
+            already, self.lost = self.lost, True
+            if already:
+                return
+            told = f"reallot: what the engine says cannot be written ({error or 'no reader'}); it goes on without"
+            with suppress(OSError, ValueError):
+                print(told, file=sys.stderr, flush=True)
+            with suppress(OSError, ValueError):  # what is left must not be written at the exit either
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 class Live(Lines):
@@ -46,22 +70,26 @@ class Live(Lines):
 
     def line(self, text: str) -> None:
         """One change, above the table."""
-        self._region.console.print(text)
+        if not self.lost:
+            with self._until_broken():
+                self._region.console.print(text)
 
     def show(self, result: CycleResult) -> None:
         """The table of this cycle, if the last one stood long enough."""
         from rich.text import Text
 
         now = time.monotonic()
-        if now - self._at < EVERY_SECONDS:
+        if self.lost or now - self._at < EVERY_SECONDS:
             return
         self._at = now
-        self._region.start()
-        self._region.update(Text.from_ansi(state_table(result, Screen.of(self._stream))), refresh=True)
+        with self._until_broken():
+            self._region.start()
+            self._region.update(Text.from_ansi(state_table(result, Screen.of(self._stream))), refresh=True)
 
     def end(self) -> None:
         """Takes the table away."""
-        self._region.stop()
+        with self._until_broken():  # also where it is lost: its threads end
+            self._region.stop()
 
 
 def display(stream: TextIO) -> Lines:

@@ -6,12 +6,15 @@ import argparse
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Mode, PerformanceReport
 from ..errors import DataError, MonitoringError
 from ..runtime.build import Parts, build, close_quietly, remember
+from ..runtime.config import Config
 from ..runtime.events import LogEvent
 from ..runtime.runner import Runner
 from ..text.durations import format_duration
@@ -20,11 +23,13 @@ from .config_file import config_of
 from .live_table import Lines, display, final_table, report_text, state_table
 from .logs import logging_to, tell
 from .screen import Screen
+from .terminal import Terminal
 
 NOT_FINISHED = (MoveState.ROLLED_BACK, MoveState.SETTLING, MoveState.HALTED)
-ENDED, NOTHING, PUT_BACK, CUT_SHORT = 0, 3, 5, 6
+ENDED, NOTHING, PUT_BACK, CUT_SHORT, UNHEARD = 0, 3, 5, 6, 7
 """Ended well, or stopped between two steps or after finishing one; nothing answered; stopped, and the step under way
-was put back; stopped at once: the journal tells the next start what was begun."""
+was put back; stopped at once: the journal tells the next start what was begun; ended well, and nobody read all that was
+said."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -45,10 +50,11 @@ class _Stop:
     """The first signal asks for an end between two steps, the second for one at once.
 
     amid  True where the first one came in the middle of a cycle
+    why   what to say of it beside
     """
 
     def __init__(self, runner: Runner) -> None:
-        self.asked, self.at_once, self.amid = asyncio.Event(), False, False
+        self.asked, self.at_once, self.amid, self.why = asyncio.Event(), False, False, ""
         self.task: asyncio.Task[None] | None = None
         self._runner = runner
 
@@ -65,8 +71,11 @@ async def _run(parts: Parts, options: argparse.Namespace, shows: Lines) -> int:
     runner = Runner(parts, tell)
     stopping = _Stop(runner)
     stopping.task = asyncio.ensure_future(_loop(runner, options, shows, stopping.asked))
-    loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-    heard = [each for each in signals if _hears(loop, each, stopping)]
+    answers: dict[int, Callable[[], None]] = {signal.SIGINT: stopping, signal.SIGTERM: stopping}
+    if hasattr(signal, "SIGHUP"):
+        answers[signal.SIGHUP] = _hangup(runner, stopping, options)
+    loop = asyncio.get_running_loop()
+    heard = [each for each, answer in answers.items() if _hears(loop, each, answer)]
     try:
         await stopping.task
     except asyncio.CancelledError:
@@ -77,22 +86,42 @@ async def _run(parts: Parts, options: argparse.Namespace, shows: Lines) -> int:
             loop.remove_signal_handler(each)
         shows.end()
         await close_quietly(parts)
-    return _code(runner, stopping)
+    return _code(runner, stopping, shows)
 
 
-def _hears(loop: asyncio.AbstractEventLoop, each: signal.Signals, stopping: _Stop) -> bool:
-    """True where the signal asks for a stop from now on; else it ends the process as it always did, without asking.
+def _hangup(runner: Runner, stopping: _Stop, options: argparse.Namespace) -> Callable[[], None]:
+    """What SIGHUP asks for: an end where the terminal is gone, unless `nohup` said no; else the configuration again."""
+    terminal, stays = Terminal(), signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+    def again() -> Config:
+        config, mode = config_of(options.config), options.mode
+        rules = config.reallocation
+        rules = rules if mode is None else rules.model_copy(update={"mode": Mode(mode)})
+        return replace(config, reallocation=rules)
+
+    def heard() -> None:
+        if stays or not terminal.gone():
+            runner.reload(again)
+        elif not stopping.asked.is_set():
+            stopping.why = ": the terminal is gone"
+            stopping()
+
+    return heard
+
+
+def _hears(loop: asyncio.AbstractEventLoop, each: int, answer: Callable[[], None]) -> bool:
+    """True where the signal is answered so from now on; else it ends the process as it always did, without asking.
 
     Loops of some systems hear no signals (NotImplementedError), and no loop does outside of the main thread.
     """
     try:
-        loop.add_signal_handler(each, stopping)
+        loop.add_signal_handler(each, answer)
     except (NotImplementedError, ValueError, RuntimeError):
         return False
     return True
 
 
-def _code(runner: Runner, stopping: _Stop) -> int:
+def _code(runner: Runner, stopping: _Stop, shows: Lines) -> int:
     """How it ended, and the line that says so where it was stopped."""
     at = runner.parts.clock.now()
     if stopping.at_once:
@@ -102,10 +131,14 @@ def _code(runner: Runner, stopping: _Stop) -> int:
     if stopping.asked.is_set():
         verdict = runner.report.verdict if runner.report is not None else None
         if stopping.amid and verdict is not None and verdict in NOT_FINISHED:
-            tell(LogEvent("stopped", at, f"stopped; the step under way was not finished: {verdict.words}"))
+            text = f"stopped{stopping.why}; the step under way was not finished: {verdict.words}"
+            tell(LogEvent("stopped", at, text))
             return PUT_BACK
-        tell(LogEvent("stopped", at, "stopped; the step under way was finished" if stopping.amid else "stopped"))
-    return NOTHING if runner.polls == 0 else ENDED
+        text = "; the step under way was finished" if stopping.amid else ""
+        tell(LogEvent("stopped", at, f"stopped{stopping.why}{text}"))
+    if runner.polls == 0:
+        return NOTHING
+    return UNHEARD if shows.lost else ENDED
 
 
 async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop: asyncio.Event) -> None:
@@ -121,9 +154,9 @@ async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop:
         shows.show(result)
     shows.end()
     if options.once and runner.last is not None and not options.json_log:
-        print(state_table(runner.last, Screen.of(sys.stdout)))
+        shows.block(state_table(runner.last, Screen.of(sys.stdout)))
     elif not options.once:
-        await _goodbye(runner, began, options.json_log)
+        await _goodbye(runner, began, options.json_log, shows)
 
 
 def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespace) -> None:
@@ -143,7 +176,7 @@ def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespac
         tell(LogEvent("ledger", began, parts.engine.journal.observe_only, level=30))
 
 
-async def _goodbye(runner: Runner, began: datetime, as_json: bool) -> None:
+async def _goodbye(runner: Runner, began: datetime, as_json: bool, shows: Lines) -> None:
     """The whole period, at its end."""
     parts = runner.parts
     try:
@@ -156,10 +189,8 @@ async def _goodbye(runner: Runner, began: datetime, as_json: bool) -> None:
         return
     last = runner.last.metrics.allocation_by_protocol if runner.last and runner.last.metrics else {}
     now = {name: getattr(parts.coordinator.adapters[name], "share", share) for name, share in last.items()}
-    print()
-    print(final_table(report, runner.first, now, Screen.of(sys.stdout)))
-    print(f"\n{report_text(report)}")
-    print(summary(runner, report))
+    table = final_table(report, runner.first, now, Screen.of(sys.stdout))
+    shows.block(f"\n{table}\n\n{report_text(report)}\n{summary(runner, report)}")
 
 
 def summary(runner: Runner, report: PerformanceReport) -> str:

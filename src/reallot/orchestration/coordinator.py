@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
@@ -256,9 +256,28 @@ class ProtocolCoordinator:
         """
         return self._source(protocol_name).waits
 
-    async def close(self) -> None:
-        """End calls that hang, and close every adapter that can be closed; calling it again is harmless."""
-        await asyncio.gather(*(source.close() for source in self._sources.values()))
+    def inherit(self, before: ProtocolCoordinator, names: Collection[str]) -> None:
+        """Go on where another coordinator stood: with its polls, and with what it last read.
+
+        Parameters
+        ----------
+        before
+            The coordinator that stood before; it is not used any more.
+        names
+            Protocols whose adapter is the same in both.
+        """
+        self._sources |= {name: before._sources[name] for name in names}
+        self._history.extend(before._history)
+
+    async def close(self, *, except_for: Collection[str] = ()) -> None:
+        """End calls that hang, and close every adapter that can be closed; calling it again is harmless.
+
+        Parameters
+        ----------
+        except_for
+            Protocols that stay as they are: another coordinator inherits them.
+        """
+        await asyncio.gather(*(each.close() for name, each in self._sources.items() if name not in except_for))
 
     async def __aenter__(self) -> ProtocolCoordinator:
         return self

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 from bisect import bisect_left, insort
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from statistics import median as median_of
-from typing import Protocol
 
 from ..engine.contracts.clock import Clock
 from ..engine.contracts.records import (
@@ -20,7 +19,6 @@ from ..engine.contracts.records import (
     OptimizationOpportunity,
     PerformanceReport,
 )
-from ..engine.execution.guards import Blocked
 from ..engine.ledger.history import Hour
 from ..engine.monitoring.alert_conditions import (
     JUMP,
@@ -33,7 +31,17 @@ from ..engine.monitoring.alert_conditions import (
 )
 from ..engine.monitoring.alerts import AlertBook
 from ..engine.monitoring.hourly import WHOLE, by_hour, together
-from ..engine.monitoring.report import HOUR, Integral, Snapshot, count, integral, reviews, spent_in_vain
+from ..engine.monitoring.report import (
+    HOUR,
+    Changes,
+    ChangeSource,
+    Integral,
+    Snapshot,
+    count,
+    integral,
+    reviews,
+    spent_in_vain,
+)
 from ..errors import ConfigurationError, MonitoringError
 from ..text.numbers import usd
 
@@ -42,21 +50,6 @@ RECENT, MOST_RECENT = timedelta(hours=24), 20
 LEAST_READINGS = 12
 """Fewer have no median."""
 MOST_PLANS = 1000
-
-Changes = Callable[[], Sequence[AllocationChange] | Awaitable[Sequence[AllocationChange]]]
-
-
-class ChangeSource(Protocol):
-    """Where moves are known, and whether one may be made now: a ReallocationEngine."""
-
-    async def get_reallocation_history(self) -> list[AllocationChange]:
-        """All changes that are kept, oldest first."""
-
-    async def get_newest_reallocations(self, most: int) -> list[AllocationChange]:
-        """The last `most` changes, oldest first: a history grows."""
-
-    async def blocked(self) -> Blocked | None:
-        """Why no plan may be carried out now, and until when; None where one may."""
 
 
 class RealtimeMonitor:
@@ -219,15 +212,9 @@ class RealtimeMonitor:
         older = self._older(start, since)
         found = together(older, integral(self._snapshots, start, end, self.config.connection_timeout))
         if not found.covered and not any(start <= each.at <= end for each in self._snapshots):
-            kept = (
-                f"{self._snapshots[0].at.isoformat()} to {self._snapshots[-1].at.isoformat()}"
-                if self._snapshots
-                else ""
-            )
-            raise MonitoringError(
-                f"no reading from {start.isoformat()} to {end.isoformat()}; "
-                + (f"there are some from {kept}" if kept else "there is none at all")
-            )
+            kept = " to ".join(each.at.isoformat() for each in (*self._snapshots[:1], *self._snapshots[-1:]))
+            there = f"there are some from {kept}" if kept else "there is none at all"
+            raise MonitoringError(f"no reading from {start.isoformat()} to {end.isoformat()}; {there}")
         everything = await self._reallocations()
         changes = [change for change in everything if start <= change.timestamp <= end]
         moves = reviews(self._snapshots, everything, self._plans, lambda at: start <= at <= end)
@@ -376,6 +363,17 @@ class RealtimeMonitor:
             End of the silence (aware).
         """
         self._alerts.mute(key, _utc(until, "until"))
+
+    def reconfigure(self, config: MonitorConfig) -> None:
+        """Take other thresholds from now on; what is open stays open until it is over by these.
+
+        Parameters
+        ----------
+        config
+            The new configuration.
+        """
+        self.config = config
+        self._alerts.reconfigure(config)
 
     @property
     def open_alerts(self) -> list[Alert]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 from ..adapters.combined import CombinedAdapter
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, ManualClock, SystemClock
-from ..engine.contracts.records import Alert, Mode
+from ..engine.contracts.records import AggregatedMetrics, Alert, Mode
 from ..engine.contracts.secrets import redact
 from ..engine.execution.orphaned import holders
 from ..engine.ledger.folder import Ledger, open_ledger
@@ -89,13 +90,22 @@ def build(
             )
     opened = open_ledger(ledger if ledger is not None else config.ledger_folder, history=_history(config))
     try:
-        return _parts(config, opened, simulate, mode, clock)
+        return parts_of(config, opened, simulate=simulate, mode=mode, clock=clock)
     except BaseException:
         opened.close()
         raise
 
 
-def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, clock: Clock | None) -> Parts:
+def parts_of(
+    config: Config,
+    ledger: Ledger,
+    *,
+    simulate: bool = False,
+    mode: Mode | None = None,
+    clock: Clock | None = None,
+    kept: Mapping[str, ProtocolAdapter] | None = None,
+) -> Parts:
+    """The same on a ledger that is open; `kept` are adapters that stand already. Raises ConfigurationError."""
     notes = [*ledger.notes, *_note_place(config, ledger)]
     if clock is None:
         clock = ManualClock(_begin(config, ledger, notes)) if simulate else SystemClock()
@@ -108,16 +118,14 @@ def _parts(config: Config, ledger: Ledger, simulate: bool, mode: Mode | None, cl
         away=None if availability is None else availability.away,
         most_jump=polled.most_jump,
     )
-    known = ledger.journal.committed() if ledger.folder is not None else {}
+    known, stand = ledger.journal.committed(), kept or {}
     for name, section in config.protocols.items():
-        seed, share = config.simulation.seed, known.get(name)
-        coordinator.register_adapter(
-            name, adapter_of(config, name, section, Place(clock, clock.now(), config.folder, seed, share))
-        )
-    if ledger.folder is not None:
-        tolerance = config.reallocation.share_tolerance
-        missing = ledger.journal.standing(1).names.difference(config.protocols)
-        for name, removed in holders(ledger.journal, missing, tolerance).items():
+        place = Place(clock, clock.now(), config.folder, config.simulation.seed, known.get(name))
+        adapter = stand[name] if name in stand else adapter_of(config, name, section, place)
+        coordinator.register_adapter(name, adapter)
+    missing = ledger.journal.standing(1).names.difference(config.protocols)
+    if missing:
+        for name, removed in holders(ledger.journal, missing, config.reallocation.share_tolerance).items():
             coordinator.register_adapter(name, removed)
     rules = config.reallocation if mode is None else config.reallocation.model_copy(update={"mode": mode})
     specs = {name: section.spec for name, section in config.protocols.items() if section.spec is not None}
@@ -142,18 +150,10 @@ async def remember(parts: Parts) -> int:
 
     Where curves are learned, it is from as long as they are remembered. Readings from the future are noted.
     """
-    now, count, asked = parts.clock.now(), 0, parts.config.optimizer
-    window, power = timedelta(hours=asked.analysis_window_hours), parts.config.power_cost
-    since = now - (window if asked.curves == "given" else max(window, KEPT))
-    for metrics in polls(parts.ledger.history, since, now):
-        parts.optimizer.update_metrics(metrics)
+    now, count = parts.clock.now(), 0
+    for metrics in learned(parts):
         await parts.monitor.update_snapshot(metrics)
-        parts.coordinator.remember(metrics if power is None else power.gross(metrics))
         count += 1
-    unseen = {alert.key for alert in parts.ledger.journal.alerts() if alert.recovered_at is None}
-    for name in parts.config.protocols:
-        if f"{JUMP}:{name}" not in unseen:
-            parts.coordinator.accept(name)
     last = parts.ledger.history.last()
     if last is not None and last > now + parts.config.coordinator.every:
         future = f"readings up to {last:%Y-%m-%d %H:%M} UTC are from the future of this clock"
@@ -166,6 +166,20 @@ def availability_of(config: Config, clock: Clock) -> Availability | None:
     operations = {name: each.operation for name, each in config.protocols.items()}
     limited = {name: each for name, each in operations.items() if each.hours or each.busy_command}
     return Availability(limited, config.power.time_zone, clock) if limited else None
+
+
+def learned(parts: Parts) -> Iterator[AggregatedMetrics]:
+    """The polls of the optimizer's window that the ledger has, oldest first, learned from; raises DataError."""
+    now, asked, power = parts.clock.now(), parts.config.optimizer, parts.config.power_cost
+    window = timedelta(hours=asked.analysis_window_hours)
+    for metrics in polls(parts.ledger.history, now - (window if asked.curves == "given" else max(window, KEPT)), now):
+        parts.optimizer.update_metrics(metrics)
+        parts.coordinator.remember(metrics if power is None else power.gross(metrics))
+        yield metrics
+    unseen = {alert.key for alert in parts.ledger.journal.alerts() if alert.recovered_at is None}
+    for name in parts.config.protocols:
+        if f"{JUMP}:{name}" not in unseen:
+            parts.coordinator.accept(name)
 
 
 def _history(config: Config) -> HistoryStore | None:

@@ -33,7 +33,7 @@ class ChangeDetector:
     """Compares each cycle with those before it, and says what is new."""
 
     def __init__(self, mode: Mode) -> None:
-        self._mode = mode
+        self.mode = mode
         self._blocked = self._advised = ""
         self._operation: int | None = None
 
@@ -42,7 +42,7 @@ class ChangeDetector:
         at = result.started_at
         found = [alert_line(alert, at) for alert in (*alarms, *result.alerts)]
         plan = result.plan
-        if plan is not None and result.wanted and self._mode is not Mode.OBSERVE:
+        if plan is not None and result.wanted and self.mode is not Mode.OBSERVE:
             found = [
                 *self._decided(plan, report if report is not None and report.plan_id == plan.id else None, at),
                 *found,
@@ -53,7 +53,7 @@ class ChangeDetector:
 
     def _decided(self, plan: AllocationPlan, report: Report | None, at: datetime) -> list[LogEvent]:
         numbers = plan_fields(plan)
-        if self._mode is Mode.ADVISE:
+        if self.mode is Mode.ADVISE:
             moves = ", ".join(f"{name} {change:+.2f}" for name, change in plan.moves.items())
             told, self._advised = self._advised == moves, moves
             return [] if told else [LogEvent("advice", at, f"would move {plan_text(plan)}", numbers)]

@@ -16,14 +16,16 @@ from ..engine.contracts.records import Alert, AllocationPlan, Mode
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
 from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, RESUME, Request
-from ..errors import DataError, ReallocationError
+from ..errors import ConfigurationError, DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
 from ..text.durations import format_duration
 from .build import Parts
+from .config import Config
 from .decision_replay import inputs_of
 from .events import ChangeDetector, LogEvent, alert_line
 from .history_writer import HistoryWriter
 from .loop_watchdog import KEY, LIMIT_SECONDS, LoopWatch
+from .reload import rebuilt
 
 Tell = Callable[[LogEvent], None]
 JUMP_SECONDS = 120.0
@@ -60,7 +62,9 @@ class Runner:
         self._conflict = ""
         self._clocks: tuple[datetime, float] | None = None
         self._truth: tuple[datetime, float, float] | None = None
-        self._watch = LoopWatch(lambda: parts.coordinator.adapters, self._stands_still, limit=stall_limit)
+        self._reload: Callable[[], Config] | None = None
+        self._woken: asyncio.Event | None = None
+        self._watch = LoopWatch(lambda: self.parts.coordinator.adapters, self._stands_still, limit=stall_limit)
 
     async def cycle(self) -> CycleResult:
         """One cycle, kept and told."""
@@ -108,11 +112,13 @@ class Runner:
 
     async def cycles(self, stop: asyncio.Event, until: datetime | None = None) -> AsyncIterator[CycleResult]:
         """Cycles until `stop` is set, which is looked at between two of them, or until the clock is there."""
-        clock, every = self.parts.clock, self.parts.config.coordinator.every.total_seconds()
+        clock, self._woken = self.parts.clock, asyncio.Event()
         if not isinstance(clock, ManualClock):
             self._watch.start()
         try:
             while not stop.is_set():
+                await self._reloaded()
+                every = self.parts.config.coordinator.every.total_seconds()
                 began = clock.monotonic()
                 yield await self.cycle()
                 if stop.is_set() or (until is not None and clock.now() + timedelta(seconds=every) > until):
@@ -122,17 +128,51 @@ class Runner:
             self._watch.stop()
 
     async def _sleep(self, seconds: float, stop: asyncio.Event) -> None:
-        """Waits on the clock, or until somebody stops it."""
+        """Waits on the clock, or until somebody stops it or wants its configuration read again."""
         if isinstance(self.parts.clock, ManualClock):
             await self.parts.clock.sleep(seconds)
             return
-        tasks = [asyncio.ensure_future(self.parts.clock.sleep(seconds)), asyncio.ensure_future(stop.wait())]
+        woken = self._woken or stop
+        waits = self.parts.clock.sleep(seconds), stop.wait(), woken.wait()
+        tasks = [asyncio.ensure_future(each) for each in waits]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def reload(self, read: Callable[[], Config]) -> None:
+        """Takes what `read` returns before the next cycle, which comes at once; where it raises, all stays as it is."""
+        self._reload = read
+        if self._woken is not None:
+            self._woken.set()
+
+    async def _reloaded(self) -> None:
+        """Swaps the configuration where that was asked for, and says what came of it."""
+        read, self._reload = self._reload, None
+        if self._woken is not None:
+            self._woken.clear()
+        if read is None:
+            return
+        at = self.parts.clock.now()
+        try:
+            parts, changed, refused = await rebuilt(self.parts, read())
+        except (ConfigurationError, DataError) as error:
+            self._tell(LogEvent("reload", at, f"the configuration stays as it was: {error}", level=logging.WARNING))
+            return
+        if parts is not self.parts:
+            self.parts = parts
+            self._engine = _Recorded(parts, self._take_up)
+            self._changes.mode = parts.mode
+        text = (
+            f"read again, and changed: {', '.join(changed)}" if changed else "read again: nothing that is used changed"
+        )
+        self._tell(LogEvent("reload", at, f"the configuration was {text}", {"changed": ", ".join(changed)}))
+        for note in parts.notes if changed else ():
+            self._tell(LogEvent("ledger", at, note, level=logging.WARNING))
+        for key in refused:
+            self._tell(LogEvent("reload", at, f"{key} was not taken: it needs a new start", level=logging.WARNING))
 
     def _tell_jump(self) -> None:
         """Says where the wall clock went another way than the time that passed."""

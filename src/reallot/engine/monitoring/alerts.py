@@ -26,6 +26,11 @@ class AlertBook:
         self._muted: dict[str, datetime] = {}
         self._checks: dict[str, deque[bool]] = {}
 
+    def reconfigure(self, config: MonitorConfig) -> None:
+        """Other rules from the next check on."""
+        self._config = config
+        self._checks = {key: deque(checks, maxlen=config.out_of) for key, checks in self._checks.items()}
+
     def check(self, now: datetime, conditions: Iterable[Alert]) -> list[Alert]:
         """Alerts that begin at this check, and those that end (with recovered_at, and a message that says so)."""
         found = {condition.key: condition for condition in conditions}

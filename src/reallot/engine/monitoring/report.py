@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
+from typing import Protocol
 
 from ..contracts.records import AggregatedMetrics, AllocationChange, AllocationPlan, ChangeKind, MoveReview
+from ..execution.guards import Blocked
 
 HOUR = 3600.0
 REVIEW = timedelta(hours=1)
@@ -19,6 +21,21 @@ SETTLE = timedelta(minutes=5)
 """After a move, and where another may have ended before, so long is left out."""
 USUAL_GAPS = 2.5
 """A gap is a pause longer than so many usual ones, and than the caller's shortest gap."""
+
+Changes = Callable[[], Sequence[AllocationChange] | Awaitable[Sequence[AllocationChange]]]
+
+
+class ChangeSource(Protocol):
+    """Where moves are known, and whether one may be made now: a ReallocationEngine."""
+
+    async def get_reallocation_history(self) -> list[AllocationChange]:
+        """All changes that are kept, oldest first."""
+
+    async def get_newest_reallocations(self, most: int) -> list[AllocationChange]:
+        """The last `most` changes, oldest first: a history grows."""
+
+    async def blocked(self) -> Blocked | None:
+        """Why no plan may be carried out now, and until when; None where one may."""
 
 
 class Row(Mapping[str, float]):
