@@ -578,3 +578,20 @@ def test_a_hundred_adapters_take_hardly_longer_than_one():
     number, seconds = asyncio.run(run())
     assert number == 100
     assert seconds < 0.05 + 0.2
+
+
+def test_a_value_that_its_own_source_says_is_days_old_is_shown_with_its_age_and_not_measured():
+    clock = ManualClock(START)
+    old = status(5.0, source_time=START - timedelta(days=3))
+    coordinator = coordinator_of(clock, old=Scripted(old), relay=Scripted(status(3.0, source_time=START)))
+    metrics = poll(coordinator)
+    assert metrics.stale == {"old": 3 * 86_400.0}
+    assert (metrics.total_earnings_per_hour, metrics.measured_earnings_per_hour) == (8.0, 3.0)
+    clock.advance(3700.0)
+    assert poll(coordinator).measured_earnings_per_hour == 0.0
+
+
+def test_a_payment_of_last_week_is_no_stale_value():
+    paid = status(5.0, source_time=START - timedelta(days=7), series=SeriesKind.EVENT)
+    metrics = poll(coordinator_of(ManualClock(START), paid=Scripted(paid)))
+    assert (metrics.stale, metrics.measured_earnings_per_hour) == ({}, 5.0)

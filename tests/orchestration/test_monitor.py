@@ -384,3 +384,29 @@ def test_every_record_of_the_monitor_is_plain_json():
         text = record.model_dump_json()
         assert type(record).model_validate_json(text) == record
         json.loads(text, parse_constant=pytest.fail)
+
+
+def test_a_stale_value_is_told_with_its_age_and_the_dashboard_says_what_is_measured():
+    old = poll({"disk": 2.0, "relay": 2.0}, {"disk": 0.5, "relay": 0.5}, stale={"disk": 3 * 86_400.0})
+    old = old.model_copy(update={"measured_earnings_per_hour": 1.0})
+    monitor = RealtimeMonitor(MonitorConfig(low_earnings_threshold=None))
+    [told] = asyncio.run(monitor.check_alerts(old, []))
+    assert told.message == "disk answers, but its value is 3d old: it is carried forward"
+    board = asyncio.run(monitor.get_dashboard_metrics(old, {}, []))
+    assert (board.measured_earnings_per_hour, board.stale) == (1.0, {"disk": 3 * 86_400.0})
+
+
+def test_a_loss_is_told_once_and_its_end_too():
+    monitor = RealtimeMonitor(MonitorConfig(low_earnings_threshold=None, drop_percent=None))
+
+    def told(minute: float, rate: float) -> list[str]:
+        polled = poll({"disk": rate}, {"disk": 0.5}, minute)
+        return [alert.message for alert in asyncio.run(monitor.check_alerts(polled, []))]
+
+    losing = "disk loses 1 USD/h; [optimizer] allow_idle lets capacity stand idle"
+    assert [told(minute, rate) for minute, rate in enumerate((2.0, -2.0, -3.0, 0.0))] == [
+        [],
+        [losing],
+        [],
+        [f"over after 2m: {losing}"],
+    ]

@@ -109,15 +109,14 @@ def state_table(result: CycleResult, screen: Screen) -> str:
     for name in sorted({*metrics.connection_status, *metrics.allocation_by_protocol}):
         held, earned = metrics.allocation_by_protocol.get(name), metrics.earnings_by_protocol.get(name)
         status = metrics.statuses.get(name)
-        note = ""
+        note, old = "", f"value {format_duration(metrics.stale[name])} old" if name in metrics.stale else ""
         if not metrics.connection_status.get(name, False):
             note = f"no answer: {status.error.value if status is not None and status.error is not None else 'unknown'}"
-        elif name in metrics.stale:
-            note = f"value {format_duration(metrics.stale[name])} old"
+        note = ", ".join(each for each in (note, old) if each)
         rows.append([shown(name), share(held), share(optimal.get(name)), _money(earned), note])
-    rows.append(
-        ["total", share(sum(metrics.allocation_by_protocol.values())), "", _money(metrics.total_earnings_per_hour), ""]
-    )
+    total, measured = metrics.total_earnings_per_hour, metrics.measured_earnings_per_hour
+    of_it = f"{_money(measured)} measured" if metrics.stale and measured is not None else ""
+    rows.append(["total", share(sum(metrics.allocation_by_protocol.values())), "", _money(total), of_it])
     open_alerts = [] if result.dashboard is None else result.dashboard.alerts
     lines = [screen.paint(head, BOLD), screen.table(rows, range(1, 4))]
     lines += [f"! {shown(alert.message)}"[: screen.width - 1] for alert in open_alerts[:5]]

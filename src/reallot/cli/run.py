@@ -198,8 +198,9 @@ def summary(runner: Runner, report: PerformanceReport) -> str:
     if not runner.never or not runner.moves:
         return f"{runner.polls} polls."
     gain = runner.earned - runner.never
+    part = f" ({percent(gain / runner.never)})" if runner.never > 0.0 else ""
     return (
         f"{runner.polls} polls, {runner.moves} moves. Without noise: {usd(runner.earned)} USD earned, "
-        f"{usd(runner.never)} USD by never moving: {usd(gain, sign=True)} USD ({percent(gain / runner.never)}), "
+        f"{usd(runner.never)} USD by never moving: {usd(gain, sign=True)} USD{part}, "
         f"{usd(gain - runner.spent, sign=True)} USD after the cost of moving."
     )

@@ -298,6 +298,8 @@ class ProtocolCoordinator:
             raise CoordinationError(f"none of {len(sources)} protocols answers, and nothing is known of any: {told}")
         able = {source.name: source.capabilities() for source in sources}
         ages = {source.name: source.age(able[source.name]) for source in sources}
+        stale = {name: age for name, age in ages.items() if age is not None}
+        total, carried = math.fsum(earnings.values()), math.fsum(earnings[name] for name in stale)
         limited = [
             (name, can)
             for name, can in able.items()
@@ -306,17 +308,14 @@ class ProtocolCoordinator:
         steps, floors = steps_and_floors(limited) if limited else ({}, {})
         return AggregatedMetrics(
             timestamp=self._clock.now(),
-            total_earnings_per_hour=math.fsum(earnings.values()),
+            total_earnings_per_hour=total,
+            measured_earnings_per_hour=total - carried,
             earnings_by_protocol=earnings,
-            allocation_by_protocol={
-                source.name: source.allocation for source in sources if source.allocation is not None
-            },
+            allocation_by_protocol={each.name: each.allocation for each in sources if each.allocation is not None},
             resource_utilization=utilization_of(sources),
-            connection_status={
-                source.name: source.status is not None and source.status.connected for source in sources
-            },
+            connection_status={each.name: each.status is not None and each.status.connected for each in sources},
             statuses=statuses,
-            stale={name: age for name, age in ages.items() if age is not None},
+            stale=stale,
             steps=steps,
             floors=floors,
             away={} if self._away is None else dict(self._away()),

@@ -184,6 +184,7 @@ class RealtimeMonitor:
             connection_status=metrics.connection_status,
             recent_changes=changes[-MOST_RECENT:],
             stale=metrics.stale,
+            measured_earnings_per_hour=metrics.measured_earnings_per_hour,
             alerts=self._alerts.open,
         )
 

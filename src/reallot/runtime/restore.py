@@ -44,6 +44,7 @@ def _poll(at: datetime, samples: list[Sample], seen: dict[str, datetime]) -> Agg
     return AggregatedMetrics(
         timestamp=at,
         total_earnings_per_hour=sum(earnings.values()),
+        measured_earnings_per_hour=sum(value for name, value in earnings.items() if name not in stale),
         earnings_by_protocol=earnings,
         allocation_by_protocol={
             each.protocol: each.share for each in samples if each.share is not None and 0.0 <= each.share <= MOST_SHARE

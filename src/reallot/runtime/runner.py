@@ -260,9 +260,14 @@ class Runner:
             self.earned += now * hours
             self.never += never * hours
         there = [(name, adapter) for name, adapter in known.items() if connected.get(name)]
-        now = sum(adapter.earns(adapter.share, at) for _, adapter in there)
-        never = sum(adapter.earns(self.first.get(name, adapter.share), at) for name, adapter in there)
+        now = sum(self._earns(name, adapter, adapter.share, at) for name, adapter in there)
+        never = sum(self._earns(name, adapter, self.first.get(name, adapter.share), at) for name, adapter in there)
         self._truth = (at, now, never)
+
+    def _earns(self, name: str, adapter: SimulatedAdapter, share: float, at: datetime) -> float:
+        """USD/h that a share really earns after power."""
+        power = self.parts.config.power_cost
+        return adapter.earns(share, at) - (0.0 if power is None else share * power.rate(name, at))
 
 
 class _Recorded:

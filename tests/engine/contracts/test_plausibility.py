@@ -48,7 +48,7 @@ def test_a_zero_at_another_share_or_of_one_that_is_not_well_is_believed_at_once(
     seen.admit(0.0, 0.0, 10 * MINUTE)
     seen = Plausibility()
     read([5.0] * 10, seen)
-    seen.admit(0.0, 0.5, 10 * MINUTE, healthy=False)
+    seen.admit(0.0, 0.5, 10 * MINUTE, zero_waits=False)
     assert read([0.0, 0.0, 3.0]) == [0.0, 0.0, 3.0]
 
 

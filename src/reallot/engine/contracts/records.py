@@ -131,6 +131,8 @@ class AggregatedMetrics(Record):
         Time of the poll.
     total_earnings_per_hour
         Sum of the earnings (USD/h).
+    measured_earnings_per_hour
+        The part of it that was measured (USD/h): the rest is carried forward. None where nobody says.
     earnings_by_protocol, allocation_by_protocol
         Earnings (USD/h) and shares, only of protocols with a value. Carried-forward ones are in `stale`.
     resource_utilization
@@ -155,6 +157,7 @@ class AggregatedMetrics(Record):
 
     timestamp: Moment
     total_earnings_per_hour: float
+    measured_earnings_per_hour: float | None = None
     earnings_by_protocol: dict[str, float]
     allocation_by_protocol: dict[str, Share]
     resource_utilization: ResourceUtilization = ResourceUtilization()
@@ -363,6 +366,8 @@ class DashboardSnapshot(Record):
         True where the protocol answered this time.
     recent_changes
         The newest changes of shares.
+    measured_earnings_per_hour
+        The part of the total that was measured (USD/h). None where nobody says.
     stale
         Age (seconds) of each value that is carried forward, by name.
     alerts
@@ -379,6 +384,7 @@ class DashboardSnapshot(Record):
     connection_status: dict[str, bool]
     recent_changes: list[AllocationChange]
     stale: dict[str, float] = Field(default_factory=dict)
+    measured_earnings_per_hour: float | None = None
     alerts: list[Alert] = Field(default_factory=list)
 
 

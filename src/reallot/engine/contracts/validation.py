@@ -193,7 +193,7 @@ class Plausibility:
         self._levels: dict[int, float] = {}  # the highest that was believed, per unit of share, by the hour
         self._low = self._high = 0.0  # what is doubted is over below the geometric mean of these
 
-    def admit(self, value: float, share: float | None, seconds: float, healthy: bool | None = None) -> None:
+    def admit(self, value: float, share: float | None, seconds: float, zero_waits: bool = True) -> None:
         """Takes a reading (USD/h, read at `seconds` on a monotonic clock), or raises ProtocolError for one held back.
 
         NEVER_REPORTED for a 0, SHAPE for a jump beyond the bound that has not come often enough.
@@ -203,7 +203,7 @@ class Plausibility:
         if moved or (share is not None and abs(share - (self._share or 0.0)) > SAME_SHARE * share):
             self._rests.clear()
             self._changed, self._zero_since, self._nonzero = seconds, math.inf, None
-        if value == 0.0 and self._last and self._nonzero and healthy is not False:
+        if value == 0.0 and self._last and self._nonzero and zero_waits:
             self._wait(seconds)
         if self._nonzero and abs(value) > self._asks * abs(self._nonzero):
             self._look(value, self._nonzero, unit, share, hour)

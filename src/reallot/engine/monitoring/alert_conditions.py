@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from ...text.durations import format_duration
 from ...text.numbers import usd
 from ..contracts.records import AggregatedMetrics, Alert, AllocationPlan, MonitorConfig, OptimizationOpportunity
 
@@ -154,10 +155,13 @@ def protocol_conditions(
             found.append(("disconnected", f"has not answered since {_clock(seen.down_since)}{said}", 0.7))
     elif name in metrics.stale:
         if metrics.stale[name] >= patience:
-            found.append(("stale", "answers, but its value is old: it is carried forward", 0.4))
+            old = format_duration(metrics.stale[name])
+            found.append(("stale", f"answers, but its value is {old} old: it is carried forward", 0.4))
     else:
         if _is_flat(seen, now, config):
             found.append(("flat", f"has earned exactly {usd(seen.value or 0.0)} USD/h since {_clock(seen.since)}", 0.4))
+        if (value := metrics.earnings_by_protocol.get(name, 0.0)) < 0.0:
+            found.append(("loss", f"loses {usd(-value)} USD/h; [optimizer] allow_idle lets capacity stand idle", 0.5))
         if _has_dropped(seen, config, BACK if f"drop:{name}" in open_keys else 0.0):
             text = f"earns {usd(seen.quick)} USD/h per unit of share; usual is {usd(seen.usual)}"
             found.append(("drop", text, 0.6))

@@ -15,7 +15,7 @@ from ...text.durations import format_duration
 from ..contracts.adapter import Capabilities, ProtocolAdapter, answer_of, capabilities_of
 from ..contracts.clock import Clock
 from ..contracts.power import PowerCost
-from ..contracts.records import ProtocolStatus, ResourceUtilization
+from ..contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
 from ..contracts.validation import MOST_JUMP, UNREAD_QUOTE, Plausibility, checked, failure, share
 
 GRACE_SECONDS = 0.05
@@ -23,6 +23,8 @@ GRACE_SECONDS = 0.05
 FIRST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 60.0, ErrorKind.AUTH: 60.0}
 MOST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 3600.0, ErrorKind.AUTH: 3600.0}
 """Seconds of back-off after a first failure, doubled after each further one, up to the second; 1 and 120 elsewhere."""
+FRESH = timedelta(hours=1)
+"""A value may be so old by its source's own clock, where nobody says how often that changes."""
 MOST_RETRY_AFTER = 86_400.0
 """Seconds; a server that asks for more is asked again after a day."""
 _SLACK_SECONDS = 1e-3
@@ -91,10 +93,10 @@ class Source:
         told = self._clock.monotonic() - self._value_at
         if self.status.error is not None:
             return max(told, 0.0)
-        if self.status.source_time is None or not can.cadence:
-            return None
+        if self.status.source_time is None or (self.status.series is SeriesKind.EVENT and not can.cadence):
+            return None  # when the last payment came says nothing of how fresh that is
         old = (self._clock.now() - self.status.source_time).total_seconds()
-        return old if old > (can.cadence + can.min_interval).total_seconds() else None
+        return old if old > ((can.cadence or FRESH) + can.min_interval).total_seconds() else None
 
     @property
     def call(self) -> Call | None:
@@ -180,8 +182,8 @@ class Source:
         if error is None:
             status = task.result()
             if status.earnings_per_hour is not None:
-                now = self._clock.monotonic()
-                self.plausible.admit(status.earnings_per_hour, status.allocation, now, status.healthy)
+                now, rate = self._clock.monotonic(), status.series is SeriesKind.RATE and status.healthy is not False
+                self.plausible.admit(status.earnings_per_hour, status.allocation, now, zero_waits=rate)
             return status.like(None, doubt=self.plausible.doubt) if self.plausible.doubt else status
         if isinstance(error, ProtocolError):
             raise error
