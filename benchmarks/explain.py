@@ -70,9 +70,9 @@ def _cases() -> list[Case]:
         {"step", "cvar", "max_moves"},
         {"min_move", "max_moves"},
     ]
-    several: list[set[str]] = [
-        set(), {"max_moves"}, {"fee", "max_moves"}, {"step", "max_moves"}, {"curve", "max_moves"}, {"cvar", "max_moves"}
-    ]  # fmt: skip
+    mixes += [mix | {"on grid"} for mix in mixes if "step" in mix]
+    several: list[set[str]] = [set(), *({*mix, "max_moves"} for mix in ((), ["fee"], ["step"], ["curve"], ["cvar"]))]
+    several += [{"step", "max_moves", "on grid"}]
     cases = [Case("explain", 10, 1, frozenset(mix)) for mix in mixes]
     cases += [Case("explain", 5, 3, frozenset(mix)) for mix in several]
     cases += [Case("allocate", 50, 1, frozenset(mix)) for mix in ({"step", "on grid"}, {"step"})]

@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import Infeasible, SolverFailed
 from ..problem import AllocationProblem, EarningsCurve, ProtocolSpec, Scenarios
+from ..problem.arrays import scenario_rates
 from ..solvers.single_period import concave_curves
 from ..solvers.single_period.sensitivity import ExactSlopes, marginals, slopes
 from ..text.numbers import amount, usd
-from .limit_costs import objective
+from .rate_search import Found, RateSearch
 from .result import Allocation
 from .time_budget import OutOfTime, TimeBudget
 
-NEAR = 1e-9
-"""Rates closer than this, relatively, are one."""
+Within = tuple[float, float | None]
+"""Rates between which another one is, the nearer to the present one first; None where the farther is not known."""
 MOST_SEARCHED = 1500
-"""Each rate off the exact path is a search that solves the problem some ten times. Where protocols that stayed, times
-the shares in the problem, are more than this, `explain` leaves the rates out and says so."""
+"""Each rate off the exact path is a search of its own. Where protocols that stayed, times the shares in the problem,
+are more than this, `explain` leaves the rates out and says so."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Threshold:
     takes_at    rate above which it would take more; None where no rate would make it
     gives_at    rate of its last unit below which it would give some; None where no rate would make it
     because     what keeps it: "held", "at max_share", ..., or "" where only the rates do
+    takes_within, gives_within
+                where the search for such a rate did not end: the rates between which it is; None elsewhere
     """
 
     protocol: str
@@ -39,18 +41,33 @@ class Threshold:
     takes_at: float | None
     gives_at: float | None
     because: str
+    takes_within: Within | None = None
+    gives_within: Within | None = None
 
     def __str__(self) -> str:
-        if self.because and self.takes_at is None and self.gives_at is None:
+        found = (self.takes_at, self.gives_at, self.takes_within, self.gives_within)
+        if self.because and all(each is None for each in found):
             return f"{self.protocol} stays at {amount(self.share)}: {self.because}"
         parts = []
         if self.takes_at is not None:
             parts.append(f"takes more above {usd(self.takes_at)} USD/h")
+        if self.takes_within is not None:
+            parts.append(f"takes more{_somewhere(self.takes_within, 'above')}")
         if self.gives_at is not None:
             parts.append(f"gives below {usd(self.gives_at)} USD/h")
+        if self.gives_within is not None:
+            parts.append(f"gives{_somewhere(self.gives_within, 'below')}")
         extra = f" ({self.because})" if self.because else ""
         how = ", ".join(parts) or "no rate would move it within the limits"
         return f"{self.protocol} stays at {amount(self.share)}: earns {usd(self.rate)} USD/h, {how}{extra}"
+
+
+def _somewhere(within: Within, beyond: str) -> str:
+    """Where a rate is that is not known, or that it may not exist."""
+    near, far = within
+    if far is None:
+        return f" only {beyond} {usd(near)} USD/h, if at all"
+    return f" {beyond} a rate between {usd(near)} and {usd(far)} USD/h"
 
 
 def thresholds(
@@ -58,10 +75,11 @@ def thresholds(
 ) -> tuple[Threshold, ...]:
     """A Threshold for every protocol whose share does not change now, in the protocols' order.
 
-    On the exact path from the slopes of the optimum; elsewhere by raising (or lowering) the protocol's rate until the
-    plan moves it, with Newton's method on the two plans' worth, which is exact for linear worth. `search` says
-    whether to do so; None is yes for problems of moderate size. What does not end within `budget` is said to be
-    unknown.
+    On the exact path from the slopes of the optimum; elsewhere by a search for the break-even of a plan that moves the
+    protocol (see `RateSearch`). A rate is shifted alike in all periods and scenarios. `search` says whether to do so;
+    None is yes for problems of moderate size. Where a search does not end within its part of `budget`, the rates
+    between which the answer lies are given, and where none was begun nothing is. The rates of a plan that is not
+    proved the best are not known.
     """
     budget = TimeBudget(None) if budget is None else budget
     problem = plan.problem
@@ -70,23 +88,32 @@ def thresholds(
     found = slopes(problem) if concave_curves.why_ineligible(problem) is None else None
     if search is None:
         search = stayed.size * plan.schedule.size <= MOST_SEARCHED
+    rates = None
     result = []
     for i in stayed:
         because = _because(plan, int(i))
-        takes = gives = None
+        takes = gives = takes_within = gives_within = None
         if because != "held":
             if isinstance(found, ExactSlopes) and problem.limits.min_gain == 0.0:
                 takes, gives = _by_slopes(plan, found, int(i), float(right[i]), float(left[i]))
+            elif plan.status != "optimal":
+                because = because or "its rates are not known: the plan is not proved the best"
             elif search:
                 try:
-                    takes = _searched(plan, int(i), 1.0, float(right[i]), budget)
-                    gives = _searched(plan, int(i), -1.0, float(left[i]), budget) if plan.schedule[0, i] > 0.0 else None
+                    budget.part_ends()
+                    rates = RateSearch(plan, budget) if rates is None else rates
+                    takes, takes_within = _rate(float(right[i]), 1.0, rates.shift(int(i), 1.0))
+                    if plan.schedule[0, i] > 0.0:
+                        gives, gives_within = _rate(float(left[i]), -1.0, rates.shift(int(i), -1.0))
                 except OutOfTime:
+                    because = because or f"not all of its rates are known: {budget}"
+                if takes_within or gives_within:
                     because = because or f"not all of its rates are known: {budget}"
             else:
                 because = because or "its rates take long to search: thresholds(plan, search=True)"
         name, share = problem.names[i], float(plan.schedule[0, i])
-        result.append(Threshold(name, share, float(right[i]), takes, gives, because))
+        found_rates = (takes, gives, because, takes_within, gives_within)
+        result.append(Threshold(name, share, float(right[i]), *found_rates))
     return tuple(result)
 
 
@@ -120,69 +147,29 @@ def _by_slopes(
     return takes, gives
 
 
-def _searched(plan: Allocation, i: int, sign: float, marginal: float, budget: TimeBudget) -> float | None:
-    """The rate at which the plan starts to move protocol i up (sign 1) or down (-1); None where none does.
-
-    Newton's method from above on worth of moving less worth of the plan: with the plan found at one shift, the next is
-    where that one breaks even. Where the break-even does not move and is no proof either (another plan lies between),
-    the bracket is halved.
-    """
-    problem, here = plan.problem, objective(plan)
-    low, high = 0.0, _out_of_reach(problem)
-    moved = _moved(plan, i, sign, high, budget)
-    if moved is None:
-        return None
-    for _ in range(80):
-        worth = _objective_of(moved, problem)
-        rise = (_objective_of(moved, with_rate_shift(problem, problem.names[i], sign * high)) - worth) / high
-        base = (_objective_of(plan, with_rate_shift(problem, problem.names[i], sign * high)) - here) / high
-        crossing = (here - worth) / (rise - base) if rise > base else low
-        trial = crossing if low < crossing < high * (1.0 - NEAR) else 0.5 * (low + high)
-        if high - low <= NEAR * high or trial <= 0.0:
-            break
-        step = _moved(plan, i, sign, trial, budget)
-        if step is not None:
-            moved, high = step, trial
-        else:
-            low = trial
-            if trial == crossing and problem.periods == 1 and problem.limits.min_gain == 0.0:
-                return marginal + sign * crossing
-    return marginal + sign * high
-
-
-def _out_of_reach(problem: AllocationProblem) -> float:
-    """A shift (USD/h) beyond every difference of rates and every cost."""
-    data = problem.arrays
-    largest = float(np.abs(data.rate).max(initial=0.0)) + sum(float(np.abs(c.slopes).max()) for c in data.curved)
-    once = float(data.fee.max() + data.cost_in.max() + data.cost_out.max()) + problem.limits.min_gain
-    return 8.0 * (largest + 100.0 * once / data.hours) or 1.0
-
-
-def _moved(plan: Allocation, i: int, sign: float, shift: float, budget: TimeBudget) -> Allocation | None:
-    """The plan with protocol i's rate shifted, where it moves i in the direction of `sign`; else None."""
-    problem = plan.problem
-    try:
-        shifted = budget.allocate(with_rate_shift(problem, problem.names[i], sign * shift))
-    except (Infeasible, SolverFailed):
-        return None
-    return shifted if sign * (shifted.schedule[0, i] - problem.arrays.current[i]) > 1e-9 else None
-
-
-def _objective_of(plan: Allocation, problem: AllocationProblem) -> float:
-    """What the schedule of `plan` is worth in `problem`."""
-    return objective(replace(plan, problem=problem))
+def _rate(marginal: float, sign: float, found: Found) -> tuple[float | None, Within | None]:
+    """The rate (USD/h) at a shift; or where the search did not end, the rates between which it is."""
+    if found.low == found.high:
+        return (marginal + sign * found.low if math.isfinite(found.low) else None), None
+    ends = (marginal + sign * found.low, marginal + sign * found.high if math.isfinite(found.high) else None)
+    return None, ends
 
 
 def with_rate_shift(problem: AllocationProblem, name: str, shift: float) -> AllocationProblem:
-    """`problem` with `shift` (USD/h) more on every marginal rate of one protocol, in all periods and scenarios."""
+    """`problem` with `shift` (USD/h) more on every marginal rate of one protocol, in all periods and scenarios.
+
+    A flat rate with factors becomes rates by scenario; the shift of a curve with factors is multiplied by these.
+    """
     specs = tuple(_shifted_spec(spec, shift) if spec.name == name else spec for spec in problem.specs)
     rates = problem.rates
     if rates is not None and name in rates:
         rates = {**rates, name: tuple(rate + shift for rate in rates[name])}
-    scenarios = problem.scenarios
-    if scenarios is not None and name in scenarios.rates:
-        paths = tuple(tuple(rate + shift for rate in path) for path in scenarios.rates[name])  # type: ignore[union-attr]
-        scenarios = Scenarios({**scenarios.rates, name: paths}, scenarios.factors, scenarios.probabilities)
+    scenarios, i = problem.scenarios, problem.names.index(name)
+    is_flat = all(curve.is_flat for curve in problem.specs[i].curves)
+    if scenarios is not None and is_flat and name in {*scenarios.rates, *scenarios.factors}:
+        paths = tuple(map(tuple, (scenario_rates(problem, i) + shift).tolist()))
+        factors = {key: table for key, table in scenarios.factors.items() if key != name}
+        scenarios = Scenarios({**scenarios.rates, name: paths}, factors, scenarios.probabilities)
     return replace(problem, protocols=specs, rates=rates, scenarios=scenarios)
 
 

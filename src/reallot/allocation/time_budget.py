@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from time import monotonic
+from time import perf_counter
 
 from ..errors import SolverFailed
 from ..problem import AllocationProblem
 from .allocate import allocate
 from .result import Allocation
 
+PART = 0.5
+"""The part of the time left that one search may take."""
 LEAST = 0.01
 """Seconds below which no search is begun."""
 
@@ -23,17 +25,24 @@ class TimeBudget:
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
-        self._end = math.inf if seconds is None else monotonic() + seconds
+        self._end = math.inf if seconds is None else perf_counter() + seconds
+
+    def part_ends(self) -> float:
+        """When one search of several has to end, on the clock perf_counter; raises OutOfTime where no time is left."""
+        now = perf_counter()
+        if self._end - now < LEAST:
+            raise OutOfTime
+        return now + PART * (self._end - now)
 
     def allocate(self, problem: AllocationProblem) -> Allocation:
         """The optimal plan; raises OutOfTime where the time left is too short for a proof, or what allocate raises."""
-        left = self._end - monotonic()
+        left = self._end - perf_counter()
         if left < LEAST:
             raise OutOfTime
         try:
             plan = allocate(problem, time_limit_seconds=left)
         except SolverFailed:
-            if monotonic() > self._end:
+            if perf_counter() > self._end:
                 raise OutOfTime from None
             raise
         if plan.status != "optimal":
@@ -41,4 +50,8 @@ class TimeBudget:
         return plan
 
     def __str__(self) -> str:
+        if self.seconds is None:
+            return "a search did not end in a proof"
+        if self._end - perf_counter() >= LEAST:
+            return f"a search did not end within its part of the budget of {self.seconds:g} s"
         return f"the budget of {self.seconds:g} s was used up"

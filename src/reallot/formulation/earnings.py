@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..problem import AllocationProblem, CVaR
+from ..problem.arrays import FloatArray, IntArray
 from ..problem.segments import Curved
-from ..program import Columns, Rows, cells, diagonal
+from ..program import Columns, LinearProgram, Rows, cells, diagonal
 from .moves import labels
 
 
@@ -28,6 +31,38 @@ def curve_columns(problem: AllocationProblem, weight: float) -> tuple[list[Colum
         columns += rise_columns
         rows += rise_rows
     return columns, rows
+
+
+class OwnColumns(NamedTuple):
+    """What the rate of one protocol stands in, one entry for each of its (periods, pieces).
+
+    earns     columns whose gain it is
+    rates     the expected rate there, USD/h per unit of share
+    warms_up  columns of what is added and has to warm up; none where nothing has to
+    """
+
+    earns: IntArray
+    rates: FloatArray
+    warms_up: IntArray
+
+
+def own_columns(problem: AllocationProblem, program: LinearProgram, i: int) -> OwnColumns:
+    """The columns of `program`, that of `problem`, whose gains follow from the rate of protocol i."""
+    data, once = problem.arrays, np.arange(problem.periods)[:, None]
+    warms = data.warm_up[i] > 0.0
+    curve = next((curve for curve in data.curved if curve.index == i), None)
+    if curve is None:
+        places, earns, lost, rates = once * data.size + i, "share", "increase", data.rate[:, [i]]
+        added = places
+    else:
+        starts, pieces = fill_starts(problem), np.arange(curve.widths.size)
+        places, earns, lost, rates = once * starts[-1] + starts[i] + pieces, "fill", "rise", curve.slopes
+        warming = [other for other in data.curved if data.warm_up[other.index] > 0.0]
+        before = sum(other.widths.size for other in warming if other.index < i)
+        added = once * sum(other.widths.size for other in warming) + before + pieces
+    slices, none = program.column_slices, np.empty(0, dtype=np.intp)
+    warms_up = slices[lost].start + added.ravel() if warms else none
+    return OwnColumns(slices[earns].start + places.ravel(), rates.ravel(), warms_up)
 
 
 def needs_order(problem: AllocationProblem, curve: Curved) -> bool:

@@ -39,11 +39,13 @@ class Goal(Protocol):
 
     gain    (columns,) and offset, of what is maximised
     cutoff  branches that promise no more are closed; what was closed once would be closed by any later gain and cutoff
+    near    a branch that promises no more than this above the cutoff is closed as well
     """
 
     gain: FloatArray
     offset: float
     cutoff: float
+    near: float
 
     def take(self, point: FloatArray) -> bool:
         """Makes a feasible `point` (columns,) the one to beat; False where it is no better than what is known."""
@@ -55,6 +57,7 @@ class Best(Goal):
     def __init__(self, program: LinearProgram, known: FloatArray | None) -> None:
         self.gain, self.offset, self.point = program.gain, program.offset, known
         self.cutoff = -np.inf if known is None else program.objective(known)
+        self.near = CLOSE * max(gain_scale(program), float(np.finfo(float).tiny))
 
     def take(self, point: FloatArray) -> bool:
         """Keeps a point that is worth more than the one before."""
@@ -125,7 +128,7 @@ class Branches:
         """
         program = self.program
         lower, upper = program.lower if lower is None else lower, program.upper if upper is None else upper
-        run = _Run(self, goal, CLOSE * max(gain_scale(program), float(np.finfo(float).tiny)))
+        run = _Run(self, goal)
         most = self.seen + max(1, (WORK if work is None else work) // (program.column_count + program.row_count))
         with quiet():
             return run.through(lower, upper, most, ends)
@@ -134,8 +137,8 @@ class Branches:
 class _Run:
     """One search: the branches that wait, as (minus bound, turn, lower, upper), and what is proved so far."""
 
-    def __init__(self, branches: Branches, goal: Goal, near: float) -> None:
-        self.branches, self.goal, self.near = branches, goal, near
+    def __init__(self, branches: Branches, goal: Goal) -> None:
+        self.branches, self.goal = branches, goal
         self.program, self.model = branches.program, branches.model
         self.integer = np.flatnonzero(self.program.integer)
         self.closed, self.unproved, self.turn = -np.inf, False, count()
@@ -152,13 +155,13 @@ class _Run:
                 deeper = -minus, lower, upper
             bound, lower, upper = deeper
             deeper = None
-            if bound <= self.goal.cutoff + self.near:
+            if bound <= self.goal.cutoff + self.goal.near:
                 self.closed = max(self.closed, bound)
             else:
                 deeper = self._look_into(bound, lower, upper)
         still = max((-entry[0] for entry in self.waiting), default=-np.inf)
         still = still if deeper is None else max(still, deeper[0])
-        finished = not self.unproved and still <= self.goal.cutoff + self.near
+        finished = not self.unproved and still <= self.goal.cutoff + self.goal.near
         return float(np.inf if self.unproved else max(self.goal.cutoff, self.closed, still)), finished
 
     def _look_into(
@@ -173,11 +176,11 @@ class _Run:
             away = np.abs(values - np.round(values))[self.integer]
             away[upper[self.integer] <= lower[self.integer]] = -1.0
             is_whole = float(away.max(initial=-1.0)) <= WHOLE
-            if not (is_whole and self._try(values, lower, upper)) or bound <= self.goal.cutoff + self.near:
+            if not (is_whole and self._try(values, lower, upper)) or bound <= self.goal.cutoff + self.goal.near:
                 break
-        if bound <= self.goal.cutoff + self.near or not (away >= 0.0).any():
+        if bound <= self.goal.cutoff + self.goal.near or not (away >= 0.0).any():
             self.closed = max(self.closed, bound)
-            self.unproved |= bound > self.goal.cutoff + self.near
+            self.unproved |= bound > self.goal.cutoff + self.goal.near
             return None
         lower, upper = self._narrowed(bound, reduced, lower, upper)
         at = int(self.integer[away.argmax()])
@@ -199,7 +202,8 @@ class _Run:
 
         The point is None where the branch is empty, or where HiGHS gives no prices.
         """
-        self.model.change_gain(self.goal.gain)
+        if self.goal.gain is not self.model.gain:
+            self.model.change_gain(self.goal.gain)
         self.model.change_columns(lower, upper)
         solution = self.model.solve()
         if solution.values is None or solution.row_prices is None:
@@ -222,7 +226,7 @@ class _Run:
         A whole number that stands k away from the end which its reduced gain points at lowers the bound by k times
         that gain: weak duality again.
         """
-        to_lose = bound - self.goal.cutoff - self.near
+        to_lose = bound - self.goal.cutoff - self.goal.near
         if not np.isfinite(to_lose):
             return lower, upper
         price, low, high = reduced[self.integer], lower[self.integer], upper[self.integer]
