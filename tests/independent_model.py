@@ -21,6 +21,8 @@ from tests.brute import at, curve_in
 
 NEAR = 1e-9
 """What the present shares may miss a limit by, and the largest change that is none, as documented."""
+ROUNDING = 1e-12
+"""Limits of change are met to the digit: only limits next to present shares are widened to them."""
 INF = float("inf")
 
 
@@ -122,7 +124,7 @@ def reachable(option: Option, before: float) -> Option | None:
         if before - low <= max(NEAR, option.least_down - NEAR):
             return None
         high = min(high, max(before - option.least_down, low))
-    if low > high + NEAR:
+    if low > high + ROUNDING:
         return None
     return Option(**{**vars(option), "low": low, "high": max(low, high)})
 

@@ -150,6 +150,7 @@ PROBLEMS = [
     (lambda: problem(capacity=INF), ["capacity", "inf", "finite"]),
     (lambda: problem(reserve=1.5), ["reserve 1.5", "capacity 1"]),
     (lambda: problem(capacity=None), ["relay", "nothing bounds its share", "max_share or a resource use"]),
+    (lambda: problem(resources={1: 2.0}), ["a resource's name is 1", "non-empty string"]),
     (lambda: problem(capacity=None, reserve=0.1), ["reserve", "0.1", "no capacity", "give a capacity"]),
     (lambda: problem(resources={"cpu": -1}), ["resource cpu", "-1", "at least 0"]),
     (lambda: problem(resources=[1.0]), ["resources", "list"]),

@@ -118,6 +118,9 @@ class AllocationProblem:
         put(self, "periods", whole(self.periods, "periods", 1))
         put(self, "allow_idle", yes_or_no(self.allow_idle, "allow_idle"))
         resources = by_name(self.resources, "resources")
+        for key in resources:
+            if not isinstance(key, str) or not key:
+                raise InvalidInput(f"a resource's name is {brief(key)}; give a non-empty string")
         put(self, "resources", {key: number(value, f"resource {key}", 0.0) for key, value in resources.items()})
         self._scale_single(given)
         self._check_capacity()

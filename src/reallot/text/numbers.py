@@ -17,11 +17,11 @@ def amount(value: float) -> str:
 def apart(value: float, other: float) -> str:
     """An amount with as many digits as it takes to tell it from `other`: 1.000000002 beside 1.00.
 
-    >>> apart(1.2, 1.0), apart(1.0 + 2e-9, 1.0)
-    ('1.20', '1.000000002')
+    >>> apart(1.2, 1.0), apart(1.0 + 2e-9, 1.0), apart(1.0003, 1.0)
+    ('1.20', '1.000000002', '1.0003')
     """
-    text = amount(value)
-    return text if text != amount(other) else f"{value:.12g}"
+    texts = (amount(value), *(f"{value:.{digits}g}" for digits in range(5, 17)))
+    return next((text for text in texts if float(text) != float(amount(other))), texts[0])
 
 
 def typed(value: float) -> str:

@@ -1,0 +1,124 @@
+"""What must hold on every path to an answer: looser is no worse, who cannot move disturbs nobody, near is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reallot import AllocationProblem, Infeasible, Limits, ProtocolSpec, allocate, allocate_many, session
+from reallot.errors import InvalidInput
+from reallot.problem.effective import PRESENT
+from tests.test_costs_that_never_pay import COSTS, WAYS
+from tests.test_independent_model import EXAMPLES, loosened, problems, same
+from tests.test_rates_beyond_all_others import RATES
+
+Worth = Callable[[AllocationProblem], float]
+
+
+def by(solver: str) -> Worth:
+    return lambda problem: allocate(problem, solver=solver).certificate.objective
+
+
+def kept_hot(problem: AllocationProblem) -> float:
+    """By a session that decided something else before."""
+    first = replace(
+        problem, limits=Limits(), protocols=[ProtocolSpec(name, 1.0) for name in problem.names], resources={}
+    )
+    live = session(first)
+    with suppress(Infeasible):
+        live.solve()
+    live.problem = problem
+    return live.solve().certificate.objective
+
+
+PATHS: dict[str, Worth] = {
+    **{solver: by(solver) for solver in ("auto", "exact", "fees", "horizon", "highs", "scipy", "pulp")},
+    "session": kept_hot,
+}
+"""Each path that takes any problem, or declines it."""
+
+
+def worth(path: str, problem: AllocationProblem) -> float | str | None:
+    """What the plan is worth; None where there is none, "declined" where the path does not take the problem."""
+    try:
+        return PATHS[path](problem)
+    except Infeasible:
+        return None
+    except InvalidInput as error:
+        assert "declines" in str(error), error
+        return "declined"
+
+
+@pytest.mark.slow
+@settings(max_examples=EXAMPLES)
+@given(problem=problems(), path=st.sampled_from(sorted(PATHS)))
+def test_every_path_that_takes_a_problem_gives_the_same_worth(problem: AllocationProblem, path: str) -> None:
+    found = worth(path, problem)
+    if found != "declined":
+        assert same(found, worth("auto", problem))  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@settings(max_examples=EXAMPLES)
+@given(problem=problems(), path=st.sampled_from(sorted(PATHS)), data=st.data())
+def test_a_bound_loosened_by_little_never_lowers_the_optimum_on_any_path(
+    problem: AllocationProblem, path: str, data: st.DataObject
+) -> None:
+    little = data.draw(st.sampled_from([10.0**-k for k in range(3, 13)]))
+    before, after = worth(path, problem), worth(path, loosened(problem, little, data))
+    if isinstance(before, float) and after != "declined":
+        assert isinstance(after, float) and after >= before - 1e-7 * max(1.0, abs(before))
+
+
+@pytest.mark.slow
+@settings(max_examples=EXAMPLES)
+@given(problem=problems(), path=st.sampled_from(sorted(PATHS)), data=st.data())
+def test_who_cannot_move_changes_nothing_for_the_others_on_any_path(
+    problem: AllocationProblem, path: str, data: st.DataObject
+) -> None:
+    """Whatever it costs to move, or earns."""
+    name, spec = problem.names[0], problem.specs[0]
+    problem = replace(problem, limits=replace(problem.limits, held={name}))
+    cost, way = data.draw(st.sampled_from(COSTS)), data.draw(st.sampled_from([*WAYS, "rate"]))
+    other = replace(spec, curve=data.draw(st.sampled_from(RATES))) if way == "rate" else replace(spec, **{way: cost})
+    before, after = (others(path, replace(problem, protocols=[each, *problem.specs[1:]])) for each in (spec, other))
+    assert before == "declined" or after == "declined" or same(before, after)  # type: ignore[arg-type]
+
+
+def others(path: str, problem: AllocationProblem) -> float | str | None:
+    """What all but the first protocol bring, less all costs."""
+    if path == "session":
+        path = "highs"
+    try:
+        plan = allocate(problem, solver=path)
+    except Infeasible:
+        return None
+    except InvalidInput:
+        return "declined"
+    return float(plan.value.earnings[:, 1:].sum() * plan.value.hours) - plan.cost
+
+
+@pytest.mark.slow
+@given(
+    off=st.sampled_from([0.0, *(sign * 0.5 * 10.0**-k for k in range(6, 13) for sign in (1.0, -1.0))]),
+    held=st.sets(st.sampled_from("abc"), max_size=3),
+    most=st.sampled_from([0.2, 0.3, 0.5]),
+)
+def test_every_path_says_the_same_of_sums_that_are_off_by_little(off: float, held: set[str], most: float) -> None:
+    specs = [ProtocolSpec(name, rate, max_share=most) for name, rate in zip("abc", (1.0, 3.0, 2.0), strict=True)]
+    current = {"a": 0.5, "b": 0.3, "c": 0.2 + off}
+    problem = AllocationProblem(specs, current, limits=Limits(held=held))
+    first = worth("auto", problem)
+    for path in ("exact", "highs", "scipy", "pulp", "session"):
+        assert same(worth(path, problem), first, 8.0 * PRESENT), path  # type: ignore[arg-type]
+    many = allocate_many(
+        [[1.0, 3.0, 2.0]], [list(current.values())], upper=most, held=[[name in held for name in "abc"]]
+    )
+    assert (int(many.status[0]) == 0) == (first is not None)
+    if first is not None:
+        assert same(float(many.earnings_per_hour[0] - many.cost[0]), first, 8.0 * PRESENT)  # type: ignore[arg-type]
