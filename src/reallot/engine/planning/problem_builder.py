@@ -321,6 +321,7 @@ def planning_problem(
     notes = [f"{name} is left out: its share is not known" for name in unknown]
     notes += [f"{name} has a spec, but is not polled" for name in sorted(specs) if name not in polled]
     known = {name: estimates.get(name) or RateEstimate(name) for name in names}
+    notes += [f"{name} {estimate.quoted}" for name, estimate in known.items() if estimate.quoted]
     kept = {}
     for name, estimate in known.items():
         if estimate.rate is None and name not in specs:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ...problem import EarningsCurve
 from ...text.durations import format_duration
 from ..contracts.records import AggregatedMetrics
+from .quotes import Payment, offered
 
 HOUR = 3600.0
 LARGEST = 1e12
@@ -98,6 +99,7 @@ class Track(NamedTuple):
     last           the last reading, an outlier as if it stood at the border
     outliers       in a row on one side, as they were read; outliers_since: when the first was
     blocks         means of past stretches, oldest first
+    payment        what was paid of what was quoted; None where nothing was ever quoted
     away           the last poll at which it could hold nothing: what was read before is not older for that
     """
 
@@ -117,6 +119,7 @@ class Track(NamedTuple):
     outliers: tuple[float, ...] = ()
     outliers_since: datetime | None = None
     blocks: tuple[Block, ...] = ()
+    payment: Payment | None = None
     away: datetime | None = None
 
     @property
@@ -138,6 +141,7 @@ class RateEstimate(NamedTuple):
     worth          USD/h that the optimizer's policy takes one unit of share more to bring, over the horizon; None where
                    it says nothing
     past           means of past stretches
+    quoted         what is to be said of a rate that is a quote; "" where it was read off earnings
     """
 
     protocol: str
@@ -150,6 +154,7 @@ class RateEstimate(NamedTuple):
     why: str = ""
     worth: float | None = None
     past: tuple[Block, ...] = ()
+    quoted: str = ""
 
     @property
     def blocks(self) -> dict[int, float]:
@@ -189,7 +194,11 @@ def learn(
         status = metrics.statuses.get(name)
         valid = metrics.timestamp if status is None else status.source_time or status.observed_at
         track = result.get(name)
-        unit = _unit(share, rules, shapes.get(name))
+        shape, quote = shapes.get(name), None if status is None else status.quote
+        unit = _unit(share, rules, shape)
+        if unit == 0.0 and quote is not None:
+            result[name] = _quoted(track, offered(quote, shape), share, metrics.timestamp, rules)
+            continue
         if track is None:
             if unit > 0.0:
                 level = earnings / unit
@@ -200,7 +209,11 @@ def learn(
             track = track._replace(share=share, changed=metrics.timestamp, outliers=(), outliers_since=None)
             result[name] = track
         if unit > 0.0 and _is_new(track, metrics.timestamp, valid, rules):
-            result[name] = _with(track, earnings / unit, metrics.timestamp, valid, rules)
+            result[name] = track = _with(track, earnings / unit, metrics.timestamp, valid, rules)
+            if quote is not None and not track.outliers:
+                payment = track.payment or Payment()
+                paid = payment.paid(earnings / unit, offered(quote, shape), metrics.timestamp, track.step)
+                result[name] = track._replace(payment=paid)
     return result
 
 
@@ -209,6 +222,19 @@ def _unit(share: float, rules: RateRules, shape: EarningsCurve | None) -> float:
     if share < rules.least_share * (1.0 - 1e-9):
         return 0.0
     return share if shape is None else shape.value(share)
+
+
+def _quoted(track: Track | None, offer: float, share: float, polled: datetime, rules: RateRules) -> Track:
+    """The track with one reading more, of a protocol that holds nothing: its quote, by what was paid of others."""
+    payment = (None if track is None else track.payment) or Payment()
+    value = payment.ratio * offer
+    if track is None:
+        blocks = _blocks((), value, 0.0, polled, rules)
+        track = Track(value, value, polled, polled, share, last=value, blocks=blocks)
+    elif polled != track.polled:
+        track = _with(track, value, polled, polled, rules)
+    changed = track.changed if abs(share - track.share) <= 0.01 * max(share, track.share) else polled
+    return track._replace(share=share, changed=changed, payment=payment._replace(now=True))
 
 
 def _is_new(track: Track, polled: datetime, valid: datetime, rules: RateRules) -> bool:
@@ -348,8 +374,11 @@ def _estimate(
     past = age / HOUR - rules.fresh_hours
     if past > 0.0:
         more -= abs(more) * (1.0 - 0.5 ** (past / rules.age_hours))
+    quoted, payment = "", track.payment
+    if payment is not None and payment.now:
+        quoted, more = payment.told(now), more - abs(more) * payment.doubt(now)
     why = f"its value is {format_duration(metrics.stale[name])} old" if stale else ""
-    return RateEstimate(name, rate, more, error, track.taken, age, stale, why, past=track.blocks)
+    return RateEstimate(name, rate, more, error, track.taken, age, stale, why, past=track.blocks, quoted=quoted)
 
 
 def _why_unknown(name: str, metrics: AggregatedMetrics, rules: RateRules) -> str:
