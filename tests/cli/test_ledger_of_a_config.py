@@ -47,6 +47,7 @@ def test_a_ledger_in_memory_is_refused_with_the_way_out(capsys, tmp_path):
     path.write_text(MOVING)
     code, out, err = run(capsys, "report", path)
     assert (code, out) == (2, "")
+    assert "give the folder, as --ledger FOLDER" in err
     assert 'set path = "ledger" under [ledger]' in err
 
 

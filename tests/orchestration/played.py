@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+from reallot.engine.contracts.records import Mode
 from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text
 from reallot.runtime.runner import Runner
@@ -31,7 +32,8 @@ class Played:
         self, protocols: str, *, every: str = "5m", more: str = "", optimizer: str = "", ledger: Path | None = None
     ) -> None:
         config = config_from_text(HEAD.format(every=every, more=more, optimizer=optimizer) + protocols)
-        self.parts = build(config, simulate=True, ledger=ledger)
+        acts = None if config.names_mode else Mode.AUTOMATIC
+        self.parts = build(config, simulate=True, ledger=ledger, mode=acts)
         self.told = []
         self.shares = []
         self.runner = Runner(self.parts, self.told.append)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from reallot.engine.contracts.records import Mode
 from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text
 from reallot.runtime.runner import Runner
@@ -36,7 +37,9 @@ class Play:
     """
 
     def __init__(self, protocols: str, *, every: str = "5m", head: str = HEAD, ledger: Path | None = None) -> None:
-        self.parts = build(config_from_text(head.format(every=every) + protocols), simulate=True, ledger=ledger)
+        config = config_from_text(head.format(every=every) + protocols)
+        acts = None if config.names_mode else Mode.AUTOMATIC
+        self.parts = build(config, simulate=True, ledger=ledger, mode=acts)
         self.told: list = []
         self.shares: list[tuple[datetime, dict[str, float]]] = []
         self.polled: list[datetime] = []

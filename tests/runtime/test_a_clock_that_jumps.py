@@ -25,6 +25,8 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 YEARS = timedelta(days=1096)
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 CONFIG = """
+[reallocation]
+mode = "automatic"
 [coordinator]
 every = "10m"
 [monitor]

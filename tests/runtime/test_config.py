@@ -38,7 +38,7 @@ def wrong(text: str) -> str:
 def test_what_is_left_out_is_the_records_own_default():
     config = config_from_text(ONE)
     assert config.optimizer == OptimizerConfig()
-    assert config.reallocation == ReallocationConfig()
+    assert config.reallocation == ReallocationConfig(mode=Mode.ADVISE)  # nothing is moved before somebody says so
     assert config.monitor == MonitorConfig()
     assert config.coordinator.every == timedelta(minutes=1)
     assert config.ledger_folder is None
@@ -58,7 +58,7 @@ def test_every_section_reaches_its_part():
     mode = "confirm"
     auto_rollback = false
     [monitor]
-    connection_timeout = 600
+    connection_timeout = "10m"
     drop_percent = 20.0
     [limits]
     held = ["relay"]
@@ -352,7 +352,7 @@ mode = "confirm"
 auto_rollback = false
 max_per_hour = 4
 [monitor]
-connection_timeout = 600
+connection_timeout = "10m"
 needed = 1
 [ledger]
 history_env = "READINGS"
@@ -383,7 +383,7 @@ value = "x"
 series = { kind = "counter", window = "6h", dip = 0.5 }
 basic_env = ["USER_NAME", "PASS_WORD"]
 headers_env = { "X-Key" = "KEY" }
-timeout = 5
+timeout = "5s"
 [protocols.node.actor]
 adapter = "cgroup"
 folder = "/x"

@@ -34,6 +34,7 @@ min_improvement_threshold = 0.01
 min_improvement_percent = 0.0
 analysis_window_hours = 1
 [reallocation]
+mode = "automatic"
 min_hold_duration = "20s"
 max_per_hour = 60
 [monitor]

@@ -32,6 +32,7 @@ every = "2m"
 [optimizer]
 min_improvement_threshold = 0.01
 [reallocation]
+mode = "automatic"
 min_hold_duration = "1h"
 [monitor]
 low_earnings_threshold = 0.01

@@ -41,5 +41,6 @@ def ledger_of(options: argparse.Namespace) -> Path:
     if (beside := config.folder / LEDGER).is_dir():
         return beside
     raise InvalidInput(
-        f'{config.source}: its ledger is in memory; set path = "ledger" under [ledger], or give --ledger FOLDER'
+        f"{config.source}: its ledger is in memory; give the folder, as --ledger FOLDER, "
+        'or set path = "ledger" under [ledger] before it runs'
     )

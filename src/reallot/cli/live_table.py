@@ -98,8 +98,8 @@ def display(stream: TextIO) -> Lines:
     return Live(stream) if is_terminal and Screen.of(stream).color and has_rich() else Lines(stream)
 
 
-def state_table(result: CycleResult, screen: Screen) -> str:
-    """Where everything stands after one cycle."""
+def state_table(result: CycleResult, screen: Screen, *, alerts: bool = True) -> str:
+    """Where everything stands after one cycle; `alerts` False where they were told before."""
     metrics = result.metrics
     head = f"{result.started_at:%Y-%m-%d %H:%M:%S} UTC"
     if metrics is None:
@@ -117,7 +117,7 @@ def state_table(result: CycleResult, screen: Screen) -> str:
     total, measured = metrics.total_earnings_per_hour, metrics.measured_earnings_per_hour
     of_it = f"{_money(measured)} measured" if metrics.stale and measured is not None else ""
     rows.append(["total", share(sum(metrics.allocation_by_protocol.values())), "", _money(total), of_it])
-    open_alerts = [] if result.dashboard is None else result.dashboard.alerts
+    open_alerts = [] if result.dashboard is None or not alerts else result.dashboard.alerts
     lines = [screen.paint(head, BOLD), screen.table(rows, range(1, 4))]
     lines += [f"! {shown(alert.message)}"[: screen.width - 1] for alert in open_alerts[:5]]
     return "\n".join(lines)

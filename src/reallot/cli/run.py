@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Mode, PerformanceReport
-from ..errors import DataError, MonitoringError
+from ..errors import ConfigurationError, DataError, MonitoringError
 from ..runtime.build import Parts, build, close_quietly, remember
 from ..runtime.config import Config
 from ..runtime.events import LogEvent
@@ -25,6 +25,10 @@ from .logs import logging_to, tell
 from .screen import Screen
 from .terminal import Terminal
 
+NO_MODE = (
+    "the file names none, so nothing is moved; to let it act, set "
+    'mode = "automatic" or "confirm" under [reallocation], or give --mode'
+)
 NOT_FINISHED = (MoveState.ROLLED_BACK, MoveState.SETTLING, MoveState.HALTED)
 ENDED, NOTHING, PUT_BACK, CUT_SHORT, UNHEARD = 0, 3, 5, 6, 7
 """Ended well, or stopped between two steps or after finishing one; nothing answered; stopped, and the step under way
@@ -35,6 +39,10 @@ said."""
 def run(options: argparse.Namespace) -> int:
     """Runs a configuration until its end, or until it is stopped; returns the exit code."""
     config = config_of(options.config)
+    if options.once and (missing := config.missing_variables()):
+        told = ", ".join(f"{place} names {variable}" for place, variable in missing)
+        names = " ".join(f"{variable}=..." for variable in dict.fromkeys(variable for _, variable in missing))
+        raise ConfigurationError(f"{config.source}: variables are not set: {told}; before it runs: export {names}")
     mode = None if options.mode is None else Mode(options.mode)
     parts = build(config, simulate=options.simulate is not None, mode=mode, ledger=options.ledger)
     shows = Lines(sys.stdout) if options.json_log else display(sys.stdout)
@@ -86,7 +94,7 @@ async def _run(parts: Parts, options: argparse.Namespace, shows: Lines) -> int:
             loop.remove_signal_handler(each)
         shows.end()
         await close_quietly(parts)
-    return _code(runner, stopping, shows)
+    return _code(runner, stopping, shows, options)
 
 
 def _hangup(runner: Runner, stopping: _Stop, options: argparse.Namespace) -> Callable[[], None]:
@@ -121,7 +129,7 @@ def _hears(loop: asyncio.AbstractEventLoop, each: int, answer: Callable[[], None
     return True
 
 
-def _code(runner: Runner, stopping: _Stop, shows: Lines) -> int:
+def _code(runner: Runner, stopping: _Stop, shows: Lines, options: argparse.Namespace) -> int:
     """How it ended, and the line that says so where it was stopped."""
     at = runner.parts.clock.now()
     if stopping.at_once:
@@ -136,9 +144,17 @@ def _code(runner: Runner, stopping: _Stop, shows: Lines) -> int:
             return PUT_BACK
         text = "; the step under way was finished" if stopping.amid else ""
         tell(LogEvent("stopped", at, f"stopped{stopping.why}{text}"))
-    if runner.polls == 0:
+    if runner.polls == 0 or (options.once and _is_in_trouble(runner)):
         return NOTHING
     return UNHEARD if shows.lost else ENDED
+
+
+def _is_in_trouble(runner: Runner) -> bool:
+    """True where the one cycle was not made as it is configured: its ledger cannot be used, or a step failed."""
+    if runner.parts.engine.journal.observe_only or runner.last is None:
+        return True
+    plan = runner.last.plan
+    return bool(runner.last.errors) or (plan is not None and bool(plan.conflict))
 
 
 async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop: asyncio.Event) -> None:
@@ -154,7 +170,7 @@ async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop:
         shows.show(result)
     shows.end()
     if options.once and runner.last is not None and not options.json_log:
-        shows.block(state_table(runner.last, Screen.of(sys.stdout)))
+        shows.block(state_table(runner.last, Screen.of(sys.stdout), alerts=False))
     elif not options.once:
         await _goodbye(runner, began, options.json_log, shows)
 
@@ -163,6 +179,8 @@ def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespac
     config, count = parts.config, len(parts.config.protocols)
     every = format_duration(config.coordinator.every)
     text = f"{count} protocols, polled every {every}, mode {parts.mode.value}"
+    if options.mode is None and not config.names_mode:
+        text += f" ({NO_MODE})"
     if options.simulate is not None:
         text += f", {format_duration(options.simulate)} of simulated time"
     in_memory = "ledger in memory" if options.simulate is not None else parts.engine.loses

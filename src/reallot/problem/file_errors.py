@@ -33,6 +33,11 @@ _RULES = {
     "not the secret itself",
 }
 
+_SAID_WELL = ("it must be greater ", "it must be less ", "it must be a finite ")
+MOMENT = "it must be a moment with its zone, such as 2026-03-02T00:00:00Z"
+OTHER = "it is of a kind that cannot stand here"
+"""Where nothing better is known: the words of the library that checks are no help."""
+
 
 def broken(rule: str, value: Any, part: str = "", *, whole: bool = False) -> PydanticCustomError:
     """For a validator to raise: `value` breaks a rule; `part` says where in its key ("in period 1").
@@ -56,11 +61,17 @@ class FileError(InvalidInput):
 
 
 def read(
-    model: type[Model], table: Any, at: KeyPath = (), root: type[BaseModel] | None = None, *, strict: bool = False
+    model: type[Model],
+    table: Any,
+    at: KeyPath = (),
+    root: type[BaseModel] | None = None,
+    *,
+    strict: bool = False,
+    context: Mapping[str, Any] | None = None,
 ) -> Model:
     """A plain table as `model` takes it; raises FileError, with places that begin `at` and near misses from `root`."""
     try:
-        return model.model_validate(table, strict=strict)
+        return model.model_validate(table, strict=strict, context=dict(context or {}))
     except ValidationError as error:
         raise FileError.of(_faults_of(error, model, at, root or model)) from None
 
@@ -181,12 +192,19 @@ def _fault(error: Mapping[str, Any], place: KeyPath, table: type[BaseModel], kin
             return Fault(place, context["rule"], "record" if context["whole"] else "value", context["value"])
         case "enum" | "literal_error" | "is_instance_of" if options := _options(kind):
             rule = one_of(value, options)
+        case "too_short":
+            rule = "it must not be empty" if context.get("min_length") == 1 else "it has too few entries"
         case name if name.startswith(("float_", "int_")):
             what = "number" if name.startswith("float") or not isinstance(value, float) else "whole number"
             slip = {str: ", without quotes", bool: ", not true or false"}.get(type(value), "")
             rule = f"it must be a {what}{slip}"
-        case name:
-            rule = _RULES.get(name) or rule[:1].lower() + rule[1:].replace("nput should be", "t must be")
+        case name if name.startswith("date"):
+            rule = MOMENT
+        case name if name in _RULES:
+            rule = _RULES[name]
+        case _:
+            rule = rule[:1].lower() + rule[1:].replace("nput should be", "t must be")
+            rule = rule if rule.startswith(_SAID_WELL) else OTHER
     return Fault(place, rule, value=value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -61,6 +61,10 @@ class Settings(Record):
         made: ProtocolAdapter = make(name, clock=place.clock, **self.given())
         return made
 
+    def variables(self) -> Iterator[str]:
+        """The environment variables that are named: by keys that end in _env, and by `env`."""
+        yield from _variables(self)
+
     def given(self) -> dict[str, Any]:
         """The keys that the file has, with their values as the adapter takes them."""
         return {key: getattr(self, key) for key in sorted(self.model_fields_set)}
@@ -75,6 +79,16 @@ class SeriesTable(Record):
     cadence: Window = timedelta(0)
     dip: float = 0.5
     per: Window = timedelta(hours=1)
+
+
+def _variables(record: Record) -> Iterator[str]:
+    for key in type(record).model_fields:
+        value = getattr(record, key)
+        if isinstance(value, Record):
+            yield from _variables(value)
+        elif key == "env" or key.endswith("_env"):
+            names = value.values() if isinstance(value, dict) else [value] if isinstance(value, str) else value or ()
+            yield from names
 
 
 class PriceTable(Record):

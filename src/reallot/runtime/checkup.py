@@ -190,6 +190,9 @@ def _together(config: Config, found: list[Finding]) -> Finding | None:
 def _ledger(config: Config) -> Finding:
     """Whether what must survive a restart can be kept; nothing is made there, and nothing is kept aside."""
     folder, place = config.ledger_folder, "[ledger]"
+    if missing := [variable for where, variable in config.missing_variables() if where == place]:
+        told = f"the environment variable {missing[0]} is not set"
+        return Finding(place, trouble=told, cure=_cure(ErrorKind.AUTH, told))
     if folder is None:
         note = "kept in memory: a restart forgets holds and readings" if config.reallocation.mode in ACTING else ""
         return Finding(place, note=f"{note}; path keeps them" if note else "kept in memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -16,10 +17,10 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..engine.contracts.power import PowerCost
-from ..engine.contracts.records import MonitorConfig, OptimizerConfig, ReallocationConfig
+from ..engine.contracts.records import Mode, MonitorConfig, OptimizerConfig, ReallocationConfig, mode_of
 from ..engine.contracts.secrets import redact
 from ..engine.contracts.validation import MOST_JUMP
-from ..engine.contracts.values import Moment, Record, Whole, Window
+from ..engine.contracts.values import IN_FILE, Moment, Record, Whole, Window
 from ..errors import ConfigurationError, InvalidInput, near_miss
 from ..problem import Limits, ProtocolSpec
 from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read, told
@@ -28,6 +29,7 @@ from ..problem.tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS, Settings, Variable
 from .operation import Operation, Zone
 
+BY_HAND = {IN_FILE: True}
 MOST_SHOWN = 200
 """Characters of a sentence that came from a record."""
 SPEC_KEYS = tuple(key for key in ProtocolTable.model_fields if key != "current")
@@ -60,6 +62,16 @@ class LedgerSection(Record):
     path: str | None = None
     history_env: Variable | None = None
     history_schema: str = "reallot"
+
+
+class ReallocationSection(ReallocationConfig):
+    """When and how a plan is carried out.
+
+    mode  how far the engine goes: observe (reads), advise (also says what it would do), confirm (asks a person before
+          each plan) or automatic. Without one it advises, and nothing is moved
+    """
+
+    mode: Annotated[Mode, BeforeValidator(mode_of)] = Mode.ADVISE
 
 
 def _tariff(value: Any) -> Any:
@@ -118,6 +130,11 @@ class ProtocolSection:
     actor: Settings | None = None
     operation: Operation = field(default_factory=Operation)
 
+    def variables(self) -> list[str]:
+        """The environment variables that its adapters name."""
+        found = list(self.reader.variables())
+        return found if self.actor is None else [*found, *self.actor.variables()]
+
     @property
     def simulates(self) -> bool:
         """True where simulated time is enough for it."""
@@ -126,25 +143,36 @@ class ProtocolSection:
 
 @dataclass(frozen=True)
 class Config:
-    """A configuration as it was read. `source` is the file's name, for messages; `folder` what its paths start from."""
+    """A configuration as it was read.
+
+    source      the file's name, for messages; folder: what its paths start from
+    names_mode  True where the file says how far the engine goes
+    """
 
     source: str
     folder: Path
     protocols: Mapping[str, ProtocolSection]
     coordinator: CoordinatorSection = field(default_factory=CoordinatorSection)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    reallocation: ReallocationConfig = field(default_factory=ReallocationConfig)
+    reallocation: ReallocationConfig = field(default_factory=lambda: ReallocationConfig(mode=Mode.ADVISE))
     monitor: MonitorConfig = field(default_factory=MonitorConfig)
     ledger: LedgerSection = field(default_factory=LedgerSection)
     power: PowerSection = field(default_factory=PowerSection)
     simulation: SimulationSection = field(default_factory=SimulationSection)
     limits: Limits = field(default_factory=Limits)
+    names_mode: bool = True
 
     @property
     def power_cost(self) -> PowerCost | None:
         """What power costs each protocol that says its watts; None where none does."""
         watts = {name: each.operation.watts for name, each in self.protocols.items()}
         return self.power.cost({name: each for name, each in watts.items() if each})
+
+    def missing_variables(self) -> list[tuple[str, str]]:
+        """(where it is named, variable) of each environment variable that is named and not set."""
+        named = [(f"[protocols.{name}]", each.variables()) for name, each in self.protocols.items()]
+        named.append(("[ledger]", [] if self.ledger.history_env is None else [self.ledger.history_env]))
+        return [(place, each) for place, variables in named for each in variables if not os.environ.get(each)]
 
     @property
     def ledger_folder(self) -> Path | None:
@@ -175,7 +203,9 @@ def config_from_text(text: str, source: str = "config.toml", folder: Path | None
         raise ConfigurationError(f"{source}: not valid TOML: {redact(str(error))}") from None
     faults: list[Fault] = []
     with _noted(faults):
-        sections = read(Sections, {key: value for key, value in table.items() if key != "protocols"}, strict=True)
+        sections = read(
+            Sections, {key: value for key, value in table.items() if key != "protocols"}, strict=True, context=BY_HAND
+        )
     protocols = _protocols(table.get("protocols"), faults)
     if not faults:
         faults += _contradictions(sections, protocols)
@@ -184,7 +214,10 @@ def config_from_text(text: str, source: str = "config.toml", folder: Path | None
         refused = ConfigurationError(told(f"{source}: {line}" for line in lines))
         refused.faults = lines
         raise refused
-    return Config(source, folder or Path(), protocols, **{key: getattr(sections, key) for key in Sections.model_fields})
+    given = {key: getattr(sections, key) for key in Sections.model_fields}
+    given["reallocation"] = ReallocationConfig(**dict(sections.reallocation))
+    names_mode = "mode" in sections.reallocation.model_fields_set
+    return Config(source, folder or Path(), protocols, names_mode=names_mode, **given)
 
 
 class Sections(Record):
@@ -192,7 +225,7 @@ class Sections(Record):
 
     coordinator: CoordinatorSection = CoordinatorSection()
     optimizer: OptimizerConfig = OptimizerConfig()
-    reallocation: ReallocationConfig = ReallocationConfig()
+    reallocation: ReallocationSection = ReallocationSection()
     monitor: MonitorConfig = MonitorConfig()
     ledger: LedgerSection = LedgerSection()
     power: PowerSection = PowerSection()
@@ -241,7 +274,7 @@ def _protocol(name: str, table: Any, faults: list[Fault]) -> ProtocolSection | N
         own = {key: value for key, value in table.items() if key not in others}
         reader = _adapter(own, at, (*SPEC_KEYS, *Operation.model_fields))
     with _noted(faults):
-        operation = read(Operation, any_has, at, strict=True)
+        operation = read(Operation, any_has, at, strict=True, context=BY_HAND)
     if known:
         with _noted(faults):
             spec = _spec(name, known)
@@ -270,7 +303,9 @@ def _adapter(table: Any, at: KeyPath, others: tuple[str, ...]) -> Settings:
             faults.append(Fault((*at, key), f"unknown key of {kind!r}; {hint}"))
     found = None
     with _noted(faults):
-        found = read(settings, {key: value for key, value in table.items() if key in own}, at, strict=True)
+        found = read(
+            settings, {key: value for key, value in table.items() if key in own}, at, strict=True, context=BY_HAND
+        )
     if found is None or faults:
         raise FileError.of(faults)
     return found

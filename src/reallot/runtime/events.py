@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Alert, AllocationPlan, Mode
 from ..engine.execution.driver import Report
-from ..orchestration.cycle import CycleResult
+from ..orchestration.cycle import FAILED, CycleResult
 from ..text.numbers import amount, usd
 
 GRAVE = 0.6
@@ -40,7 +41,7 @@ class ChangeDetector:
     def events(self, result: CycleResult, report: Report | None, alarms: list[Alert]) -> list[LogEvent]:
         """The events of one cycle; `report` is how the engine's last plan ended, `alarms` what it raised."""
         at = result.started_at
-        found = [alert_line(alert, at) for alert in (*alarms, *result.alerts)]
+        found = [alert_line(alert, at) for alert in _once((*alarms, *result.alerts))]
         plan = result.plan
         if plan is not None and result.wanted and self.mode is not Mode.OBSERVE:
             found = [
@@ -77,6 +78,18 @@ class ChangeDetector:
             return [] if told else [LogEvent(MoveState.BLOCKED, at, text, fields)]
         text = f"{report.verdict.words}: {report.reason or plan_text(plan)}"
         return [LogEvent(report.verdict, at, text, numbers, logging.WARNING)]
+
+
+def _once(alerts: Iterable[Alert]) -> Iterator[Alert]:
+    """Of steps of one cycle that fail for the same reason, or do so no more, the first alone."""
+    reasons = set[tuple[str, bool]]()
+    for alert in alerts:
+        if alert.key.startswith(FAILED):
+            reason = (alert.message.partition(" failed: ")[2], alert.recovered_at is None)
+            if reason in reasons:
+                continue
+            reasons.add(reason)
+        yield alert
 
 
 def alert_line(alert: Alert, at: datetime) -> LogEvent:

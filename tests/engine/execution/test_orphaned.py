@@ -205,6 +205,7 @@ every = "2m"
 [optimizer]
 min_improvement_threshold = 0.01
 [reallocation]
+mode = "automatic"
 min_hold_duration = "0s"
 [monitor]
 low_earnings_threshold = 0.01

@@ -23,6 +23,8 @@ from tests.orchestration.worlds import World, same
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 MOVING = """
+[reallocation]
+mode = "automatic"
 [coordinator]
 every = "2m"
 [optimizer]
@@ -130,7 +132,7 @@ def test_an_engine_that_only_looks_refuses_and_says_so(
     run(capsys, "rollback", "--ledger", books)
     code, out, _ = run(capsys, "run", config, "--simulate", "10m", "--mode", "advise")
     assert (code, out.count("the plan was not taken back: the mode is advise: nothing is moved")) == (0, 1)
-    config.write_text(MOVING + '[reallocation]\nmode = "observe"\n')
+    config.write_text(MOVING.replace("automatic", "observe"))
     code, _, err = run(capsys, "rollback", config)
     assert (code, "the mode is observe: nothing is moved" in err) == (3, True)
     assert changes(capsys, books) == MOVED and Requests(books).all() == []

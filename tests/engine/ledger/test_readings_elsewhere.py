@@ -23,6 +23,8 @@ from tests.engine.ledger.conftest import VARIABLE
 from tests.servers import PASSWORD
 
 MOVING = """
+[reallocation]
+mode = "automatic"
 [coordinator]
 every = "2m"
 [optimizer]

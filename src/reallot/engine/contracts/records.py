@@ -550,7 +550,7 @@ class Mode(StrEnum):
     AUTOMATIC = "automatic"
 
 
-def _mode(value: Any) -> Any:
+def mode_of(value: Any) -> Any:
     """The mode of that name; what is none is left to be refused."""
     return Mode(value) if isinstance(value, str) and value in list(Mode) else value
 
@@ -598,7 +598,7 @@ class ReallocationConfig(Record):
     max_per_hour: Annotated[Whole, Field(ge=0)] = 4
     auto_rollback: bool = True
     require_confirmation: bool = False
-    mode: Annotated[Mode, BeforeValidator(_mode)] = Mode.AUTOMATIC
+    mode: Annotated[Mode, BeforeValidator(mode_of)] = Mode.AUTOMATIC
     apply_timeout: Window = timedelta(seconds=30)
     verify_timeout: Window = timedelta(minutes=2)
     confirmation_lifetime: Window = timedelta(hours=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from ...errors import InvalidInput
 from ...text.durations import RULE, parse_duration
@@ -21,8 +21,14 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _duration(value: Any) -> Any:
+IN_FILE = "in_file"
+"""Key of the context in which a file is read that people write: there, a length of time says its unit."""
+
+
+def _duration(value: Any, info: ValidationInfo) -> Any:
     """A duration as people write it, read; one in the form of ISO 8601, as records are stored, is left to pydantic."""
+    if value and type(value) in (int, float) and info.context and info.context.get(IN_FILE):
+        raise ValueError(RULE)
     if isinstance(value, str) and value.startswith(("P", "-P")):
         return value
     try:
