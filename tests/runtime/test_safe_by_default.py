@@ -183,8 +183,8 @@ NEEDED = {
     "cgroup": {"folder": "/x"},
 }
 FOREIGN = re.compile(
-    r"(?i)input should|should be|should have|valid |constrained-|function-[abpw]|validat|pydantic|instance of|timedelta|"
-    r"datetime|dict\b|\bstr\b|\bint\b|\bfloat\b|tuple|literal|NoneType|union|\[key\]|ctx|errors\.py"
+    r"(?i)input should|should be|should have|valid |constrained-|function-[abpw]|validat|pydantic|instance of|"
+    r"timedelta|datetime|dict\b|\bstr\b|\bint\b|\bfloat\b|tuple|literal|NoneType|union|\[key\]|ctx|errors\.py"
 )
 
 

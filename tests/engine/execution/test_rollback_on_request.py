@@ -165,7 +165,7 @@ async def _halted(engine: ReallocationEngine, world: World) -> None:
         (["rollback", "missing.toml"], "missing.toml: there is no such file"),
         (
             ["rollback", "memory.toml"],
-            'its ledger is in memory; set path = "ledger" under [ledger], or give --ledger F',
+            "its ledger is in memory; give the folder, as --ledger FOLDER",
         ),
         (["rollback", "memory.toml", "--ledger", "nowhere"], "nowhere: there is no ledger here"),
     ],
