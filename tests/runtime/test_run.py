@@ -397,7 +397,7 @@ def test_ctrl_c_while_it_waits_ends_at_once(config: Path, tmp_path: Path):
 def test_ctrl_c_in_the_middle_of_a_move_finishes_it_or_takes_it_back(
     extra: str, code: int, words: str, config: Path, tmp_path: Path
 ):
-    config.write_text(MOVING.replace('"simulated"', '"simulated"\nlatency = 0.3') + extra)
+    config.write_text(MOVING.replace('"simulated"', '"simulated"\nlatency = "300ms"') + extra)
     process = started(config, "--ledger", tmp_path / "books")
     until(process, "2 protocols, polled every")
     process.send_signal(signal.SIGINT)
@@ -416,7 +416,7 @@ def test_ctrl_c_in_the_middle_of_a_move_finishes_it_or_takes_it_back(
 def test_a_second_ctrl_c_ends_at_once_and_the_next_start_ends_what_was_begun(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    slow = MOVING.replace('"simulated"', '"simulated"\nlatency = 3')
+    slow = MOVING.replace('"simulated"', '"simulated"\nlatency = "3s"')
     config.write_text(slow)
     process = started(config, "--ledger", tmp_path / "books")
     until(process, "2 protocols, polled every")

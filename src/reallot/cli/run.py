@@ -150,11 +150,15 @@ def _code(runner: Runner, stopping: _Stop, shows: Lines, options: argparse.Names
 
 
 def _is_in_trouble(runner: Runner) -> bool:
-    """True where the one cycle was not made as it is configured: its ledger cannot be used, or a step failed."""
-    if runner.parts.engine.journal.observe_only or runner.last is None:
+    """True where the one cycle was not made as it is configured: its ledger cannot be used, or a step failed.
+
+    Where no share is known there is nothing to plan, and that is no failure.
+    """
+    last = runner.last
+    if runner.parts.engine.journal.observe_only or last is None:
         return True
-    plan = runner.last.plan
-    return bool(runner.last.errors) or (plan is not None and bool(plan.conflict))
+    has_shares = last.metrics is not None and bool(last.metrics.allocation_by_protocol)
+    return (has_shares and bool(last.errors)) or (last.plan is not None and bool(last.plan.conflict))
 
 
 async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop: asyncio.Event) -> None:
