@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sphinx.application import Sphinx
-
 import reallot
 
 HERE = Path(__file__).resolve().parent
@@ -18,8 +16,9 @@ project = "reallot"
 author = "The reallot developers"
 copyright = "the reallot developers"
 version = release = reallot.__version__
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc"]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+default_role = "code"  # names in docstrings stand in single backticks
 html_theme = "furo"
 html_title = f"reallot {release}"
 html_show_sourcelink = False
@@ -33,6 +32,7 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 
 autosummary_generate = False
+numpydoc_show_class_members = False  # autodoc lists them, each with its docstring
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -40,8 +40,3 @@ autodoc_preserve_defaults = True
 suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]
 
 generate.write(HERE)
-
-
-def setup(app: Sphinx) -> None:
-    """Tables in docstrings are shown as tables."""
-    app.connect("autodoc-process-docstring", lambda *values: generate.field_lists(values[-1]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,32 +83,6 @@ def _auto(kind: str, target: str) -> str:
     return f"```{{eval-rst}}\n.. auto{kind}:: {target}\n" + (f"   {options}" if options else "") + "```\n"
 
 
-ENTRY = re.compile(r"^([\w.]+(?:, [\w.]+)*) {2,}(\S.*)$")
-"""A name, or several, and what is said of it: the line of a table in a docstring."""
-
-
-def field_lists(lines: list[str]) -> None:
-    """Turns the two-column tables of a docstring into field lists, in place."""
-    made: list[str] = []
-    inside = False
-    for line in lines:
-        entry = ENTRY.match(line)
-        alone = re.fullmatch(r"[\w.]+(?:, [\w.]+)*", line)
-        if entry or (alone and inside):
-            if not inside and made and made[-1]:
-                made.append("")
-            made.append(f":{entry[1]}: {entry[2]}" if entry else f":{line}:")
-            inside = True
-        elif inside and line.startswith("  "):
-            made.append(f"    {line.strip()}")
-        else:
-            if inside and line:
-                made.append("")
-            inside = False
-            made.append(line)
-    lines[:] = [line.replace("|", "\\|") for line in made]
-
-
 def cli() -> str:
     """The reference of the command line, from its parser: every command with every option."""
     from reallot.cli.main import parser
@@ -182,7 +155,7 @@ def configuration() -> str:
 
 
 def _paragraphs(model: type) -> str:
-    """The docstring without its two-column table, which the keys' table repeats."""
+    """The first paragraph of the docstring; the table of keys says the rest."""
     text = inspect.getdoc(model) or ""
     return text.split("\n\n")[0]
 

@@ -76,20 +76,3 @@ def test_every_command_and_option_is_on_its_page(generate: ModuleType) -> None:
         assert f"## reallot {name}\n" in page
         options = {option for each in command._actions if each.dest != "help" for option in each.option_strings}
         assert not [option for option in options if f"`{option}" not in page and f", {option}" not in page]
-
-
-def test_a_table_in_a_docstring_becomes_a_list(generate: ModuleType) -> None:
-    text = [
-        "What it is.",
-        "",
-        "one       of |change|",
-        "          and more",
-        "two, three",
-        "          both",
-        "",
-        "End.",
-    ]
-    generate.field_lists(text)
-    assert text == [
-        "What it is.", "", ":one: of \\|change\\|", "    and more", ":two, three:", "    both", "", "End.",
-    ]  # fmt: skip

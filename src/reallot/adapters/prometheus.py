@@ -110,7 +110,7 @@ class PrometheusAdapter(Reader):
         await self._http.close()
 
     async def _ask(self, query: str) -> tuple[Any, datetime | None]:
-        """(result as text, moment it is of)"""
+        """The result as text, and the moment it is of."""
         try:
             found = await self._http.get("/api/v1/query", {"query": query})
         except ProtocolError as error:

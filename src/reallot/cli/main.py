@@ -176,6 +176,7 @@ def _seconds(text: str) -> float:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The parser of the command line, with every command and its options."""
     from .. import __version__
 
     parser = argparse.ArgumentParser(

@@ -191,9 +191,9 @@ def read_config(path: str | Path) -> Config:
 
 
 def config_from_text(text: str, source: str = "config.toml", folder: Path | None = None) -> Config:
-    """The same from text; `source` is what messages call it.
+    r"""The same from text; `source` is what messages call it.
 
-    >>> config_from_text('[optimizer]\\nhorizon = 24\\n[protocols.relay]\\nadapter = "storj"')
+    >>> config_from_text('[optimizer]\nhorizon = 24\n[protocols.relay]\nadapter = "storj"')
     Traceback (most recent call last):
     reallot.errors.ConfigurationError: config.toml: [optimizer] horizon: unknown key; did you mean 'horizon_hours'?
     """

@@ -21,7 +21,7 @@ from .operation import Operation
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 _ENTRY = re.compile(r"(\w+(?:,\s*\w+)*)(?: {2,}(\S.*)|$)")
-"""One key, or several, and what is said of them: the line of a table in a docstring."""
+"""One key, or several, with its meaning in a second column; or alone, as in numpydoc, with it on the lines below."""
 _NAMES = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 """Bounds as a schema calls them, where pydantic hands its own name on."""
 
@@ -53,7 +53,7 @@ def config_schema() -> Schema:
 
 
 def meanings(model: type[BaseModel]) -> dict[str, str]:
-    """What the docstrings of a model and its bases say of each field, in two columns."""
+    """What the docstrings of a model and its bases say of each field, in two columns or as numpydoc's Parameters."""
     found: dict[str, str] = {}
     for base in reversed(_documented(model).__mro__):
         keys: list[str] = []

@@ -20,6 +20,7 @@ class Bar:
         self._what, self._begun = what, monotonic()
 
     def __call__(self, done: int, of: int) -> None:
+        """Draw the bar again at `done` of `of`."""
         if not sys.stderr.isatty():
             return
         spent = monotonic() - self._begun

@@ -25,10 +25,10 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = (), width: int
 
 
 def comma_separated(rows: Sequence[Sequence[object]]) -> str:
-    """Rows as CSV, the head first: numbers with all their digits, nothing where a value is not known.
+    r"""Rows as CSV, the head first: numbers with all their digits, nothing where a value is not known.
 
     >>> comma_separated([["protocol", "share"], ["disk, old", 0.25], ["relay", None]])
-    'protocol,share\\n"disk, old",0.25\\nrelay,'
+    'protocol,share\n"disk, old",0.25\nrelay,'
     """
     import csv
     from io import StringIO

@@ -366,10 +366,10 @@ class DashboardSnapshot(Record):
         True where the protocol answered this time.
     recent_changes
         The newest changes of shares.
-    measured_earnings_per_hour
-        The part of the total that was measured (USD/h). None where nobody says.
     stale
         Age (seconds) of each value that is carried forward, by name.
+    measured_earnings_per_hour
+        The part of the total that was measured (USD/h). None where nobody says.
     alerts
         Alerts whose condition holds.
     """

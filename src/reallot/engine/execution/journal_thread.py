@@ -34,7 +34,7 @@ class AsyncJournal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: method(*values, **named))
 
     def stamp(self) -> Stamp:
-        """This moment."""
+        """The moment of the call, by the wall clock and by the machine's own."""
         return Stamp(self.clock.now(), self.clock.monotonic(), self._boot)
 
     def age(self, since: Stamp) -> float:

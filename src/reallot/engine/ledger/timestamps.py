@@ -50,7 +50,7 @@ def moment(whole_microseconds: int) -> datetime:
 
 @cache
 def machine_boot() -> str:
-    """This boot of the machine; where the system does not say, this process."""
+    """The name of the machine's present boot; where the system does not say, that of this process."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

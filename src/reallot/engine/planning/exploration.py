@@ -20,23 +20,40 @@ class Explored(Protocol):
     """What floors are worked out from, by protocol name; a `PlanningProblem` has it. Shares are parts of capacity."""
 
     @property
-    def names(self) -> tuple[str, ...]: ...
+    def names(self) -> tuple[str, ...]:
+        """Names of the protocols."""
+
     @property
-    def specs(self) -> Mapping[str, ProtocolSpec]: ...
+    def specs(self) -> Mapping[str, ProtocolSpec]:
+        """What is known of protocols, by name."""
+
     @property
-    def shares(self) -> Mapping[str, float]: ...
+    def shares(self) -> Mapping[str, float]:
+        """Shares now, by name."""
+
     @property
-    def held(self) -> Collection[str]: ...
+    def held(self) -> Collection[str]:
+        """Names of protocols that keep their share."""
+
     @property
-    def full(self) -> Collection[str]: ...
+    def full(self) -> Collection[str]:
+        """Names of protocols that can use no more."""
+
     @property
-    def unread(self) -> Collection[str]: ...
+    def unread(self) -> Collection[str]:
+        """Names of protocols of which no reading is known."""
+
     @property
-    def steps(self) -> Mapping[str, float]: ...
+    def steps(self) -> Mapping[str, float]:
+        """Indivisible units of share by name, where an adapter says so."""
+
     @property
-    def floors(self) -> Mapping[str, float]: ...
+    def floors(self) -> Mapping[str, float]:
+        """Smallest shares by name, where an adapter says so."""
+
     @property
-    def least(self) -> Mapping[str, float]: ...
+    def least(self) -> Mapping[str, float]:
+        """Floors of exploration by name."""
 
 
 def floors_of(problem: Explored) -> dict[str, float]:

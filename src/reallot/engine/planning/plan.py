@@ -133,8 +133,11 @@ class Plan:
         return sorted(found, key=lambda pair: (-pair.earnings_improvement, pair.from_protocol, pair.to_protocol))
 
     def _pair(self, giver: _Side, taker: _Side, share: float) -> OptimizationOpportunity:
-        """One pair. Its complexity is the mean of three: how much moves, how many protocols the plan touches, and
-        whether this pair is hard to undo."""
+        """One pair of protocols to move between.
+
+        Its complexity is the mean of three: how much moves, how many protocols the plan touches, and whether this pair
+        is hard to undo.
+        """
         problem, hours = self.problem.careful, self.problem.config.horizon_hours
         changes = {side.name: sign * share for side, sign in ((giver, -1.0), (taker, 1.0)) if side.name != IDLE}
         net = share * (hours * (taker.careful - giver.careful) - taker.cost - giver.cost)

@@ -58,6 +58,7 @@ class Box:
 
     @classmethod
     def of(cls, given: ChunkInputs) -> Box:
+        """The bounds of shares, (protocols, problems), and whether any shares between them sum to 1."""
         current = given.current
         if given.max_change is None:
             low = np.maximum(given.lower, np.zeros_like(current))
@@ -96,6 +97,7 @@ class BatchSegments:
 
     @classmethod
     def of(cls, given: ChunkInputs, box: Box, gain: FloatArray) -> BatchSegments:
+        """The segments between these bounds, at gains (protocols, problems) per unit of share."""
         size, count = gain.shape
         slope, width = np.empty((2 * size, count)), np.empty((2 * size, count))
         np.add(gain, given.move_cost, out=slope[:size])

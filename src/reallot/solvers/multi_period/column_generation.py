@@ -117,9 +117,11 @@ class RestrictedSolver(Protocol):
     name: str
     places: IntArray
 
-    def join(self, places: IntArray) -> None: ...
+    def join(self, places: IntArray) -> None:
+        """Let further protocols join the active ones."""
 
-    def answer(self) -> tuple[FloatArray, RowPrices] | None: ...
+    def answer(self) -> tuple[FloatArray, RowPrices] | None:
+        """The schedule of `places`, (periods, places), with its prices; None where there is none."""
 
 
 def _generate_columns(

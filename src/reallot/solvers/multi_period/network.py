@@ -122,8 +122,11 @@ class NetworkRestricted:
         return first + np.arange(source.size).reshape(source.shape)
 
     def _hang_pools(self, new: HorizonArrays, nodes: IntArray, buy: IntArray) -> None:
-        """Each pool hangs from the purchase that is worth most, so that none pays; from the next pool where that is
-        worth more, where there is none, and where something is waiting: what flows is in the tree."""
+        """Each pool hangs from the purchase that is worth most, so that none pays.
+
+        It hangs from the next pool where that is worth more, where there is no purchase, and where something is
+        waiting: what flows is in the tree.
+        """
         worth = np.cumsum(new.gain[::-1], axis=0)[::-1] - new.take
         worth = np.where(new.most > 0.0, worth, -np.inf)
         limited, later = self.whole.turnover is not None, 0.0

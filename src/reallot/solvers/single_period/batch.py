@@ -112,7 +112,7 @@ def _solve(inputs: Inputs, name: str, reason: str) -> Answers:
 
 
 def _choose(solver: str, data: Inputs) -> tuple[str, str]:
-    """ "numpy" or "numba" and why."""
+    """Return "numpy" or "numba", and why."""
     one_of(solver, ("auto", "numpy", "numba"), "solver")
     if solver == "numba":
         dispatch.require()
@@ -146,6 +146,7 @@ class Inputs(ByValue):
 
     @classmethod
     def of(cls, **values: Any) -> Inputs:
+        """The checked arrays, broadcast to one shape."""
         given = {name: _checked(name, value) for name, value in values.items()}
         shape, current, mask = _shape(given), given["current"], given["mask"]
         if is_single(values["current"]) and current is not None and mask is None:
