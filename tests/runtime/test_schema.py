@@ -114,6 +114,23 @@ def test_what_the_reader_refuses_is_not_valid(broken):
     assert faults(tomllib.loads(broken))
 
 
+def keys_without_a_meaning(schema: Any, place: str = "") -> list[str]:
+    """Keys, `adapter` aside, of a table and all inside of it that no description stands beside."""
+    if isinstance(schema, list):
+        return [key for each in schema for key in keys_without_a_meaning(each, place)]
+    if not isinstance(schema, dict):
+        return []
+    keys = {f"{place}.{key}": each for key, each in schema.get("properties", {}).items() if key != "adapter"}
+    inner = [key for name, each in keys.items() for key in keys_without_a_meaning(each, name)]
+    rest = [key for name in schema if name != "properties" for key in keys_without_a_meaning(schema[name], place)]
+    return [*(name for name, each in keys.items() if not each.get("description")), *inner, *rest]
+
+
+def test_every_key_of_every_table_has_a_meaning():
+    assert keys_without_a_meaning({"properties": {"a": {"properties": {"b": {}}, "description": "a"}}}) == [".a.b"]
+    assert keys_without_a_meaning([*SCHEMA["properties"].values(), SCHEMA["$defs"]]) == []
+
+
 def test_every_key_says_its_unit_or_meaning_where_the_docstrings_do():
     keys = SCHEMA["properties"]["optimizer"]["properties"]
     assert keys["min_improvement_threshold"]["description"] == "USD per hour"

@@ -170,6 +170,7 @@ _PLAIN: Mapping[str, Any] = {
     "Mapping[str, float]": dict[str, Number],
 }
 """How a file says a field, by what the field is annotated with."""
+RATE = "USD/h per unit of share, or a list with one per period, in place of a curve."
 
 # Tables
 
@@ -180,7 +181,7 @@ ProtocolTable = _table_of(
     ProtocolSpec,
     without=("name", "curve"),
     lock_in=_record(LockIn),
-    rate=Annotated[Any, PlainValidator(_rate), WithJsonSchema({"anyOf": [NUMBER, NUMBERS]})],
+    rate=Annotated[Any, PlainValidator(_rate), WithJsonSchema({"anyOf": [NUMBER, NUMBERS], "description": RATE})],
     curve=Annotated[Any, PlainValidator(_curve), WithJsonSchema({"anyOf": [NUMBER, POINTS, {"type": "object"}]})],
     current=Number,
 )

@@ -49,7 +49,33 @@ class Place:
 
 
 class Settings(Record):
-    """Keys of one adapter; `simulates` where it may run in simulated time."""
+    """Keys of one adapter; `simulates` where it may run in simulated time.
+
+    Parameters
+    ----------
+    url
+        Where its paths start, without secrets: "http://127.0.0.1:14002".
+    share
+        Share in force, where it is known by other means and the adapter only reads.
+    most
+        USD/h, earned or lost, beyond which a unit must be wrong: such a reading is refused.
+    timeout
+        Longest time for one call.
+    min_interval
+        Least time between two reads; the last value stands meanwhile.
+    cadence
+        How often the source itself changes: a value may be so old without being stale.
+    restarts
+        True where a change interrupts the work.
+    bearer_env
+        Environment variable with the token for "Authorization: Bearer".
+    basic_env
+        Environment variables with user and password, as a list of two.
+    headers_env
+        HTTP header to environment variable with its value.
+    params_env
+        Query parameter to environment variable with its value.
+    """
 
     simulates: ClassVar[bool] = False
     adapter: ClassVar[str]
@@ -71,7 +97,23 @@ class Settings(Record):
 
 
 class SeriesTable(Record):
-    """What kind of number it is: see `adapters/series.py`."""
+    """What kind of number it is.
+
+    Parameters
+    ----------
+    kind
+        "rate", "counter", "balance" or "event".
+    resets
+        When a counter starts again at zero: "month" (the first of each, UTC), "epoch" (at some moment) or "never".
+    window
+        Time over which differences are taken.
+    cadence
+        How often the source changes its number: it may stand so long without meaning anything.
+    dip
+        A counter that falls by less than this part did not start again: something in its sum vanished.
+    per
+        Length of time that a rate is for: an hour, a day.
+    """
 
     kind: Kind = "rate"
     resets: Literal["month", "epoch", "never"] = "never"
@@ -92,10 +134,28 @@ def _variables(record: Record) -> Iterator[str]:
 
 
 class PriceTable(Record):
-    """Where a price is read: USD for one unit of `unit`.
+    """Where a price is read: USD for one unit of the protocol's `unit`.
 
-    value  the path to it in the answer; unit: what it is in: usd, cent, millicent or micro_usd
-    every  it is asked at most so often; lasts: without an answer, the last price stands for so long
+    Parameters
+    ----------
+    url
+        Address of the JSON document, without secrets.
+    value
+        Path to the price in the answer.
+    unit
+        What the price is in: usd, cent, millicent or micro_usd.
+    every
+        Least time between two reads.
+    lasts
+        How long the last price stands without an answer.
+    timeout
+        Longest time for one call.
+    bearer_env
+        Environment variable with the token for "Authorization: Bearer".
+    headers_env
+        HTTP header to environment variable with its value.
+    params_env
+        Query parameter to environment variable with its value.
     """
 
     url: str
@@ -118,13 +178,29 @@ class PriceTable(Record):
 class Number(Settings):
     """Keys of an adapter that reads one number of any kind.
 
-    unit     usd, cent, millicent or micro_usd; token, milli, gwei, wei or points, which need a price
-    price    USD for one token or point: a number, or where it is read
-    quote    where stands what is offered for a full share, also while nothing is held; in the unit of the value, and
-             corrected by what is paid
-    zero     "no answer" where an exact 0 is no reading: what was read before stands meanwhile
-    healthy  where true or false (1 or 0) stands: its own verdict
-    demand   where the share stands that it has demand for: more would earn nothing
+    Parameters
+    ----------
+    series
+        What the number is: "rate", "counter", "balance" or "event"; or a table with that as `kind` and its details.
+    unit
+        usd, cent, millicent or micro_usd; token, milli, gwei, wei or points, which need a price.
+    price
+        USD for one token or point: a number, or a table that says where it is read.
+    quote
+        Where stands what is offered for a full share, also while nothing is held; in the unit of the value, and
+        corrected by what is paid.
+    zero
+        "no answer" where an exact 0 is no reading: what was read before stands meanwhile.
+    healthy
+        Where true or false (1 or 0) stands: its own verdict.
+    demand
+        Where the share stands that it has demand for: more would earn nothing.
+    time
+        Path to the moment that the number is of. A day in place of a moment covers that day.
+    time_zone
+        Of times without a zone: "Europe/Berlin". Without it they are refused.
+    dollars
+        True where "$1.75" is a number.
     """
 
     series: Kind | SeriesTable = "rate"
@@ -175,10 +251,31 @@ class Number(Settings):
 class Simulated(Settings):
     """The public fake; it earns by the protocol's curve or rate.
 
-    daily, peak  earnings swing by this part over the day, highest so long after midnight UTC
-    changes      [[after, factor], ...]: from then on its earnings are so many times what they were at the start; a
-                 factor below 0 is a loss
-    outages      [[from, until], ...], counted from the start
+    Parameters
+    ----------
+    share
+        Share in force at the start.
+    noise
+        Relative standard deviation of the reported earnings.
+    seed
+        Seed of its noise; that of [simulation] where it is left out.
+    daily
+        Part by which earnings swing over the day.
+    peak
+        Time after midnight UTC at which they are highest.
+    changes
+        [[after, factor], ...]: from then on its earnings are so many times what they were at the start. A factor below
+        0 is a loss.
+    outages
+        [[from, until], ...], counted from the start: it does not answer.
+    late
+        Time after which a change is in force.
+    latency
+        Time that each call takes.
+    refuses
+        True where every change is refused.
+    acts
+        False where it only reads.
     """
 
     simulates: ClassVar[bool] = True
@@ -247,7 +344,19 @@ class _Earnings:
 
 
 class Replay(Settings):
-    """A recorded table: the first column holds moments, the first line names; the recording begins with the run."""
+    """A recorded table: the first column holds moments, the first line names; the recording begins with the run.
+
+    Parameters
+    ----------
+    file
+        The CSV file; a relative path starts from the folder of the configuration.
+    column
+        Name of the column; the protocol's name where it is left out.
+    share
+        Share in force at the start.
+    hold
+        How long the last rate stands where no next one follows; twice the usual distance where it is left out.
+    """
 
     simulates: ClassVar[bool] = True
     file: str
@@ -270,7 +379,19 @@ class Replay(Settings):
 
 
 class HttpJson(Number):
-    """Any JSON endpoint."""
+    """Any JSON endpoint.
+
+    Parameters
+    ----------
+    url
+        Address of the document, without secrets.
+    value
+        Path to the number: "currentMonth.payout". "nodes[*].earned" adds up.
+    share
+        Path to the share in force, or the share where it never changes.
+    expect
+        Path to value: what must stand there, such as {"result.unit" = "Mh/s"}; else the reading is refused.
+    """
 
     adapter: ClassVar[str] = "http_json.HttpJsonAdapter"
     url: str
@@ -287,7 +408,17 @@ class HttpJson(Number):
 
 
 class Prometheus(Number):
-    """A PromQL expression."""
+    """A PromQL expression.
+
+    Parameters
+    ----------
+    query
+        PromQL of one series or one number, such as 'sum(rate(node_payout_cents_total[6h])) * 3600'.
+    url
+        Address of the server, without secrets.
+    share
+        PromQL of the share in force, or the share where it never changes.
+    """
 
     adapter: ClassVar[str] = "prometheus.PrometheusAdapter"
     query: str
@@ -309,7 +440,17 @@ class Storj(Settings):
 
 
 class Mysterium(Settings):
-    """A node of the network of that name."""
+    """A node of the network of that name.
+
+    Parameters
+    ----------
+    price_usd
+        USD for one MYST. Without it the node has no value.
+    user_env, password_env
+        Environment variables with the login, where the node asks for one.
+    window
+        Time over which differences of its earnings are taken.
+    """
 
     adapter: ClassVar[str] = "mysterium.MysteriumAdapter"
     url: str = "http://127.0.0.1:4050"
@@ -324,7 +465,21 @@ class Mysterium(Settings):
 
 
 class Xmrig(Settings):
-    """A miner."""
+    """A miner.
+
+    Parameters
+    ----------
+    usd_per_gigahash
+        USD that 1e9 hashes bring.
+    threads
+        Number of threads at share 1.
+    fee
+        Part that pool and developers keep.
+    most_hash_rate
+        Hashes per second beyond which a number must be wrong.
+    token_env
+        Environment variable with its access token, which must not be restricted if it is to act.
+    """
 
     adapter: ClassVar[str] = "xmrig.XmrigAdapter"
     url: str
@@ -339,7 +494,28 @@ class Xmrig(Settings):
 
 
 class Command(Number):
-    """A program that reads, and one that acts."""
+    """A program that reads, and one that acts.
+
+    Parameters
+    ----------
+    read
+        The program and its arguments, as a list: it writes a JSON document to standard output.
+    value
+        Path to the number in the document.
+    apply
+        The program that sets a share and its arguments, as a list: the share stands in place of "{share}". Left out, it
+        only reads.
+    share
+        Path to the share in force, or the share where it never changes.
+    env
+        Environment variables handed on beside PATH, HOME and the locale; their values are kept out of all messages.
+    delay
+        Time until a change is in force.
+    step
+        Shares come in multiples of this; 0 for any.
+    floor
+        Smallest share that may be asked for.
+    """
 
     adapter: ClassVar[str] = "command.CommandAdapter"
     read: list[str]
@@ -357,7 +533,17 @@ class Command(Number):
 
 
 class Cgroup(Settings):
-    """Limits of CPU time or memory of a group of processes."""
+    """Limits of CPU time or memory of a group of processes.
+
+    Parameters
+    ----------
+    folder
+        Folder of the group: "/sys/fs/cgroup/earning.slice/disk". It must be there, and be writable to act.
+    cpus
+        CPUs at share 1 (cpu.max; cpu.cfs_quota_us in version 1).
+    memory
+        Bytes at share 1 (memory.high; memory.soft_limit_in_bytes in version 1), in place of `cpus`.
+    """
 
     adapter: ClassVar[str] = "cgroup.CgroupAdapter"
     folder: str

@@ -45,7 +45,14 @@ def _above_zero(length: timedelta) -> timedelta:
 class CoordinatorSection(Record):
     """How often everything is polled, and how many polls are kept.
 
-    most_jump  earnings that grow by more than this factor at once, at the same share, are shown to a person first
+    Parameters
+    ----------
+    every
+        Time from the start of one cycle to that of the next.
+    max_history_size
+        Number of polls kept in memory.
+    most_jump
+        Earnings that grow by more than this factor at once, at the same share, are shown to a person first.
     """
 
     every: Annotated[Window, AfterValidator(_above_zero)] = timedelta(minutes=1)
@@ -56,7 +63,14 @@ class CoordinatorSection(Record):
 class LedgerSection(Record):
     """The folder of what must survive a restart, beside the file; without it everything is kept in memory.
 
-    history_env  variable with the connection string of a PostgreSQL server that keeps the readings instead
+    Parameters
+    ----------
+    path
+        The folder; a relative one starts from the folder of the file.
+    history_env
+        Environment variable with the connection string of a PostgreSQL server that keeps the readings instead.
+    history_schema
+        Schema of that server in which their tables stand.
     """
 
     path: str | None = None
@@ -112,7 +126,15 @@ class PowerSection(Record):
 
 
 class SimulationSection(Record):
-    """What `--simulate` begins with."""
+    """What `--simulate` begins with.
+
+    Parameters
+    ----------
+    start
+        The simulated moment at which the run begins.
+    seed
+        Seed of all noise, where a protocol has none of its own.
+    """
 
     start: Moment = datetime(2026, 1, 1, tzinfo=UTC)
     seed: Whole = 0

@@ -148,6 +148,9 @@ def _protocol(adapter: Schema) -> Schema:
     """The table of a protocol: its adapter, what is known of it, and what acts on it where that is another adapter."""
     known = schema_of(ProtocolTable)["properties"]
     operation = schema_of(Operation)["properties"]
-    actors = {"oneOf": [{"$ref": f"#/$defs/actor_{kind}"} for kind in ADAPTERS]}
+    actors = {
+        "oneOf": [{"$ref": f"#/$defs/actor_{kind}"} for kind in ADAPTERS],
+        "description": "What sets its share, where that is not what reads it: a table with an adapter of its own.",
+    }
     spec = {key: known[key] for key in SPEC_KEYS if key not in adapter["properties"]}
     return {**adapter, "properties": {**adapter["properties"], **spec, **operation, "actor": actors}}
