@@ -27,6 +27,8 @@ SAME = 1e-9
 """A share that changes by no more than this has not moved; rates closer than this, relatively, are one."""
 BEYOND = 1e-6
 """How far beyond a break-even, as a part of the rates at stake, the plan there is looked at."""
+FAR = 4.0
+"""How far beyond the rates and costs at stake a search begins where no plan is known that moves the protocol."""
 ENDLESS = 10**12
 """More branches than any search looks into: it is the time that ends it."""
 
@@ -157,7 +159,8 @@ class _Piece:
         self.base = walk.gain(begins)
         span = min(ends - begins, max(1.0, abs(begins)))
         self.slope = (walk.gain(begins + span) - self.base) / span
-        self.least = SAME * float(np.abs(self.slope).max())
+        steepest = float(np.abs(self.slope).max())
+        self.least, self.size = SAME * steepest, float(np.abs(self.base).max()) / steepest
 
     def line(self, point: FloatArray) -> tuple[float, float]:
         """What a point is worth where the piece begins, USD over the horizon, and how much more per USD/h."""
@@ -167,15 +170,18 @@ class _Piece:
         """Where another plan takes over from `best`, the best plan at the shift `low`; and whether that is proved."""
         worth, slope = self.line(best)
         known = [(c, point) for point in self.search.points if (c := self._crossing(point, worth, slope)) < self.ends]
-        start = min(known, key=lambda entry: entry[0]) if known else None
-        if start is None and self.ends == math.inf:
-            farthest, ended = self._farthest(slope)
-            if farthest is None:
-                return _Step(math.inf, None), ended
-            start = self._crossing(farthest, worth, slope), farthest
-        at, point = (self.ends, None) if start is None else (max(start[0], low), start[1])
-        goal = BreakEven(self, (worth, slope), low, at, point)
-        _, ended = self.search.branches.search(goal, self._ends(), ENDLESS)
+        at, point = min(known, key=lambda entry: entry[0]) if known else (min(self.ends, low + FAR * self.size), None)
+        goal = BreakEven(self, (worth, slope), low, max(at, low), point)
+        ended = self._search(goal)
+        if goal.point is None and ended and at < self.ends:
+            # not before a rate far beyond all others: it may take a larger one still, or none may do
+            steeper, ended = self._steeper(slope)
+            if steeper is None:
+                return _Step(self.ends, None), ended
+            at = self._crossing(steeper, worth, slope)
+            at, point = (at, steeper) if at < self.ends else (self.ends, None)
+            goal = BreakEven(self, (worth, slope), low, at, point)
+            ended = self._search(goal)
         if goal.point is None:
             return _Step(self.ends, None), ended
         self.search.points.append(goal.point)
@@ -189,7 +195,7 @@ class _Piece:
         program, walk = self.program, self.walk
         if walk.problem.periods == 1:
             return best, True
-        at = low + BEYOND * max(abs(low), float(np.abs(self.base).max()) / max(float(np.abs(self.slope).max()), SAME))
+        at = low + BEYOND * max(abs(low), self.size)
         gain = self.base + (at - self.begins) * self.slope
         worth = program.offset + float(gain @ best)
         goal = Best(program.with_numbers(gain=gain), None)
@@ -199,7 +205,7 @@ class _Piece:
             upper[walk.place] = min(upper[walk.place], max(walk.now, lower[walk.place]))
         else:
             lower[walk.place] = max(lower[walk.place], min(walk.now, upper[walk.place]))
-        _, ended = self.search.branches.search(goal, self._ends(), ENDLESS, lower, upper)
+        ended = self._search(goal, lower, upper)
         if goal.point is None or float(self.slope @ goal.point) < float(self.slope @ best) - self.least:
             return best, ended  # what gains less by the rate falls behind it
         return goal.point, ended
@@ -211,15 +217,25 @@ class _Piece:
             return math.inf
         return self.begins + (worth - other) / (other_slope - slope)
 
-    def _farthest(self, slope: float) -> tuple[FloatArray | None, bool]:
-        """The point with the steepest line, if it is steeper than `slope`: without one no rate moves anything."""
-        goal = Best(self.program.with_numbers(gain=self.slope, offset=0.0), None)
+    def _steeper(self, slope: float) -> tuple[FloatArray | None, bool]:
+        """A point whose line is steeper than `slope`, or None where there is none; and whether that is proved."""
+        goal = Any(self.program.with_numbers(gain=self.slope, offset=0.0), None)
         goal.cutoff = slope + self.least
-        _, ended = self.search.branches.search(goal, self._ends(), ENDLESS)
+        ended = self._search(goal)
         return goal.point, ended
 
-    def _ends(self) -> float:
-        return self.search.budget.part_ends()
+    def _search(self, goal: Goal, lower: FloatArray | None = None, upper: FloatArray | None = None) -> bool:
+        return self.search.branches.search(goal, self.search.budget.part_ends(), ENDLESS, lower, upper)[1]
+
+
+class Any(Best):
+    """Whichever point is worth more than the cutoff: the first that is found ends the search."""
+
+    def take(self, point: FloatArray) -> bool:
+        """Keeps the first point."""
+        found = super().take(point)
+        self.cutoff = math.inf if found else self.cutoff
+        return found
 
 
 class BreakEven(Goal):
