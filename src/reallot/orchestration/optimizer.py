@@ -25,6 +25,7 @@ from ..engine.planning.plan import Plan
 from ..engine.planning.policy_values import PolicyValues
 from ..engine.planning.problem_builder import SUM_TOLERANCE, PlanningProblem, planning_problem
 from ..engine.planning.rate_estimation import RateEstimate, RateRules, Track, estimates, learn
+from ..engine.planning.trying_again import trying_again
 from ..errors import CalculationError, DataError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
 from ..problem import Limits, ProtocolSpec
 from ..text.numbers import usd
@@ -353,6 +354,9 @@ class EarningsOptimizer:
         if metrics.away and (urgent := giving_way(problem, metrics.away)) is not None:
             return self._solved(urgent)
         plan = self._solved(problem)
+        stays = plan.careful is None or not plan.careful.moved.size
+        if stays and self.config.allow_idle and (again := trying_again(problem)) is not None:
+            return self._solved(again)
         if problem.least and plan.careful is not None and plan.careful.moved.size:
             return self._with_exploration_floors(plan, metrics)
         return plan

@@ -326,7 +326,7 @@ def planning_problem(
     for name, estimate in known.items():
         if estimate.rate is None and name not in specs:
             kept[name] = estimate.why or "nothing is known of it"
-        elif estimate.stale:
+        elif estimate.stale or estimate.is_new:
             kept[name] = estimate.why
     all_there = abs(total - 1.0) <= SUM_TOLERANCE or bool(unknown)
     now = {name: shares.get(name, 0.0) for name in names}

@@ -52,6 +52,7 @@ class RateRules:
     window_hours    a protocol last seen longer ago has no rate
     blocks          the window is kept as so many means, to see how rates spread
     least_blocks    fewer say nothing about confidence
+    least_readings  fewer of a protocol move nothing, once others have so many
     """
 
     rise_hours: float = 1.0
@@ -72,6 +73,7 @@ class RateRules:
     window_hours: float = 24.0
     blocks: int = 24
     least_blocks: int = 6
+    least_readings: int = 3
 
     @property
     def block_seconds(self) -> float:
@@ -140,6 +142,7 @@ class RateEstimate(NamedTuple):
     why            why there is no rate, or why it is not used; "" where it is
     worth          USD/h that the optimizer's policy takes one unit of share more to bring, over the horizon; None where
                    it says nothing
+    is_new         True where it was read too few times to move anything by it
     past           means of past stretches
     quoted         what is to be said of a rate that is a quote; "" where it was read off earnings
     """
@@ -153,6 +156,7 @@ class RateEstimate(NamedTuple):
     stale: bool = False
     why: str = ""
     worth: float | None = None
+    is_new: bool = False
     past: tuple[Block, ...] = ()
     quoted: str = ""
 
@@ -336,7 +340,14 @@ def estimates(tracks: Mapping[str, Track], metrics: AggregatedMetrics, rules: Ra
     names = {**metrics.allocation_by_protocol, **metrics.earnings_by_protocol, **metrics.connection_status, **tracks}
     caution = rules.caution_sigmas * math.sqrt(2.0 * math.log(max(len(tracks), 2)))
     prior = _prior(tracks, rules)
-    return {name: _estimate(name, tracks.get(name), metrics, rules, caution, prior) for name in names}
+    found = {name: _estimate(name, tracks.get(name), metrics, rules, caution, prior) for name in names}
+    least = rules.least_readings
+    if max((track.taken for track in tracks.values()), default=0) >= least:
+        for name, each in found.items():
+            if each.rate is not None and each.readings < least and not each.stale:
+                why = f"it is new: {each.readings} of the {least} readings that move anything"
+                found[name] = each._replace(is_new=True, why=why)
+    return found
 
 
 def _prior(tracks: Mapping[str, Track], rules: RateRules) -> float:
