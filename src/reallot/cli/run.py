@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Mode, PerformanceReport
 from ..errors import ConfigurationError, DataError, MonitoringError
+from ..orchestration.cycle import CycleResult
 from ..runtime.build import Parts, build, close_quietly, remember
 from ..runtime.config import Config
 from ..runtime.events import LogEvent
@@ -171,12 +172,22 @@ async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop:
     _hello(parts, began, known, options)
     until = began + options.simulate if options.simulate is not None else None
     async for result in runner.cycles(stop, began if options.once else until):
-        shows.show(result)
+        shows.show(_after_move(result, parts))
     shows.end()
     if options.once and runner.last is not None and not options.json_log:
-        shows.block(state_table(runner.last, Screen.of(sys.stdout), alerts=False))
+        shows.block(state_table(_after_move(runner.last, parts), Screen.of(sys.stdout), alerts=False))
     elif not options.once:
         await _goodbye(runner, began, options.json_log, shows)
+
+
+def _after_move(result: CycleResult, parts: Parts) -> CycleResult:
+    """The cycle with the shares that its move left, which its poll could not know."""
+    if not result.acted or result.metrics is None:
+        return result
+    committed, polled = parts.engine.journal.committed(), result.metrics.allocation_by_protocol
+    shares = {name: committed.get(name, share) for name, share in polled.items()}
+    metrics = result.metrics.model_copy(update={"allocation_by_protocol": shares})
+    return result.model_copy(update={"metrics": metrics})
 
 
 def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..adapters.combined import CombinedAdapter
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, ManualClock, SystemClock
-from ..engine.contracts.records import AggregatedMetrics, Alert, Mode
+from ..engine.contracts.records import AggregatedMetrics, Alert, Mode, MonitorConfig
 from ..engine.contracts.secrets import redact
 from ..engine.execution.orphaned import holders
 from ..engine.ledger.folder import Ledger, open_ledger
@@ -29,6 +29,9 @@ from .adapter_settings import Place
 from .availability import Availability
 from .config import Config, ProtocolSection
 from .restore import polls
+
+LOW_PERCENT = 50.0
+"""Percent of the median of their last day, below which earnings are low where the configuration does not say."""
 
 
 @dataclass
@@ -138,11 +141,18 @@ def parts_of(
 
     engine = ReallocationEngine(rules, ledger=ledger, clock=clock, on_alert=alarms.append, on_recovered=over)
     engine.next_best = optimizer.next_best
-    monitor = RealtimeMonitor(config.monitor, clock=clock, changes=engine)
+    monitor = RealtimeMonitor(monitoring(config.monitor), clock=clock, changes=engine)
     if availability is not None:
         for name in availability.without(engine.fixed_protocols(coordinator.adapters)):
             notes.append(f"{name}: its hours and its busy_command count for nothing: no adapter sets its share")
     return Parts(config, clock, ledger, coordinator, optimizer, engine, monitor, alarms, notes, availability)
+
+
+def monitoring(asked: MonitorConfig) -> MonitorConfig:
+    """As asked; where nothing is said of low earnings, they are low below half of the operator's own usual ones."""
+    if asked.model_fields_set & {"low_earnings_threshold", "low_earnings_percent"}:
+        return asked
+    return asked.model_copy(update={"low_earnings_threshold": None, "low_earnings_percent": LOW_PERCENT})
 
 
 async def remember(parts: Parts) -> int:

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from ..engine.execution.guards import Rules
 from ..errors import DataError, ReallotError
 from ..orchestration.coordinator import ProtocolCoordinator
-from .build import Parts, learned, parts_of
+from .build import Parts, learned, monitoring, parts_of
 from .config import Config
 
 FIXED = ("ledger", "simulation")
@@ -48,7 +48,7 @@ async def rebuilt(before: Parts, config: Config) -> tuple[Parts, list[str], list
     parts.engine.close()
     engine, monitor = before.engine, before.monitor
     engine.config, engine.rules = config.reallocation, Rules.of(config.reallocation)
-    monitor.reconfigure(config.monitor)
+    monitor.reconfigure(monitoring(config.monitor))
     parts.notes = [note for note in parts.notes if note not in before.notes]
     await _close_others(before.coordinator, same)
     return replace(parts, engine=engine, monitor=monitor, alarms=before.alarms), changed, refused

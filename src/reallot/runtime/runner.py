@@ -15,14 +15,15 @@ from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Alert, AllocationPlan, Mode
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
-from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, RESUME, Request
+from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, CONFIRM, RESUME, Request
 from ..errors import ConfigurationError, DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
 from ..text.durations import format_duration
 from .build import Parts
 from .config import Config
 from .decision_replay import inputs_of
-from .events import ChangeDetector, LogEvent, alert_line
+from .declined import why_declined
+from .events import ChangeDetector, Fields, LogEvent, alert_line
 from .history_writer import HistoryWriter
 from .loop_watchdog import KEY, LIMIT_SECONDS, LoopWatch
 from .reload import rebuilt
@@ -60,6 +61,7 @@ class Runner:
         self.last: CycleResult | None = None
         self.acting = False
         self._conflict = ""
+        self._reasons: set[str] = set()
         self._clocks: tuple[datetime, float] | None = None
         self._truth: tuple[datetime, float, float] | None = None
         self._reload: Callable[[], Config] | None = None
@@ -96,8 +98,30 @@ class Runner:
             if self._conflict and not self.parts.engine.journal.observe_only:
                 with suppress(DataError):  # which the readings' writer tells
                     await self._engine.record(result.plan, MoveState.BLOCKED, self._conflict)
+        other = report is not None and result.plan is not None and report.plan_id != result.plan.id
+        if other and report is not None and report.verdict is MoveState.COMMITTED and self._asks():
+            self._tell_confirmed(report.plan_id)  # it was confirmed in the last moment
+        await self._declined(result)
         self._count(result, report)
         return result
+
+    async def _declined(self, result: CycleResult) -> None:
+        """Says why nothing moved, once for each reason, and keeps that decision beside its inputs."""
+        plan, mode = result.plan, self.parts.mode
+        if plan is None or mode is Mode.OBSERVE or plan.conflict:
+            return
+        if result.wanted:
+            self._reasons.clear()
+            return
+        why = why_declined(plan, self.parts.optimizer.config)
+        if why is None or why.key in self._reasons:
+            return
+        self._reasons.add(why.key)
+        fields: Fields = {"plan_id": plan.id, "improvement": plan.estimated_improvement, "cost": plan.estimated_cost}
+        self._tell(LogEvent(MoveState.DECLINED, result.started_at, f"did not move: {why.text}", fields))
+        if not self.parts.engine.journal.observe_only:
+            with suppress(DataError):  # which the readings' writer tells
+                await self._engine.record(plan, MoveState.DECLINED, why.text)
 
     async def _heard(self, alarm: Alert) -> Alert:
         """An alert of the engine's as it is told: one that begins, or one that is over, as the monitor knows it."""
@@ -214,15 +238,22 @@ class Runner:
     async def _confirmed(self) -> None:
         """Carries out what a person said yes to since the last cycle."""
         engine, at = self.parts.engine, self.parts.clock.now()
-        if engine.journal.observe_only or not (engine.config.require_confirmation or self.parts.mode is Mode.CONFIRM):
+        if engine.journal.observe_only or not self._asks():
             return
         try:
             if await engine.execute_confirmed(self.parts.coordinator.adapters) and engine.last_report is not None:
-                self.moves += 1
-                plan = engine.last_report.plan_id
-                self._tell(LogEvent("move", at, f"moved, as a person confirmed: plan {plan}", {"plan_id": plan}))
+                self._tell_confirmed(engine.last_report.plan_id)
         except (ReallocationError, DataError) as error:
             self._tell(LogEvent(MoveState.BLOCKED, at, f"the confirmed plan was not carried out: {error}"))
+
+    def _asks(self) -> bool:
+        """True where plans wait for a person."""
+        return self.parts.engine.config.require_confirmation or self.parts.mode is Mode.CONFIRM
+
+    def _tell_confirmed(self, plan: str) -> None:
+        self.moves += 1
+        text = f"moved, as a person confirmed: plan {plan}"
+        self._tell(LogEvent("move", self.parts.clock.now(), text, {"plan_id": plan}))
 
     async def _take_up(self, request: Request) -> None:
         """What a person asked for that is not the engine's: to ask at once what is backed off; an alert was seen."""
@@ -298,6 +329,8 @@ class _Recorded:
 
     async def execute_reallocation(self, plan: AllocationPlan, adapters: Mapping[str, ProtocolAdapter]) -> None:
         engine = self._parts.engine
+        if (self._parts.mode is Mode.CONFIRM or engine.config.require_confirmation) and await self._confirmed():
+            raise ReallocationError("a plan was confirmed meanwhile: it is carried out in the next cycle", by="confirm")
         if self._parts.mode in (Mode.OBSERVE, Mode.ADVISE):
             moves = ", ".join(f"{name} {change:+.2f}" for name, change in plan.moves.items())
             if self._parts.mode is Mode.ADVISE and moves != self._advised:
@@ -309,6 +342,15 @@ class _Recorded:
                     await engine.can_reallocate()
                 await self.record(plan, MoveState.PLANNED)
         await engine.execute_reallocation(plan, adapters)
+
+    async def _confirmed(self) -> bool:
+        """True where a person confirmed the plan that waits since this cycle began."""
+        books, requests = self._parts.engine.books, self._parts.ledger.requests
+        waiting = await books.ask(books.journal.waiting)
+        if waiting is None or waiting.confirmed or requests is None:
+            return waiting is not None and waiting.confirmed
+        asked = await books.ask(requests.all)
+        return any(each.kind == CONFIRM and each.plan_id == waiting.plan_id for each in asked)
 
     async def record(self, plan: AllocationPlan, verdict: MoveState, reason: str = "") -> None:
         """Keeps a plan beside its exact inputs, with what was decided on it and why."""

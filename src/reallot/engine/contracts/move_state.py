@@ -29,6 +29,7 @@ class MoveState(StrEnum):
 
     ADVISED        shown to a person, not carried out
     BLOCKED        a guard said no
+    DECLINED       the plan is not worth its move
     NOTHING_TO_DO  every share is already what the plan says
     REPEATED       the plan was carried out or tried before
     SETTLING       a rollback waits for a call that may still take effect
@@ -50,6 +51,7 @@ class MoveState(StrEnum):
     DISCARDED = "discarded"
     ADVISED = "advised"
     BLOCKED = "blocked"
+    DECLINED = "declined"
     NOTHING_TO_DO = "nothing_to_do"
     REPEATED = "repeated"
     SETTLING = "settling"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from ...errors import ErrorKind
 from ...text.durations import format_duration
 from ...text.numbers import usd
 from ..contracts.records import AggregatedMetrics, Alert, AllocationPlan, MonitorConfig, OptimizationOpportunity
@@ -24,6 +25,14 @@ BACK = 0.1
 """What was told is over where its number is so much, relatively, on the good side of its threshold."""
 TOP = 3.0
 """A reading above so many times the usual counts as that."""
+_SILENCE = {
+    ErrorKind.AUTH: "has refused the login",
+    ErrorKind.RATE_LIMITED: "has asked to be left alone",
+    ErrorKind.REFUSED: "has refused to answer",
+    ErrorKind.SHAPE: "has answered with nothing that can be read",
+    ErrorKind.TRANSIENT: "has failed",
+}
+"""What is said of one that gives no value; "has not answered" is for those that cannot be reached."""
 
 
 class Observed(NamedTuple):
@@ -152,7 +161,8 @@ def protocol_conditions(
     if seen.down_since is not None:
         if (now - seen.down_since).total_seconds() >= patience:
             said = f": {status.message or status.error}" if status and (status.message or status.error) else ""
-            found.append(("disconnected", f"has not answered since {_clock(seen.down_since)}{said}", 0.7))
+            what = _SILENCE.get(status.error, "has not answered") if status and status.error else "has not answered"
+            found.append(("disconnected", f"{what} since {_clock(seen.down_since)}{said}", 0.7))
     elif name in metrics.stale:
         if metrics.stale[name] >= patience:
             old = format_duration(metrics.stale[name])

@@ -24,6 +24,7 @@ class AlertBook:
         self.keys: Collection[str] = self._open.keys()
         self._told: dict[str, datetime] = {}
         self._muted: dict[str, datetime] = {}
+        self._silent: set[str] = set()
         self._checks: dict[str, deque[bool]] = {}
 
     def reconfigure(self, config: MonitorConfig) -> None:
@@ -53,11 +54,15 @@ class AlertBook:
         key = condition.key or condition.message
         again = self._open.get(key)
         if again is not None and again in self._alerts:
-            self._update(again, last_seen=now, count=self._alerts[again].count + 1)
+            alert = self._update(again, last_seen=now, count=self._alerts[again].count + 1)
+            if key in self._silent and now - self._told[key] >= self._config.mute:  # it came back, and stays
+                self._silent.discard(key)
+                return alert
             return None
         last = self._told.get(key)
         if last in self._alerts and abs(now - last) < self._config.mute:  # a clock may go back
             self._open[key] = last
+            self._silent.add(key)
             self._update(last, last_seen=now, count=self._alerts[last].count + 1, recovered_at=None)
             return None
         if now < self._muted.get(key, now):
@@ -73,12 +78,13 @@ class AlertBook:
         return alert
 
     def recovered(self, key: str, now: datetime) -> Alert | None:
-        """Ends the open alert of a condition; None where there is none, or it is muted."""
+        """Ends the open alert of a condition; None where there is none, it is muted, or its return was not told."""
         began = self._open.pop(key, None)
         if began is None or began not in self._alerts:
             return None
         alert = self._update(began, recovered_at=now)
-        if now < self._muted.get(key, now):
+        if now < self._muted.get(key, now) or key in self._silent:
+            self._silent.discard(key)
             return None
         lasted = format_duration(max(now - began, timedelta(0)))
         return alert.model_copy(update={"message": f"over after {lasted}: {alert.message}"})
