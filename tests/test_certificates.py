@@ -9,7 +9,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reallot import AllocationProblem, Infeasible, LinearProgram, Solution, SolverFailed, allocate, certify, formulate
+from reallot import (
+    AllocationProblem,
+    Infeasible,
+    Limits,
+    LinearProgram,
+    ProtocolSpec,
+    Solution,
+    SolverFailed,
+    allocate,
+    certify,
+    formulate,
+)
 from reallot import solve as solve_program
 from reallot.formulation import complete
 from tests.strategies import CHOICES, COUPLED, KINDS, LINEAR, budget, problems
@@ -164,3 +175,14 @@ def test_a_worse_point_with_honest_prices_is_an_error(monkeypatch: pytest.Monkey
     answering(monkeypatch, lambda solution: replace(solution, values=stay))
     with pytest.raises(SolverFailed, match="fails its certificate"):
         allocate(TWO, solver="highs")
+
+
+@pytest.mark.parametrize("solver", ["auto", "highs", "scipy"])
+def test_a_gap_worth_less_than_the_rounding_of_shares_is_none(solver: str) -> None:
+    specs = [ProtocolSpec("a", 0.0), ProtocolSpec("b", 0.0, min_share=0.499999999995, move_cost=0.1)]
+    limits = Limits(max_change=0.0005)
+    still = AllocationProblem(specs, {"a": 0.5, "b": 0.5}, allow_idle=True, periods=2, limits=limits)
+    assert allocate(still, solver=solver).certificate.objective == 0.0
+    specs = [ProtocolSpec("a", 1.0, max_share=5e-12), ProtocolSpec("b", 0.0)]
+    tiny = allocate(AllocationProblem(specs, {"a": 0.0, "b": 1.0}, periods=2), solver=solver)
+    assert 0.0 <= tiny.certificate.objective <= 5e-12 and tiny.certificate.is_optimal

@@ -116,8 +116,8 @@ def test_plans_are_worth_what_a_second_reading_of_the_rules_says(problem: Alloca
 
 
 def tighter(problem: AllocationProblem) -> AllocationProblem:
-    """Limits of change less a few of linprog's tolerances: a whole unit passes them by less, and it lets it."""
-    if not any(spec.step > 0.0 for spec in problem.specs):
+    """Limits of change less a few of linprog's tolerances: units and least moves pass them by less."""
+    if not any(spec.step > 0.0 or spec.entry_share > 0.0 for spec in problem.specs) and not problem.limits.min_move:
         return problem
     limits, most, turnover = problem.limits, problem.limits.max_change, problem.limits.max_turnover
     return replace(

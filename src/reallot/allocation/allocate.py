@@ -14,7 +14,7 @@ from ..formulation.evaluate import ByProgram, Judge, P
 from ..formulation.evaluate_arrays import ROW_PRICES, ByArrays
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
-from ..problem.effective import moves_at_cut_costs
+from ..problem.effective import PRESENT, moves_at_cut_costs
 from ..problem.objective import value
 from ..program import Certificate, LinearProgram, Status, certify
 from ..solvers.backends import Backend, Solve, choose, runner, search_seconds
@@ -246,7 +246,8 @@ def _allocation(
 ) -> Allocation:
     """The plan, if its certificate holds; `worked_out` is what it would otherwise work out when asked."""
     schedule, status, certificate, chosen = answered
-    _require(certificate, status, backend, allowance=problem.limits.min_gain if chosen.can_stay else 0.0)
+    allowance = problem.limits.min_gain if chosen.can_stay else 0.0
+    certificate = _required(problem, certificate, status, backend, allowance)
     (started, formulated, solved), done = moments, perf_counter()
     plan = Allocation(
         problem=problem,
@@ -286,12 +287,29 @@ def _stay_unless_better(problem: AllocationProblem, judge: Judge[P], schedule: F
     return _Chosen(plan, can_stay=True)
 
 
-def _require(certificate: Certificate, status: Status, backend: Backend, allowance: float) -> None:
-    """An answer that fails its certificate is an error, never a plan."""
-    gap_allowed = certificate.gap_tolerance + allowance / certificate.scale
-    optimal = certificate.gap is not None and certificate.gap <= gap_allowed
+def _required(
+    problem: AllocationProblem, certificate: Certificate, status: Status, backend: Backend, allowance: float
+) -> Certificate:
+    """The certificate, if it holds; an answer that fails it is an error, never a plan.
+
+    A gap that is worth no more than what shares may round is none, however little is at stake.
+    """
+    allowed, gap = certificate.gap_tolerance + allowance / certificate.scale, certificate.gap
+    if gap is not None and gap > allowed:
+        rounding = PRESENT * _dearest(problem) / certificate.scale
+        if gap <= rounding:
+            certificate, allowed = replace(certificate, gap_tolerance=rounding), rounding
+    optimal = gap is not None and gap <= allowed
     if certificate.is_feasible and (optimal or status is not Status.OPTIMAL):
-        return
+        return certificate
     raise SolverFailed(
         f"{backend.name}'s answer fails its certificate: {certificate} at {certificate.worst_place}; try another solver"
     )
+
+
+def _dearest(problem: AllocationProblem) -> float:
+    """The most that a unit of share can earn, or cost to move, USD over the horizon."""
+    data = problem.arrays
+    slopes = [data.rate] if data.pieces is None else [data.rate, data.pieces.slopes]
+    earns = data.hours * max(float(np.abs(slope).max()) for slope in slopes)
+    return max(earns, float(data.cost_in.max()), float(data.cost_out.max()))

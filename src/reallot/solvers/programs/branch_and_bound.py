@@ -232,7 +232,7 @@ class _Run:
         if not np.isfinite(to_lose):
             return lower, upper
         price, low, high = reduced[self.integer], lower[self.integer], upper[self.integer]
-        steps = np.floor(to_lose / np.maximum(np.abs(price), 1e-300) + WHOLE)
+        steps = np.floor(to_lose / np.maximum(np.abs(price), 1e-200) + WHOLE)
         new_low = np.where((price > 0.0) & (high - steps > low), high - steps, low)
         new_high = np.where((price < 0.0) & (low + steps < high), low + steps, high)
         if (new_low == low).all() and (new_high == high).all():
