@@ -54,10 +54,16 @@ class Relaxation:
 class Conflict:
     """Rules that no split meets together.
 
-    rules        their names
-    amount       the least total loosening, in shares (a resource counts by its own capacity)
-    relaxations  single rules whose loosening is enough, cheapest first; each has been tried
-    message      all of it in words
+    Parameters
+    ----------
+    rules
+        Their names.
+    amount
+        The least total loosening, in shares (a resource counts by its own capacity).
+    relaxations
+        Single rules whose loosening is enough, the cheapest first. Each has been tried.
+    message
+        All of it in words.
     """
 
     rules: tuple[str, ...]

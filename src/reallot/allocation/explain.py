@@ -28,13 +28,29 @@ BUDGET_SECONDS = 10.0
 
 @dataclass(frozen=True, eq=False)
 class MoveReason(ByValue):
-    """Why one protocol changed. Money is USD over the horizon.
+    """Why one protocol changed; money is USD over the horizon.
 
-    gain - cost = own contribution to the plan's net benefit; these add up to it over all moves
-    charges        what the shared rules take for the move: amount of the rule used times its price (a credit where the
-                   move gives some back)
-    net_benefit    gain - cost - sum of charges: what is left for the move itself; never negative, but for a fee or
-                   unit, which the prices given these choices cannot see
+    Gain less cost is its own contribution to the plan's net benefit; these add up to it over all moves.
+
+    Parameters
+    ----------
+    protocol
+        Name of the protocol.
+    change
+        Change of its share.
+    gain
+        Change of its earnings.
+    cost
+        Transaction cost of the change.
+    charges
+        What the shared rules take for the move: the amount of the rule used times its price (a credit where the move
+        gives some back).
+
+    Attributes
+    ----------
+    net_benefit
+        Gain - cost - sum of charges: what is left for the move itself. It is never negative, but for a fee or unit,
+        which the prices given these choices cannot see.
     """
 
     protocol: str

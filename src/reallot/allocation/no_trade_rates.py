@@ -25,14 +25,24 @@ are more than this, `explain` leaves the rates out and says so."""
 
 @dataclass(frozen=True)
 class Threshold:
-    """Why one protocol stayed at `share`. Rates are marginal, USD/h per unit of share.
+    """Why one protocol stayed at `share` (its no-trade range); rates are marginal, USD/h per unit of share.
 
-    rate        what its next unit earns now
-    takes_at    rate above which it would take more; None where no rate would make it
-    gives_at    rate of its last unit below which it would give some; None where no rate would make it
-    because     what keeps it: "held", "at max_share", ..., or "" where only the rates do
+    Parameters
+    ----------
+    protocol
+        Name of the protocol.
+    share
+        Its share.
+    rate
+        What its next unit earns now.
+    takes_at
+        Rate above which it would take more. None where no rate would make it.
+    gives_at
+        Rate of its last unit below which it would give some. None where no rate would make it.
+    because
+        What keeps it: "held", "at max_share", ..., or "" where only the rates do.
     takes_within, gives_within
-                where the search for such a rate did not end: the rates between which it is; None elsewhere
+        Where the search for such a rate did not end: the rates between which it is. None elsewhere.
     """
 
     protocol: str

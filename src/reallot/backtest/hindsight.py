@@ -39,17 +39,28 @@ FEASIBLE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Hindsight(ByValue):
-    """The best plan found for a whole trace, and what no plan can earn more than. Money is USD over the trace.
+    """The best plan found for a whole trace, with a bound on what any plan can earn; money is USD over the trace.
 
-    shares   (periods, protocols) in force in each period; read only
-    net      gross less cost, recomputed from the shares
-    bound    no plan within the limits earns more: weak duality at given prices, whoever made them
-    gross    earned
-    cost     paid for changes, fees and warm-up included
-    moved    shares of capacity moved in all: 1 is everything once
-    windows  in how many parts the trace was planned; 1 is all at once
-    how      how it was solved and what the bound is, in words
-    seconds  spent; not compared
+    Parameters
+    ----------
+    shares
+        (periods, protocols) shares in force in each period; read only.
+    net
+        Gross earnings less cost, recomputed from the shares.
+    bound
+        No plan within the limits earns more: weak duality at given prices, whoever made them.
+    gross
+        Gross earnings.
+    cost
+        Transaction costs, fees and warm-up included.
+    moved
+        Shares of capacity moved in all: 1 is everything once.
+    windows
+        Number of parts in which the trace was planned; 1 is all at once.
+    how
+        How it was solved and what the bound is, in words.
+    seconds
+        Seconds spent; not compared.
     """
 
     shares: FloatArray

@@ -34,11 +34,20 @@ FIGURES = ("gross", "net", "cost", "moved", "plans", "share_of_optimum", "share_
 class Run(ByValue):
     """One policy's way through the table.
 
-    shares       (steps, n) in force during each step
-    account      earned and paid, by step
-    seconds      spent, deciding and stepping
-    sees_future  True where the policy was told the table: a yardstick, not a rule to follow
-    said         how sure the policy was of its plans
+    Parameters
+    ----------
+    name
+        Name of the policy.
+    shares
+        (steps, n) shares in force during each step.
+    account
+        Earnings and costs by step (USD).
+    seconds
+        Seconds spent, deciding and stepping.
+    sees_future
+        True where the policy was told the table: a yardstick, not a rule to follow.
+    said
+        How sure the policy was of its plans.
     """
 
     name: str
@@ -80,8 +89,14 @@ class Optimum(Run):
 
     Hold, budget, number and size of moves and groups are left out: with them it can only be lower.
 
-    bound  no way within the limits earns more than this, USD
-    how    how it was solved, and why a gap is left where one is
+    Parameters
+    ----------
+    name, shares, account, seconds, sees_future, said
+        As for a Run.
+    bound
+        No way within the limits earns more than this (USD).
+    how
+        How it was solved, and why a gap is left where one is.
     """
 
     bound: float = math.nan

@@ -97,16 +97,24 @@ class BandForecaster:
 
 @dataclass(frozen=True, eq=False)
 class BandForecast:
-    """Rates ahead with bands and scenarios, from what past forecasts made in the same way missed; a `Forecast`.
+    """Rates ahead with bands and scenarios, from the errors of past forecasts made in the same way; a `Forecast`.
 
     Frames are (steps, protocols) in USD/h. Nothing is known beyond the largest of the errors: no band is wider.
 
-    past    the table, and the clock ahead
-    sizes   (protocols,) USD/h, what the scale is relative to
-    errors  (moments, steps, protocols) on the asinh scale, what came less what was forecast; NaN where nothing came yet
-    now     (steps, protocols) the forecast made now, on the same scale
-    window  errors behind each band
-    adapt   whether bands adapt to how past ones held
+    Parameters
+    ----------
+    past
+        The table, and the clock ahead.
+    sizes
+        (protocols,) USD/h that the scale is relative to.
+    errors
+        (moments, steps, protocols) on the asinh scale: what came less what was forecast; NaN where nothing came yet.
+    now
+        (steps, protocols) the forecast made now, on the same scale.
+    window
+        Number of errors behind each band.
+    adapt
+        True where bands adapt to how past ones held.
     """
 
     past: History

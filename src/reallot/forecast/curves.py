@@ -31,10 +31,18 @@ OWN_NOISE_AFTER = 8.0
 class CurveEstimates:
     """Each protocol's curve `slope * share - bend * share**2 / 2` (USD/h), arrays of shape (protocols,).
 
-    slope, bend        USD/h per share at share 0, and how much of it each share more takes away; bend >= 0
-    slope_sd, bend_sd  standard deviations of both, before the cut at bend = 0
-    noise              standard deviation of one pair's earnings per share, USD/h per share
-    weight             pairs behind it, the old ones counted for what they still count; 0 where never tried
+    Parameters
+    ----------
+    names
+        Names of the protocols.
+    slope, bend
+        USD/h per unit of share at share 0, and how much of it each share more takes away; the bend is not below 0.
+    slope_sd, bend_sd
+        Standard deviations of both, before the cut at a bend of 0.
+    noise
+        Standard deviation of one pair's earnings per share (USD/h per unit of share).
+    weight
+        Pairs behind it, the old ones counted for what they still count; 0 where never tried.
     """
 
     names: tuple[str, ...]

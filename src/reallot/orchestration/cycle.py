@@ -49,11 +49,30 @@ class Engine(Protocol):
 
 
 class CycleResult(Record):
-    """What happened in one cycle; a step that failed left its part empty, and its name in `errors` with the reason.
+    """The outcome of one cycle; a step that failed left its part empty, and its name in `errors` with the reason.
 
-    wanted   True where the plan was worth it
-    acted    True where the engine took it and returned without an error (a plan that waits for a person raises none)
-    blocked  why the engine did not, where one of its guards said no
+    Parameters
+    ----------
+    started_at
+        Time of the start.
+    metrics
+        The poll.
+    opportunities
+        The moves of the plan.
+    plan
+        The best plan.
+    wanted
+        True where the plan was worth it.
+    acted
+        True where the engine took it and returned without an error (a plan that waits for a person raises none).
+    blocked
+        Why the engine did not, where one of its guards said no.
+    dashboard
+        All that a dashboard shows.
+    alerts
+        Alerts that began or ended.
+    errors
+        Reasons by the name of the step that failed.
     """
 
     started_at: Moment

@@ -17,15 +17,24 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Terms:
-    """What holds for every step.
+    """What holds for every step of a policy.
 
-    names       of the alternatives, in the order of all arrays
-    step_hours  from one decision to the next
-    move_cost   USD for one unit of share moved: given by one alternative and taken by another
-    move_fee    USD for every alternative whose share changes in a step
-    limits      what a step may change
-    low, high   least and largest share of every alternative; empty where they are 0 and 1
-    hold_hours  for so long a share stays after a change
+    Parameters
+    ----------
+    names
+        Names of the protocols, in the order of all arrays.
+    step_hours
+        Hours from one decision to the next.
+    move_cost
+        Cost of one unit of share moved (USD): given by one protocol and taken by another.
+    move_fee
+        Fixed cost (USD) for every protocol whose share changes in a step.
+    limits
+        What a step may change.
+    low, high
+        Least and largest share of every protocol; empty where they are 0 and 1.
+    hold_hours
+        Hours for which a share stays after a change.
     """
 
     names: tuple[str, ...]

@@ -17,15 +17,24 @@ BINS = 10
 
 @dataclass(frozen=True, eq=False)
 class Reliability(ByValue):
-    """Probabilities and what happened, in equal bins of what was said.
+    """Stated probabilities and what happened, in equal bins of what was said.
 
-    edges     (bins + 1,) of the bins; a probability on an edge is in the bin above it, 1 in the last
-    said      (bins,) mean probability in each bin; NaN where nothing was said
-    happened  (bins,) part of these that came true; NaN where nothing was said
-    counts    (bins,) how many there are
-    brier     mean of (said - happened)^2 over all: 0 is best
-    ece       expected calibration error: mean over all of |said - happened| of their bin
-    base      part of all that came true
+    Parameters
+    ----------
+    edges
+        (bins + 1,) edges of the bins. A probability on an edge is in the bin above it, 1 in the last.
+    said
+        (bins,) mean probability in each bin; NaN where nothing was said.
+    happened
+        (bins,) part of these that came true; NaN where nothing was said.
+    counts
+        (bins,) number of probabilities.
+    brier
+        Brier score: mean of (said - happened)**2 over all; 0 is best.
+    ece
+        Expected calibration error: mean over all of abs(said - happened) of their bin.
+    base
+        Base rate: part of all that came true.
     """
 
     edges: FloatArray

@@ -13,11 +13,16 @@ from ..contracts.records import Mode, ReallocationConfig
 
 @dataclass(frozen=True)
 class Blocked:
-    """A guard's answer.
+    """The answer of a guard that refuses.
 
-    by      "hold", "budget", "confirmation", "ledger", "halted", "busy", "outdated", "expired", "mode", ...
-    until   when it may be tried again; None where that is not a matter of time
-    reason  in words, with the numbers
+    Parameters
+    ----------
+    by
+        "hold", "budget", "confirmation", "ledger", "halted", "busy", "outdated", "expired", "mode", ...
+    until
+        Time at which it may be tried again. None where waiting does not help.
+    reason
+        The cause in words, with the numbers.
     """
 
     by: str

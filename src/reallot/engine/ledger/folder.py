@@ -22,11 +22,20 @@ from .sqlite_journal import MemoryJournal, SqliteJournal
 class Ledger:
     """What must survive a restart.
 
-    folder    None where all of it is in memory
-    journal   moves; `journal.observe_only` says why nothing may be moved, where that is so
-    history   readings
-    requests  what people ask from another process; None in memory
-    notes     what somebody who starts an engine on it should know
+    Parameters
+    ----------
+    folder
+        The folder. None where all of it is in memory.
+    journal
+        The moves; `journal.observe_only` says why nothing may be moved, where that is so.
+    history
+        The readings.
+    requests
+        What people ask from another process. None in memory.
+    lock
+        The lock of the folder. None in memory.
+    notes
+        What somebody who starts an engine on it should know.
     """
 
     folder: Path | None
