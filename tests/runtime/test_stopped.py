@@ -28,6 +28,7 @@ every = "2m"
 [optimizer]
 min_improvement_threshold = 0.01
 [reallocation]
+mode = "automatic"
 late_effects = "0s"
 verify_timeout = "1s"
 auto_rollback = {auto_rollback}

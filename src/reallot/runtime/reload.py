@@ -14,7 +14,7 @@ from .config import Config
 
 FIXED = ("ledger", "simulation")
 """Tables that a running engine keeps as they were at its start."""
-SHARED = ("source", "folder", "protocols")
+SHARED = ("source", "folder", "protocols", "names_mode")
 
 
 async def rebuilt(before: Parts, config: Config) -> tuple[Parts, list[str], list[str]]:
