@@ -21,7 +21,7 @@ from tests.brute import at, curve_in
 
 NEAR = 1e-9
 """What the present shares may miss a limit by, and the largest change that is none, as documented."""
-ROUNDING = 1e-12
+ROUNDING = 2e-12
 """Limits of change are met to the digit: only limits next to present shares are widened to them."""
 INF = float("inf")
 
