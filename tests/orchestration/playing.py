@@ -53,7 +53,7 @@ class Play:
 
         async def run() -> None:
             async for result in self.runner.cycles(asyncio.Event(), until):
-                assert result.errors == {}
+                assert not result.errors, result.errors
                 self.shares.append((self.parts.clock.now(), self.now()))
                 self.most = max(self.most, sum(self.now().values()))
                 if each is not None:

@@ -306,6 +306,7 @@ class ProtocolCoordinator:
             if any(isinstance(share, (int, float)) and share for share in (can.step, can.floor))
         ]
         steps, floors = steps_and_floors(limited) if limited else ({}, {})
+        slack = {name: can.share_tolerance for name, can in able.items() if 0.0 < can.share_tolerance <= 0.1}
         return AggregatedMetrics(
             timestamp=self._clock.now(),
             total_earnings_per_hour=total,
@@ -318,6 +319,7 @@ class ProtocolCoordinator:
             stale=stale,
             steps=steps,
             floors=floors,
+            tolerances=slack,
             away={} if self._away is None else dict(self._away()),
             doubted={each.name: base for each in sources if (base := each.plausible.base) is not None},
         )

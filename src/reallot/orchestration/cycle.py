@@ -21,6 +21,8 @@ from ..engine.contracts.records import (
 )
 from ..engine.contracts.secrets import redact
 from ..engine.contracts.values import Moment, Record
+from ..engine.execution.guards import FINEST
+from ..engine.execution.prepared_metrics import prepared
 from ..engine.monitoring.alert_conditions import CONFLICT, LIMITS, about_limits
 from ..errors import ReallocationError, ReallotError
 from .coordinator import ProtocolCoordinator
@@ -141,9 +143,9 @@ async def run_cycle(
     metrics: AggregatedMetrics | None = await cycle.step("poll", coordinator.poll_all)
     if metrics is None:
         return cycle.result()
-    limits = getattr(engine, "limits", None)
-    if limits is not None:
-        metrics = limits.within(metrics)
+    rules, limits = getattr(engine, "rules", None), getattr(engine, "limits", None)
+    if limits or optimizer.warm_up or (rules is not None and (rules.own or rules.tolerance > FINEST)):
+        metrics = prepared(metrics, rules, limits, optimizer.warm_up)
     optimizer.update_metrics(metrics)
     held = tuple(rests or ())
     opportunities: list[OptimizationOpportunity]
@@ -267,10 +269,8 @@ class _Cycle:
     def tell_limits(self, plan: AllocationPlan) -> None:
         """Tells that present shares break limits, or may do so for ever, and when that is over."""
         for key, said in about_limits(plan).items():
-            if said is not None:
-                alert = self._monitor.raise_alert(said[0], key=key, severity=said[1])
-            else:
-                alert = self._monitor.resolve_alert(key) if key in self.open else None
+            raised = said and self._monitor.raise_alert(said[0], key=key, severity=said[1])
+            alert = raised if said or key not in self.open else self._monitor.resolve_alert(key)
             self._told += [] if alert is None else [alert]
 
     def result(

@@ -39,11 +39,12 @@ from ..engine.monitoring.report import (
     Snapshot,
     count,
     integral,
+    notes_on,
+    nothing_read,
     reviews,
     spent_in_vain,
 )
 from ..errors import ConfigurationError, MonitoringError
-from ..text.numbers import usd
 
 RECENT, MOST_RECENT = timedelta(hours=24), 20
 """Changes on a dashboard are of this time, at most so many."""
@@ -213,9 +214,7 @@ class RealtimeMonitor:
         older = self._older(start, since)
         found = together(older, integral(self._snapshots, start, end, self.config.connection_timeout))
         if not found.covered and not any(start <= each.at <= end for each in self._snapshots):
-            kept = " to ".join(each.at.isoformat() for each in (*self._snapshots[:1], *self._snapshots[-1:]))
-            there = f"there are some from {kept}" if kept else "there is none at all"
-            raise MonitoringError(f"no reading from {start.isoformat()} to {end.isoformat()}; {there}")
+            raise nothing_read(start, end, self._snapshots)
         everything = await self._reallocations()
         changes = [change for change in everything if start <= change.timestamp <= end]
         moves = reviews(self._snapshots, everything, self._plans, lambda at: start <= at <= end)
@@ -223,13 +222,7 @@ class RealtimeMonitor:
         cost = sum(move.cost for move in moves)
         cost += spent_in_vain(everything, self._plans, lambda at: start <= at <= end)
         hours = found.covered / HOUR
-        by_the_hour = f"before {since.isoformat()} by the hour: of older readings only hourly means are kept"
-        notes = [by_the_hour] if older.covered else []
-        notes += [f"no readings from {low.isoformat()} to {high.isoformat()}: not counted" for low, high in found.gaps]
-        if found.carried:
-            notes.append(f"values carried forward would add {usd(found.carried)} USD: not measured, so not counted")
-        if plans > len(moves):
-            notes.append(f"of {plans - len(moves)} moves the plan is not known here, nor what it cost")
+        notes = notes_on(older, found, since, plans - len(moves))
         return PerformanceReport(
             period_start=start,
             period_end=end,

@@ -20,12 +20,13 @@ from ..engine.contracts.records import (
 from ..engine.planning.exploration import LEAST_SHARE
 from ..engine.planning.giving_way import giving_way
 from ..engine.planning.learned_curves import LearnedCurves, shapes_at
-from ..engine.planning.limits_out_of_reach import Nearest, nearest
-from ..engine.planning.plan import Plan
-from ..engine.planning.policy_values import PolicyValues
+from ..engine.planning.measured_shares import largest_first, measured, with_shares
+from ..engine.planning.plan import Plan, nearest_plan
+from ..engine.planning.policy_values import PolicyValues, specs_by_name
 from ..engine.planning.problem_builder import SUM_TOLERANCE, PlanningProblem, planning_problem
 from ..engine.planning.rate_estimation import RateEstimate, RateRules, Track, estimates, learn
 from ..engine.planning.trying_again import trying_again
+from ..engine.planning.warm_up import WarmUp, taught
 from ..errors import CalculationError, DataError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
 from ..problem import Limits, ProtocolSpec
 from ..text.numbers import usd
@@ -57,6 +58,8 @@ class EarningsOptimizer:
         How readings become rates (EWMA, outliers, age). None is the default.
     power
         Price of power. Metrics are taken to be of earnings after it.
+    settle
+        Seconds, by name, in which earnings after a change of share teach nothing; else the spec's `warm_up_hours`.
 
     Raises
     ------
@@ -80,11 +83,13 @@ class EarningsOptimizer:
         clock: Clock | None = None,
         rules: RateRules | None = None,
         power: PowerCost | None = None,
+        settle: Mapping[str, float] | None = None,
     ) -> None:
         self.config = config or OptimizerConfig()
         least = LEAST_SHARE if self.config.explore == "floor" else RateRules.least_share
-        self.rules = rules or RateRules(window_hours=float(self.config.analysis_window_hours), least_share=least)
-        self._specs = {} if specs is None else _by_name(specs)
+        window, first = float(self.config.analysis_window_hours), self.config.settle.total_seconds()
+        self.rules = rules or RateRules(window_hours=window, least_share=least, settle_seconds=first)
+        self._specs: Mapping[str, ProtocolSpec] = {} if specs is None else specs_by_name(specs)
         self._limits, self._clock, self._power = limits or Limits(), clock, power
         self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
         self._tracks: dict[str, Track] = {}
@@ -96,6 +101,9 @@ class EarningsOptimizer:
         self._asked: AggregatedMetrics | None = None
         self._plans: dict[frozenset[str], Plan] = {}
         self._before: PlanningProblem | None = None
+        waits = {name: 3600.0 * spec.warm_up_hours for name, spec in self._specs.items() if spec.warm_up_hours > 0.0}
+        waits |= settle or {}
+        self.warm_up, self._waits = WarmUp(waits) if waits else None, waits
 
     def update_metrics(self, metrics: AggregatedMetrics) -> None:
         """Learn from one poll; a poll of a time that was learned already changes nothing.
@@ -110,8 +118,10 @@ class EarningsOptimizer:
         self._last, self._plans = metrics, {}
         if self._power is not None:
             metrics = self._power.gross(metrics)
+        if self.warm_up is not None:
+            metrics = taught(self.warm_up.marked(metrics))
         before = self._tracks if self._curves is None else self._curves.moved(self._tracks, metrics)
-        self._tracks = learn(before, metrics, self.rules, self._shapes)
+        self._tracks = learn(before, metrics, self.rules, self._shapes, self._waits)
         if self._curves is not None:
             own = {name: track for name, track in self._tracks.items() if name not in self._shapes}
             self._curves.take(metrics, own)
@@ -204,26 +214,22 @@ class EarningsOptimizer:
         dict
             Shares by name, only of protocols that grow.
         """
-        metrics, held = self._asked, frozenset().union(*list(self._plans)[-1:])
-        if metrics is None:
+        if (metrics := self._asked) is None:
             return {}
-        now = {**metrics.allocation_by_protocol, **shares}
-        full = {**metrics.ceilings, **{name: now[name] for name in refused if name in now}}
-        changed = metrics.model_copy(update={"allocation_by_protocol": now, "ceilings": full})
+        held, changed = frozenset().union(*list(self._plans)[-1:]), with_shares(metrics, shares, refused)
         try:
-            wanted = self._planned(changed, held).record(metrics.timestamp).allocation
+            wanted = self._planned(changed, held).record(metrics.timestamp)
         except (InvalidInput, OptimizationError, DataError, SolverFailed):
             return {}
-        gains = {name: share - now[name] for name, share in wanted.items() if share > now[name]}
-        return {name: wanted[name] for name in sorted(gains, key=lambda name: (-gains[name], name))}
+        return {name: wanted.allocation[name] for name, change in largest_first(wanted.moves) if change > 0.0}
 
-    def asked(self, metrics: AggregatedMetrics, *, held: Collection[str] = ()) -> PlanningProblem:
-        """Return the exact problem that the plan for these metrics answers, to be kept and decided again.
+    def asked(self, metrics: AggregatedMetrics | None = None, *, held: Collection[str] = ()) -> PlanningProblem:
+        """Return the exact problem that a plan answers, to be kept and decided again.
 
         Parameters
         ----------
         metrics
-            The newest poll.
+            The poll of the plan; the last one that was decided on where it is left out.
         held
             Names of protocols that keep their share.
 
@@ -231,8 +237,15 @@ class EarningsOptimizer:
         -------
         PlanningProblem
             The problem, with what it was made of.
+
+        Raises
+        ------
+        OptimizationError
+            Nothing was asked yet.
         """
-        return self._plan(metrics, held).problem
+        if (asked := metrics or self._asked) is None:
+            raise OptimizationError("nothing was asked yet; poll first")
+        return self._plan(asked, held).problem
 
     def should_reallocate(
         self, opportunities: list[OptimizationOpportunity], current_plan: AllocationPlan | None = None
@@ -347,9 +360,12 @@ class EarningsOptimizer:
         rates = self._rates_with_policy_values(metrics)
         shapes = {} if self._curves is None else shapes_at(self._curves.curves(), metrics.allocation_by_protocol)
         power = None if self._power is None else self._power.rates(metrics.timestamp)
-        problem = planning_problem(
-            metrics, rates, self.config, self._specs, self._limits, held, self._before, shapes, power
-        )
+        specs, limits, read = self._specs, self._limits, metrics.allocation_by_protocol
+        if metrics.tolerances or math.fsum(read.values()) > 1.0 + SUM_TOLERANCE:
+            metrics, specs, limits = measured(metrics, specs, limits)
+        problem = planning_problem(metrics, rates, self.config, specs, limits, held, self._before, shapes, power)
+        if metrics.allocation_by_protocol is not read:
+            problem = replace(problem, read=read)
         self._before = problem
         if metrics.away and (urgent := giving_way(problem, metrics.away)) is not None:
             return self._solved(urgent)
@@ -364,30 +380,18 @@ class EarningsOptimizer:
     def _solved(self, problem: PlanningProblem) -> Plan:
         """The certified optimum, or to stay where rates alone settle it or no split meets all limits."""
         allocation, stays = None, ""
+        sure = None if self._policy is None else self._policy.confidence
         if problem.settled is not None:
             most, least = (usd(rate) if math.isfinite(rate) else "nothing" for rate in problem.settled)
             stays = f"stay: what is added would bring at most {most} USD/h after its cost, what goes at least {least}"
         elif problem.shared.nearest is not None:
-            return self._nearest(problem, problem.shared.nearest)
+            return nearest_plan(problem, self.rules, sure)
         else:
             try:
                 allocation = allocate(problem.careful)
             except Infeasible as error:
-                if problem.raised:
-                    return Plan(problem, self.rules, None, None)
-                problem.shared.nearest = nearest(problem.careful, problem.resting, str(error))
-                return self._nearest(problem, problem.shared.nearest)
-        sure = None if self._policy is None else self._policy.confidence
+                return nearest_plan(problem, self.rules, sure, str(error))
         return Plan(problem, self.rules, sure, allocation, stays)
-
-    def _nearest(self, problem: PlanningProblem, found: Nearest) -> Plan:
-        """The best plan among those that come as near to all limits as one can; else to stay."""
-        sure = None if self._policy is None else self._policy.confidence
-        if found.easing is None:
-            stays = f"stay: no split meets all limits: {found.conflict}"
-            return Plan(problem, self.rules, sure, None, stays, found.breaks, found.conflict)
-        eased = problem.eased(found)
-        return Plan(eased, self.rules, sure, allocate(eased.careful), "", found.breaks, found.conflict)
 
     def _with_exploration_floors(self, plan: Plan, metrics: AggregatedMetrics) -> Plan:
         """The plan; or one that also raises what lacks its exploration floor, where it is still worth its moves."""
@@ -413,11 +417,3 @@ def _policy_has_a_say(config: OptimizerConfig, specs: Mapping[str, ProtocolSpec]
     costs += [(spec.cost_in + spec.cost_out, spec.move_fee) for spec in specs.values()]
     flat = all(spec.curves[0].is_flat for spec in specs.values())
     return config.policy != RATES and flat and any(cost > 0.0 or fee > 0.0 for cost, fee in costs)
-
-
-def _by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec]) -> dict[str, ProtocolSpec]:
-    given = dict(specs) if isinstance(specs, Mapping) else {spec.name: spec for spec in specs}
-    for name, spec in given.items():
-        if not isinstance(spec, ProtocolSpec) or spec.name != name:
-            raise InvalidInput(f"specs has {spec!r} under {name!r}; give ProtocolSpec records by their own names")
-    return given

@@ -106,6 +106,7 @@ class ReallocationEngine:
         self._removed: frozenset[str] | None = None
         self.limits: ShareLimits | None = None
         self.next_best: NextBest | None = None
+        self._drifting: dict[str, tuple[float, float]] = {}
 
     # the contract ----------------------------------------------------------------------------------------------------
 
@@ -379,14 +380,16 @@ class ReallocationEngine:
             await self._resume()
 
     async def held_protocols(self) -> dict[str, datetime]:
-        """Return the protocols that still rest after a change.
+        """Return the protocols that still rest after a change, or stay where a person put them back.
 
         Returns
         -------
         dict
             End of the rest, by name.
         """
-        return held(self.books.ages(await self._standing()), self.books.clock.now(), self.rules)
+        standing = await self._standing()
+        found = held(self.books.ages(standing), self.books.clock.now(), self.rules)
+        return {**found, **self.books.kept_until(standing, self.config.rollback_pause)} if standing.kept else found
 
     def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:
         """Return the protocols whose adapters only read: a plan that moves one cannot be carried out.
@@ -448,7 +451,7 @@ class ReallocationEngine:
             removed |= await self.books.ask(holders, self.journal, missing, self.rules.tolerance)
         tell = self._tell, self._tell_over
         executor = Executor(self.books, self.config, self.rules, adapters, removed, standing, *tell)
-        executor.next_best = self.next_best
+        executor.next_best, executor.drifting = self.next_best, self._drifting
         return executor
 
     async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -132,7 +132,16 @@ def parts_of(
             coordinator.register_adapter(name, removed)
     rules = config.reallocation if mode is None else config.reallocation.model_copy(update={"mode": mode})
     specs = {name: section.spec for name, section in config.protocols.items() if section.spec is not None}
-    optimizer = EarningsOptimizer(config.optimizer, specs=specs, limits=config.limits, clock=clock, power=power)
+    said = {name: section.operation for name, section in config.protocols.items()}
+    slack = {name: each.share_tolerance for name, each in said.items() if each.share_tolerance is not None}
+    optimizer = EarningsOptimizer(
+        config.optimizer,
+        specs=specs,
+        limits=config.limits,
+        clock=clock,
+        power=power,
+        settle={name: each.settle.total_seconds() for name, each in said.items() if each.settle is not None},
+    )
     alarms: list[Alert] = []
 
     def over(key: str) -> None:
@@ -141,6 +150,7 @@ def parts_of(
 
     engine = ReallocationEngine(rules, ledger=ledger, clock=clock, on_alert=alarms.append, on_recovered=over)
     engine.next_best = optimizer.next_best
+    engine.rules = replace(engine.rules, own=slack)
     monitor = RealtimeMonitor(monitoring(config.monitor), clock=clock, changes=engine)
     if availability is not None:
         for name in availability.without(engine.fixed_protocols(coordinator.adapters)):

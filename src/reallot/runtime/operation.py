@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from ..engine.contracts.values import Record
+from ..engine.contracts.values import Record, Window
 
 Watts = Annotated[float, Field(ge=0.0)]
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
@@ -45,6 +45,10 @@ Hours = Annotated[str, AfterValidator(_hours), WithJsonSchema({"type": "string",
 class Operation(Record):
     """What may stand in the table of every protocol, whatever its adapter.
 
+    share_tolerance  shares that are read within this are the same, because they are measured or rounded; what
+                  [reallocation] says where it is left out
+    settle        readings so soon after its share changed teach nothing and raise no alert; what [optimizer] says, or
+                  `warm_up_hours`, where it is left out
     watts         that a full share draws: what [power] says that costs is taken off its earnings
     hours         stretches of the day in which it may hold anything, such as ["22:00-07:00"], in `time_zone`; at all
                   other times it gives up what it holds at once, whatever rests and limits say
@@ -53,6 +57,8 @@ class Operation(Record):
                   the protocol gives up what it holds at once
     """
 
+    share_tolerance: Annotated[float, Field(gt=0.0, le=0.1)] | None = None
+    settle: Window | None = None
     watts: Watts | None = None
     hours: Annotated[list[Hours], Field(min_length=1)] | None = None
     time_zone: Zone | None = None

@@ -230,7 +230,8 @@ class Runner:
         at = self.parts.clock.now()
         try:
             if plan := await self.parts.engine.execute_rollback_asked(self.parts.coordinator.adapters):
-                text = f"taken back, as a person asked: plan {plan}"
+                stays = format_duration(self.parts.engine.config.rollback_pause)
+                text = f"taken back, as a person asked: plan {plan}; so it stays for {stays}, or until: reallot resume"
                 self._tell(LogEvent("rollback", at, text, {"plan_id": plan}))
         except (ReallocationError, DataError) as error:
             self._tell(LogEvent(MoveState.BLOCKED, at, f"the plan was not taken back: {error}", level=30))
@@ -319,6 +320,10 @@ class _Recorded:
     def limits(self) -> object:
         return self._parts.engine.limits
 
+    @property
+    def rules(self) -> object:
+        return self._parts.engine.rules
+
     async def held_protocols(self) -> dict[str, datetime]:
         self._held = await self._parts.engine.held_protocols()
         return self._held
@@ -354,8 +359,7 @@ class _Recorded:
 
     async def record(self, plan: AllocationPlan, verdict: MoveState, reason: str = "") -> None:
         """Keeps a plan beside its exact inputs, with what was decided on it and why."""
-        history = await self._parts.coordinator.get_metrics_history()
-        asked = self._parts.optimizer.asked(history[-1], held=(*self._held, *self._fixed))
+        asked = self._parts.optimizer.asked(held=(*self._held, *self._fixed))
         books, reason = self._parts.engine.books, reason or "; ".join(plan.reasons)
         text = plan.model_dump_json()
         await books.ask(books.journal.decide, plan.id, books.clock.now(), verdict, reason, text, inputs_of(asked))

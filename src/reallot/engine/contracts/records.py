@@ -152,7 +152,9 @@ class AggregatedMetrics(Record):
     ceilings
         Where a protocol would not take more: no more than this share is asked for now.
     tolerances
-        Where an adapter says so: shares are read within this.
+        Where an adapter or the configuration says so: shares are read within this.
+    warming
+        Names whose earnings say nothing yet: their share has changed, and they have to warm up or to settle.
     """
 
     timestamp: Moment
@@ -170,6 +172,7 @@ class AggregatedMetrics(Record):
     doubted: dict[str, Share] = Field(default_factory=dict)
     ceilings: dict[str, Share] = Field(default_factory=dict)
     tolerances: dict[str, Annotated[float, Field(gt=0.0, le=0.1)]] = Field(default_factory=dict)
+    warming: frozenset[str] = frozenset()
 
 
 class AllocationPlan(Record):
@@ -477,6 +480,8 @@ class OptimizerConfig(Record):
         Fixed cost of a change (USD per protocol that changes).
     plan_lifetime
         How long a plan may be acted on.
+    settle
+        Readings so soon after a share changed are not used: they may still be of the share before.
     policy
         Who says what share is worth where moving costs something and curves are flat, from two hours of polls on: the
         name of a policy, as in a backtest; or "rates": what is earned now.
@@ -511,6 +516,7 @@ class OptimizerConfig(Record):
     move_cost: Positive = 0.0
     move_fee: Positive = 0.0
     plan_lifetime: Window = timedelta(minutes=5)
+    settle: Window = timedelta(minutes=5)
     policy: str = "replay"
     decision_step: Step = timedelta(minutes=5)
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
@@ -579,13 +585,19 @@ class ReallocationConfig(Record):
     cost_per_protocol
         Cost of changing one protocol (USD), for estimates.
     share_tolerance
-        Largest difference between the share asked for and the one read back.
+        Shares that are read within this are the same; sums of shares, within so much for each.
     most_rollbacks
         Number of rounds of one rollback after which the engine halts.
     late_effects
         How long a call that was not answered may still take effect: its share is kept free.
     restore_drift
         True puts back shares that somebody else changed; False takes them as they are. Both raise an alert.
+    max_repairs_per_hour
+        How often the share of one protocol is put back in any hour; then it is told that somebody keeps changing it.
+    keeps_drifting
+        What is done then: "adopt" takes the share as it is, "stop" moves nothing until a person resumes.
+    rollback_pause
+        How long what a person took back stays so; a person who resumes ends it.
 
     Examples
     --------
@@ -607,6 +619,9 @@ class ReallocationConfig(Record):
     most_rollbacks: Annotated[Whole, Field(ge=1)] = 3
     late_effects: Window = timedelta(minutes=15)
     restore_drift: bool = True
+    max_repairs_per_hour: Annotated[Whole, Field(ge=0)] = 2
+    keeps_drifting: Literal["adopt", "stop"] = "adopt"
+    rollback_pause: Window = timedelta(days=1)
 
 
 class MonitorConfig(Record):

@@ -106,7 +106,9 @@ class Driver:
                 return await executor.balance(names, self._partial, end_of_hold(executor.now(), executor.rules))
             case Commit():
                 shares = executor.in_force() if self._partial else None
-                self._ends(MoveState.COMMITTED, self._partial, shares=shares)
+                if executor.trimmed and shares is None and executor.operation is not None:
+                    shares = {**executor.operation.after, **executor.trimmed}
+                self._ends(MoveState.COMMITTED, self._partial, shares=shares if self._partial else None)
                 decision = self._decision()
                 await executor.advance(MoveState.COMMITTED, self._partial, decision=decision, shares=shares)
             case BeginRollback(reason):

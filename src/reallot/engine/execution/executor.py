@@ -41,6 +41,8 @@ FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1.0, 30.0, 0.01
 ROUND_PAUSE = 5.0
 ROUNDING = 1e-9
 """Shares above capacity by less are rounding."""
+NEAR = 0.005
+"""What was put back this near to where it was is back: shares are measured, and there may be no more room."""
 MOST_BALANCES = 2
 """So often what is left is handed on or given back; after that it stays free."""
 NextBest = Callable[[Mapping[str, float], Collection[str]], Mapping[str, float]]
@@ -52,6 +54,7 @@ class Executor:
     seen      the last share read of each protocol; what was never read counts as what the journal believes
     readings  what was said when all were last read at once
     removed   those among `adapters` that only stand in for one that is not there any more
+    drifting  protocols that somebody else keeps changing: the share that was read, and since when (steady seconds)
     next_best where what a protocol would not take may go instead: shares by name, of these shares and refusals
     """
 
@@ -74,8 +77,10 @@ class Executor:
         self.readings: dict[str, Reading] = {}
         self.operation: Operation | None = None
         self.next_best: NextBest | None = None
+        self.drifting: dict[str, tuple[float, float]] = {}
         self._steps: dict[str, Step] = {}
         self._rounds = self._balances = 0
+        self.trimmed: dict[str, float] = {}
         self._took_less, self._learned = False, bool(standing.learned)
         own = {name: slack for name, each in adapters.items() if (slack := own_slack(each)) > 0.0}
         if own:
@@ -173,6 +178,7 @@ class Executor:
             # what is read to be free is all there is to give
             if room - change.before > FINEST:
                 change = replace(change, after=room)
+                self.trimmed[name] = room
             elif self.next_best is not None or self._took_less:
                 return Partly(self.now(), name, f"there is no room for {name} to grow: {room:.4f} is all it can have")
         blocked = capacity_blocks(change, possible, free_at, self.rules)
@@ -284,8 +290,12 @@ class Executor:
             return RollbackUnknown(self.now(), name, f"{name} cannot be read: {reading.reason}")
         if close_to(reading.share, change.after, self.rules.slack(name)):
             return RolledBack(self.now(), name)
-        asked = Change(name, reading.share, change.after)
         possible, free_at = await self.possible()
+        room = max(room_for(name, possible, self.rules), reading.share)
+        short = free_at is None and ROUNDING < change.after - room <= NEAR
+        asked = Change(name, reading.share, room if short else change.after)
+        if short and asked.after - asked.before <= FINEST:
+            return RolledBack(self.now(), name)
         blocked = capacity_blocks(asked, possible, free_at, self.rules)
         if blocked is not None:
             if blocked.by == MoveState.SETTLING or self._unseen():
@@ -302,8 +312,11 @@ class Executor:
 
     async def _verify_rollback(self, change: Change, entry: Step, outcome: Outcome, reason: str) -> Event:
         reading = await self._verified(change)
-        if self.matches(reading, change):
-            await self.mark(entry, StepState.CONFIRMED)
+        is_near = (
+            reading.share is not None and outcome is Outcome.ANSWERED and abs(reading.share - change.after) <= NEAR
+        )
+        if self.matches(reading, change) or (is_near and not self.matches(reading, change.reversed)):
+            await self.mark(entry, StepState.CONFIRMED, after=reading.share)
             return RolledBack(self.now(), change.protocol)
         detail = found_instead(change, reading, reason)
         lost = outcome is Outcome.LOST

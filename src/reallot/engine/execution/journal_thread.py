@@ -45,6 +45,13 @@ class AsyncJournal:
         """Seconds since each protocol's last change."""
         return {name: self.age(stamp) for name, stamp in standing.last_changes.items()}
 
+    def kept_until(self, standing: Standing, window: timedelta) -> dict[str, datetime]:
+        """Protocols that stay where a person has put them back, with the end of that."""
+        seconds = window.total_seconds()
+        ages = {name: self.age(stamp) for name, stamp in standing.kept.items()}
+        now = self.clock.now()
+        return {name: now + timedelta(seconds=seconds - age) for name, age in ages.items() if age < seconds}
+
     def plan_ages(self, standing: Standing) -> list[float]:
         """Seconds since each of the last plans."""
         return [self.age(stamp) for stamp in standing.last_moves]

@@ -56,7 +56,9 @@ def holders(journal: Journal, names: Iterable[str], tolerance: float) -> dict[st
 
 
 def give_up(journal: Journal, name: str, at: Stamp) -> None:
-    """A person's word that a protocol has no share any more. Raises DataError, also where others are being moved.
+    """A person's word that a protocol has no share any more; should it come back, it is taken as it is.
+
+    Raises DataError, also where others are being moved.
 
     What was begun with it is over: shares of others go back to those confirmed last. Asking again is harmless.
     """
@@ -75,5 +77,5 @@ def give_up(journal: Journal, name: str, at: Stamp) -> None:
     journal.mark(entry, StepState.CONFIRMED, at, detail=reason)
     journal.advance(said.id, MoveState.ROLLING_BACK, at)
     journal.advance(said.id, MoveState.ROLLED_BACK, at)
-    journal.adopt({name: 0.0})
+    journal.forget(name)
     journal.recovered(KEY + name, at.wall)

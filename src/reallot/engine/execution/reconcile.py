@@ -11,12 +11,14 @@ from ..contracts.records import ChangeKind
 from ..ledger.journal import Operation, Step, StepState
 from .adapter_calls import Reading
 from .executor import Executor
-from .guards import FINEST, Change, changes_of, close_to, held, mode_blocks, told_apart
+from .guards import FINEST, Change, changes_of, close_to, held, mode_blocks
+from .keeps_drifting import DRIFT, told_drift, watch, without_those_that_keep_drifting
 from .learned_limits import forget_old
 from .move_events import Reconciled
+from .waiting_plan import outlived
 
-UNSETTLED, DRIFT = "unsettled", "drift"
-"""Keys of alerts: something begun that cannot be ended yet; shares that somebody else changed."""
+UNSETTLED = "unsettled"
+"""Key of an alert: something begun that cannot be ended yet."""
 
 
 async def reconcile(executor: Executor, repair: bool) -> Reconciled:
@@ -36,6 +38,8 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
     if operation is None:
         await executor.recovered(UNSETTLED)
         operation = await _drift(executor, readings, repair)
+        if halted := (await executor.standing()).halted:
+            return Reconciled(executor.now(), halted=halted)
     if operation is None:
         return await _rest(executor)
     await executor.adopt_operation(operation)
@@ -120,20 +124,25 @@ async def _without_removed(executor: Executor, undo: tuple[Change, ...]) -> tupl
 async def _drift(executor: Executor, readings: Mapping[str, Reading], repair: bool) -> Operation | None:
     """A repair, begun, where shares are not the confirmed ones; those never seen before are taken as they are."""
     write, journal = executor.write, executor.books.journal
-    committed = (await executor.standing()).committed
+    standing = await executor.standing()
+    committed = standing.committed
     read = {name: each.share for name, each in readings.items() if each.share is not None}
     fresh = {name: share for name, share in read.items() if name not in committed}
     if fresh:
         await write(journal.adopt, fresh)
     if not repair:
         return None
-    slack = executor.rules.slack
+    if executor.drifting or any(key.startswith(f"{DRIFT}:") for key in standing.open_alerts):
+        await watch(executor, read, committed)
+    slack, watched = executor.rules.slack, executor.drifting
     drifted = {n: s for n, s in read.items() if n in committed and not close_to(s, committed[n], slack(n))}
+    drifted = {name: share for name, share in drifted.items() if name not in watched}
+    if drifted and executor.config.restore_drift:
+        drifted = await without_those_that_keep_drifting(executor, drifted, committed)
     if not drifted:
         await executor.recovered(DRIFT)
         return None
-    pairs = {name: told_apart(share, committed[name]) for name, share in sorted(drifted.items())}
-    told = ", ".join(f"{name} is at {now}, not {confirmed}" for name, (now, confirmed) in pairs.items())
+    told = told_drift(drifted, committed)
     acts = all(capabilities_of(executor.adapters[name]).acts for name in drifted)
     if not (executor.config.restore_drift and acts):
         await write(journal.adopt, drifted)
@@ -156,6 +165,8 @@ async def _rest(executor: Executor) -> Reconciled:
         await forget_old(executor)
     resting = held(executor.books.ages(standing), now, executor.rules)
     waiting = standing.waiting
+    if waiting is not None and not waiting.confirmed and await outlived(executor, waiting):
+        waiting = None
     if waiting is not None and not waiting.confirmed:
         left = executor.config.confirmation_lifetime.total_seconds() - executor.books.age(waiting.at)
         return Reconciled(now, waiting=waiting.plan_id, until=now + timedelta(seconds=left))

@@ -30,6 +30,7 @@ async def begin_taking_back(executor: Executor, last: Operation) -> tuple[str, t
     reason = f"plan {last.plan_id} is taken back"
     begin, kind = executor.books.journal.begin, ChangeKind.ROLLBACK
     operation = await executor.write(begin, plan_id, kind, before, found, (), at, reason)
+    await executor.write(executor.books.journal.keep, names, at)
     await executor.write(executor.books.journal.advance, operation.id, MoveState.ROLLING_BACK, at)
     return plan_id, undo
 

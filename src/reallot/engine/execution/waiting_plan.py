@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ..contracts.move_state import MoveState
+from ..contracts.records import AllocationPlan
 from ..ledger.journal import Waiting
 from .executor import Executor
+from .guards import outdated
 
 
 async def expire(executor: Executor, seconds: float) -> None:
@@ -12,6 +14,20 @@ async def expire(executor: Executor, seconds: float) -> None:
     waiting = (await executor.standing()).waiting
     if waiting is not None and executor.books.age(waiting.at) >= seconds:
         await drop(executor, waiting, MoveState.EXPIRED, "nobody confirmed it in time")
+
+
+async def outlived(executor: Executor, waiting: Waiting) -> bool:
+    """True where a plan starts from other shares than those in force: then it does not wait any more."""
+    current = AllocationPlan.model_validate_json(waiting.plan).current
+    for name, share in current.items():
+        reading = executor.readings.get(name)
+        if reading is None or reading.share is None:
+            continue
+        blocked = outdated({name: share}, {name: reading.share}, executor.rules.slack(name), [name])
+        if blocked is not None:
+            await drop(executor, waiting, MoveState.OUTDATED, blocked.reason)
+            return True
+    return False
 
 
 async def drop(executor: Executor, waiting: Waiting, verdict: MoveState, reason: str) -> None:

@@ -124,6 +124,7 @@ class Standing:
     last_moves   the last plans that were begun, newest first
     open_alerts  keys of the alerts that are not over
     learned      shares beyond which protocols would not go
+    kept         protocols that a person has put back, and when
     """
 
     halted: str = ""
@@ -136,6 +137,7 @@ class Standing:
     last_moves: tuple[Stamp, ...] = ()
     open_alerts: frozenset[str] = frozenset()
     learned: tuple[LearnedLimit, ...] = ()
+    kept: Mapping[str, Stamp] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[str]:
@@ -215,6 +217,15 @@ class Journal(Protocol):
 
     def unlearn(self, protocol: str, kind: str) -> None:
         """It does not hold any more."""
+
+    def keep(self, protocols: Sequence[str], at: Stamp) -> None:
+        """Protocols that a person has put back, and that are to stay there; `resume` ends that."""
+
+    def forget(self, protocol: str) -> None:
+        """Nothing is known of a protocol any more but what was done."""
+
+    def repairs(self, count: int) -> list[tuple[Stamp, frozenset[str]]]:
+        """The last repairs, newest first: when, and of which protocols."""
 
     def open_operation(self) -> Operation | None:
         """The one operation that is not at its end."""

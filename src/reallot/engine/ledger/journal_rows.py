@@ -65,6 +65,12 @@ MARK = (
     "UPDATE step SET state = ?, wall = ?, steady = ?, boot = ?, may_act = ?, open = ?, detail = ?, "
     "asked = coalesce(asked, ?), after = coalesce(?, after) WHERE id = ?"
 )
+KEPT_NAMES = "name >= 'kept:' AND name < 'kept;'"
+KEPT = f"SELECT value FROM meta WHERE {KEPT_NAMES}"
+REPAIRS = (
+    "SELECT wall, steady, boot, before FROM operation WHERE kind = 'repair' AND plan_id LIKE 'repair-%' "
+    "ORDER BY id DESC LIMIT ?"
+)
 LEARNED = "SELECT value FROM meta WHERE name >= 'learned:' AND name < 'learned;'"
 _WIDTH = 12
 _PARTS = {
@@ -78,6 +84,7 @@ _PARTS = {
     "move": (LAST_MOVES, 3),
     "alert": ("SELECT key FROM alert WHERE recovered IS NULL", 1),
     "learned": (LEARNED, 1),
+    "kept": (KEPT, 1),
 }
 STANDING = " UNION ALL ".join(
     f"SELECT '{tag}', *{', NULL' * (_WIDTH - width)} FROM ({query})" for tag, (query, width) in _PARTS.items()
@@ -102,6 +109,7 @@ def standing_of(rows: Iterable[Sequence[Any]]) -> Standing:
         last_moves=tuple(stamp_of(row[:3]) for row in parts["move"]),
         open_alerts=frozenset(row[0] for row in parts["alert"]),
         learned=tuple(learned_of(row[0]) for row in parts["learned"]),
+        kept=dict(kept_of(row[0]) for row in parts["kept"]),
     )
 
 
@@ -109,6 +117,17 @@ def learned_of(text: str) -> LearnedLimit:
     """The value of a row of `meta` whose name begins with "learned:"."""
     protocol, kind, share, failures, reason, wall, steady, boot = json.loads(text)
     return LearnedLimit(protocol, kind, share, failures, reason, stamp_of((wall, steady, boot)))
+
+
+def kept_of(text: str) -> tuple[str, Stamp]:
+    """The value of a row of `meta` whose name begins with "kept:"."""
+    name, wall, steady, boot = json.loads(text)
+    return name, stamp_of((wall, steady, boot))
+
+
+def repair_of(row: Sequence[Any]) -> tuple[Stamp, frozenset[str]]:
+    """A row of REPAIRS."""
+    return stamp_of(tuple(row[:3])), frozenset(json.loads(row[3]))
 
 
 def decision_of(row: Sequence[Any]) -> Decision:
@@ -193,6 +212,7 @@ EVERYTHING: tuple[tuple[str, Callable[[tuple[Any, ...]], object]], ...] = (
     (f"SELECT {STEP} FROM step", _check_step),
     (WAITING, waiting_of),
     (LEARNED, lambda row: learned_of(row[0])),
+    (KEPT, lambda row: kept_of(row[0])),
     (LAST_CHANGES, lambda row: stamp_of(row[1:])),
     (DECISION, _check_decision),
     (ALERT, alert_of),

@@ -14,17 +14,18 @@ from ...errors import DataError
 from ..contracts.move_state import RECORD_FOLLOWS, MoveState
 from ..contracts.records import Alert, AllocationChange, ChangeKind
 from . import journal_rows
-from .alerts import AlertTable, put_alert
+from .alerts import AlertTable
 from .damage import Damaged
 from .database import RESERVE_BYTES, Database
-from .journal import Decision, LearnedLimit, Operation, Standing, Step, StepState, Waiting
+from .exceptional_rows import ExceptionalRows
+from .journal import Decision, Operation, Standing, Step, StepState, Waiting
 from .schema import JOURNAL
 from .timestamps import Stamp, microseconds
 
 T = TypeVar("T")
 
 
-class SqliteJournal:
+class SqliteJournal(ExceptionalRows):
     """See Journal. `path` is a file, or ":memory:". Raises DataError; Damaged before anything was written.
 
     Every write checks in its own transaction that this is still the last one who opened the file (`epoch`).
@@ -175,17 +176,6 @@ class SqliteJournal:
 
         self._write(work)
 
-    def learn(self, limit: LearnedLimit) -> None:
-        """Keeps what a protocol would not take."""
-        row = (limit.protocol, limit.kind, limit.share, limit.failures, limit.reason, *_columns(limit.at))
-        name, sql = f"learned:{limit.kind}:{limit.protocol}", "INSERT OR REPLACE INTO meta VALUES (?, ?)"
-        self._write(lambda connection: connection.execute(sql, (name, json.dumps(row))) and None)
-
-    def unlearn(self, protocol: str, kind: str) -> None:
-        """It does not hold any more."""
-        sql = "DELETE FROM meta WHERE name = ?"
-        self._write(lambda connection: connection.execute(sql, (f"learned:{kind}:{protocol}",)) and None)
-
     def open_operation(self) -> Operation | None:
         """The one operation that is not at its end."""
         return self._database.read(
@@ -287,33 +277,6 @@ class SqliteJournal:
         """The newest decision on this plan that has its text."""
         query = f"{journal_rows.DECISION} WHERE plan_id = ? AND plan <> '' ORDER BY id DESC LIMIT 1"
         return self._database.read(lambda rows: next(map(journal_rows.decision_of, rows), None), query, (plan_id,))
-
-    def halt(self, alert: Alert, frozen: Mapping[str, str]) -> bool:
-        """No more moves until `resume`, and an alert, in one write; False where the alert was open already."""
-
-        def work(connection: sqlite3.Connection) -> bool:
-            connection.execute("INSERT OR REPLACE INTO meta VALUES ('halted', ?)", (alert.message,))
-            connection.executemany("INSERT OR REPLACE INTO frozen VALUES (?, ?)", list(frozen.items()))
-            return put_alert(connection, alert)
-
-        return self._write(work)
-
-    def halted(self) -> str:
-        """Why nothing moves, or ""."""
-        return self._database.read(lambda rows: next((str(row[0]) for row in rows), ""), journal_rows.HALTED)
-
-    def frozen(self) -> dict[str, str]:
-        """Protocols that are not touched, with the reason."""
-        return self._database.read(dict, journal_rows.FROZEN)
-
-    def resume(self) -> None:
-        """A person has looked: nothing is halted or frozen any more."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM meta WHERE name = 'halted'")
-            connection.execute("DELETE FROM frozen")
-
-        self._write(work)
 
     def raise_alert(self, alert: Alert) -> bool:
         """Keeps an alert; False where its key is open already (it is counted)."""

@@ -77,7 +77,7 @@ def observe(seen: Mapping[str, Observed], metrics: AggregatedMetrics) -> dict[st
         before = result.get(name, NOTHING)
         if not metrics.connection_status.get(name, True):
             result[name] = before._replace(down_since=before.down_since or now)
-        elif name in metrics.earnings_by_protocol and name not in metrics.stale:
+        elif name in metrics.earnings_by_protocol and name not in metrics.stale and name not in metrics.warming:
             share = metrics.allocation_by_protocol.get(name)
             result[name] = _measured(before, metrics.earnings_by_protocol[name], share, now)
         else:
@@ -121,6 +121,8 @@ def low_earnings(
 
     What is open lasts until its number is clearly better again: one that stands at its threshold is told once.
     """
+    if metrics.warming and "low_earnings" not in open_keys:
+        return None  # what warms up earns little for a while, as was known before
     total, lines = metrics.total_earnings_per_hour, []
     eased = 1.0 + (BACK if "low_earnings" in open_keys else 0.0)
     if config.low_earnings_threshold is not None and total < config.low_earnings_threshold * eased:

@@ -11,6 +11,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Protocol
 
+from ...errors import MonitoringError
+from ...text.numbers import usd
 from ..contracts.records import AggregatedMetrics, AllocationChange, AllocationPlan, ChangeKind, MoveReview
 from ..execution.guards import Blocked
 
@@ -227,3 +229,22 @@ def _mean(snapshots: Sequence[Snapshot], names: Collection[str], start: datetime
     if found.covered < 0.5 * (end - start).total_seconds() or not all(name in found.by_protocol for name in names):
         return None
     return sum(found.by_protocol[name] for name in names) / (found.covered / HOUR)
+
+
+def nothing_read(start: datetime, end: datetime, snapshots: Sequence[Snapshot]) -> MonitoringError:
+    """That no reading is known of a period, and of which there are some."""
+    kept = f"{snapshots[0].at.isoformat()} to {snapshots[-1].at.isoformat()}" if snapshots else ""
+    known = f"there are some from {kept}" if kept else "there is none at all"
+    return MonitoringError(f"no reading from {start.isoformat()} to {end.isoformat()}; {known}")
+
+
+def notes_on(older: Integral, found: Integral, since: datetime, unknown: int) -> list[str]:
+    """What a reader of a report should know; of `unknown` moves nobody knows the plan."""
+    by_the_hour = f"before {since.isoformat()} by the hour: of older readings only hourly means are kept"
+    notes = [by_the_hour] if older.covered else []
+    notes += [f"no readings from {low.isoformat()} to {high.isoformat()}: not counted" for low, high in found.gaps]
+    if found.carried:
+        notes.append(f"values carried forward would add {usd(found.carried)} USD: not measured, so not counted")
+    if unknown > 0:
+        notes.append(f"of {unknown} moves the plan is not known here, nor what it cost")
+    return notes

@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from ...allocation.allocate import allocate
 from ...allocation.result import Allocation
 from ...allocation.standing import broken_by_staying
 from ..contracts.records import AllocationPlan, OptimizationOpportunity
+from .limits_out_of_reach import nearest
 from .problem_builder import PlanningProblem
 from .rate_estimation import RateEstimate, RateRules
 
@@ -60,10 +62,11 @@ class Plan:
     def record(self, created: datetime) -> AllocationPlan:
         """The plan as a record."""
         problem, expected, careful = self.problem, self.expected, self.careful
+        read = {**problem.shares, **problem.read}
         common: dict[str, Any] = {
             "created_at": created,
             "id": f"{created:%Y%m%dT%H%M%S}-{problem.fingerprint[:8]}",
-            "current": dict(problem.shares),
+            "current": read,
             "current_earnings": problem.earned,
             "horizon_hours": problem.config.horizon_hours,
             "expires_at": created + problem.config.plan_lifetime,
@@ -74,7 +77,7 @@ class Plan:
         if expected is None or careful is None:
             held = [f"held: {', '.join(sorted(problem.held))}"] if problem.held else []
             return AllocationPlan(
-                allocation=dict(problem.shares),
+                allocation=read,
                 estimated_improvement=0.0,
                 estimated_cost=0.0,
                 net_benefit=0.0,
@@ -92,7 +95,7 @@ class Plan:
         cost, net = expected.cost, expected.net_benefit
         changes = {move.name: move.change for move in self._moves}
         return AllocationPlan(
-            allocation=problem.shares | {name: min(max(shares[name], 0.0), 1.0) for name in changes},
+            allocation=read | {name: min(max(shares[name], 0.0), 1.0) for name in changes},
             estimated_improvement=expected.improvement_per_hour,
             estimated_cost=cost,
             net_benefit=net,
@@ -174,6 +177,24 @@ class Plan:
         worth = self.problem.earned * self.problem.config.horizon_hours
         certificate = {"objective": worth, "bound": worth, "gap": 0.0, "worst_residual": 0.0, "bound_from": "rates"}
         return {"prices": {"capacity": (_finite(most), _finite(least))}, "certificate": certificate}
+
+
+def nearest_plan(
+    problem: PlanningProblem, rules: RateRules, policy_confidence: PolicyConfidence | None, conflict: str = ""
+) -> Plan:
+    """The best plan among those that come as near to all limits as one can; else to stay.
+
+    `conflict` says why no plan meets them all, where that was just found out.
+    """
+    if conflict and problem.raised:
+        return Plan(problem, rules, None, None)
+    shared = problem.shared
+    found = shared.nearest = shared.nearest or nearest(problem.careful, problem.resting, conflict)
+    if found.easing is None:
+        stays = f"stay: no split meets all limits: {found.conflict}"
+        return Plan(problem, rules, policy_confidence, None, stays, found.breaks, found.conflict)
+    eased = problem.eased(found)
+    return Plan(eased, rules, policy_confidence, allocate(eased.careful), "", found.breaks, found.conflict)
 
 
 class _Move(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 
+from ...errors import InvalidInput
 from ...policy.base import Confident, Observation, Policy, Terms, Values, decided
 from ...policy.registry import policy
 from ...problem import Limits, ProtocolSpec
@@ -133,3 +134,12 @@ def _cost(spec: ProtocolSpec | None, otherwise: float) -> float:
     if spec is None or (spec.cost_in == 0.0 and spec.cost_out == 0.0):
         return otherwise
     return spec.cost_in + spec.cost_out
+
+
+def specs_by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec]) -> dict[str, ProtocolSpec]:
+    """Specs by their own names; raises InvalidInput where one stands under another."""
+    given = dict(specs) if isinstance(specs, Mapping) else {spec.name: spec for spec in specs}
+    for name, spec in given.items():
+        if not isinstance(spec, ProtocolSpec) or spec.name != name:
+            raise InvalidInput(f"specs has {spec!r} under {name!r}; give ProtocolSpec records by their own names")
+    return given

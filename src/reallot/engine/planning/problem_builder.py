@@ -60,6 +60,7 @@ class PlanningProblem:
     least       floors of exploration by name; what holds as much keeps it
     raised      those that are brought to their floor, in a plan that moves anyway
     resting     of those that keep their share, those that do so for a while only
+    read        shares as they were read, where they were scaled to capacity
     easing      limits that no plan can meet at once, loosened as far as one plan needs; None where there are none
     urgent      why some give up what they hold at once; "" in all problems but that
     shared      what problems that differ in rates only have in common, once one of them has made it
@@ -87,6 +88,7 @@ class PlanningProblem:
     raised: frozenset[str] = frozenset()
     resting: frozenset[str] = frozenset()
     easing: Easing | None = None
+    read: Mapping[str, float] = field(default_factory=dict)
     urgent: str = ""
     shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
 
@@ -311,7 +313,8 @@ def planning_problem(
         each = ", ".join(f"{name} {amount(share)}" for name, share in shares.items())
         raise DataError(
             f"shares sum to {total:.6g} of capacity 1 ({each}); "
-            f"they are not scaled, since no split in force can be that: read them again"
+            f"they are not scaled, since no split in force can be that: read them again, or set share_tolerance where "
+            f"shares are measured or rounded"
         )
     polled = {**shares, **metrics.earnings_by_protocol, **metrics.connection_status}
     unknown = sorted(name for name in polled if name not in shares)

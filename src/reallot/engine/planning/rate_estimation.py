@@ -184,9 +184,16 @@ def rates(
 
 
 def learn(
-    tracks: Mapping[str, Track], metrics: AggregatedMetrics, rules: RateRules, shapes: Mapping[str, EarningsCurve]
+    tracks: Mapping[str, Track],
+    metrics: AggregatedMetrics,
+    rules: RateRules,
+    shapes: Mapping[str, EarningsCurve],
+    settle: Mapping[str, float] | None = None,
 ) -> dict[str, Track]:
-    """`tracks` with one poll more; protocols without a new reading keep theirs."""
+    """`tracks` with one poll more; protocols without a new reading keep theirs.
+
+    `settle` are seconds by name, in place of `rules.settle_seconds`.
+    """
     result = dict(tracks)
     for name in metrics.away:
         if name in result:
@@ -212,7 +219,8 @@ def learn(
         if abs(share - track.share) > 0.01 * max(share, track.share):
             track = track._replace(share=share, changed=metrics.timestamp, outliers=(), outliers_since=None)
             result[name] = track
-        if unit > 0.0 and _is_new(track, metrics.timestamp, valid, rules):
+        seconds = rules.settle_seconds if not settle else settle.get(name, rules.settle_seconds)
+        if unit > 0.0 and _is_new(track, metrics.timestamp, valid, seconds):
             result[name] = track = _with(track, earnings / unit, metrics.timestamp, valid, rules)
             if quote is not None and not track.outliers:
                 payment = track.payment or Payment()
@@ -241,13 +249,13 @@ def _quoted(track: Track | None, offer: float, share: float, polled: datetime, r
     return track._replace(share=share, changed=changed, payment=payment._replace(now=True))
 
 
-def _is_new(track: Track, polled: datetime, valid: datetime, rules: RateRules) -> bool:
+def _is_new(track: Track, polled: datetime, valid: datetime, settle_seconds: float) -> bool:
     """True for a reading that is not the last one again, nor of the time before the share settled."""
     if polled == track.polled or (valid == track.at and valid != polled):
         return False
     if track.changed is None or polled < track.changed:
         return True
-    settled = (polled - track.changed).total_seconds() >= rules.settle_seconds
+    settled = (polled - track.changed).total_seconds() >= settle_seconds
     return settled and valid > track.changed
 
 

@@ -1,0 +1,20 @@
+"""What the engine and the optimizer add to a poll before it is decided on."""
+
+from __future__ import annotations
+
+from ..contracts.records import AggregatedMetrics
+from ..planning.measured_shares import with_tolerances
+from ..planning.warm_up import WarmUp
+from .guards import Rules
+from .learned_limits import ShareLimits
+
+
+def prepared(
+    metrics: AggregatedMetrics, rules: Rules | None, limits: ShareLimits | None, warm_up: WarmUp | None
+) -> AggregatedMetrics:
+    """`metrics` with tolerances of shares, with what protocols would not take, and with who warms up."""
+    if rules is not None:
+        metrics = with_tolerances(metrics, rules.tolerance, rules.own)
+    if limits is not None:
+        metrics = limits.within(metrics)
+    return metrics if warm_up is None else warm_up.marked(metrics)
