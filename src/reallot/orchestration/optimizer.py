@@ -103,7 +103,7 @@ class EarningsOptimizer:
         self._before: PlanningProblem | None = None
         waits = {name: 3600.0 * spec.warm_up_hours for name, spec in self._specs.items() if spec.warm_up_hours > 0.0}
         waits |= settle or {}
-        self.warm_up, self._waits = WarmUp(waits) if waits else None, waits
+        self.warm_up, self._waits = WarmUp(waits) if waits else None, dict.fromkeys(waits, 0.0)
 
     def update_metrics(self, metrics: AggregatedMetrics) -> None:
         """Learn from one poll; a poll of a time that was learned already changes nothing.
