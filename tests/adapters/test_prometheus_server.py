@@ -97,13 +97,16 @@ def test_a_query_gives_its_number(server, query):
     assert abs(found.source_time - found.observed_at) < timedelta(minutes=1)
 
 
+def test_a_loss_is_a_number(server):
+    assert asked(server, "vector(-1)").earnings_per_hour == -1.0
+
+
 @pytest.mark.parametrize(
     ("query", "kind"),
     [
         ("no_such_series", ErrorKind.NEVER_REPORTED),
         ("vector(0) / 0", ErrorKind.SHAPE),
         ("vector(1) / 0", ErrorKind.SHAPE),
-        ("vector(-1)", ErrorKind.SHAPE),
         ('label_replace(vector(1), "a", "b", "", "") or vector(2)', ErrorKind.SHAPE),
         ("node_usd_per_hour[5m]", ErrorKind.SHAPE),
         ("sum(", ErrorKind.SHAPE),
