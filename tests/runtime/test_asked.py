@@ -52,7 +52,7 @@ def test_a_source_that_heals_is_asked_again_within_the_hour_without_anybody(tmp_
     adapter.get_status = answers
     played.go(1.1)
     assert played.runner.last.metrics.connection_status["b"]
-    assert len([text for text in played.of("recovered") if "b has not answered" in text]) == 1
+    assert len([text for text in played.of("recovered") if "b has refused the login" in text]) == 1
 
 
 def test_acknowledge_lets_what_jumped_be_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
