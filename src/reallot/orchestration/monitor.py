@@ -20,6 +20,7 @@ from ..engine.contracts.records import (
     PerformanceReport,
 )
 from ..engine.ledger.history import Hour
+from ..engine.ledger.timestamps import moment_before
 from ..engine.monitoring.alert_conditions import (
     JUMP,
     NOTHING,
@@ -44,7 +45,7 @@ from ..engine.monitoring.report import (
     reviews,
     spent_in_vain,
 )
-from ..errors import ConfigurationError, MonitoringError
+from ..errors import ConfigurationError, InvalidInput, MonitoringError
 
 RECENT, MOST_RECENT = timedelta(hours=24), 20
 """Changes on a dashboard are of this time, at most so many."""
@@ -255,10 +256,8 @@ class RealtimeMonitor:
         list
             Pairs of time and USD/h, the oldest first.
         """
-        if not hours >= 0.0:
-            raise MonitoringError(f"hours is {hours}; it must be 0 or more")
         now = self._now()
-        since = now - timedelta(hours=hours)
+        since = _back(now, hours, HOUR, "hours")
         place = bisect_left(self._snapshots, since, key=lambda each: each.at)
         return [(each.at, each.total) for each in self._snapshots[place:] if each.at <= now]
 
@@ -299,9 +298,7 @@ class RealtimeMonitor:
         retention_days
             Age (days) up to which they are kept.
         """
-        if not retention_days >= 0.0:
-            raise MonitoringError(f"retention_days is {retention_days}; it must be 0 or more")
-        before = self._now() - timedelta(days=retention_days)
+        before = _back(self._now(), retention_days, 24.0 * HOUR, "retention_days")
         del self._snapshots[: bisect_left(self._snapshots, before, key=lambda each: each.at)]
         self._plans = {key: plan for key, plan in self._plans.items() if plan.created_at >= before}
         self._alerts.forget(before)
@@ -443,3 +440,10 @@ def _utc(moment: datetime, what: str) -> datetime:
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise MonitoringError(f"{what} is {moment!r}; give an aware datetime, such as datetime.now(UTC)")
     return moment.astimezone(UTC)
+
+
+def _back(now: datetime, length: float, unit: float, what: str) -> datetime:
+    try:
+        return moment_before(now, length * unit if isinstance(length, (int, float)) else length, what)
+    except InvalidInput as error:
+        raise MonitoringError(str(error)) from None

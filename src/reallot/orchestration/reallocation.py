@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
@@ -27,7 +27,8 @@ from ..engine.ledger.folder import Ledger
 from ..engine.ledger.journal import Journal, Operation, Standing
 from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Request, Requests
 from ..engine.ledger.sqlite_journal import MemoryJournal
-from ..errors import ReallocationError
+from ..engine.ledger.timestamps import moment_before
+from ..errors import InvalidInput, ReallocationError
 
 Adapters = Mapping[str, ProtocolAdapter]
 WELL = (MoveState.COMMITTED, MoveState.NOTHING_TO_DO)
@@ -203,7 +204,12 @@ class ReallocationEngine:
         list
             AllocationChange records, the oldest first.
         """
-        return await self.books.ask(self.journal.changes, self.books.clock.now() - timedelta(hours=hours))
+        try:
+            seconds = hours * 3600.0 if isinstance(hours, (int, float)) else hours
+            since = moment_before(self.books.clock.now(), seconds, "hours")
+        except InvalidInput as error:
+            raise ReallocationError(str(error), by="input") from None
+        return await self.books.ask(self.journal.changes, since)
 
     async def get_newest_reallocations(self, count: int) -> list[AllocationChange]:
         """Return the last changes; this is as quick however long the history is.

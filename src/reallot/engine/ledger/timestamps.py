@@ -8,6 +8,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from uuid import uuid4
 
+from ...errors import InvalidInput
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,6 +37,13 @@ def elapsed(since: Stamp, now: Stamp, awake: float = 0.0) -> float:
     if since.boot == now.boot:
         return max(0.0, now.steady - since.steady)
     return max(0.0, awake, (now.wall - since.wall).total_seconds())
+
+
+def moment_before(now: datetime, seconds: object, what: str) -> datetime:
+    """The moment so long before `now`, no earlier than 1970; raises InvalidInput where that is no length of time."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0.0:
+        raise InvalidInput(f"{what} is {str(seconds)[:60]!r}; it must be a number, 0 or more")
+    return now - timedelta(seconds=min(seconds, (now - EPOCH).total_seconds()))
 
 
 def microseconds(moment: datetime) -> int:

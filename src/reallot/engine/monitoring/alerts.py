@@ -95,7 +95,7 @@ class AlertBook:
 
     def acknowledge(self, moment: datetime) -> Alert:
         """Marks the alert of that timestamp as seen; raises MonitoringError, naming the nearest, for none."""
-        if moment.tzinfo is None:
+        if not isinstance(moment, datetime) or moment.tzinfo is None:
             raise MonitoringError("an alert's timestamp is aware; give alert.timestamp")
         if moment not in self._alerts:
             nearest = min(self._alerts, key=lambda at: abs(at - moment), default=None)
