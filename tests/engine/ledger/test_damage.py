@@ -221,7 +221,6 @@ def test_tables_of_another_kind_halt(what, tmp_path):
         "UPDATE step SET state = x'ff'",
         "UPDATE step SET protocol = CAST(x'ff41' AS TEXT)",
         "UPDATE decision SET verdict = ''",
-        "UPDATE decision SET plan = 'no JSON'",
         "UPDATE alert SET severity = -9.0",
         "UPDATE meta SET value = 'last week' WHERE name = 'epoch'",
     ],

@@ -197,12 +197,6 @@ def _check_step(row: Sequence[Any]) -> None:
     _check_shares(step.before, step.after)
 
 
-def _check_decision(row: Sequence[Any]) -> None:
-    decision = decision_of(row)
-    for text in decision.plan, decision.inputs:
-        json.loads(text or "{}")
-
-
 EVERYTHING: tuple[tuple[str, Callable[[tuple[Any, ...]], object]], ...] = (
     ("SELECT value FROM meta WHERE name = 'epoch'", lambda row: int(row[0])),
     (HALTED, tuple),
@@ -214,7 +208,7 @@ EVERYTHING: tuple[tuple[str, Callable[[tuple[Any, ...]], object]], ...] = (
     (LEARNED, lambda row: learned_of(row[0])),
     (KEPT, lambda row: kept_of(row[0])),
     (LAST_CHANGES, lambda row: stamp_of(row[1:])),
-    (DECISION, _check_decision),
+    (DECISION, decision_of),
     (ALERT, alert_of),
 )
 """Every row that is ever read, with what raises UNREADABLE where it cannot have been written so."""
