@@ -184,7 +184,7 @@ def configured(keys: str) -> str:
     [
         ('unit = "token"', "price is missing"),
         ('unit = "points"', "price is missing"),
-        ("price = 0.3", "unit 'usd' is money already"),
+        ('unit = "usd"\nprice = 0.3', "unit 'usd' is money already"),
         ('unit = "cent"\nprice = { url = "http://127.0.0.1:9/x", value = "v" }', "unit 'cent' is money already"),
         ('unit = "tokn"\nprice = 1.0', "did you mean 'token'?"),
         ('series = "cuonter"', "did you mean 'counter'?"),
@@ -200,6 +200,12 @@ def test_what_cannot_be_counted_is_found_at_load(keys, told):
         config_from_text(configured(keys))
     assert told in str(caught.value)
     assert "[protocols.it]" in str(caught.value)
+
+
+@pytest.mark.parametrize("price", ["0.3", '{ url = "http://127.0.0.1:9/x", value = "v" }'])
+def test_what_has_a_price_and_no_unit_is_counted_in_tokens(price):
+    (protocol,) = config_from_text(configured(f"price = {price}")).protocols.values()
+    assert protocol.reader.given()["unit"].name == "token"
 
 
 @pytest.mark.parametrize(

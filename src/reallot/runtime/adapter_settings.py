@@ -183,7 +183,8 @@ class Number(Settings):
     series
         What the number is: "rate", "counter", "balance" or "event"; or a table with that as `kind` and its details.
     unit
-        usd, cent, millicent or micro_usd; token, milli, gwei, wei or points, which need a price.
+        usd, cent, millicent or micro_usd; token, milli, gwei, wei or points, which need a price. Left out: usd, and
+        token where a price is given.
     price
         USD for one token or point: a number, or a table that says where it is read.
     quote
@@ -222,7 +223,7 @@ class Number(Settings):
             unit: Unit = made["unit"]
             if unit.needs_price and self.price is None:
                 raise ConfigurationError(
-                    f"price is missing: unit {self.unit!r} is counted in USD by one; give USD for one, "
+                    f"price is missing: unit {unit.name!r} is counted in USD by one; give USD for one, "
                     'or price = { url = "...", value = "..." }'
                 )
         except ConfigurationError as error:
@@ -235,7 +236,7 @@ class Number(Settings):
         series: Any = table.model_dump()
         arguments = super().given() | {
             "series": Series(**series, zero=Zero(self.zero)),
-            "unit": Unit(self.unit, None if isinstance(self.price, PriceTable) else self.price),
+            "unit": Unit(self._unit(), None if isinstance(self.price, PriceTable) else self.price),
         }
         arguments = {key: value for key, value in arguments.items() if key not in ("price", "zero")}
         if isinstance(self.price, PriceTable):
@@ -246,6 +247,10 @@ class Number(Settings):
             except ConfigurationError as error:
                 raise ConfigurationError(f"price cannot be read: {error}") from None
         return arguments
+
+    def _unit(self) -> str:
+        """The unit as written; what has a price and no unit is counted in tokens."""
+        return "token" if self.price is not None and "unit" not in self.model_fields_set else self.unit
 
 
 class Simulated(Settings):
