@@ -292,7 +292,9 @@ class Executor:
             return RolledBack(self.now(), name)
         possible, free_at = await self.possible()
         room = max(room_for(name, possible, self.rules), reading.share)
-        short = free_at is None and ROUNDING < change.after - room <= NEAR
+        others = {each: most for each, most in possible.items() if each != name}
+        are_back = all(abs(most - operation.before.get(each, most)) <= NEAR for each, most in others.items())
+        short = free_at is None and are_back and ROUNDING < change.after - room <= NEAR
         asked = Change(name, reading.share, room if short else change.after)
         if short and asked.after - asked.before <= FINEST:
             return RolledBack(self.now(), name)
