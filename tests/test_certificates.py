@@ -154,7 +154,6 @@ def answering(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
     ],
 )
 def test_an_answer_that_fails_is_an_error_and_never_a_plan(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
-    """R33."""
     assert allocate(TWO, solver="highs").earnings_per_hour == 2.0
     answering(monkeypatch, change)
     with pytest.raises(SolverFailed):
@@ -169,7 +168,6 @@ def test_a_program_worth_nothing_has_a_certificate_too() -> None:
 
 
 def test_a_worse_point_with_honest_prices_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R33."""
     program = formulate(TWO)
     stay = complete(TWO, program, np.array([[0.6, 0.4]]))
     answering(monkeypatch, lambda solution: replace(solution, values=stay))

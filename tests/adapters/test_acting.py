@@ -187,7 +187,6 @@ def test_a_login_is_made_once_and_again_when_its_token_ends(monkeypatch):
 
 
 def test_a_refused_login_is_auth_and_shows_no_password(monkeypatch):
-    """R31."""
     node, told = guarded("another", monkeypatch)
     assert {each.kind for each in told} == {ErrorKind.AUTH}
     assert CANARY not in "".join(map(repr, told)) + "".join(map(str, told))
@@ -196,7 +195,6 @@ def test_a_refused_login_is_auth_and_shows_no_password(monkeypatch):
 
 @pytest.mark.parametrize("place", ["bearer", "header", "parameter", "basic"])
 def test_secrets_reach_the_server_and_no_message(place, monkeypatch):
-    """R31."""
     monkeypatch.setenv("API_KEY", CANARY)
     given = {
         "bearer": {"bearer_env": "API_KEY"},

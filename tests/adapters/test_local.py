@@ -125,7 +125,6 @@ def test_arguments_are_never_taken_apart_by_a_shell(tmp_path):
 
 
 def test_only_named_variables_reach_the_program_and_none_a_message(monkeypatch):
-    """R31."""
     monkeypatch.setenv("GIVEN", CANARY)
     monkeypatch.setenv("KEPT", "another-canary")
     code = "import os, sys; print(sorted(os.environ), os.environ['GIVEN'], file=sys.stderr); sys.exit(1)"

@@ -1,4 +1,4 @@
-"""Item 3: max change, turnover, number and size of moves, least gain."""
+"""Max change, turnover, number and size of moves, least gain."""
 
 from dataclasses import replace
 

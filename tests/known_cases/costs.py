@@ -1,4 +1,4 @@
-"""Item 5: proportional costs, fees, warm-up; staying is always possible and priced on the same footing."""
+"""Proportional costs, fees, warm-up; staying is always possible and priced on the same footing."""
 
 from reallot import AllocationProblem, EarningsCurve, ProtocolSpec
 from tests.known_cases import Known

@@ -1,4 +1,4 @@
-"""Item 1: flat rates, concave curves, demand that is met, curves that are not concave."""
+"""Flat rates, concave curves, demand that is met, curves that are not concave."""
 
 from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
 from tests.known_cases import Known

@@ -1,4 +1,4 @@
-"""Item 4: held now, held until a period, lock-ins with an end, decrease floors."""
+"""Held now, held until a period, lock-ins with an end, decrease floors."""
 
 from reallot import AllocationProblem, Limits, LockIn, ProtocolSpec
 from tests.known_cases import Known

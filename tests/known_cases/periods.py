@@ -1,4 +1,4 @@
-"""Item 8: several periods planned together, with rates, costs, holds and limits per period."""
+"""Several periods planned together, with rates, costs, holds and limits per period."""
 
 from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
 from tests.known_cases import Known

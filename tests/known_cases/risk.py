@@ -1,4 +1,4 @@
-"""Item 9: expected earnings over scenarios, CVaR, a budget of uncertainty."""
+"""Expected earnings over scenarios, CVaR, a budget of uncertainty."""
 
 from reallot import AllocationProblem, CVaR, EarningsCurve, RateUncertainty, Scenarios
 from tests.known_cases import Known

@@ -1,4 +1,4 @@
-"""Item 2: bounds of shares, idle capacity, the reserve, starts outside the bounds."""
+"""Bounds of shares, idle capacity, the reserve, starts outside the bounds."""
 
 from reallot import AllocationProblem, ProtocolSpec
 from tests.known_cases import Known

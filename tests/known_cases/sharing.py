@@ -1,4 +1,4 @@
-"""Item 7: several shared resources, caps on a group, at most one of a group."""
+"""Several shared resources, caps on a group, at most one of a group."""
 
 from reallot import AllocationProblem, Group, Limits, ProtocolSpec
 from tests.known_cases import Known

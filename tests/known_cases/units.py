@@ -1,4 +1,4 @@
-"""Item 6: none-or-at-least, indivisible units, one unit past max change."""
+"""None-or-at-least, indivisible units, one unit past max change."""
 
 from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
 from tests.known_cases import Known

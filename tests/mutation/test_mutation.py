@@ -1,4 +1,4 @@
-"""R40: mutants are made and killed, a sample of them here; `python -m tests.mutation` takes them all, at night."""
+"""Mutants are made and killed, a sample of them here; `python -m tests.mutation` takes them all, at night."""
 
 from __future__ import annotations
 

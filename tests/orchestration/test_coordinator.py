@@ -1,4 +1,4 @@
-"""The coordinator: every adapter at once, none in the way of another, absent is not zero. R1 to R5 by number."""
+"""The coordinator: every adapter at once, none in the way of another, absent is not zero."""
 
 from __future__ import annotations
 
@@ -554,7 +554,6 @@ def test_closing_closes_every_adapter_even_where_one_fails(caplog):
 
 
 def test_secrets_of_the_environment_are_in_no_status_and_no_log(monkeypatch, caplog):
-    """R31."""
     monkeypatch.setenv("RELAY_KEY", "canary-4711")
     value = Secret("RELAY_KEY").value()
     bad = Scripted(RuntimeError(f"GET http://me:pw@127.0.0.1/?q={value} Authorization: Bearer abcdefgh failed"))

@@ -1,4 +1,4 @@
-"""R38: the coordinator against a model of it: adapters that answer, fail, lie, hang, refuse logins, jumping clocks."""
+"""The coordinator against a model of it: adapters that answer, fail, lie, hang, refuse logins, jumping clocks."""
 
 from __future__ import annotations
 
@@ -172,8 +172,6 @@ TestCoordinatorMachine.settings = settings(stateful_step_count=20)
     | st.fractions()
 )
 def test_whatever_an_adapter_reports_the_record_is_sound_and_json(value):
-    """R3."""
-
     class Odd(Fickle):
         async def get_status(self):
             return status(value)

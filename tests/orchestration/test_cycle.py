@@ -91,7 +91,7 @@ def test_a_loop_waits_between_cycles_and_goes_on_to_the_end_of_what_is_worth_it(
 
 
 def test_a_second_cycle_in_an_unchanged_world_leaves_no_trace(tmp_path):
-    """R39: nothing is moved, written down or told."""
+    """Nothing is moved, written down or told."""
     clock = ManualClock(START)
     coordinator, optimizer, monitor = world(clock, {"relay": 4.0, "compute": 4.0})
     with closing(open_ledger(tmp_path)) as ledger:
@@ -252,7 +252,7 @@ WRONG = {
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("name", WRONG)
 def test_a_solver_that_is_wrong_moves_nothing_and_its_reason_is_shown(name, monkeypatch):
-    """R33: a group has HiGHS asked, whose answer is then planted."""
+    """A group has HiGHS asked, whose answer is then planted."""
     change, words = WRONG[name]
     clock = ManualClock(START)
     coordinator, _, monitor = world(clock)
@@ -271,7 +271,6 @@ def test_a_solver_that_is_wrong_moves_nothing_and_its_reason_is_shown(name, monk
 
 
 def test_limits_that_nothing_meets_move_nothing_and_are_named():
-    """R33."""
     clock = ManualClock(START)
     coordinator, _, monitor = world(clock)
     limits = Limits(groups=(Group("all", ("relay", "compute"), max_share=0.5),), max_turnover=0.1)

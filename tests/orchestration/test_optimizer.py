@@ -150,7 +150,6 @@ def test_the_tighter_of_two_limits_of_change_holds():
 
 
 def test_limits_that_no_split_meets_give_a_plan_to_stay_with_the_conflict_in_words():
-    """R33."""
     limits = Limits(groups=(Group("all", ("relay", "compute"), max_share=0.5),))
     optimizer, metrics = EarningsOptimizer(limits=limits), poll({"relay": 4.0, "compute": 16.0}, HALVES)
     plan = optimizer.calculate_optimal_allocation(metrics)

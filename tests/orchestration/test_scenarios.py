@@ -140,7 +140,6 @@ def test_i_after_a_crash_between_release_and_acquire_the_next_start_puts_back_wh
 
 
 def test_j_a_way_back_that_fails_halts_and_is_told_once():
-    """R10."""
     played = Played(simulated("relay", 0.6, "rate = 1.0") + simulated("compute", 0.4, "rate = 3.0"))
     adapters = played.parts.coordinator.adapters
     adapters["compute"].refuses = True
@@ -176,7 +175,6 @@ def test_l_equal_rates_that_swing_for_seven_days_move_nothing():
 
 
 def test_m_a_restart_within_a_hold_goes_on_with_it(tmp_path: Path):
-    """R19."""
     protocols = simulated("relay", 0.6, "rate = 1.0") + simulated("compute", 0.4, "rate = 3.0")
     first = Played(protocols, ledger=tmp_path).go(0.25)
     moved = first.shares[0][0]

@@ -282,13 +282,11 @@ def test_bytes_that_are_no_text_are_no_traceback(tmp_path: Path):
     ],
 )
 def test_a_secret_in_the_wrong_place_is_not_repeated(keys: str):
-    """R31."""
     table = f'[protocols.b]\nadapter = "http_json"\nurl = "http://127.0.0.1:1"\nvalue = "x"\n{keys}\n'
     assert CANARY not in wrong(table)
 
 
 def test_a_login_in_an_address_is_not_repeated():
-    """R31."""
     text = f'[protocols.b]\nadapter = "http_json"\nurl = "http://me:{CANARY}@127.0.0.1:1/x"\nvalue = "x"\n'
     with pytest.raises(ConfigurationError) as caught:
         build(config_from_text(text, "mine.toml"))

@@ -1,4 +1,4 @@
-"""R34: a hundred adapters and a poll a second, on the simulated clock: memory stays flat, no task and no file is left.
+"""A hundred adapters and a poll a second, on the simulated clock: memory stays flat, no task and no file is left.
 
 REALLOT_CYCLES=86400 runs the 24 hours, which takes hours; 200 cycles otherwise. What a cycle takes is printed (pytest
 -s), and `python -m benchmarks --only cycle` measures it without the bookkeeping of memory.

@@ -1,4 +1,4 @@
-"""R35: what holds up the event loop is found, named by adapter, file and line, and told while it lasts and after."""
+"""What holds up the event loop is found, named by adapter, file and line, and told while it lasts and after."""
 
 from __future__ import annotations
 

@@ -140,7 +140,6 @@ def test_a_report_out_of_the_ledger_is_the_monitors_own(
 def test_a_second_run_on_the_same_ledger_keeps_holds_and_shares(
     capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
 ):
-    """R19."""
     ledger = tmp_path / "books"
     assert run(capsys, "run", config, "--simulate", "10m", "--ledger", ledger)[0] == 0
     code, out, _ = run(capsys, "run", config, "--simulate", "2h", "--ledger", ledger)
@@ -232,7 +231,6 @@ def test_a_plan_waits_for_a_person_and_is_carried_out_when_one_says_yes(
 
 @pytest.mark.slow
 def test_a_damaged_journal_halts_and_a_person_resumes(capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path):
-    """R25."""
     ledger = tmp_path / "books"
     run(capsys, "run", config, "--simulate", "1m", "--ledger", ledger)
     assert run(capsys, "resume", "--ledger", ledger)[0] == 3
@@ -248,7 +246,6 @@ def test_a_damaged_journal_halts_and_a_person_resumes(capsys: pytest.CaptureFixt
 
 
 def test_another_engine_on_the_same_ledger_is_refused(capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path):
-    """R21."""
     ledger = open_ledger(tmp_path / "books")
     code, _, err = run(capsys, "run", config, "--once", "--ledger", tmp_path / "books")
     ledger.close()
@@ -323,7 +320,6 @@ class Echo(BaseHTTPRequestHandler):
 def test_a_secret_reaches_neither_logs_nor_ledger_nor_reprs(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """R31."""
     pytest.importorskip("httpx2")
     monkeypatch.setenv("NODE_TOKEN", CANARY)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)

@@ -1,4 +1,4 @@
-"""R36: SIGTERM in each phase of the machine, to a real `reallot run` whose protocols are files and programs."""
+"""SIGTERM in each phase of the machine, to a real `reallot run` whose protocols are files and programs."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ every = "1m"                        # how often every protocol is asked
 min_improvement_threshold = 0.01    # USD per hour that a plan must bring
 min_improvement_percent = 5.0       # the same in percent of what is earned now
 max_allocation_change = 0.2         # of capacity, per protocol and plan
-move_cost = 0.0                     # USD for moving all of the capacity once
+move_cost = 0.0                     # USD for moving one unit of share
 horizon_hours = 24.0                # a move must pay within this
 
 [reallocation]

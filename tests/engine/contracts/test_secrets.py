@@ -1,4 +1,4 @@
-"""R31: a canary in every place of a configuration that may name a secret, then every way in which things go wrong.
+"""A canary in every place of a configuration that may name a secret, then every way in which things go wrong.
 
 It must be in no log, no ledger, no reading, no repr and no error, as it is or as addresses, JSON and logins write it.
 (HTTP answers, metrics and notifications come with the service; what a core file holds is the machine's memory.)

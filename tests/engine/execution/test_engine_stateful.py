@@ -1,4 +1,4 @@
-"""R38: the engine as a Hypothesis state machine: time, plans, people, faults, crashes and clocks in any order."""
+"""The engine as a Hypothesis state machine: time, plans, people, faults, crashes and clocks in any order."""
 
 from __future__ import annotations
 

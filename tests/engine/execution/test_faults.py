@@ -58,8 +58,6 @@ async def story_is_complete(engine, world):
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("step", range(4))
 def test_a_fault_at_any_step_ends_before_or_after_never_between(step, fault):
-    """R6, R7, R8."""
-
     async def test(clock):
         world, alerts = World(**FROM), []
         engine = engine_in(clock, alerts)
@@ -81,7 +79,7 @@ def test_a_fault_at_any_step_ends_before_or_after_never_between(step, fault):
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 3, 5, 6])
 def test_so_it_does_for_plans_of_any_number_of_steps(steps):
-    """R6: every fault at every step of plans of two to six steps (four are above)."""
+    """Every fault at every step of plans of two to six steps (four are above)."""
     names = [f"p{number}" for number in range(steps)]
     giving = steps // 2
     before = dict.fromkeys(names, 1.0 / steps)
@@ -136,8 +134,6 @@ def test_a_fault_at_any_step_of_the_way_back_is_tried_again(step, fault):
 @pytest.mark.parametrize("value", READS, ids=str)
 @pytest.mark.parametrize("step", range(4))
 def test_readings_that_cannot_be_at_any_step_are_trusted_by_nobody(step, value, reads):
-    """R3."""
-
     async def test(clock):
         world, alerts = World(**FROM), []
         engine = engine_in(clock, alerts)
@@ -175,7 +171,7 @@ def test_two_faults_at_once_end_whole_or_halted_and_loud(pair):
 @pytest.mark.parametrize("fault", ["refuse", "before", "hang", "ignore"])
 @pytest.mark.parametrize("step", range(3))
 def test_a_way_back_that_fails_for_ever_halts_with_one_alert_and_no_loop(step, fault):
-    """R10, R11: the rest is put back, that one is frozen; one alert in all, and nothing moves for a day."""
+    """The rest is put back, that one is frozen; one alert in all, and nothing moves for a day."""
 
     async def test(clock):
         world, alerts = World(**FROM), []
@@ -206,14 +202,12 @@ BAD = [float("nan"), float("inf"), -float("inf"), -0.1, 1.1, 250.0, 1e308, None,
 
 @pytest.mark.parametrize("value", GOOD, ids=repr)
 def test_numbers_become_shares_at_the_edge(value):
-    """R3."""
     share = checked_share(value).share
     assert type(share) is float and 0.0 <= share <= 1.0 and abs(share - float(value)) <= 1e-9
 
 
 @pytest.mark.parametrize("value", [*BAD, Decimal("0.25"), np.array([0.25]), np.float64("nan")], ids=repr)
 def test_what_is_no_share_is_refused_with_the_reason(value):
-    """R3."""
     reading = checked_share(value)
     assert reading.share is None and "is not a share" in reading.reason
 
@@ -258,8 +252,6 @@ class Raising:
 
 @pytest.mark.parametrize(("error", "outcome"), ERRORS, ids=lambda each: type(each).__name__)
 def test_whatever_an_adapter_raises_is_an_outcome(error, outcome):
-    """R2."""
-
     async def test(clock):
         adapter = Raising(error)
         assert (await read_share(adapter, 5.0)).share is None
@@ -269,8 +261,6 @@ def test_whatever_an_adapter_raises_is_an_outcome(error, outcome):
 
 
 def test_a_thousand_calls_that_hang_leave_nothing_behind():
-    """R1."""
-
     async def test(clock):
         world = World(**{f"p{number}": 0.0 for number in range(1000)})
         for reads in world.reads.values():
@@ -284,8 +274,6 @@ def test_a_thousand_calls_that_hang_leave_nothing_behind():
 
 
 def test_a_call_that_ignores_its_cancellation_does_not_hold_anybody_up():
-    """R1."""
-
     async def test(clock):
         async def stubborn():
             while True:
@@ -316,8 +304,6 @@ def loop_with_a_stubborn_task(test):
 
 
 def test_a_cancelled_entry_passes_the_cancellation_on_and_loses_nothing():
-    """R2."""
-
     async def test(clock):
         world, alerts = World(**FROM), []
         engine = engine_in(clock, alerts)
@@ -335,7 +321,7 @@ def test_a_cancelled_entry_passes_the_cancellation_on_and_loses_nothing():
 
 
 def test_an_outage_in_the_middle_of_a_move_is_waited_for():
-    """R17: half an hour, minute by minute; settled in the first cycle after it."""
+    """Half an hour, minute by minute; settled in the first cycle after it."""
 
     async def test(clock):
         world, alerts = World(**FROM), []
@@ -375,7 +361,7 @@ async def hung(clock, name):
 
 @pytest.mark.parametrize("read", [float("nan"), "fails", -1.0])
 def test_a_share_that_a_late_call_may_still_change_is_asked_for_once_more(read):
-    """R8, R9: one bad reading does not hide a late effect for another cycle."""
+    """One bad reading does not hide a late effect for another cycle."""
 
     async def test(clock):
         world, engine, alerts = await hung(clock, "a")
@@ -390,7 +376,7 @@ def test_a_share_that_a_late_call_may_still_change_is_asked_for_once_more(read):
 
 @pytest.mark.parametrize("minutes", [1, 5, 14])
 def test_a_late_effect_is_put_back_within_two_cycles_and_does_not_swing(minutes):
-    """R9: at most two repairs for each late effect, then nothing more for an hour."""
+    """At most two repairs for each late effect, then nothing more for an hour."""
 
     async def test(clock):
         world, engine, _ = await hung(clock, "b")
@@ -416,7 +402,7 @@ def test_a_late_effect_is_put_back_within_two_cycles_and_does_not_swing(minutes)
 @pytest.mark.parametrize("restore", [True, False], ids=["restored", "adopted"])
 @pytest.mark.parametrize("begun", [0, 1, 2, 3], ids=lambda calls: f"after {calls} calls")
 def test_what_was_changed_by_hand_while_it_was_down_is_told_and_never_kept_in_silence(begun, restore):
-    """R15: shares that are neither those before the move nor those after it, inside the move and beside it."""
+    """Shares that are neither those before the move nor those after it, inside the move and beside it."""
 
     first = {**FROM, "d": 0.1}  # with room, or what is changed by hand could not be put back, and that halts
     planned = {**TO, "d": 0.2}

@@ -1,4 +1,4 @@
-"""The guards alone, to the last number: R40 asks of the suite to notice every small change in them."""
+"""The guards alone, to the last number: the suite must notice every small change in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal in the engine's own time, and off its loop: R40 asks of the suite to notice every small change."""
+"""The journal in the engine's own time, and off its loop: the suite must notice every small change."""
 
 from __future__ import annotations
 
@@ -74,7 +74,6 @@ def test_a_moment_has_both_clocks_and_the_boot_that_they_belong_to():
 
 
 def test_ages_are_seconds_and_of_another_boot_never_more_than_is_sure():
-    """R19."""
     books, clock = books_with(("relay", 0.5, 0.3))
     clock.advance(40.0)
     assert books.ages(books.journal.standing(4)) == {"relay": 40.0}
@@ -83,7 +82,6 @@ def test_ages_are_seconds_and_of_another_boot_never_more_than_is_sure():
 
 
 def test_a_change_of_another_boot_is_as_old_as_this_start_where_its_clock_says_less():
-    """R19."""
     books, _ = books_with(("relay", 0.5, 0.3))
     clock = ManualClock(NOON - timedelta(hours=2))
     clock.advance(500.0)

@@ -100,7 +100,6 @@ def is_whole(folder):
 @pytest.mark.parametrize("repeat", range(REPEATS))
 @pytest.mark.parametrize("refuses", ["", "compute", "storage"], ids=["goes well", "last refuses", "first refuses"])
 def test_killed_anywhere_it_ends_before_or_after_and_recovery_is_idempotent(start, place, refuses, repeat):
-    """R12, R14."""
     count = 0
     for each in points(start, place, "execute", lambda folder: None, refuses=refuses):
         assert start(each, "recover", refuses=refuses) == 0
@@ -117,7 +116,7 @@ def test_killed_anywhere_it_ends_before_or_after_and_recovery_is_idempotent(star
 @pytest.mark.parametrize("repeat", range(REPEATS))
 @pytest.mark.parametrize("moment", ["after a write", "after an effect"])
 def test_killed_again_during_recovery_it_ends_the_same(start, place, moment, repeat):
-    """R12: the engine dies after each write or effect of the plan, the recovery at each of its own moments."""
+    """The engine dies after each write or effect of the plan, the recovery at each of its own moments."""
     count = 0
     for number in range(100):
 
@@ -137,7 +136,6 @@ def test_killed_again_during_recovery_it_ends_the_same(start, place, moment, rep
 
 @pytest.mark.slow
 def test_a_plan_that_was_carried_out_is_not_carried_out_again_after_a_restart(start, place):
-    """R20."""
     assert start(place, "execute") == 0
     whole = is_whole(place)
     assert shares(place) == AFTER
@@ -188,7 +186,7 @@ def later(state):
 
 @pytest.mark.slow
 def test_killed_at_random_again_and_again_nothing_that_was_acknowledged_is_lost(start, place):
-    """R13: one ledger through all of it; with REALLOT_KILLS each recovery is also timed: under 1 s."""
+    """One ledger through all of it; with REALLOT_KILLS each recovery is also timed: under 1 s."""
     seconds, records = [], 0
     for seed in range(KILLS):
         kept = worked_and_killed(start, place, seed)
@@ -211,7 +209,7 @@ def test_killed_at_random_again_and_again_nothing_that_was_acknowledged_is_lost(
 
 @pytest.mark.slow
 def test_an_owner_that_was_paused_and_taken_over_acts_no_more(start, place):
-    """R22: paused at every moment of a move, continued after the take-over: each act is refused by its epoch.
+    """Paused at every moment of a move, continued after the take-over: each act is refused by its epoch.
 
     The lock lives as long as its process, so that only a person can take it away from one that is paused. What can
     still come is the call that the journal had written down before: it is waited for, and put back.

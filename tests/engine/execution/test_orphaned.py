@@ -1,4 +1,4 @@
-"""R37: a protocol that is taken out of the configuration, or renamed, while it has a share or in the middle of a move.
+"""A protocol that is taken out of the configuration, or renamed, while it has a share or in the middle of a move.
 
 There is no reload in a running engine: a configuration changes at a restart, and adapters from one entry to the next.
 """

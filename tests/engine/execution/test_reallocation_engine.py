@@ -61,8 +61,6 @@ def test_a_plan_is_carried_out_release_first_and_read_back():
 
 
 def test_the_same_plan_again_is_answered_with_the_first():
-    """R20."""
-
     async def test(clock):
         world, engine = two(), engine_in(clock)
         once = world.plan(**TO)
@@ -76,8 +74,6 @@ def test_the_same_plan_again_is_answered_with_the_first():
 
 
 def test_the_same_plan_at_the_same_time_is_carried_out_once_and_another_is_told_to_wait():
-    """R20."""
-
     async def test(clock):
         world, engine = two(), engine_in(clock)
         once, other = world.plan(**TO), world.plan(relay=0.1, storage=0.9)
@@ -119,8 +115,6 @@ def test_a_protocol_rests_for_an_hour_and_the_others_do_not():
 
 
 def test_four_plans_an_hour_and_a_wall_clock_that_jumps_changes_nothing():
-    """R18."""
-
     async def test(clock):
         world, engine = two(), engine_in(clock, min_hold_duration=timedelta(0))
         for share in (0.4, 0.3, 0.4, 0.3):
@@ -149,7 +143,7 @@ JUMPS = {
 
 @pytest.mark.parametrize("jumps", JUMPS.values(), ids=JUMPS)
 def test_limits_are_by_true_time_whatever_the_wall_clock_says(jumps):
-    """R18: no move before the hold or the budget allows it, and each again once true time has passed."""
+    """No move before the hold or the budget allows it, and each again once true time has passed."""
 
     async def test(clock):
         world, engine = two(), engine_in(clock, max_per_hour=2)
@@ -178,7 +172,7 @@ def test_limits_are_by_true_time_whatever_the_wall_clock_says(jumps):
 
 
 def test_eight_hours_of_sleep_are_eight_hours_where_only_the_wall_clock_counts_them():
-    """R18: with a steady clock that stood still a protocol rests longer than it must, and never shorter."""
+    """With a steady clock that stood still a protocol rests longer than it must, and never shorter."""
 
     async def test(clock):
         world, engine = two(), engine_in(clock)
@@ -193,8 +187,6 @@ def test_eight_hours_of_sleep_are_eight_hours_where_only_the_wall_clock_counts_t
 
 
 def test_limits_survive_a_restart():
-    """R19."""
-
     async def test(clock):
         journal, world = MemoryJournal(), two()
         await engine_in(clock, journal).execute_reallocation(world.plan(**TO), world.adapters)
@@ -255,8 +247,6 @@ def test_a_step_that_is_taken_by_half_is_in_force_by_half(name):
 @pytest.mark.parametrize("name", ["relay", "storage"])
 @pytest.mark.parametrize("fault", ["after", "hang after"])
 def test_a_step_that_was_done_in_spite_of_an_error_counts_as_done(name, fault):
-    """R7."""
-
     async def test(clock):
         world, engine = two(), engine_in(clock)
         world.fail(name, fault)
@@ -284,8 +274,6 @@ def test_a_share_that_reads_as_nan_is_not_trusted_and_everything_waits_until_it_
 
 
 def test_a_rollback_that_fails_freezes_halts_and_says_so_once():
-    """R10, R11."""
-
     async def test(clock):
         world, engine = World(a=0.4, b=0.3, c=0.3), engine_in(clock)
         world.fail("c", "refuse")
@@ -309,7 +297,7 @@ def test_a_rollback_that_fails_freezes_halts_and_says_so_once():
 
 
 def test_after_a_halt_a_person_may_take_the_shares_as_they_are():
-    """R10: only a person ends a halt."""
+    """Only a person ends a halt."""
 
     async def test(clock):
         world, engine = two(), engine_in(clock)
@@ -414,8 +402,6 @@ def test_a_dry_run_tells_the_calls_in_order_and_makes_none():
 
 
 def test_drift_is_told_once_and_put_back():
-    """R15."""
-
     async def test(clock):
         world, engine = two(), engine_in(clock)
         await engine.recover(world.adapters)

@@ -34,7 +34,7 @@ def worst_stretch(results):
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", chunks(PLAIN), ids=str)
 def test_no_history_violates_an_invariant_or_diverges_in_silence(seeds):
-    """R6, R7, R8, R14, R17, R18: without late effects nothing is ever other than an idle engine believes."""
+    """Without late effects nothing is ever other than an idle engine believes."""
     results = [simulate(each) for each in seeds]
     assert not wrong(results)
     assert not any(each.idle_divergence for each in results)
@@ -43,13 +43,12 @@ def test_no_history_violates_an_invariant_or_diverges_in_silence(seeds):
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", chunks(LATE), ids=str)
 def test_nor_does_one_with_late_effects_and_the_repair_loop(seeds):
-    """R9, R16."""
     assert not wrong([simulate(each, late=True) for each in seeds])
 
 
 @pytest.mark.slow
 def test_an_engine_that_looks_every_minute_is_not_deceived_for_more_than_two():
-    """R8: with late effects and a cycle of 60 s, the 99th percentile of the longest idle divergence is <= 120 s."""
+    """With late effects and a cycle of 60 s, the 99th percentile of the longest idle divergence is <= 120 s."""
     results = [simulate(each, late=True, cycle=60.0) for each in range(max(100, LATE // 2))]
     assert not wrong(results)
     assert worst_stretch(results) <= 120.0
@@ -58,7 +57,7 @@ def test_an_engine_that_looks_every_minute_is_not_deceived_for_more_than_two():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DEFECTS)
 def test_every_planted_defect_is_found(name):
-    """R41: within 200 histories each, with the repair loop and without it, as the defect has it."""
+    """Within 200 histories each, with the repair loop and without it, as the defect has it."""
     plant, how = DEFECTS[name]
     with plant():
         found = next((seed for seed in range(MOST_SEEDS) if simulate(seed, **how).violations), None)

@@ -1,4 +1,4 @@
-"""The state machine to the last field: R40 asks of the suite to notice every small change in it."""
+"""The state machine to the last field: the suite must notice every small change in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal to the last column: R40 asks of the suite to notice every small change in it."""
+"""The journal to the last column: the suite must notice every small change in it."""
 
 from __future__ import annotations
 

@@ -112,13 +112,11 @@ def test_an_alert_is_one_row_while_its_condition_lasts():
 
 
 def test_numbers_that_are_none_are_not_written():
-    """R3."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         MemoryJournal().begin("p", ChangeKind.MOVE, {"a": float("nan")}, {}, [], NOW)
 
 
 def test_time_counts_by_the_steady_clock_in_a_boot_and_never_backwards_across_boots():
-    """R18, R19."""
     later = Stamp(AT - timedelta(hours=2), 60.0, "boot")
     assert elapsed(NOW, later) == 60.0
     assert elapsed(later, NOW) == 0.0
@@ -138,7 +136,7 @@ def test_the_file_is_in_wal_mode_with_full_synchronisation(folder):
 
 
 def test_a_second_engine_is_refused_at_once_and_told_by_whom(folder):
-    """R21: in less than a second."""
+    """In less than a second."""
     first, began = open_ledger(folder), time.perf_counter()
     with pytest.raises(LedgerTaken, match=f"process {os.getpid()} on .* since 20"):
         open_ledger(folder)
@@ -149,7 +147,7 @@ def test_a_second_engine_is_refused_at_once_and_told_by_whom(folder):
 
 @pytest.mark.slow
 def test_another_process_is_refused_and_takes_over_when_the_owner_is_killed(folder):
-    """R21: refused with the process and since when; in less than two seconds once it is gone."""
+    """Refused with the process and since when; in less than two seconds once it is gone."""
     program = (
         "import sys, time; from reallot.engine.ledger.folder import open_ledger; open_ledger(sys.argv[1]); "
         "print('mine', flush=True); sys.stdin.read()"
@@ -217,7 +215,7 @@ SPOILT = {
 
 @pytest.mark.parametrize("how", SPOILT)
 def test_a_damaged_journal_is_kept_aside_and_nothing_is_moved(folder, how):
-    """R25: it is halted until a person has looked, the file as it was beside the new one."""
+    """It is halted until a person has looked, the file as it was beside the new one."""
     spoilt = damaged(folder, SPOILT[how])
     ledger = open_ledger(folder)
     [aside] = [path for path in folder.glob("journal.db.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
@@ -250,7 +248,6 @@ def only_observes(ledger, text):
 
 
 def test_a_journal_of_a_newer_version_is_not_touched(folder):
-    """R25."""
     open_ledger(folder).close()
     path = folder / "journal.db"
     connection = sqlite3.connect(path)
@@ -263,7 +260,7 @@ def test_a_journal_of_a_newer_version_is_not_touched(folder):
 
 @pytest.mark.parametrize("how", ["a file", "a folder"])
 def test_a_journal_that_may_only_be_read_leaves_only_observing(folder, how, monkeypatch):
-    """R25: what it holds is not changed. Permissions say nothing to root, so that SQLite is asked to open read-only."""
+    """What it holds is not changed. Permissions say nothing to root, so that SQLite is asked to open read-only."""
     ledger = open_ledger(folder)
     committed(ledger.journal)
     ledger.close()
@@ -300,7 +297,7 @@ HOLDS = (
 
 @pytest.mark.slow
 def test_while_another_process_holds_the_journal_watching_goes_on_and_then_moving_does(folder):
-    """R23: half a minute of cycles on the simulated clock; the ledger is locked by a process of its own."""
+    """Half a minute of cycles on the simulated clock; the ledger is locked by a process of its own."""
     clock, ledger = ManualClock(AT), open_ledger(folder, busy_seconds=0.02)
     coordinator = ProtocolCoordinator(clock=clock)
     for name, rate in (("relay", 4.0), ("storage", 16.0)):
@@ -331,7 +328,6 @@ def test_while_another_process_holds_the_journal_watching_goes_on_and_then_movin
 
 
 def test_a_locked_journal_stops_acting_names_the_file_and_recovers_by_itself(folder):
-    """R23."""
     ledger = open_ledger(folder, busy_seconds=0.05)
     other = sqlite3.connect(folder / "journal.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -372,7 +368,7 @@ def writes_of_a_plan():
 @pytest.mark.parametrize("room", [True, False], ids=["reserve", "no room at all"])
 @pytest.mark.parametrize("writes", range(writes_of_a_plan() + 1))
 def test_a_full_disk_at_every_write(folder, writes, room):
-    """R24: a move is written down or not made, the reserve is given up, the message says what to do."""
+    """A move is written down or not made, the reserve is given up, the message says what to do."""
     ledger = open_ledger(folder)
     world = World(**SHARES)
     config = ReallocationConfig(late_effects=timedelta(0))
@@ -400,7 +396,6 @@ def test_a_full_disk_at_every_write(folder, writes, room):
 
 
 def test_without_room_for_the_reserve_nothing_new_begins(folder, monkeypatch):
-    """R24."""
     ledger = open_ledger(folder)
     monkeypatch.setattr(Database, "keep_reserve", lambda self: False)
     with pytest.raises(DataError, match="disk is full"):
@@ -410,7 +405,7 @@ def test_without_room_for_the_reserve_nothing_new_begins(folder, monkeypatch):
 
 @pytest.mark.slow
 def test_a_really_full_file_is_an_error_that_names_it_and_reading_goes_on(folder):
-    """R24: SQLite's own limit of pages stands for the disk: the same error, from the same place."""
+    """SQLite's own limit of pages stands for the disk: the same error, from the same place."""
     ledger = open_ledger(folder)
     journal = ledger.journal
     committed(journal)

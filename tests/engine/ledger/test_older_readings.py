@@ -1,4 +1,4 @@
-"""R42 for readings: stores that older versions wrote open, and what was summed up is still there."""
+"""Stores that older versions wrote open, and what was summed up is still there."""
 
 from __future__ import annotations
 

@@ -75,7 +75,6 @@ def stopped(postgres):
 
 @pytest.mark.slow
 def test_an_hour_without_the_server_leaves_journal_and_moves_alone(postgres, variable, schema, tmp_path, caplog):
-    """R26."""
     with opened(variable, schema) as store:
         store.add(poll(0))
         eventually(store, lambda: store.waiting == 0)
@@ -106,7 +105,6 @@ def test_an_hour_without_the_server_leaves_journal_and_moves_alone(postgres, var
 
 @pytest.mark.slow
 def test_more_than_may_wait_is_lost_oldest_first_and_counted(postgres, variable, schema):
-    """R26."""
     with opened(variable, schema, most_waiting=100) as store, stopped(postgres):
         for minute in range(60):
             store.add(poll(minute))
@@ -318,7 +316,6 @@ def failing(call):
 
 @pytest.mark.slow
 def test_the_password_is_in_no_error_log_or_repr(postgres, schema, monkeypatch, caplog):
-    """R31."""
     caplog.set_level(logging.DEBUG)
     told = []
     spoilt = [

@@ -1,4 +1,4 @@
-"""R42: journals that older versions wrote. Nothing in them is lost, and what follows from them stays the same.
+"""Journals that older versions wrote. Nothing in them is lost, and what follows from them stays the same.
 
 Each `recorded/schema-N-*.sql` was dumped (`sqlite3 .dump`, and the schema's number) from a journal that a program with
 schema N had written or, from schema 3 on, had opened and brought up. Where a migration is added, record those of the

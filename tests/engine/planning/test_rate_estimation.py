@@ -182,7 +182,6 @@ def test_moderate_falls_act_sooner_than_moderate_rises():
 
 
 def test_a_source_dead_for_two_hours_is_neither_evacuated_nor_rewarded():
-    """R4."""
     optimizer, shares = EarningsOptimizer(), {"relay": 0.4, "compute": 0.3, "storage": 0.3}
     for minute in range(300):
         dead = 100 <= minute < 220
@@ -197,7 +196,6 @@ def test_a_source_dead_for_two_hours_is_neither_evacuated_nor_rewarded():
 
 
 def test_a_source_dead_from_the_start_has_no_rate_and_keeps_its_share():
-    """R4."""
     metrics = poll({"relay": 1.0, "compute": 5.0, "dead": None}, {"relay": 0.4, "compute": 0.3, "dead": 0.3})
     plan = EarningsOptimizer().calculate_optimal_allocation(metrics)
     assert plan.allocation["dead"] == 0.3
