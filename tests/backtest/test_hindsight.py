@@ -230,7 +230,8 @@ def test_windows_that_look_too_short_ahead_say_so_and_longer_ones_are_exact() ->
 
 @pytest.mark.parametrize("cost", [0.3, 20.0])
 def test_a_long_trace_is_planned_in_windows_of_its_own_accord(cost: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "AT_ONCE", 1000)
+    for name in ("AT_ONCE", "AT_ONCE_IN_HIGHS"):
+        monkeypatch.setattr(module, name, 1000)
     monkeypatch.setattr(module, "SHORTEST", 50)
     monkeypatch.setattr(module, "WINDOW", 200)
     problem = trace(600, 4, cost)

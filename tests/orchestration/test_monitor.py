@@ -348,7 +348,7 @@ def test_trends_are_the_last_hours_and_old_data_goes():
         (at(2880), 1.0)
     ]
     for call in (monitor.get_earnings_trends(-1), monitor.cleanup_old_data(-1)):
-        with pytest.raises(MonitoringError, match="must be 0 or more"):
+        with pytest.raises(MonitoringError, match="is -1; it must be a number, 0 or more"):
             run(call)
 
 

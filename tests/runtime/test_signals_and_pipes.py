@@ -165,7 +165,7 @@ def test_a_hangup_reads_the_configuration_again_and_the_engine_goes_on(config, t
 
 @pytest.mark.slow
 def test_a_terminal_that_is_closed_in_a_move_lets_the_step_end_and_says_so(config, tmp_path):
-    config.write_text(text(every="1s", more="latency = 0.5"))
+    config.write_text(text(every="1s", more='latency = "500ms"'))
     master, slave = pty.openpty()
     log = tmp_path / "log"
     with log.open("w") as out:

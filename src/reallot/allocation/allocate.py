@@ -74,6 +74,7 @@ def allocate(
     >>> plan.shares.round(9).to_dict(), round(plan.improvement_per_hour, 9), plan.solver
     ({'relay': 0.5, 'compute': 0.5}, 0.2, 'exact')
     """
+    search_seconds(time_limit_seconds)  # a limit that cannot be is refused whichever path answers
     try:
         return plan_of(problem, solver, time_limit_seconds)
     except Infeasible as error:

@@ -444,6 +444,6 @@ def _utc(moment: datetime, what: str) -> datetime:
 
 def _back(now: datetime, length: float, unit: float, what: str) -> datetime:
     try:
-        return moment_before(now, length * unit if isinstance(length, (int, float)) else length, what)
+        return moment_before(now, length, unit, what)
     except InvalidInput as error:
         raise MonitoringError(str(error)) from None

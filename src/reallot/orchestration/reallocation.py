@@ -205,8 +205,7 @@ class ReallocationEngine:
             AllocationChange records, the oldest first.
         """
         try:
-            seconds = hours * 3600.0 if isinstance(hours, (int, float)) else hours
-            since = moment_before(self.books.clock.now(), seconds, "hours")
+            since = moment_before(self.books.clock.now(), hours, 3600.0, "hours")
         except InvalidInput as error:
             raise ReallocationError(str(error), by="input") from None
         return await self.books.ask(self.journal.changes, since)

@@ -49,8 +49,10 @@ class HistoryWriter:
         if self._rolling is not None:
             if not self._rolling.done():
                 return
-            failed, self._rolling = self._rolling.result(), None
-            if failed is not None:
+            ended, self._rolling = self._rolling, None
+            if ended.cancelled():  # with the loop that it ran in
+                self._rolled = None
+            elif (failed := ended.result()) is not None:
                 raise failed
         if self._rolled is None or not timedelta(0) <= now - self._rolled < ROLL_UP:  # a clock may go back
             self._rolled = now

@@ -55,6 +55,13 @@ def test_shares_are_the_same_up_to_the_tolerance_and_with_it():
     assert close_to(0.0, 0.0, 0.0) and not close_to(0.5, -0.5, 0.25)
 
 
+def test_a_small_change_is_told_from_none_whatever_the_tolerance():
+    rules = Rules(own={"measured": 0.25})
+    assert rules.same("measured", 1.0) == 0.25
+    assert rules.same("measured", 0.25) == rules.same("measured", -0.25) == 0.125
+    assert rules.same("other", 1.0) == 1e-6
+
+
 def test_only_what_changes_is_changed_by_name():
     before = {"d": 0.4, "c": 0.1, "b": 0.3, "a": 0.2}
     found = changes_of(before, {"a": 0.3, "b": 0.2, "c": 0.2, "d": 0.4}, ["d", "c", "b", "a"], 1e-6)

@@ -248,7 +248,7 @@ def test_a_run_without_it_leaves_its_share_alone_until_it_is_forgotten(tmp_path,
     assert (code, out) == (0, "Forgotten: relay; the 0.50 of capacity that it may have had is free from now on.\n")
     code, out, _ = told(capsys, "run", config, "--simulate", "20m", *books)
     assert code == 0 and "not configured any more" not in out
-    assert committed(tmp_path) == pytest.approx({"relay": 0.0, "compute": 1.0, "storage": 0.0})
+    assert committed(tmp_path) == pytest.approx({"compute": 1.0, "storage": 0.0})
 
 
 @pytest.mark.slow

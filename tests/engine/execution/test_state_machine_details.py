@@ -9,6 +9,7 @@ import pytest
 
 from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.execution.guards import Change, Rules
+from reallot.engine.execution.move_events import Balance, Balanced, Partly
 from reallot.engine.execution.state_machine import (
     Answered,
     Commit,
@@ -97,6 +98,14 @@ def test_a_plan_may_begin_while_others_rest_and_keeps_its_name():
     assert commands[1] == Send(DOWN)
 
 
+def test_what_is_left_is_handed_on_by_the_same_plan():
+    third = Change("compute", 0.0, 0.1)
+    state, commands = after(PLAN, Answered(AT, "relay"), Seen(AT, "relay"), Partly(AT, "storage", "takes 0.6"))
+    assert (state.phase, commands) == (MoveState.VERIFYING, [Balance((("storage", "takes 0.6"),))])
+    state, commands = after(Balanced(AT, (third,)), state=state)
+    assert (state.phase, state.changes, commands) == (MoveState.APPLYING, (DOWN, UP, third), [Send(third)])
+
+
 def test_a_plan_in_force_rests_until_its_hold_ends():
     state, commands = after(Proposed(AT, "p1", (DOWN,)), Answered(AT, "relay"), Seen(AT, "relay", LATER))
     assert (state.phase, state.until, commands) == (MoveState.HOLDING, LATER, [Commit()])
@@ -106,6 +115,7 @@ def test_a_plan_in_force_rests_until_its_hold_ends():
     ("state", "event"),
     [
         (State(MoveState.APPLYING, "p1", (DOWN, UP)), Answered(AT, "storage")),
+        (State(MoveState.APPLYING, "p1", (DOWN, UP)), Partly(AT, "storage", "takes 0.6")),
         (State(MoveState.APPLYING, "p1", (DOWN, UP)), Refused(AT, "storage", "no")),
         (State(MoveState.VERIFYING, "p1", (DOWN, UP)), NotConfirmed(AT, "storage", "no")),
         (State(MoveState.VERIFYING, "p1", (DOWN, UP)), Seen(AT, "storage")),

@@ -39,11 +39,11 @@ def elapsed(since: Stamp, now: Stamp, awake: float = 0.0) -> float:
     return max(0.0, awake, (now.wall - since.wall).total_seconds())
 
 
-def moment_before(now: datetime, seconds: object, what: str) -> datetime:
-    """The moment so long before `now`, no earlier than 1970; raises InvalidInput where that is no length of time."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0.0:
-        raise InvalidInput(f"{what} is {str(seconds)[:60]!r}; it must be a number, 0 or more")
-    return now - timedelta(seconds=min(seconds, (now - EPOCH).total_seconds()))
+def moment_before(now: datetime, length: object, unit: float, what: str) -> datetime:
+    """The moment `length` units (of so many seconds) before `now`, no earlier than 1970; raises InvalidInput."""
+    if isinstance(length, bool) or not isinstance(length, (int, float)) or not length >= 0.0:
+        raise InvalidInput(f"{what} is {str(length)[:60]}; it must be a number, 0 or more")
+    return now - timedelta(seconds=min(length * unit, (now - EPOCH).total_seconds()))
 
 
 def microseconds(moment: datetime) -> int:
