@@ -16,6 +16,7 @@ from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.effective import PRESENT, moves_at_cut_costs
 from ..problem.objective import value
+from ..problem.validation import seconds
 from ..program import Certificate, LinearProgram, Status, certify
 from ..solvers.backends import Backend, Solve, choose, runner, search_seconds
 from ..solvers.interface.result import NoFeasibleSplit, SolverResult
@@ -74,7 +75,8 @@ def allocate(
     >>> plan.shares.round(9).to_dict(), round(plan.improvement_per_hour, 9), plan.solver
     ({'relay': 0.5, 'compute': 0.5}, 0.2, 'exact')
     """
-    search_seconds(time_limit_seconds)  # a limit that cannot be is refused whichever path answers
+    if time_limit_seconds is not None:
+        seconds(time_limit_seconds)  # a limit that cannot be is refused, whichever path answers
     try:
         return plan_of(problem, solver, time_limit_seconds)
     except Infeasible as error:
