@@ -1,4 +1,4 @@
-"""Hypothesis profiles, by HYPOTHESIS_PROFILE: dev (default), paths and ci repeat the same examples; nightly draws new ones."""
+"""Hypothesis profiles, by HYPOTHESIS_PROFILE: dev (default), paths and ci repeat examples; nightly draws new ones."""
 
 from __future__ import annotations
 
