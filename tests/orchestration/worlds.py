@@ -23,6 +23,7 @@ class World:
     def __init__(self, **shares: float) -> None:
         self.shares = dict(shares)
         self.effects: list[tuple[str, float]] = []
+        self.halves = 0
         self.most = sum(shares.values())
         self.faults: dict[str, deque[str]] = {name: deque() for name in shares}
         self.reads: dict[str, deque[object]] = {name: deque() for name in shares}
@@ -81,6 +82,7 @@ class Adapter:
             await asyncio.sleep(3.0)
         if fault == "half":
             share = (share + self.world.shares[self.name]) / 2
+            self.world.halves += 1
         if fault != "ignore":
             self.world.put(self.name, share)
         if fault == "slow":
