@@ -56,19 +56,16 @@ if TYPE_CHECKING:
     from .backtest.sweep import sweep
     from .engine.contracts.adapter import Capabilities, ProtocolAdapter
     from .engine.contracts.clock import ManualClock
+    from .engine.contracts.configs import Mode, MonitorConfig, OptimizerConfig, ReallocationConfig
     from .engine.contracts.records import (
         AggregatedMetrics,
         Alert,
         AllocationChange,
         AllocationPlan,
         DashboardSnapshot,
-        Mode,
-        MonitorConfig,
         OptimizationOpportunity,
-        OptimizerConfig,
         PerformanceReport,
         ProtocolStatus,
-        ReallocationConfig,
         ResourceUtilization,
         SeriesKind,
     )
@@ -192,17 +189,17 @@ _LATE = {
     "DashboardSnapshot": "engine.contracts.records",
     "EarningsOptimizer": "orchestration.optimizer",
     "ManualClock": "engine.contracts.clock",
-    "Mode": "engine.contracts.records",
-    "MonitorConfig": "engine.contracts.records",
+    "Mode": "engine.contracts.configs",
+    "MonitorConfig": "engine.contracts.configs",
     "Observation": "policy.base",
     "OptimizationOpportunity": "engine.contracts.records",
-    "OptimizerConfig": "engine.contracts.records",
+    "OptimizerConfig": "engine.contracts.configs",
     "PerformanceReport": "engine.contracts.records",
     "Policy": "policy.base",
     "ProtocolAdapter": "engine.contracts.adapter",
     "ProtocolCoordinator": "orchestration.coordinator",
     "ProtocolStatus": "engine.contracts.records",
-    "ReallocationConfig": "engine.contracts.records",
+    "ReallocationConfig": "engine.contracts.configs",
     "ReallocationEngine": "orchestration.reallocation",
     "RealtimeMonitor": "orchestration.monitor",
     "ReplayAdapter": "adapters.replay",

@@ -13,7 +13,7 @@ import pytest
 from reallot.cli import init as init_module
 from reallot.cli.init import SERVICES, Service, answers, starter
 from reallot.cli.main import main
-from reallot.engine.contracts.records import Mode
+from reallot.engine.contracts.configs import Mode
 from reallot.runtime.config import config_from_text
 from tests.adapters.server import Answer
 from tests.cli.test_check_command import served

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
-from reallot.engine.contracts.records import Mode
+from reallot.engine.contracts.configs import Mode
 from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text
 from reallot.runtime.runner import Runner

@@ -135,7 +135,7 @@ def test_a_method_is_called_as_the_contract_says(line):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_configuration_has_the_defaults_of_the_contract(name):
-    config = getattr(importlib.import_module("reallot.engine.contracts.records"), name)()
+    config = getattr(importlib.import_module("reallot.engine.contracts.configs"), name)()
     assert {key: getattr(config, key) for key in CONFIGS[name]} == CONFIGS[name]
 
 

@@ -14,7 +14,8 @@ from benchmarks.cycle import deciding, everything
 from reallot import Group, Limits, Status
 from reallot.adapters.simulated import SimulatedAdapter
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import Alert, MonitorConfig
+from reallot.engine.contracts.configs import MonitorConfig
+from reallot.engine.contracts.records import Alert
 from reallot.engine.ledger.folder import open_ledger
 from reallot.errors import CoordinationError, ProtocolError, ReallocationError
 from reallot.orchestration.coordinator import ProtocolCoordinator

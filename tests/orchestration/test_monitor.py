@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import Alert, AllocationChange, ChangeKind, MonitorConfig
+from reallot.engine.contracts.configs import MonitorConfig
+from reallot.engine.contracts.records import Alert, AllocationChange, ChangeKind
 from reallot.engine.execution.guards import Blocked
 from reallot.errors import ConfigurationError, MonitoringError
 from reallot.orchestration.monitor import RealtimeMonitor

@@ -8,7 +8,8 @@ import pytest
 
 from reallot import EarningsCurve, Group, InvalidInput, Limits, ProtocolSpec
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import AllocationPlan, OptimizerConfig
+from reallot.engine.contracts.configs import OptimizerConfig
+from reallot.engine.contracts.records import AllocationPlan
 from reallot.errors import DataError, OptimizationError
 from reallot.orchestration.optimizer import EarningsOptimizer
 from tests.orchestration.polls import START, poll, status

@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reallot import EarningsCurve, Group, Limits, ProtocolSpec, allocate
-from reallot.engine.contracts.records import AllocationPlan, OptimizerConfig
+from reallot.engine.contracts.configs import OptimizerConfig
+from reallot.engine.contracts.records import AllocationPlan
 from reallot.engine.planning.problem_builder import planning_problem
 from reallot.orchestration.optimizer import EarningsOptimizer
 from tests.orchestration.polls import poll, status

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from reallot.engine.contracts.adapter import Capabilities
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import MonitorConfig, OptimizerConfig, ProtocolStatus, ReallocationConfig
+from reallot.engine.contracts.configs import MonitorConfig, OptimizerConfig, ReallocationConfig
+from reallot.engine.contracts.records import ProtocolStatus
 from reallot.engine.planning.quotes import QUOTES, Payment, offered
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from reallot.orchestration.cycle import run_cycle

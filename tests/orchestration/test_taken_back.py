@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reallot.engine.contracts.records import Mode
+from reallot.engine.contracts.configs import Mode
 from reallot.engine.execution.orphaned import give_up
 from tests.orchestration.playing import HEAD, Play, simulated
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reallot.cli.main import main
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import MonitorConfig
+from reallot.engine.contracts.configs import MonitorConfig
 from reallot.engine.ledger.folder import open_ledger
 from reallot.engine.ledger.history import History, samples_of
 from reallot.orchestration.monitor import RealtimeMonitor

@@ -16,7 +16,7 @@ from reallot.adapters.http_json import HttpJsonAdapter
 from reallot.adapters.prometheus import PrometheusAdapter
 from reallot.adapters.replay import ReplayAdapter
 from reallot.adapters.simulated import SimulatedAdapter
-from reallot.engine.contracts.records import Mode, MonitorConfig, OptimizerConfig, ReallocationConfig
+from reallot.engine.contracts.configs import Mode, MonitorConfig, OptimizerConfig, ReallocationConfig
 from reallot.errors import ConfigurationError
 from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.build import build

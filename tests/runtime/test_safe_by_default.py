@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot.cli.main import main
-from reallot.engine.contracts.records import Mode, ReallocationConfig
+from reallot.engine.contracts.configs import Mode, ReallocationConfig
 from reallot.errors import ConfigurationError
 from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.config import SPEC_KEYS, Sections, config_from_text

@@ -9,7 +9,7 @@ import pytest
 
 from reallot.cli.main import main
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import MonitorConfig
+from reallot.engine.contracts.configs import MonitorConfig
 from reallot.engine.ledger.operator_requests import CONFIRM, Requests
 from reallot.errors import ErrorKind
 from reallot.orchestration.monitor import RealtimeMonitor

@@ -8,8 +8,9 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 
+from ..engine.contracts.configs import MonitorConfig
 from ..engine.contracts.move_state import MoveState
-from ..engine.contracts.records import AllocationChange, AllocationPlan, MonitorConfig, PerformanceReport
+from ..engine.contracts.records import AllocationChange, AllocationPlan, PerformanceReport
 from ..engine.ledger.history import Hour, Sample
 from ..engine.monitoring.hourly import WHOLE
 from ..errors import MonitoringError

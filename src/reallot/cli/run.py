@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ..engine.contracts.configs import Mode
 from ..engine.contracts.move_state import MoveState
-from ..engine.contracts.records import Mode, PerformanceReport
+from ..engine.contracts.records import PerformanceReport
 from ..errors import ConfigurationError, DataError, MonitoringError
 from ..orchestration.cycle import CycleResult
 from ..runtime.build import Parts, build, close_quietly, remember

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from statistics import median as median_of
 
 from ..engine.contracts.clock import Clock
+from ..engine.contracts.configs import MonitorConfig
 from ..engine.contracts.records import (
     AggregatedMetrics,
     Alert,
     AllocationChange,
     AllocationPlan,
     DashboardSnapshot,
-    MonitorConfig,
     OptimizationOpportunity,
     PerformanceReport,
 )

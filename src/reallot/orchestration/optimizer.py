@@ -9,14 +9,9 @@ from datetime import datetime
 
 from ..allocation.allocate import allocate
 from ..engine.contracts.clock import Clock
+from ..engine.contracts.configs import RATES, OptimizerConfig
 from ..engine.contracts.power import PowerCost
-from ..engine.contracts.records import (
-    RATES,
-    AggregatedMetrics,
-    AllocationPlan,
-    OptimizationOpportunity,
-    OptimizerConfig,
-)
+from ..engine.contracts.records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity
 from ..engine.planning.exploration import LEAST_SHARE
 from ..engine.planning.giving_way import giving_way
 from ..engine.planning.learned_curves import LearnedCurves, shapes_at

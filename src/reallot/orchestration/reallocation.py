@@ -8,8 +8,9 @@ from datetime import datetime
 
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
+from ..engine.contracts.configs import Mode, ReallocationConfig
 from ..engine.contracts.move_state import OPEN, MoveState
-from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, Mode, ReallocationConfig
+from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan
 from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import Executor, NextBest

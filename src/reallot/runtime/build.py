@@ -11,7 +11,8 @@ from pathlib import Path
 from ..adapters.combined import CombinedAdapter
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, ManualClock, SystemClock
-from ..engine.contracts.records import AggregatedMetrics, Alert, Mode, MonitorConfig
+from ..engine.contracts.configs import Mode, MonitorConfig
+from ..engine.contracts.records import AggregatedMetrics, Alert
 from ..engine.contracts.secrets import redact
 from ..engine.execution.orphaned import holders
 from ..engine.ledger.folder import Ledger, open_ledger
@@ -25,10 +26,10 @@ from ..orchestration.coordinator import ProtocolCoordinator
 from ..orchestration.monitor import RealtimeMonitor
 from ..orchestration.optimizer import EarningsOptimizer
 from ..orchestration.reallocation import ReallocationEngine
-from .adapter_settings import Place
 from .availability import Availability
 from .config import Config, ProtocolSection
 from .restore import polls
+from .shared_settings import Place
 
 LOW_PERCENT = 50.0
 """Percent of the median of their last day, below which earnings are low where the configuration does not say."""

@@ -14,7 +14,8 @@ from ..adapters.reading import FIRST_READING
 from ..allocation.allocate import allocate
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
-from ..engine.contracts.records import Mode, ProtocolStatus
+from ..engine.contracts.configs import Mode
+from ..engine.contracts.records import ProtocolStatus
 from ..engine.contracts.secrets import redact
 from ..engine.contracts.validation import UNREAD_QUOTE, failure
 from ..engine.ledger.folder import read_journal
@@ -31,9 +32,10 @@ from ..errors import (
 from ..orchestration.coordinator import ProtocolCoordinator
 from ..problem import AllocationProblem, EarningsCurve, ProtocolSpec
 from ..text.numbers import amount
-from .adapter_settings import ADAPTERS, Place
+from .adapter_settings import ADAPTERS
 from .build import adapter_of, availability_of
 from .config import Config
+from .shared_settings import Place
 
 ACTING = (Mode.CONFIRM, Mode.AUTOMATIC)
 TOLERANCE = 1e-6

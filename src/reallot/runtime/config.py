@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from ..engine.contracts.configs import Mode, MonitorConfig, OptimizerConfig, ReallocationConfig, mode_of
 from ..engine.contracts.power import PowerCost
-from ..engine.contracts.records import Mode, MonitorConfig, OptimizerConfig, ReallocationConfig, mode_of
 from ..engine.contracts.secrets import redact
 from ..engine.contracts.validation import MOST_JUMP
 from ..engine.contracts.values import IN_FILE, Moment, Record, Whole, Window
@@ -26,8 +26,9 @@ from ..problem import Limits, ProtocolSpec
 from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read, told
 from ..problem.files import text_of
 from ..problem.tables import LimitsTable, ProtocolTable, protocol_from_table
-from .adapter_settings import ADAPTERS, Settings, Variable
+from .adapter_settings import ADAPTERS
 from .operation import Operation, Zone
+from .shared_settings import Settings, Variable
 
 BY_HAND = {IN_FILE: True}
 MOST_SHOWN = 200

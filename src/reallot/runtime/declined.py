@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..engine.contracts.records import AllocationPlan, OptimizerConfig
+from ..engine.contracts.configs import OptimizerConfig
+from ..engine.contracts.records import AllocationPlan
 from ..text.numbers import percent, shown, usd
 
 

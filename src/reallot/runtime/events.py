@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..engine.contracts.configs import Mode
 from ..engine.contracts.move_state import MoveState
-from ..engine.contracts.records import Alert, AllocationPlan, Mode
+from ..engine.contracts.records import Alert, AllocationPlan
 from ..engine.execution.driver import Report
 from ..orchestration.cycle import FAILED, CycleResult
 from ..text.numbers import amount, usd

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from ..adapters.simulated import SimulatedAdapter
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import ManualClock
+from ..engine.contracts.configs import Mode
 from ..engine.contracts.move_state import MoveState
-from ..engine.contracts.records import Alert, AllocationPlan, Mode
+from ..engine.contracts.records import Alert, AllocationPlan
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
 from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, CONFIRM, RESUME, Request

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from reallot.cli.main import main
 from reallot.engine.contracts import secrets as secrets_module
-from reallot.engine.contracts.records import ReallocationConfig
+from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.contracts.secrets import LONGEST, PREFIX, Secret, redact, remember
 from reallot.engine.contracts.validation import amount
 from reallot.engine.ledger.folder import open_ledger

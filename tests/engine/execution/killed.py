@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from reallot.engine.contracts.clock import SystemClock
-from reallot.engine.contracts.records import AllocationPlan, ReallocationConfig
+from reallot.engine.contracts.configs import ReallocationConfig
+from reallot.engine.contracts.records import AllocationPlan
 from reallot.engine.ledger.folder import Ledger, open_ledger
 from reallot.engine.ledger.lock import LedgerTaken
 from reallot.errors import DataError, ErrorKind, ProtocolError, ReallocationError

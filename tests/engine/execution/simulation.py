@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from reallot.engine.contracts.records import ReallocationConfig
+from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import DataError, ErrorKind, ProtocolError, ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine

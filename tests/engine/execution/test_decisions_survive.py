@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.contracts.move_state import MoveState
-from reallot.engine.contracts.records import ReallocationConfig
 from reallot.engine.ledger.sqlite_journal import SqliteJournal
 from reallot.errors import ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from reallot.engine.contracts.records import ReallocationConfig
+from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine

@@ -11,8 +11,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.contracts.move_state import MoveState
-from reallot.engine.contracts.records import ReallocationConfig
 from reallot.engine.execution.adapter_calls import Outcome, ask_for, checked_share, read_share, read_shares, within
 from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import ErrorKind, ProtocolError, ReallocationError

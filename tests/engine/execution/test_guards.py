@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reallot.engine.contracts.records import Mode, ReallocationConfig
+from reallot.engine.contracts.configs import Mode, ReallocationConfig
 from reallot.engine.execution.guards import (
     Blocked,
     Change,

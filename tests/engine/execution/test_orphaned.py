@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from reallot.cli.main import main
-from reallot.engine.contracts.records import ChangeKind, ReallocationConfig
+from reallot.engine.contracts.configs import ReallocationConfig
+from reallot.engine.contracts.records import ChangeKind
 from reallot.engine.execution.orphaned import KEY, OrphanedProtocol, give_up
 from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.engine.ledger.sqlite_journal import MemoryJournal

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.contracts.move_state import MoveState
-from reallot.engine.contracts.records import ReallocationConfig
 from reallot.engine.execution.pause import PAUSED
 from reallot.engine.ledger.folder import open_ledger
 from reallot.engine.ledger.operator_requests import PAUSE, RESUME

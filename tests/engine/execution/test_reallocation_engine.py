@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from reallot.engine.contracts.configs import Mode, ReallocationConfig
 from reallot.engine.contracts.move_state import MoveState
-from reallot.engine.contracts.records import ChangeKind, Mode, ReallocationConfig
+from reallot.engine.contracts.records import ChangeKind
 from reallot.engine.ledger.sqlite_journal import MemoryJournal
 from reallot.errors import ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine

@@ -14,7 +14,7 @@ import pytest
 
 from reallot.cli.main import main
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import Mode, ReallocationConfig
+from reallot.engine.contracts.configs import Mode, ReallocationConfig
 from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.engine.ledger.operator_requests import ROLLBACK, Requests
 from reallot.errors import ReallocationError

@@ -15,8 +15,9 @@ import pytest
 
 from reallot.adapters.simulated import SimulatedAdapter
 from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.contracts.move_state import MoveState
-from reallot.engine.contracts.records import Alert, ChangeKind, ReallocationConfig
+from reallot.engine.contracts.records import Alert, ChangeKind
 from reallot.engine.ledger.database import Database
 from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.engine.ledger.history import History, Sample, samples_of

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.contracts.move_state import MoveState
-from reallot.engine.contracts.records import ReallocationConfig
 from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.engine.ledger.schema import JOURNAL
 from reallot.errors import ReallocationError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reallot.cli.main import main
-from reallot.engine.contracts.records import MonitorConfig
+from reallot.engine.contracts.configs import MonitorConfig
 from reallot.engine.ledger.folder import open_ledger
 from reallot.engine.ledger.history import History, Hour, samples_of
 from reallot.engine.monitoring.hourly import by_hour, together

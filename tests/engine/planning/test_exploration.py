@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from reallot import AggregatedMetrics, EarningsOptimizer, Group, Limits, OptimizerConfig, ProtocolSpec
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import AllocationPlan, ReallocationConfig
+from reallot.engine.contracts.configs import ReallocationConfig
+from reallot.engine.contracts.records import AllocationPlan
 from reallot.orchestration.reallocation import ReallocationEngine
 from tests.orchestration.polls import START, poll, status
 from tests.orchestration.test_optimizer_properties import situations

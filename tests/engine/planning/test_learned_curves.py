@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reallot import AggregatedMetrics, EarningsCurve, EarningsOptimizer, OptimizerConfig, ProtocolSpec, SimulatedAdapter
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import ReallocationConfig
+from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.ledger.folder import open_ledger
 from reallot.engine.planning.learned_curves import KEPT, LearnedCurves, per_share
 from reallot.engine.planning.rate_estimation import RateRules, Track, learn

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reallot import Capabilities, Limits, ProtocolSpec, SimulatedAdapter
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import Mode, OptimizerConfig, ReallocationConfig
+from reallot.engine.contracts.configs import Mode, OptimizerConfig, ReallocationConfig
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from reallot.orchestration.cycle import run_cycle
 from reallot.orchestration.monitor import RealtimeMonitor

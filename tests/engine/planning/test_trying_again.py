@@ -9,7 +9,7 @@ import pytest
 
 from reallot.adapters.simulated import SimulatedAdapter
 from reallot.engine.contracts.clock import ManualClock
-from reallot.engine.contracts.records import MonitorConfig, OptimizerConfig
+from reallot.engine.contracts.configs import MonitorConfig, OptimizerConfig
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from reallot.orchestration.cycle import run_cycle
 from reallot.orchestration.monitor import RealtimeMonitor

@@ -12,8 +12,9 @@ from typing import ParamSpec, TypeVar
 
 from ...errors import DataError
 from ..contracts.adapter import ProtocolAdapter, capabilities_of
+from ..contracts.configs import ReallocationConfig
 from ..contracts.move_state import MoveState
-from ..contracts.records import Alert, ChangeKind, ReallocationConfig
+from ..contracts.records import Alert, ChangeKind
 from ..ledger.journal import Decision, Operation, Standing, Step, StepState
 from .adapter_calls import Outcome, Reading, ask_for, found_instead, own_slack, read_share, read_shares, state_left
 from .guards import FINEST, Change, Rules, capacity_blocks, close_to, room_for

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ...text.durations import format_duration
+from ..contracts.configs import Mode, ReallocationConfig
 from ..contracts.move_state import MoveState
-from ..contracts.records import Mode, ReallocationConfig
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from ...errors import ErrorKind
 from ...text.durations import format_duration
 from ...text.numbers import usd
-from ..contracts.records import AggregatedMetrics, Alert, AllocationPlan, MonitorConfig, OptimizationOpportunity
+from ..contracts.configs import MonitorConfig
+from ..contracts.records import AggregatedMetrics, Alert, AllocationPlan, OptimizationOpportunity
 
 LIMITS, CONFLICT = "limits", "conflict"
 """Keys of alerts: present shares break limits, which plans go towards; or which no plan can bring nearer."""

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from ...errors import MonitoringError
 from ...text.durations import format_duration
-from ..contracts.records import Alert, MonitorConfig
+from ..contracts.configs import MonitorConfig
+from ..contracts.records import Alert
 
 
 class AlertBook:

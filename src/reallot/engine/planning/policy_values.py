@@ -13,7 +13,8 @@ from ...errors import InvalidInput
 from ...policy.base import Confident, Observation, Policy, Terms, Values, decided
 from ...policy.registry import policy
 from ...problem import Limits, ProtocolSpec
-from ..contracts.records import AggregatedMetrics, OptimizerConfig
+from ..contracts.configs import OptimizerConfig
+from ..contracts.records import AggregatedMetrics
 from .rate_estimation import Track
 
 HOUR = 3600.0

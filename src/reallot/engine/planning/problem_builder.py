@@ -15,7 +15,8 @@ from ...errors import DataError, OptimizationError
 from ...problem import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
 from ...problem.update import earning
 from ...text.numbers import amount, listed
-from ..contracts.records import AggregatedMetrics, OptimizerConfig
+from ..contracts.configs import OptimizerConfig
+from ..contracts.records import AggregatedMetrics
 from .earnings_at_shares import at_a_loss, bent, less
 from .exploration import floors_of, lacking
 from .limits_out_of_reach import Easing, Nearest
