@@ -118,6 +118,22 @@ def test_a_protocol_can_be_added_and_one_that_is_taken_out_keeps_its_share():
     assert sum(each.share for each in runner.parts.coordinator.adapters.values()) <= 1.0 + 1e-9
 
 
+@pytest.mark.parametrize(
+    "new",
+    [
+        text(threshold=0.02, more="share_tolerance = 0.02"),
+        text(threshold=0.02, more="share_tolerance = 0.02") + "[limits]\nmax_moves = 2\n",
+        text(every="3m").replace('min_hold_duration = "1h"', 'min_hold_duration = "2h"\nmax_per_hour = 2'),
+    ],
+)
+def test_the_engine_goes_on_by_the_rules_that_a_new_start_would_have(new):
+    runner, _, _ = played(None, given(new), None, first=text(more="share_tolerance = 0.02"))
+    engine, fresh = runner.parts.engine, build(config_from_text(new), clock=ManualClock(START))
+    assert (engine.config, engine.rules) == (fresh.engine.config, fresh.engine.rules)
+    assert engine.next_best == runner.parts.optimizer.next_best
+    fresh.engine.close()
+
+
 def test_another_ledger_needs_a_new_start_and_is_named():
     _, lines, _ = played(None, given(text(threshold=0.02) + '[ledger]\npath = "other"\n'), None)
     assert lines == [

@@ -6,7 +6,6 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import fields, replace
 
-from ..engine.execution.guards import Rules
 from ..errors import DataError, ReallotError
 from ..orchestration.coordinator import ProtocolCoordinator
 from .build import Parts, learned, monitoring, parts_of
@@ -33,21 +32,21 @@ async def rebuilt(before: Parts, config: Config) -> tuple[Parts, list[str], list
     changed = _changed(before.config, config)
     if not changed:
         return before, [], refused
-    was, now = before.config, config
-    alike = now.power_cost == was.power_cost and now.coordinator.most_jump == was.coordinator.most_jump
+    was, reused = before.config, before.coordinator.adapters
+    alike = config.power_cost == was.power_cost and config.coordinator.most_jump == was.coordinator.most_jump
     same = {
         name
         for name, section in config.protocols.items()
-        if alike and name in before.coordinator.adapters and before.config.protocols.get(name) == section
+        if alike and name in reused and was.protocols.get(name) == section
     }
-    kept = {name: before.coordinator.adapters[name] for name in same}
+    kept = {name: reused[name] for name in same}
     parts = parts_of(config, before.ledger, clock=before.clock, kept=kept)
     with suppress(DataError):
         deque(learned(parts), maxlen=0)
     parts.coordinator.inherit(before.coordinator, same)
     parts.engine.close()
     engine, monitor = before.engine, before.monitor
-    engine.config, engine.rules = config.reallocation, Rules.of(config.reallocation)
+    engine.config, engine.rules, engine.next_best = parts.engine.config, parts.engine.rules, parts.engine.next_best
     monitor.reconfigure(monitoring(config.monitor))
     parts.notes = [note for note in parts.notes if note not in before.notes]
     await _close_others(before.coordinator, same)
