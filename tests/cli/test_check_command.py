@@ -18,17 +18,7 @@ from reallot.cli.main import main
 from reallot.engine.contracts.records import Alert
 from reallot.engine.ledger.folder import open_ledger
 from tests.adapters.server import Server
-
-SIMULATED = """
-[protocols.relay]
-adapter = "simulated"
-share = 0.6
-rate = 1.0
-[protocols.compute]
-adapter = "simulated"
-share = 0.4
-rate = 3.0
-"""
+from tests.pair import PAIR
 
 
 @contextmanager
@@ -68,14 +58,14 @@ def findings(capsys: pytest.CaptureFixture[str], folder: Path, text: str) -> tup
 
 @pytest.mark.slow
 def test_where_all_is_well_it_says_so_and_makes_no_file(capsys, tmp_path):
-    code, out, err = check(capsys, tmp_path, SIMULATED + '[ledger]\npath = "books"\n')
+    code, out, err = check(capsys, tmp_path, PAIR + '[ledger]\npath = "books"\n')
     assert (code, err) == (0, "")
     assert "All is well; nothing was moved" in out
     assert [each.name for each in tmp_path.iterdir()] == ["config.toml"]
 
 
 def test_the_next_step_is_named(capsys, tmp_path):
-    assert f"Next: reallot run {tmp_path / 'config.toml'}" in check(capsys, tmp_path, SIMULATED)[1]
+    assert f"Next: reallot run {tmp_path / 'config.toml'}" in check(capsys, tmp_path, PAIR)[1]
 
 
 def test_every_adapter_is_asked_once(capsys, tmp_path):
@@ -111,12 +101,12 @@ def test_a_total_that_was_read_once_is_no_trouble(capsys, tmp_path):
     ],
 )
 def test_a_protocol_in_trouble_is_told_with_what_would_help(table, trouble, cure, capsys, tmp_path):
-    code, found = findings(capsys, tmp_path, f"{SIMULATED}[protocols.odd]\n{table}\n")
+    code, found = findings(capsys, tmp_path, f"{PAIR}[protocols.odd]\n{table}\n")
     assert code == 3
     assert trouble in found["[protocols.odd]"]["trouble"]
     assert cure in found["[protocols.odd]"]["cure"]
     assert not found["[protocols.relay]"]["trouble"]
-    code, out, _ = check(capsys, tmp_path, f"{SIMULATED}[protocols.odd]\n{table}\n")
+    code, out, _ = check(capsys, tmp_path, f"{PAIR}[protocols.odd]\n{table}\n")
     assert code == 3
     assert "1 trouble; nothing was moved" in out
     told = " ".join(out.split())
@@ -126,7 +116,7 @@ def test_a_protocol_in_trouble_is_told_with_what_would_help(table, trouble, cure
 
 def test_an_actor_that_cannot_be_read_is_a_trouble(capsys, tmp_path):
     actor = '[protocols.relay.actor]\nadapter = "cgroup"\nfolder = "/there/is/none"\ncpus = 2.0\n'
-    code, found = findings(capsys, tmp_path, SIMULATED + actor)
+    code, found = findings(capsys, tmp_path, PAIR + actor)
     assert code == 3
     assert found["[protocols.relay]"]["cure"]
 
@@ -140,7 +130,7 @@ def test_shares_that_are_read_and_exceed_capacity_are_a_trouble(capsys, tmp_path
 
 @pytest.mark.slow
 def test_limits_that_no_split_meets_are_a_trouble(capsys, tmp_path):
-    text = SIMULATED.replace("rate = ", "min_share = 0.8\nrate = ")
+    text = PAIR.replace("rate = ", "min_share = 0.8\nrate = ")
     code, found = findings(capsys, tmp_path, text)
     assert code == 3
     assert "compute" in found["[limits]"]["trouble"]
@@ -148,7 +138,7 @@ def test_limits_that_no_split_meets_are_a_trouble(capsys, tmp_path):
 
 def test_a_ledger_that_cannot_be_used_is_a_trouble(capsys, tmp_path):
     (tmp_path / "books").write_text("this is a file")
-    code, found = findings(capsys, tmp_path, SIMULATED + '[ledger]\npath = "books"\n')
+    code, found = findings(capsys, tmp_path, PAIR + '[ledger]\npath = "books"\n')
     assert code == 3
     assert "no folder" in found["[ledger]"]["trouble"]
     assert found["[ledger]"]["cure"]
@@ -160,7 +150,7 @@ def test_a_ledger_that_is_halted_or_damaged_is_a_trouble_and_stays_as_it_is(caps
     alert = Alert(key="halted", message="two moves failed", severity=1.0, timestamp="2026-01-01T00:00:00Z")
     ledger.journal.halt(alert, {})
     ledger.close()
-    text = SIMULATED + '[ledger]\npath = "books"\n'
+    text = PAIR + '[ledger]\npath = "books"\n'
     code, found = findings(capsys, tmp_path, text)
     assert code == 3
     assert "two moves failed" in found["[ledger]"]["trouble"]
@@ -176,7 +166,7 @@ def test_a_ledger_that_is_halted_or_damaged_is_a_trouble_and_stays_as_it_is(caps
 def test_an_engine_that_runs_is_named_and_not_disturbed(capsys, tmp_path):
     ledger = open_ledger(tmp_path / "books")
     try:
-        code, found = findings(capsys, tmp_path, SIMULATED + '[ledger]\npath = "books"\n')
+        code, found = findings(capsys, tmp_path, PAIR + '[ledger]\npath = "books"\n')
     finally:
         ledger.close()
     assert code == 0
@@ -185,14 +175,14 @@ def test_an_engine_that_runs_is_named_and_not_disturbed(capsys, tmp_path):
 
 def test_all_faults_of_a_file_are_told_a_line_each(capsys, tmp_path):
     keys = [f"key_{number} = 1\n" for number in range(7)]
-    code, out, err = check(capsys, tmp_path, f"{SIMULATED}[optimizer]\n{''.join(keys)}")
+    code, out, err = check(capsys, tmp_path, f"{PAIR}[optimizer]\n{''.join(keys)}")
     assert (code, out) == (2, "")
     assert err.count("\n") == 7
     assert all(f"key_{number}" in err for number in range(7))
 
 
 def test_it_can_be_csv(capsys, tmp_path):
-    code, out, _ = check(capsys, tmp_path, SIMULATED, "--csv")
+    code, out, _ = check(capsys, tmp_path, PAIR, "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
     assert [row["place"] for row in rows] == ["[ledger]", "[protocols.relay]", "[protocols.compute]"]

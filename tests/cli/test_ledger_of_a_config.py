@@ -9,13 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reallot.cli.main import main
+from tests.pair import run
 from tests.runtime.test_run import MOVING
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = main([str(each) for each in arguments])
-    return code, *capsys.readouterr()
 
 
 @pytest.fixture

@@ -9,14 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from reallot.cli.main import main
 from reallot.engine.ledger.folder import open_ledger
+from tests.pair import run
 from tests.runtime.test_run import MOVING
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = main([str(each) for each in arguments])
-    return code, *capsys.readouterr()
 
 
 def status(capsys: pytest.CaptureFixture[str], config: Path) -> dict:

@@ -20,6 +20,7 @@ from reallot.runtime.build import build, remember
 from reallot.runtime.config import config_from_text
 from reallot.runtime.runner import Runner
 from tests.orchestration.polls import poll
+from tests.pair import PAIR
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 YEARS = timedelta(days=1096)
@@ -31,15 +32,7 @@ mode = "automatic"
 every = "10m"
 [monitor]
 low_earnings_threshold = 0.0
-[protocols.relay]
-adapter = "simulated"
-share = 0.6
-rate = 1.0
-[protocols.compute]
-adapter = "simulated"
-share = 0.4
-rate = 1.0
-"""
+""" + PAIR.replace("3.0", "1.0")
 
 
 def ran(folder, at, cycles, told=None, jumps=()):

@@ -19,14 +19,15 @@ from pathlib import Path
 import pytest
 
 from reallot.cli.live_table import display
-from reallot.cli.main import main
 from reallot.engine.contracts.records import PerformanceReport
 from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text, read_config
 from reallot.runtime.runner import Runner
+from tests.pair import PAIR, run
 
-MOVING = """
+MOVING = (
+    """
 [coordinator]
 every = "2m"
 [optimizer]
@@ -37,15 +38,9 @@ min_hold_duration = "1h"
 [monitor]
 low_earnings_threshold = 0.01
 optimization_threshold = 100.0
-[protocols.relay]
-adapter = "simulated"
-share = 0.6
-rate = 1.0
-[protocols.compute]
-adapter = "simulated"
-share = 0.4
-rate = 3.0
 """
+    + PAIR
+)
 
 
 @pytest.fixture
@@ -53,11 +48,6 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.toml"
     path.write_text(MOVING)
     return path
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = main([str(each) for each in arguments])
-    return code, *capsys.readouterr()
 
 
 @pytest.mark.parametrize("name", ["ten_protocols.toml", "ten.toml"])

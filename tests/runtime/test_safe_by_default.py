@@ -21,19 +21,9 @@ from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.config import SPEC_KEYS, Sections, config_from_text
 from reallot.runtime.operation import Operation
 from reallot.runtime.schema import config_schema
+from tests.pair import PAIR
 
-TWO = """
-[optimizer]
-min_improvement_threshold = 0.01
-[protocols.relay]
-adapter = "simulated"
-share = 0.6
-rate = 1.0
-[protocols.compute]
-adapter = "simulated"
-share = 0.4
-rate = 3.0
-"""
+TWO = "\n[optimizer]\nmin_improvement_threshold = 0.01\n" + PAIR
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from reallot.cli.main import main
 from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.configs import Mode, ReallocationConfig
 from reallot.engine.ledger.folder import open_ledger, read_journal
@@ -20,9 +19,11 @@ from reallot.engine.ledger.operator_requests import ROLLBACK, Requests
 from reallot.errors import ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine
 from tests.orchestration.worlds import World, same
+from tests.pair import PAIR, run
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
-MOVING = """
+MOVING = (
+    """
 [reallocation]
 mode = "automatic"
 [coordinator]
@@ -31,15 +32,9 @@ every = "2m"
 min_improvement_threshold = 0.01
 [ledger]
 path = "books"
-[protocols.relay]
-adapter = "simulated"
-share = 0.6
-rate = 1.0
-[protocols.compute]
-adapter = "simulated"
-share = 0.4
-rate = 3.0
 """
+    + PAIR
+)
 
 
 @pytest.fixture
@@ -47,11 +42,6 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.toml"
     path.write_text(MOVING)
     return path
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = main([str(each) for each in arguments])
-    return code, *capsys.readouterr()
 
 
 def shares(ledger: Path) -> dict[str, float]:

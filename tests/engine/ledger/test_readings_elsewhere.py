@@ -12,7 +12,6 @@ from datetime import timedelta
 
 import pytest
 
-from reallot.cli.main import main
 from reallot.engine.ledger.history_place import FILE, Place, keep_place, place_of
 from reallot.engine.ledger.postgres_history import PostgresHistory
 from reallot.errors import DataError
@@ -20,25 +19,21 @@ from reallot.runtime.build import build, remember
 from reallot.runtime.config import read_config
 from reallot.runtime.runner import Runner
 from tests.engine.ledger.conftest import VARIABLE
+from tests.pair import PAIR, run
 from tests.servers import PASSWORD
 
-MOVING = """
+MOVING = (
+    """
 [reallocation]
 mode = "automatic"
 [coordinator]
 every = "2m"
 [optimizer]
 min_improvement_threshold = 0.01
-[protocols.relay]
-adapter = "simulated"
-share = 0.6
-rate = 1.0
-[protocols.compute]
-adapter = "simulated"
-share = 0.4
-rate = 3.0
-noise = 0.1
 """
+    + PAIR
+    + "noise = 0.1\n"
+)
 POLLS = 31
 """In an hour of one every two minutes, both ends included."""
 
@@ -48,11 +43,6 @@ def config(tmp_path, schema):
     path = tmp_path / "config.toml"
     path.write_text(f'[ledger]\npath = "books"\nhistory_env = "{VARIABLE}"\nhistory_schema = "{schema}"\n{MOVING}')
     return path
-
-
-def run(capsys, *arguments):
-    code = main([str(each) for each in arguments])
-    return code, *capsys.readouterr()
 
 
 @pytest.mark.slow
