@@ -16,12 +16,14 @@ from reallot import (
     Allocation,
     AllocationProblem,
     CVaR,
+    EarningsCurve,
     Infeasible,
     Limits,
     ProtocolSpec,
     Scenarios,
     allocate,
     explain,
+    formulate,
 )
 from reallot.allocation.no_trade_rates import Threshold, thresholds, with_rate_shift
 from reallot.allocation.time_budget import TimeBudget
@@ -168,6 +170,36 @@ def test_factors_of_scenarios_shift_like_rates() -> None:
     b = {stay.protocol: stay for stay in thresholds(plan)}["b"]
     assert b.rate == pytest.approx(2.0) and b.takes_at == pytest.approx(3.0)
     assert not moves(plan, "b", 1.0, 0.999) and moves(plan, "b", 1.0, 1.001)
+
+
+def averse(curve: EarningsCurve | float) -> AllocationProblem:
+    """c beside a, under CVaR: the worse scenario halves what both earn, and the warm-up of c counts in full."""
+    return AllocationProblem(
+        [ProtocolSpec("a", 2.0), ProtocolSpec("c", curve, warm_up_hours=0.8)],
+        {"a": 1.0, "c": 0.0},
+        limits=Limits(max_change=0.2),
+        horizon_hours=1.0,
+        scenarios=Scenarios(factors={"a": [0.5, 1.5], "c": [0.5, 1.5]}),
+        risk=CVaR(0.5, 1.0),
+    )
+
+
+def test_pieces_that_lose_fill_in_order_at_rates_where_they_earn_by_hand() -> None:
+    # at most 0.2 goes to c, all of it on the first piece: at a shift u > 1 a unit there is worth
+    # u - 0.5 - 0.8 * (u - 1) USD, and as much as a's 2 * 0.5 where u = 3.5
+    flat = allocate(averse(-1.0))
+    for plan in (flat, allocate(averse(EarningsCurve((0.0, 0.5), (0.0, -0.5), -2.0)))):
+        c = {stay.protocol: stay for stay in thresholds(plan)}["c"]
+        assert c.takes_at == pytest.approx(2.5)
+    assert not moves(flat, "c", 1.0, 3.499) and moves(flat, "c", 1.0, 3.501)
+
+
+@budget(0.3)
+@given(slopes=st.sets(st.integers(-3, 3), min_size=2, max_size=3), shift=st.integers(-4, 4))
+def test_one_program_serves_a_rate_however_it_is_shifted(slopes: set[int], shift: int) -> None:
+    first, second, *_ = falling = sorted(map(float, slopes), reverse=True)
+    asked = averse(EarningsCurve((0.0, 0.25, 0.5), (0.0, 0.25 * first, 0.25 * (first + second)), falling[-1]))
+    assert formulate(asked).column_slices == formulate(with_rate_shift(asked, "c", shift)).column_slices
 
 
 def test_a_cost_that_never_pays_is_weighed_in_full_where_the_rate_is_another() -> None:
