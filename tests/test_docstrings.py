@@ -8,6 +8,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 from enum import Enum
 from functools import cached_property
 from types import ModuleType
@@ -112,6 +113,7 @@ def test_every_public_name_has_what_numpydoc_looks_for(name):
         checks.add("EX01")
     errors = validate(docscrape.get_doc_object(value))["errors"]
     assert not [f"{code}: {text}" for code, text in errors if code in checks]
+    assert not re.search(r"\w --+", inspect.getdoc(value) or ""), "a heading and its line were joined to the text"
 
 
 def test_the_checks_find_what_is_missing():

@@ -42,8 +42,10 @@ def frontier(problem: AllocationProblem) -> pd.DataFrame:
     Infeasible
         Where no turnover is enough to meet the other rules.
 
-    Notes ----- Between rows the net benefit is a straight line (parametric linear programming). Below the first row no
-    plan meets the other rules; beyond the last one more turnover is worth nothing.
+    Notes
+    -----
+    Between rows the net benefit is a straight line (parametric linear programming). Below the first row no plan meets
+    the other rules; beyond the last one more turnover is worth nothing.
 
     Examples
     --------

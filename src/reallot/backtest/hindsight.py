@@ -110,11 +110,13 @@ def hindsight(
     SolverFailed
         Where no certified answer came back.
 
-    Notes ----- Flat rates on one capacity, with any limits of change, holds, floors, costs and warm-up, are a linear
-    program. A fee per move is not. The bound then charges the fee in proportion, spread over the largest change that
-    limits allow, and the plan pays it whole. Problems with curves, units, groups, resources, risk, `max_moves` or
-    `min_move` are left to `allocate`, and decline when they are long. The bound is weak duality's; the windows are
-    rolling horizons with look-ahead (Sethi and Sorger, 1991).
+    Notes
+    -----
+    Flat rates on one capacity, with any limits of change, holds, floors, costs and warm-up, are a linear program. A fee
+    per move is not. The bound then charges the fee in proportion, spread over the largest change that limits allow, and
+    the plan pays it whole. Problems with curves, units, groups, resources, risk, `max_moves` or `min_move` are left to
+    `allocate`, and decline when they are long. The bound is weak duality's; the windows are rolling horizons with
+    look-ahead (Sethi and Sorger, 1991).
 
     Examples
     --------

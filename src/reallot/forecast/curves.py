@@ -77,10 +77,12 @@ class CurveLearner:
     InvalidInput
         Where a name comes twice or a number is outside its range.
 
-    Notes ----- Earnings over share are taken as `slope - bend * share / 2` plus noise in proportion to a protocol's
-    level. Slopes have a normal prior about the pooled earnings per share (30 % wide, or as wide as protocols are seen
-    to differ). Bends have one about half the slope (70 % of the level wide), cut at 0. The noise is estimated from the
-    residuals. Outliers are not cut out.
+    Notes
+    -----
+    Earnings over share are taken as `slope - bend * share / 2` plus noise in proportion to a protocol's level. Slopes
+    have a normal prior about the pooled earnings per share (30 % wide, or as wide as protocols are seen to differ).
+    Bends have one about half the slope (70 % of the level wide), cut at 0. The noise is estimated from the residuals.
+    Outliers are not cut out.
 
     Examples
     --------

@@ -37,9 +37,11 @@ def reliability_figure(seen: DrawnReliability, *, title: str = "") -> Figure:
     InvalidInput
         Where matplotlib is not installed.
 
-    Notes ----- Bars are 95 % intervals of Wilson (1927), which take plans as independent: plans that overlap in time
-    are fewer than they seem. The dashed line is the base rate. To be of use, the Brier score has to be below that of
-    the base rate alone.
+    Notes
+    -----
+    Bars are 95 % intervals of Wilson (1927), which take plans as independent: plans that overlap in time are fewer than
+    they seem. The dashed line is the base rate. To be of use, the Brier score has to be below that of the base rate
+    alone.
 
     Examples
     --------

@@ -114,9 +114,11 @@ def certify(
     InvalidInput
         Where `values` has another shape than the columns.
 
-    Notes ----- The bound is that of weak duality. For any y it is offset + y @ (the row limit that y points at) + the
-    sum over columns of the best of (gain - matrix.T @ y) * x within the bounds of the column. Entries of y that point
-    at an infinite limit are set to zero. Nothing that the solver says is believed.
+    Notes
+    -----
+    The bound is that of weak duality. For any y it is offset + y @ (the row limit that y points at) + the sum over
+    columns of the best of (gain - matrix.T @ y) * x within the bounds of the column. Entries of y that point at an
+    infinite limit are set to zero. Nothing that the solver says is believed.
 
     Examples
     --------

@@ -77,8 +77,10 @@ def open_ledger(
     DataError
         As LedgerTaken, where another engine has the ledger.
 
-    Notes ----- A journal that cannot be used is left as it is, or kept aside under another name where it is damaged.
-    Then nothing is moved, and `journal.observe_only` or its alert says why.
+    Notes
+    -----
+    A journal that cannot be used is left as it is, or kept aside under another name where it is damaged. Then nothing
+    is moved, and `journal.observe_only` or its alert says why.
 
     Examples
     --------
