@@ -119,3 +119,13 @@ def test_fees_and_bounds_next_to_the_share_leave_a_plan(
     plan = allocate(problem, solver=path)
     forced = fee if sign < 0.0 else 0.0
     assert plan.certificate.objective == pytest.approx(0.3 + 1.05 - 0.1 - forced, abs=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["auto", "scipy"])
+@pytest.mark.parametrize("off", [2e-9, 5e-8, 5e-7, 1e-5])
+def test_a_share_off_its_grid_by_little_more_than_rounding_goes_onto_it_where_it_cannot_stay(
+    off: float, solver: str
+) -> None:
+    # of a capacity of 1 a has 1 and a little: it cannot stay, and ten units of 0.1 earn most
+    specs = [ProtocolSpec("a", 3.0, step=0.1), ProtocolSpec("b", 2.0, step=0.1)]
+    assert allocate(AllocationProblem(specs, {"a": 1.0 + off, "b": 0.0}), solver=solver).shares.to_list() == [1.0, 0.0]

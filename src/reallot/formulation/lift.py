@@ -35,13 +35,14 @@ def schedule_of(
     """
     data = problem.arrays
     schedule = values[program.column_slices["share"]].reshape(data.periods, data.size).copy()
-    unused, unmoved = _ruled_out(problem, program, values)
+    still = _still(problem, program, values)
+    unused, unmoved = _ruled_out(problem, program, values, still)
     units = np.where(stepped(data), data.step, 1.0)
     before = data.current
     for t in range(data.periods):
         row = schedule[t]
         row = np.where(stepped(data), np.round(row / units) * units, row)
-        row = np.where(odd(data) & (np.abs(schedule[t] - data.current) < max(near, 1e-7)), data.current, row)
+        row = np.where(still[t], data.current, row)
         for target in (data.upper[t], data.lower[t], before):
             row = np.where(np.abs(row - target) < near, target, row)
         row = np.where(unused[t], 0.0, np.where(unmoved[t], before, row))
@@ -49,7 +50,18 @@ def schedule_of(
     return schedule
 
 
-def _ruled_out(problem: AllocationProblem, program: LinearProgram, values: FloatArray) -> tuple[BoolArray, BoolArray]:
+def _still(problem: AllocationProblem, program: LinearProgram, values: FloatArray) -> BoolArray:
+    """(periods, protocols) True where the choices say that the share is the odd one it started with."""
+    result = np.zeros((problem.periods, problem.arrays.size), dtype=bool)
+    if "still" in program.column_slices:
+        places = grid_places(problem.arrays, odd(problem.arrays))
+        result.flat[places] = values[program.column_slices["still"]] > 0.5
+    return result
+
+
+def _ruled_out(
+    problem: AllocationProblem, program: LinearProgram, values: FloatArray, still: BoolArray
+) -> tuple[BoolArray, BoolArray]:
     """(periods, protocols) True where the choices say unused, and not moved: what share is left there is dust."""
     data = problem.arrays
     result = []
@@ -58,9 +70,8 @@ def _ruled_out(problem: AllocationProblem, program: LinearProgram, values: Float
         off = unable if block == "moved" else np.zeros(data.periods * data.size, dtype=bool)
         if block in program.column_slices:
             off[places] = values[program.column_slices[block]] < 0.5
-        if block == "used" and "still" in program.column_slices:
-            still = grid_places(data, odd(data))
-            off[still] &= values[program.column_slices["still"]] < 0.5
+        if block == "used":
+            off &= ~still.ravel()
         result.append(off.reshape(data.periods, data.size))
     return result[0], result[1]
 
