@@ -29,6 +29,7 @@ def generate() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_of_a_page_run_and_print_what_is_shown(page: Path) -> None:
     namespace: dict[str, object] = {"__name__": "page"}

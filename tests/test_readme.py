@@ -94,6 +94,7 @@ def test_the_readmes_python_blocks_run_in_order_and_print_what_is_shown() -> Non
     assert ran >= 2 and compared >= 1
 
 
+@pytest.mark.slow
 def test_the_readmes_commands_run_on_the_readmes_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,7 @@ def test_floors_are_kept_at_every_step_and_are_five_percent_at_most(name: str, s
     assert shares.sum(axis=1) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS, setting=SETTINGS)
 def test_with_floors_everything_that_may_be_held_is_read_from_the_first_step_on(seed: int, setting: Setting) -> None:
     seen = list[Observation]()

@@ -98,6 +98,7 @@ def is_honest(problem: AllocationProblem, found: Hindsight) -> None:
     assert found.gap >= 0.0
 
 
+@pytest.mark.slow
 @given(small())
 def test_the_whole_trace_is_worth_what_allocate_finds(problem: AllocationProblem) -> None:
     found, plan = hindsight(problem), allocate(problem, solver="highs")
@@ -108,6 +109,7 @@ def test_the_whole_trace_is_worth_what_allocate_finds(problem: AllocationProblem
     assert found.windows == 1
 
 
+@pytest.mark.slow
 @given(small(), st.integers(2, 6))
 def test_windows_are_worth_no_more_than_the_optimum_and_their_bound_no_less(
     problem: AllocationProblem, window: int
@@ -119,6 +121,7 @@ def test_windows_are_worth_no_more_than_the_optimum_and_their_bound_no_less(
     assert found.bound >= best - near
 
 
+@pytest.mark.slow
 @budget(0.5)
 @given(small(), st.integers(2, 4), st.booleans())
 def test_windows_that_grow_until_they_fit_prove_the_optimum(

@@ -49,6 +49,7 @@ def test_a_peer_gives_the_worth_that_allocate_gives(peer: peers.Peer) -> None:
     assert {row.theirs.name for row in rows} == {peer.name}
 
 
+@pytest.mark.slow
 def test_peers_that_are_not_installed_are_left_out_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     ghost = replace(peers.PEERS[0], name="ghost", package="not_installed_anywhere")
     monkeypatch.setattr(peers, "PEERS", (ghost, peers.PEERS[-1]))
@@ -131,6 +132,7 @@ def test_the_last_run_is_replaced_in_a_page(tmp_path: Path) -> None:
         report.replace_last_run(page, ["new"])
 
 
+@pytest.mark.slow
 def test_every_backend_and_both_yardsticks_are_measured_somewhere() -> None:
     assert {backend for spec in SPECS.values() for backend in spec.backends} == set(BACKENDS)
     rows = measure(SPECS["single"], smoke=True, repeats=1)
@@ -138,6 +140,7 @@ def test_every_backend_and_both_yardsticks_are_measured_somewhere() -> None:
     assert all(row.solve > 0.0 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_benchmark_with_unequal_answers_stops_instead_of_printing_times(monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks import measure as module
     from reallot import allocate

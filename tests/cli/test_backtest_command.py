@@ -95,6 +95,7 @@ def test_costs_in_usd_and_an_index_of_numbers(tmp_path: Path, capsys: pytest.Cap
     assert "say with step_hours" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_it_draws_where_it_is_asked_to(trace: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
     place = tmp_path / "lead.svg"

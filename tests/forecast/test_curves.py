@@ -151,6 +151,7 @@ def quadratics(slopes: Floats, bends: Floats, count: int = 200) -> tuple[Floats,
     return shares, slopes * shares - bends * shares**2 / 2.0
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(0.5, 3.0), st.floats(0.0, 1.0)), min_size=3, max_size=3))
 def test_a_quadratic_without_noise_is_recovered(each: list[tuple[float, float]]) -> None:
     slopes = np.array([slope for slope, _ in each])

@@ -22,6 +22,7 @@ def readings(seed: int, steps: int = STEPS) -> FloatArray:
     return 1.0 + np.cumsum(drawn.normal(size=(steps, SIZE)), axis=0) / 5.0
 
 
+@pytest.mark.slow
 @given(SEEDS)
 def test_where_everything_is_read_forecasts_are_the_same_to_the_last_bit(seed: int) -> None:
     told, untold, every = PooledRidge(SIZE, 1.0, 4), PooledRidge(SIZE, 1.0, 4), np.ones(SIZE, dtype=bool)
@@ -29,6 +30,7 @@ def test_where_everything_is_read_forecasts_are_the_same_to_the_last_bit(seed: i
         assert np.array_equal(told.take(row, None, every), untold.take(row))
 
 
+@pytest.mark.slow
 @given(SEEDS)
 def test_what_was_not_read_at_both_ends_is_left_out_of_the_regression(seed: int) -> None:
     rates, read = readings(seed), np.random.default_rng(seed).random((STEPS, SIZE)) < 0.7

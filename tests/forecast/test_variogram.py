@@ -85,6 +85,7 @@ def test_variances_go_with_the_square_of_the_unit(seed: int) -> None:
     assert fitted(1e4 * rows) == pytest.approx(1e8 * fitted(rows), rel=1e-9)
 
 
+@pytest.mark.slow
 @given(SEEDS)
 def test_what_is_carried_on_does_not_count_as_standing_still(seed: int) -> None:
     """Every second reading left out at random: variances as of the readings that there were, not of flat stretches."""

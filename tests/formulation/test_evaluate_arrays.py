@@ -19,6 +19,7 @@ SOME = st.floats(-5.0, 5.0)
 PART = st.floats(0.0, 3.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LINEAR)
 @given(data=st.data())
 def test_an_answer_has_the_same_certificate_either_way(kind: str, data: st.DataObject) -> None:
@@ -38,6 +39,7 @@ def test_an_answer_has_the_same_certificate_either_way(kind: str, data: st.DataO
     assert direct.worst_residual <= 1e-12 and whole.worst_residual <= 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LINEAR)
 @given(data=st.data())
 def test_a_bound_from_any_prices_is_above_every_split(kind: str, data: st.DataObject) -> None:
@@ -52,6 +54,7 @@ def test_a_bound_from_any_prices_is_above_every_split(kind: str, data: st.DataOb
     assert bound >= best - 1e-12 * max(judge.scale, abs(best))
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_over_several_periods_the_bound_is_the_program_s_own(data: st.DataObject) -> None:
     problem = data.draw(problems("several periods"))
@@ -70,6 +73,7 @@ def test_over_several_periods_the_bound_is_the_program_s_own(data: st.DataObject
     assert direct == pytest.approx(on_program.dual_bound(program, row_prices), rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*LINEAR, "several periods"])
 @given(data=st.data())
 def test_any_schedule_breaks_the_same_rule_by_as_much_either_way(kind: str, data: st.DataObject) -> None:

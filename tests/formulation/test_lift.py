@@ -102,6 +102,7 @@ def earned(problem: AllocationProblem, schedule: np.ndarray, s: int) -> float:
     return total
 
 
+@pytest.mark.slow
 @every_file
 @budget(1.5)
 @given(data=st.data())

@@ -152,6 +152,7 @@ def test_r1_a_hanging_adapter_costs_the_others_nothing_and_leaves_no_task():
     assert tasks == 1
 
 
+@pytest.mark.slow
 def test_r1_a_thousand_hangs_leave_no_task():
     async def run():
         can = Capabilities(timeout=timedelta(milliseconds=1))

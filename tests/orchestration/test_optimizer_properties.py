@@ -84,6 +84,7 @@ def planned(situation) -> tuple[AllocationPlan, list]:
     return optimizer.calculate_optimal_allocation(polls[-1]), optimizer.analyze_opportunities(polls[-1])
 
 
+@pytest.mark.slow
 @budget(3.0)
 @given(situations())
 def test_opportunities_and_plan_never_disagree(situation):
@@ -99,6 +100,7 @@ def test_opportunities_and_plan_never_disagree(situation):
         assert plan.moves.get(pair.to_protocol, 1.0) > 0.0 or pair.to_protocol == "idle"
 
 
+@pytest.mark.slow
 @budget(3.0)
 @given(situations())
 def test_a_plan_keeps_to_limits_and_its_money_adds_up(situation):
@@ -125,6 +127,7 @@ def test_a_plan_keeps_to_limits_and_its_money_adds_up(situation):
     assert AllocationPlan.model_validate_json(plan.model_dump_json()) == plan
 
 
+@pytest.mark.slow
 @budget(4.0)
 @given(situations())
 def test_what_rates_alone_settle_a_solver_settles_the_same_way(situation):
@@ -140,6 +143,7 @@ def test_what_rates_alone_settle_a_solver_settles_the_same_way(situation):
     assert asked.earned == pytest.approx(worth, abs=1e-9 * max(1.0, abs(worth)))
 
 
+@pytest.mark.slow
 @given(situations())
 def test_the_same_polls_give_the_same_plan(situation):
     plan, pairs = planned(situation)
@@ -147,6 +151,7 @@ def test_the_same_polls_give_the_same_plan(situation):
     assert (plan, pairs) == (again, same)
 
 
+@pytest.mark.slow
 @given(situations(), st.floats(0.0, 2.0), st.floats(0.0, 50.0))
 def test_higher_thresholds_never_make_a_move_worth_it(situation, usd, percent):
     plan, pairs = planned(situation)

@@ -63,6 +63,7 @@ def test_it_plans_as_far_as_a_full_move_has_to_be_earned(cost: float, hours: flo
     assert policy._hours == pytest.approx(hours)
 
 
+@pytest.mark.slow
 def test_it_goes_where_the_forecast_goes_ahead_of_time() -> None:
     result = backtest(waves(), [MultiPeriod(), "never", "greedy"], Setting(cost_days=0.02))
     gain = result.to_frame()["share_of_gain"]

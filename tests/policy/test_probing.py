@@ -168,6 +168,7 @@ def test_where_everything_is_read_there_are_no_probes(name: str) -> None:
     assert np.array_equal(walk(Probing(policy(name)), course), walk(policy(name), course))
 
 
+@pytest.mark.slow
 @given(SEEDS)
 def test_probes_keep_to_all_limits(seed: int) -> None:
     drawn = np.random.default_rng(seed)
@@ -193,6 +194,7 @@ def test_probes_keep_to_all_limits(seed: int) -> None:
         assert (np.diff(np.flatnonzero(places)) >= hold).all()
 
 
+@pytest.mark.slow
 def test_a_better_place_that_nobody_holds_is_found() -> None:
     steps = 300
     rates = np.ones((steps, 4)) + 0.05 * np.random.default_rng(0).standard_normal((steps, 4))

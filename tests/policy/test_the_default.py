@@ -103,6 +103,7 @@ def test_glitches_in_quotes_leave_forecasts_alone() -> None:
     assert left == pytest.approx(right, abs=0.2)
 
 
+@pytest.mark.slow
 def test_what_is_quoted_ahead_is_used() -> None:
     """Quotes that know the next hour: a forecast with them misses by less."""
     rates = walk(4, 600, 11)
@@ -172,6 +173,7 @@ def test_the_first_leader_is_the_value_rule_and_a_steady_gain_is_taken() -> None
     assert answer.values[0] - answer.values[1] > own.move_cost
 
 
+@pytest.mark.slow
 def test_another_rule_leads_once_it_is_better_by_a_full_move() -> None:
     drawn = np.random.default_rng(1)
     policy, own = Replay(), terms(2, 0.05)

@@ -29,6 +29,7 @@ def assert_same(one: AllocationProblem, other: AllocationProblem) -> None:
         np.testing.assert_array_equal(curve.slopes, same.slopes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @budget(0.2)
 @given(data=st.data())
@@ -44,6 +45,7 @@ def test_other_rates_and_shares_are_as_if_made_anew(kind: str, data: st.DataObje
     assert_same(changed(after, current=problem.current), replace(anew, current=problem.current))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @budget(0.2)
 @given(data=st.data())

@@ -82,6 +82,7 @@ SOLVERS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_start_that_misses_capacity_by_rounding_may_stay(solver: str) -> None:
     current = np.array([0.99975012500, 0.000249875062])  # 6e-11 short, and all that moves only costs

@@ -17,6 +17,7 @@ from tests.backtest.test_hindsight import EQUAL, size_of, small, trace
 from tests.strategies import budget
 
 
+@pytest.mark.slow
 @budget(0.5)
 @given(small(), st.integers(1, 20))
 def test_a_plan_from_coarse_to_fine_is_the_optimum_or_none_is_given(problem: AllocationProblem, most: int) -> None:

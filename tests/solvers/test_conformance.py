@@ -28,6 +28,7 @@ def test_every_general_backend_conforms(solver: str) -> None:
     check_backend(lambda program: solve(program, solver), BACKENDS[solver].tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", BACKENDS)
 def test_every_backend_plans_the_cases_it_takes(solver: str) -> None:
     check_planner(

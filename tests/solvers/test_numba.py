@@ -84,6 +84,7 @@ def check(question: Question, found: Split) -> None:
     assert bound(question, found) - worth(question, shares) <= 1e-11 * scale
 
 
+@pytest.mark.slow
 @budget(30.0)
 @given(question=questions())
 def test_a_compiled_split_is_the_one_of_numpy(question: Question) -> None:

@@ -103,6 +103,7 @@ def test_an_answer_keeps_every_limit_and_its_prices_prove_it(question: Asked) ->
     assert bound - question.worth(shares) <= 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @budget(0.3)
 @given(data=st.data())
@@ -115,6 +116,7 @@ def test_what_is_plain_by_its_flags_has_no_reason_against_it_in_words(kind: str,
         assert kind not in LINEAR or problem.arrays.curved or problem.risk is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LINEAR)
 @budget(1.0)
 @given(data=st.data())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -227,3 +228,4 @@ class _Calls(list):
 
 EngineMachine.TestCase.settings = settings(stateful_step_count=40)
 TestEngine = EngineMachine.TestCase
+TestEngine.pytestmark = [pytest.mark.slow]

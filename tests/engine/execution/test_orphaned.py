@@ -346,6 +346,7 @@ class RemovingMachine(EngineMachine):
 
 RemovingMachine.TestCase.settings = settings(stateful_step_count=40)
 TestRemoving = RemovingMachine.TestCase
+TestRemoving.pytestmark = [pytest.mark.slow]
 
 
 def test_one_that_is_handed_in_as_missing_is_told_like_one_that_is_found_missing():

@@ -178,6 +178,7 @@ def test_the_story_does_not_grow_for_ever():
     assert len(state.history) == machine.LONGEST_HISTORY
 
 
+@pytest.mark.slow
 def test_the_machine_knows_no_clock_no_loop_and_no_log():
     for name in ("state_machine.py", "move_events.py", "guards.py"):
         tree = ast.parse((Path(machine.__file__).parent / name).read_text())

@@ -135,6 +135,7 @@ def test_floors_that_limits_do_not_allow_are_left():
 parts = st.lists(st.sampled_from([0.0, 0.0, 0.001, 0.005, 0.3, 1.0]), min_size=2, max_size=8).filter(any)
 
 
+@pytest.mark.slow
 @budget(1.0)
 @given(parts, st.data())
 def test_floors_never_stop_a_move_that_is_worth_it_and_never_make_one_that_is_not(weights: list[float], data):
@@ -163,6 +164,7 @@ def test_floors_never_stop_a_move_that_is_worth_it_and_never_make_one_that_is_no
         assert share >= min(shares[name], floors) - 1e-12
 
 
+@pytest.mark.slow
 @budget(1.0)
 @given(situations())
 def test_floors_make_no_question_infeasible_and_opportunities_agree_with_the_plan(situation):

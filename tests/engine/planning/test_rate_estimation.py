@@ -172,6 +172,7 @@ def test_outliers_in_a_row_are_believed_and_falls_sooner_than_rises():
     assert (fall, rise) == (3, 5)  # the fourth and the sixth reading
 
 
+@pytest.mark.slow
 def test_moderate_falls_act_sooner_than_moderate_rises():
     def first(factor: float) -> int:
         moved, _ = live(lambda name, m: 10.0 * (factor if name == "relay" and m >= 100 else 1.0), HALVES, 500)
@@ -229,6 +230,7 @@ def test_equal_rates_that_swing_for_seven_days_move_nothing(period):
     assert max(moved, default=0) < period
 
 
+@pytest.mark.slow
 def test_a_lasting_difference_is_found_in_noise_and_followed_to_the_end_and_a_small_one_is_not_worth_it():
     draw = random.Random(4)
 

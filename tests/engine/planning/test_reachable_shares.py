@@ -117,6 +117,7 @@ def situations(draw: st.DrawFn):
     return optimizer, rates, shares, steps, {name: floor for name, floor in floors.items() if floor}
 
 
+@pytest.mark.slow
 @budget(2.0)
 @given(situations())
 def test_every_target_can_be_asked_for(situation):
