@@ -191,6 +191,18 @@ def test_an_alert_from_elsewhere_lasts_until_it_is_resolved():
     assert [alert.key for alert in monitor.open_alerts] == ["halted"]
     assert monitor.resolve_alert("halted").recovered_at == at(2)
     assert monitor.open_alerts == []
+
+
+@given(wrong=st.sampled_from((5, None, 2.5, float("nan"), [], {}, object())))
+def test_what_is_no_alert_is_refused_in_words_of_its_own(wrong):
+    monitor = RealtimeMonitor(QUIET)
+    with pytest.raises(MonitoringError, match=r"message is .*; it must be a text"):
+        monitor.raise_alert(wrong)
+    with pytest.raises(MonitoringError, match=r"key is .*; it must be a text"):
+        monitor.raise_alert("disk full", key=wrong)
+    with pytest.raises(MonitoringError, match="severity is"):
+        monitor.raise_alert("disk full", severity=wrong)
+    assert monitor.open_alerts == []
     assert monitor.resolve_alert("halted") is None
 
 

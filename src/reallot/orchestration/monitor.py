@@ -46,6 +46,7 @@ from ..engine.monitoring.report import (
     spent_in_vain,
 )
 from ..errors import ConfigurationError, InvalidInput, MonitoringError
+from ..problem.file_errors import read
 
 RECENT, MOST_RECENT = timedelta(hours=24), 20
 """Changes on a dashboard are of this time, at most so many."""
@@ -323,9 +324,18 @@ class RealtimeMonitor:
         -------
         Alert or None
             The alert. None where its key is open already.
+
+        Raises
+        ------
+        MonitoringError
+            Where the message or the key is no text, or the severity is no number from 0 to 1.
         """
         if not isinstance(alert, Alert):
-            alert = Alert(key=key, message=alert, severity=severity, timestamp=self._now())
+            said = {"key": key, "message": alert, "severity": severity, "timestamp": self._now()}
+            try:
+                alert = read(Alert, said)
+            except InvalidInput as error:
+                raise MonitoringError(f"no alert can be made of that: {error}") from None
         return self._alerts.raised(alert, alert.timestamp)
 
     def resolve_alert(self, key: str) -> Alert | None:
