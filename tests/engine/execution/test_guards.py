@@ -113,9 +113,9 @@ def test_capacity_counts_the_most_that_each_may_have():
 
 def test_a_plan_is_outdated_where_one_of_its_shares_is_another():
     read = {"a": 0.5, "b": 0.4}
-    assert outdated({"a": 0.5, "b": 0.4}, read, 1e-6, ["a", "b"]) is None
-    assert outdated({"a": 0.5}, read, 1e-6, ["a", "b"]) is None, "of b the plan says nothing"
-    found = outdated({"a": 0.5, "b": 0.3}, read, 1e-6, ["a", "b"])
+    assert outdated({"a": 0.5, "b": 0.4}, read, Rules(tolerance=1e-6)) is None
+    assert outdated({"a": 0.5}, read, Rules(tolerance=1e-6)) is None, "of b the plan says nothing"
+    found = outdated({"a": 0.5, "b": 0.3}, read, Rules(tolerance=1e-6))
     assert found == Blocked("outdated", None, "the plan starts from b at 0.3000, and it is at 0.4000")
 
 

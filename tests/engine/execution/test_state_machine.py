@@ -205,7 +205,7 @@ def test_what_is_not_a_number_is_near_nothing():
     nan = float("nan")
     assert not close_to(nan, 0.5, 1.0) and not close_to(0.5, nan, 1.0)
     assert changes_of({"a": 0.5}, {"a": nan}, ["a"], 1e-6)
-    assert outdated({"a": nan}, {"a": 0.5}, 1e-6, ["a"]) is not None
+    assert outdated({"a": nan}, {"a": 0.5}, Rules(tolerance=1e-6)) is not None
 
 
 def test_releases_come_first():

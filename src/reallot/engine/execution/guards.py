@@ -185,13 +185,11 @@ def capacity_blocks(
     return Blocked(MoveState.SETTLING if free_at else "capacity", free_at, reason)
 
 
-def outdated(
-    expected: Mapping[str, float], read: Mapping[str, float], tolerance: float, names: Sequence[str]
-) -> Blocked | None:
-    """The plan starts from other shares than those in force."""
-    for name in names:
-        if name in expected and not close_to(expected[name], read[name], tolerance):
-            planned, now = told_apart(expected[name], read[name])
+def outdated(expected: Mapping[str, float], read: Mapping[str, float], rules: Rules) -> Blocked | None:
+    """The plan starts from other shares than those in force, among those that were read."""
+    for name, share in expected.items():
+        if name in read and not close_to(share, read[name], rules.slack(name)):
+            planned, now = told_apart(share, read[name])
             reason = f"the plan starts from {name} at {planned}, and it is at {now}"
             return Blocked(MoveState.OUTDATED, None, reason)
     return None

@@ -71,7 +71,7 @@ async def examine(plan: AllocationPlan, executor: Executor, expires_at: datetime
         or mode_blocks(rules.mode)
         or expired(expires_at, executor.now())
         or _adapters_block(planned, plan.current, changes, executor, readings, before)
-        or _outdated(plan.current, before, rules)
+        or outdated(plan.current, before, rules)
     )
     if changes and blocked is None:
         blocked = (
@@ -113,13 +113,6 @@ def _adapters_block(
             reason = f"{each.protocol} at {each.after:.4f} would be below the {able.floor:.4f} that it needs now"
             return Blocked("floor", None, reason)
     return None
-
-
-def _outdated(current: Mapping[str, float], before: Mapping[str, float], rules: Rules) -> Blocked | None:
-    if not rules.own:
-        return outdated(current, before, rules.tolerance, [name for name in current if name in before])
-    each = (outdated(current, before, rules.slack(name), [name]) for name in current if name in before)
-    return next((blocked for blocked in each if blocked is not None), None)
 
 
 def _ledger_blocks(books: AsyncJournal) -> Blocked | None:

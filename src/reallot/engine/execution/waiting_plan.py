@@ -18,16 +18,11 @@ async def expire(executor: Executor, seconds: float) -> None:
 
 async def outlived(executor: Executor, waiting: Waiting) -> bool:
     """True where a plan starts from other shares than those in force: then it does not wait any more."""
-    current = AllocationPlan.model_validate_json(waiting.plan).current
-    for name, share in current.items():
-        reading = executor.readings.get(name)
-        if reading is None or reading.share is None:
-            continue
-        blocked = outdated({name: share}, {name: reading.share}, executor.rules.slack(name), [name])
-        if blocked is not None:
-            await drop(executor, waiting, MoveState.OUTDATED, blocked.reason)
-            return True
-    return False
+    read = {name: each.share for name, each in executor.readings.items() if each.share is not None}
+    blocked = outdated(AllocationPlan.model_validate_json(waiting.plan).current, read, executor.rules)
+    if blocked is not None:
+        await drop(executor, waiting, MoveState.OUTDATED, blocked.reason)
+    return blocked is not None
 
 
 async def drop(executor: Executor, waiting: Waiting, verdict: MoveState, reason: str) -> None:
