@@ -15,10 +15,10 @@ Write = Callable[[Callable[[sqlite3.Connection], bool]], bool]
 
 
 class AlertTable:
-    """The alerts of one ledger; `read` is the database's, `write` the journal's."""
+    """The alerts of one ledger; `each` is the database's, `write` the journal's."""
 
-    def __init__(self, read: Callable[..., list[Any]], write: Write) -> None:
-        self._read, self._write = read, write
+    def __init__(self, each: Callable[..., list[Any]], write: Write) -> None:
+        self._each, self._write = each, write
 
     def raise_alert(self, alert: Alert) -> bool:
         """Keeps an alert; False where its key is open already (it is counted)."""
@@ -26,17 +26,14 @@ class AlertTable:
 
     def recovered(self, key: str, at: datetime) -> bool:
         """Closes the open alert of this key; False where there is none."""
-        if not self._read(list, "SELECT 1 FROM alert WHERE key = ? AND recovered IS NULL", (key,)):
+        if not self._each(tuple, "SELECT 1 FROM alert WHERE key = ? AND recovered IS NULL", (key,)):
             return False
         sql = "UPDATE alert SET recovered = ? WHERE key = ? AND recovered IS NULL"
         return self._write(lambda connection: connection.execute(sql, (microseconds(at), key)).rowcount > 0)
 
     def alerts(self, limit: int = 1000) -> list[Alert]:
         """The last alerts, oldest first."""
-        found: list[Alert] = self._read(
-            lambda rows: [alert_of(row) for row in rows], f"{ALERT} ORDER BY id DESC LIMIT ?", (limit,)
-        )
-        return found[::-1]
+        return self._each(alert_of, f"{ALERT} ORDER BY id DESC LIMIT ?", (limit,))[::-1]
 
 
 def put_alert(connection: sqlite3.Connection, alert: Alert) -> bool:

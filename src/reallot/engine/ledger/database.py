@@ -78,6 +78,14 @@ class Database:
         except UNREADABLE as error:
             raise Damaged(self.path, f"a row cannot be read: {type(error).__name__}") from error
 
+    def each(self, make: Callable[[Any], T], sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[T]:
+        """What `make` makes of each row of a query; raises as `read` does."""
+        return self.read(lambda rows: list(map(make, rows)), sql, values)
+
+    def first(self, make: Callable[[Any], T], sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> T | None:
+        """What `make` makes of the first row of a query; None where there is no row. Raises as `read` does."""
+        return self.read(lambda rows: next(map(make, rows), None), sql, values)
+
     def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query; raises DataError."""
         return self.read(list, sql, values)

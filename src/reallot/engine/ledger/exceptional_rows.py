@@ -79,7 +79,7 @@ class ExceptionalRows:
 
     def repairs(self, count: int) -> list[tuple[Stamp, frozenset[str]]]:
         """The last repairs, newest first: when, and of which protocols."""
-        return self._database.read(lambda rows: list(map(journal_rows.repair_of, rows)), journal_rows.REPAIRS, (count,))
+        return self._database.each(journal_rows.repair_of, journal_rows.REPAIRS, (count,))
 
 
 def columns(at: Stamp) -> tuple[int, float, str]:

@@ -56,7 +56,7 @@ class SqliteJournal(ExceptionalRows):
 
     @cached_property
     def _alerts(self) -> AlertTable:
-        return AlertTable(self._database.read, self._write)
+        return AlertTable(self._database.each, self._write)
 
     def sound(self) -> bool:
         """True where all there is can be what was written. Raises DataError."""
@@ -178,31 +178,23 @@ class SqliteJournal(ExceptionalRows):
 
     def open_operation(self) -> Operation | None:
         """The one operation that is not at its end."""
-        return self._database.read(
-            lambda rows: next(map(journal_rows.operation_of, rows), None), journal_rows.OPEN_OPERATION
-        )
+        return self._database.first(journal_rows.operation_of, journal_rows.OPEN_OPERATION)
 
     def operation_of(self, plan_id: str) -> Operation | None:
         """The first operation made of this plan."""
-        return self._database.read(
-            lambda rows: next(map(journal_rows.operation_of, rows), None), journal_rows.OPERATION_OF, (plan_id,)
-        )
+        return self._database.first(journal_rows.operation_of, journal_rows.OPERATION_OF, (plan_id,))
 
     def last_committed(self) -> Operation | None:
         """The last plan that is in force and was not taken back."""
-        return self._database.read(
-            lambda rows: next(map(journal_rows.operation_of, rows), None), journal_rows.LAST_COMMITTED
-        )
+        return self._database.first(journal_rows.operation_of, journal_rows.LAST_COMMITTED)
 
     def steps(self, operation: int) -> list[Step]:
         """Its calls, in order."""
-        return self._database.read(
-            lambda rows: list(map(journal_rows.step_of, rows)), journal_rows.STEPS_OF, (operation,)
-        )
+        return self._database.each(journal_rows.step_of, journal_rows.STEPS_OF, (operation,))
 
     def unsettled(self) -> list[Step]:
         """Calls of any operation that are SENT or UNKNOWN."""
-        return self._database.read(lambda rows: list(map(journal_rows.step_of, rows)), journal_rows.UNSETTLED)
+        return self._database.each(journal_rows.step_of, journal_rows.UNSETTLED)
 
     def last_call(self, protocol: str) -> int:
         """The number of the last step that was SENT to this protocol; 0 where there is none."""
@@ -230,16 +222,12 @@ class SqliteJournal(ExceptionalRows):
 
     def last_moves(self, count: int) -> list[Stamp]:
         """The last `count` plans that were begun, newest first."""
-        return self._database.read(
-            lambda rows: list(map(journal_rows.stamp_of, rows)), journal_rows.LAST_MOVES, (count,)
-        )
+        return self._database.each(journal_rows.stamp_of, journal_rows.LAST_MOVES, (count,))
 
     def changes(self, since: datetime | None = None, newest: int | None = None) -> list[AllocationChange]:
         """Every change asked for, or those of the `newest` only, oldest first."""
         limits = (0 if since is None else microseconds(since), -1 if newest is None else newest)
-        return self._database.read(
-            lambda rows: list(map(journal_rows.change_of, rows))[::-1], journal_rows.CHANGES, limits
-        )
+        return self._database.each(journal_rows.change_of, journal_rows.CHANGES, limits)[::-1]
 
     def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
         """A plan that waits from now on, in place of any other."""
@@ -249,7 +237,7 @@ class SqliteJournal(ExceptionalRows):
 
     def waiting(self) -> Waiting | None:
         """The plan that waits."""
-        return self._database.read(lambda rows: next(map(journal_rows.waiting_of, rows), None), journal_rows.WAITING)
+        return self._database.first(journal_rows.waiting_of, journal_rows.WAITING)
 
     def confirm(self, plan_id: str) -> bool:
         """Marks the waiting plan as confirmed; False where another one waits, or none."""
@@ -267,16 +255,14 @@ class SqliteJournal(ExceptionalRows):
 
     def decisions(self, limit: int = 100) -> list[Decision]:
         """The last decisions, newest first."""
-        return self._database.read(
-            lambda rows: list(map(journal_rows.decision_of, rows)),
-            f"{journal_rows.DECISION} ORDER BY id DESC LIMIT ?",
-            (limit,),
+        return self._database.each(
+            journal_rows.decision_of, f"{journal_rows.DECISION} ORDER BY id DESC LIMIT ?", (limit,)
         )
 
     def decision_of(self, plan_id: str) -> Decision | None:
         """The newest decision on this plan that has its text."""
         query = f"{journal_rows.DECISION} WHERE plan_id = ? AND plan <> '' ORDER BY id DESC LIMIT 1"
-        return self._database.read(lambda rows: next(map(journal_rows.decision_of, rows), None), query, (plan_id,))
+        return self._database.first(journal_rows.decision_of, query, (plan_id,))
 
     def raise_alert(self, alert: Alert) -> bool:
         """Keeps an alert; False where its key is open already (it is counted)."""
