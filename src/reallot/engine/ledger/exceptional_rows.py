@@ -12,7 +12,7 @@ from . import journal_rows
 from .alerts import put_alert
 from .database import Database
 from .journal import LearnedLimit
-from .timestamps import Stamp, microseconds
+from .timestamps import Stamp
 
 
 class ExceptionalRows:
@@ -51,7 +51,7 @@ class ExceptionalRows:
 
     def learn(self, limit: LearnedLimit) -> None:
         """Keeps what a protocol would not take."""
-        row = (limit.protocol, limit.kind, limit.share, limit.failures, limit.reason, *columns(limit.at))
+        row = (limit.protocol, limit.kind, limit.share, limit.failures, limit.reason, *limit.at.columns)
         name, sql = f"learned:{limit.kind}:{limit.protocol}", "INSERT OR REPLACE INTO meta VALUES (?, ?)"
         self._write(lambda connection: connection.execute(sql, (name, json.dumps(row))) and None)
 
@@ -62,7 +62,7 @@ class ExceptionalRows:
 
     def keep(self, protocols: Sequence[str], at: Stamp) -> None:
         """Protocols that a person has put back, and that are to stay there."""
-        rows = [(f"kept:{name}", json.dumps([name, *columns(at)])) for name in protocols]
+        rows = [(f"kept:{name}", json.dumps([name, *at.columns])) for name in protocols]
         sql = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
         self._write(lambda connection: connection.executemany(sql, rows) and None)
 
@@ -80,8 +80,3 @@ class ExceptionalRows:
     def repairs(self, count: int) -> list[tuple[Stamp, frozenset[str]]]:
         """The last repairs, newest first: when, and of which protocols."""
         return self._database.each(journal_rows.repair_of, journal_rows.REPAIRS, (count,))
-
-
-def columns(at: Stamp) -> tuple[int, float, str]:
-    """A stamp as three columns: wall, steady, boot."""
-    return microseconds(at.wall), at.steady, at.boot

@@ -94,7 +94,7 @@ class SqliteJournal(ExceptionalRows):
             if busy is not None:
                 raise DataError(f"{self.path}: operation {busy[0]} is not at its end, and one runs at a time")
             row = (plan_id, kind.value, MoveState.PLANNED.value, _dump(before), _dump(after))
-            cursor = connection.execute(journal_rows.BEGIN, (*row, *_columns(at), self.epoch, reason))
+            cursor = connection.execute(journal_rows.BEGIN, (*row, *at.columns, self.epoch, reason))
             operation = int(cursor.lastrowid or 0)
             return operation, tuple(_insert_step(connection, operation, kind, each, at, sent=False) for each in changes)
 
@@ -125,7 +125,7 @@ class SqliteJournal(ExceptionalRows):
             now = MoveState(row[0])
             if state is not now and state not in RECORD_FOLLOWS.get(now, ()):
                 raise DataError(f"{self.path}: operation {operation} is {now.value} and cannot become {state.value}")
-            connection.execute(journal_rows.ADVANCE, (state.value, *_columns(at), rounds, reason, reason, operation))
+            connection.execute(journal_rows.ADVANCE, (state.value, *at.columns, rounds, reason, reason, operation))
             if state is MoveState.COMMITTED and shares is not None:
                 connection.execute("UPDATE operation SET after = ? WHERE id = ?", (_dump(shares), operation))
                 _commit(connection, shares, replace=True)
@@ -140,10 +140,10 @@ class SqliteJournal(ExceptionalRows):
 
     def send(self, step: Step, at: Stamp) -> None:
         """A call is SENT, and may act; its operation is APPLYING from the first on."""
-        sent = (StepState.SENT.value, *_columns(at), 1, 1, "", microseconds(at.wall), step.after, step.id)
+        sent = (StepState.SENT.value, *at.columns, 1, 1, "", microseconds(at.wall), step.after, step.id)
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(journal_rows.APPLY, (*_columns(at), step.operation))
+            connection.execute(journal_rows.APPLY, (*at.columns, step.operation))
             connection.execute(journal_rows.MARK, sent)
             _touch(connection, step.kind.value, step.protocol, at)
 
@@ -166,7 +166,7 @@ class SqliteJournal(ExceptionalRows):
     ) -> None:
         """The next state of a call, and the share that it led to where that is not what was asked for."""
         still_open = state in (StepState.SENT, StepState.UNKNOWN) or may_act
-        row = (state.value, *_columns(at), int(may_act), int(still_open), detail, microseconds(at.wall))
+        row = (state.value, *at.columns, int(may_act), int(still_open), detail, microseconds(at.wall))
         values = (*row, after, step.id)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -231,7 +231,7 @@ class SqliteJournal(ExceptionalRows):
 
     def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
         """A plan that waits from now on, in place of any other."""
-        values = (1, plan_id, plan, *_columns(at), 0)
+        values = (1, plan_id, plan, *at.columns, 0)
         sql = "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)"
         self._write(lambda connection: connection.execute(sql, values) and None)
 
@@ -309,7 +309,7 @@ def _insert_step(
     sent: bool,
 ) -> Step:
     state, asked = (StepState.SENT, microseconds(at.wall)) if sent else (StepState.INTENT, None)
-    values = (operation, kind.value, *change, state.value, *_columns(at), int(sent), asked)
+    values = (operation, kind.value, *change, state.value, *at.columns, int(sent), asked)
     cursor = connection.execute(
         "INSERT INTO step (operation, kind, protocol, before, after, state, wall, steady, boot, open, asked) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -334,12 +334,8 @@ def _commit(connection: sqlite3.Connection, shares: Mapping[str, float], *, repl
 def _touch(connection: sqlite3.Connection, kind: str, protocol: str, at: Stamp) -> None:
     """A repair only brings back what was confirmed: it does not make a protocol rest."""
     if kind != ChangeKind.REPAIR.value:
-        connection.execute("INSERT OR REPLACE INTO touched VALUES (?, ?, ?, ?)", (protocol, *_columns(at)))
+        connection.execute("INSERT OR REPLACE INTO touched VALUES (?, ?, ?, ?)", (protocol, *at.columns))
 
 
 def _dump(shares: Mapping[str, float]) -> str:
     return json.dumps(dict(shares), allow_nan=False)
-
-
-def _columns(at: Stamp) -> tuple[int, float, str]:
-    return microseconds(at.wall), at.steady, at.boot

@@ -21,6 +21,11 @@ class Stamp:
     steady: float
     boot: str
 
+    @property
+    def columns(self) -> tuple[int, float, str]:
+        """As the journal keeps it: wall (microseconds), steady, boot."""
+        return microseconds(self.wall), self.steady, self.boot
+
 
 def elapsed(since: Stamp, now: Stamp, awake: float = 0.0) -> float:
     """Seconds between two stamps, never below 0 and never more than is sure.
