@@ -75,11 +75,6 @@ class RateRules:
     least_blocks: int = 6
     least_readings: int = 3
 
-    @property
-    def block_seconds(self) -> float:
-        """Length of a block."""
-        return self.window_hours * HOUR / self.blocks
-
 
 class Block(NamedTuple):
     """Readings of one stretch of time: its number, the sum of readings times their weight, and the weight."""
@@ -333,7 +328,7 @@ def _blocks(
     blocks: tuple[Block, ...], value: float, hours: float, valid: datetime, rules: RateRules
 ) -> tuple[Block, ...]:
     """With one reading more, weighted by the time since the one before, at most a block."""
-    length = rules.block_seconds
+    length = rules.window_hours * HOUR / rules.blocks
     number = int(valid.timestamp() // length)
     weight = min(max(hours, 1e-9), length / HOUR)
     if blocks and blocks[-1].number == number:
