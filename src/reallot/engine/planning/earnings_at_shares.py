@@ -26,6 +26,8 @@ def at_a_loss(shape: EarningsCurve, share: float) -> float:
 
 def bent(shape: EarningsCurve, share: float, rate: float, more: float, full: bool) -> EarningsCurve:
     """`shape` times `rate` up to `share`, and times `more` beyond; where full, nothing is gained beyond."""
+    if not full and more >= rate:
+        return shape.scaled(rate)
     place = bisect_left(shape.shares, share)
     before = [(x, rate * y) for x, y in zip(shape.shares[:place], shape.earnings[:place], strict=True)]
     here = rate * shape.value(share)

@@ -29,9 +29,6 @@ SUM_TOLERANCE = 1e-6
 """Shares that sum to the capacity within this are all of it."""
 
 
-_FLAT = EarningsCurve.flat(1.0)
-
-
 @dataclass
 class _Shared:
     """Of problems that differ in rates only: one of them laid out, and the text of all but rates."""
@@ -248,7 +245,8 @@ class PlanningProblem:
                 rate, more = unit * rate, unit * (more or 0.0)
             elif shape is not None:
                 more = max(more or 0.0, 0.0)
-            curve = _bent(shape or _FLAT, self.shares[name], rate, more or 0.0, name in self.full)
+            at = (self.shares[name], rate, more or 0.0, name in self.full)
+            curve = _straight(*at) if shape is None else bent(shape, *at)
             cost = self.config.idle_rate if self.allow_idle else 0.0
             cost += self.power.get(name, 0.0)
             curves.append(less(curve, cost) if cost else curve)
@@ -376,12 +374,10 @@ def _is_full(metrics: AggregatedMetrics, name: str) -> bool:
     return status is not None and (status.demand_limited is True or status.healthy is False)
 
 
-def _bent(shape: EarningsCurve, share: float, rate: float, more: float, full: bool) -> EarningsCurve:
-    """`shape` times `rate` up to `share`, and times `more` beyond; where full, nothing is gained beyond."""
+def _straight(share: float, rate: float, more: float, full: bool) -> EarningsCurve:
+    """`rate` for each unit up to `share`, and `more` beyond; where full, nothing is gained beyond."""
     if not full and more >= rate:
-        return EarningsCurve.flat(rate) if shape is _FLAT else shape.scaled(rate)
-    if shape is not _FLAT:
-        return bent(shape, share, rate, more, full)
+        return EarningsCurve.flat(rate)
     beyond = min(0.0, rate) if full else more
     return EarningsCurve((0.0, share), (0.0, rate * share), beyond) if share > 0.0 else EarningsCurve.flat(beyond)
 
