@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from ...problem import EarningsCurve, Limits, ProtocolSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .problem_builder import PlanningProblem
-
-LEAST = 1e-6
-"""Less of a share is none."""
+from ...problem import EarningsCurve, ProtocolSpec
+from .one_answer import with_one_answer
+from .problem_builder import DUST, PlanningProblem
 
 
 def giving_way(problem: PlanningProblem, away: Mapping[str, str]) -> PlanningProblem | None:
@@ -26,25 +20,11 @@ def giving_way(problem: PlanningProblem, away: Mapping[str, str]) -> PlanningPro
     going = {
         name
         for name in problem.names
-        if name in away and problem.shares[name] > least[name] + LEAST and not problem.limits.held_until(name, 1)
+        if name in away and problem.shares[name] > least[name] + DUST and not problem.limits.held_until(name, 1)
     }
     if not going:
         return None
     specs = {name: ProtocolSpec(name, EarningsCurve.flat(0.0), max_share=least[name]) for name in going}
-    return replace(
-        problem,
-        config=problem.config.model_copy(update={"max_allocation_change": 1.0}),
-        specs=specs,
-        limits=Limits(),
-        held=frozenset(problem.names) - going,
-        allow_idle=True,
-        kept={},
-        steps={},
-        floors={},
-        unread=frozenset(),
-        least={},
-        raised=frozenset(),
-        shapes={},
-        urgent="; ".join(f"{name} may hold nothing now, {away[name]}" for name in sorted(going)),
-        shared=type(problem.shared)(),
-    )
+    told = "; ".join(f"{name} may hold nothing now, {away[name]}" for name in sorted(going))
+    at_once = problem.config.model_copy(update={"max_allocation_change": 1.0})
+    return replace(with_one_answer(problem, specs, told), config=at_once)

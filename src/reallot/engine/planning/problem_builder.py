@@ -24,7 +24,7 @@ from .rate_estimation import RateEstimate
 from .reachable_shares import reachable
 
 DUST = 1e-6
-"""A share that grew by no more than this did not grow."""
+"""A share that grew by no more than this did not grow, and one that is no more than this is none."""
 SUM_TOLERANCE = 1e-6
 """Shares that sum to the capacity within this are all of it."""
 

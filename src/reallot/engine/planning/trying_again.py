@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from ...problem import EarningsCurve, Limits, ProtocolSpec
+from ...problem import EarningsCurve, ProtocolSpec
 from ...text.durations import format_duration
-
-if TYPE_CHECKING:
-    from .problem_builder import PlanningProblem
+from .one_answer import with_one_answer
+from .problem_builder import DUST, PlanningProblem
 
 TRIED = 0.01
 """A share that is enough to read a rate by."""
 AFTER_SECONDS = 12.0 * 3600.0
-DUST = 1e-6
 
 
 def trying_again(problem: PlanningProblem) -> PlanningProblem | None:
@@ -33,22 +29,9 @@ def trying_again(problem: PlanningProblem) -> PlanningProblem | None:
     if not found:
         return None
     age, name, least = max(found)
-    return replace(
-        problem,
-        specs={name: ProtocolSpec(name, EarningsCurve.flat(0.0), min_share=least, max_share=least)},
-        limits=Limits(),
-        held=frozenset(problem.names) - {name},
-        allow_idle=True,
-        kept={},
-        steps={},
-        floors={},
-        unread=frozenset(),
-        least={},
-        raised=frozenset(),
-        shapes={},
-        urgent=f"{name} is tried again with a small share: it was read last {format_duration(age)} ago",
-        shared=type(problem.shared)(),
-    )
+    told = f"{name} is tried again with a small share: it was read last {format_duration(age)} ago"
+    spec = ProtocolSpec(name, EarningsCurve.flat(0.0), min_share=least, max_share=least)
+    return with_one_answer(problem, {name: spec}, told)
 
 
 def _is_forgotten(problem: PlanningProblem, name: str) -> bool:
