@@ -595,3 +595,15 @@ def test_a_payment_of_last_week_is_no_stale_value():
     paid = status(5.0, source_time=START - timedelta(days=7), series=SeriesKind.EVENT)
     metrics = poll(coordinator_of(ManualClock(START), paid=Scripted(paid)))
     assert (metrics.stale, metrics.measured_earnings_per_hour) == ({}, 5.0)
+
+
+@pytest.mark.parametrize(
+    "asked", [0.02, 0.1, 0.0, -0.02, 0.11, math.nan, math.inf, "0.02", None, True, [0.02], Decimal("0.02")]
+)
+def test_a_tolerance_that_cannot_be_is_none_and_stops_no_poll(asked):
+    coordinator = ProtocolCoordinator(clock=ManualClock(START))
+    coordinator.register_adapter("odd", Scripted(status(2.0), capabilities=Capabilities(share_tolerance=asked)))
+    coordinator.register_adapter("even", Scripted(status(3.0)))
+    metrics = asyncio.run(coordinator.poll_all())
+    assert metrics.earnings_by_protocol == {"odd": 2.0, "even": 3.0}
+    assert metrics.tolerances == ({"odd": asked} if asked in (0.02, 0.1) and type(asked) is float else {})

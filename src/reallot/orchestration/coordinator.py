@@ -306,7 +306,7 @@ class ProtocolCoordinator:
             if any(isinstance(share, (int, float)) and share for share in (can.step, can.floor))
         ]
         steps, floors = steps_and_floors(limited) if limited else ({}, {})
-        slack = {name: can.share_tolerance for name, can in able.items() if 0.0 < can.share_tolerance <= 0.1}
+        slack = {name: asked for name, can in able.items() if can.share_tolerance and (asked := can.slack)}
         return AggregatedMetrics(
             timestamp=self._clock.now(),
             total_earnings_per_hour=total,

@@ -13,6 +13,8 @@ from .records import ProtocolStatus
 from .secrets import redact
 
 T = TypeVar("T")
+MOST_SLACK = 0.1
+"""No adapter may be further off with its shares than that."""
 
 
 @runtime_checkable
@@ -111,6 +113,12 @@ class Capabilities:
     min_interval: timedelta = timedelta(0)
     cadence: timedelta = timedelta(0)
     share_tolerance: float = 0.0
+
+    @property
+    def slack(self) -> float:
+        """The tolerance that is asked for; 0 where it is none, above MOST_SLACK, or no number."""
+        asked = self.share_tolerance
+        return float(asked) if isinstance(asked, (int, float)) and 0.0 < asked <= MOST_SLACK else 0.0
 
 
 def capabilities_of(adapter: object) -> Capabilities:

@@ -18,8 +18,6 @@ from ..ledger.journal import StepState
 from .guards import Change, told_apart
 
 T = TypeVar("T")
-MOST_SLACK = 0.1
-"""No adapter may be further off with its shares than that."""
 SURELY_NOT = (ErrorKind.REFUSED, ErrorKind.AUTH, ErrorKind.RATE_LIMITED)
 """Kinds that say: nothing was changed."""
 PERHAPS_LATER = (ErrorKind.UNKNOWN, ErrorKind.UNREACHABLE)
@@ -198,10 +196,10 @@ def call_text(adapter: ProtocolAdapter, change: Change) -> str:
 def own_slack(adapter: ProtocolAdapter) -> float:
     """The tolerance that an adapter asks for; 0 where it says nothing."""
     try:
-        slack = capabilities_of(adapter).share_tolerance
+        able = capabilities_of(adapter)
     except ProtocolError:
         return 0.0
-    return float(slack) if isinstance(slack, (int, float)) and 0.0 < slack <= MOST_SLACK else 0.0
+    return able.slack if able.share_tolerance else 0.0
 
 
 def found_instead(change: Change, reading: Reading, said: str) -> str:
