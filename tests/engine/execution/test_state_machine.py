@@ -194,7 +194,7 @@ def test_the_machine_knows_no_clock_no_loop_and_no_log():
             "guards",
             "move_events",
             "contracts.move_state",
-            "contracts.records",
+            "contracts.configs",
             "text.durations",
         }
         assert not any(isinstance(node, (ast.AsyncFunctionDef, ast.Await)) for node in ast.walk(tree))
