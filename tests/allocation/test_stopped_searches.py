@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from time import process_time
 
 import numpy as np
 import pytest
 
-from reallot import Allocation, AllocationProblem, ProtocolSpec, allocate, formulate, session
+from reallot import Allocation, AllocationProblem, Limits, ProtocolSpec, allocate, formulate, session
 from reallot.cli.plan_text import plan_text
 from reallot.cli.screen import Screen
 from reallot.formulation import complete
@@ -85,3 +86,10 @@ def test_a_plan_without_any_bound_says_that_its_gap_is_not_known() -> None:
     assert "the search stopped before its end: how much better another plan could be is not known" in plan.reasons
     assert "gap unknown" in str(plan.certificate)
     assert json.loads(plan.to_json())["certificate"]["bound"] is None
+
+
+def test_a_plan_that_a_stopped_search_found_and_min_gain_sets_aside_is_not_called_none() -> None:
+    problem = AllocationProblem({"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 0.0}, limits=Limits(min_gain=5.0))
+    stopped = replace(allocate(problem), status="stopped")
+    assert any(reason.startswith("the best plan is worth 1") for reason in stopped.reasons)
+    assert not any(reason.startswith("stay: ") for reason in stopped.reasons)

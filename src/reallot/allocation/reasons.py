@@ -19,7 +19,15 @@ SAME = 1e-9
 
 
 def reasons(
-    problem: AllocationProblem, schedule: FloatArray, plan: Value, stay: Value, can_stay: bool, notes: tuple[str, ...]
+    problem: AllocationProblem,
+    schedule: FloatArray,
+    plan: Value,
+    stay: Value,
+    can_stay: bool,
+    notes: tuple[str, ...],
+    *,
+    is_set_aside: bool,
+    is_stopped: bool,
 ) -> tuple[str, ...]:
     """A few sentences on a plan, largest moves first, with no further solving.
 
@@ -27,6 +35,8 @@ def reasons(
     plan, stay  what the plan and staying earn and cost
     can_stay    True where the present shares meet every rule
     notes       what else is worth knowing; they come last
+    is_set_aside, is_stopped
+                True where a better plan is set aside, and where the search stopped before its end
     """
     hours, names = problem.horizon_hours, problem.names
     lines = []
@@ -49,10 +59,9 @@ def reasons(
             f"net benefit {usd(plan.net - stay.net)} USD over {hours:g} h: {usd(more, sign=True)} USD/h "
             f"x {hours:g} h - cost {usd(plan.cost)} USD"
         )
-    elif any(note.startswith(STOPPED) for note in notes):
-        lines.append("stay: the search found no move worth more than it costs")
-    elif not notes or "best plan" not in notes[0]:
-        lines.append("stay: no move that the limits allow is worth more than it costs")
+    elif not is_set_aside:
+        no_move = "the search found no move" if is_stopped else "no move that the limits allow is"
+        lines.append(f"stay: {no_move} worth more than it costs")
     if not can_stay:
         lines.append(f"staying is not possible: the present shares break a rule: {broken_by_staying(problem)}")
     if problem.limits.held:

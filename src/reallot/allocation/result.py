@@ -179,7 +179,16 @@ class Allocation(ByValue):
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """The reasons for this plan in a few sentences; `explain` says more."""
-        return reasons(self.problem, self.schedule, self.value, self.stay_value, self.can_stay, self.notes)
+        return reasons(
+            self.problem,
+            self.schedule,
+            self.value,
+            self.stay_value,
+            self.can_stay,
+            self.notes,
+            is_set_aside=self.set_aside is not None,
+            is_stopped=self.status == "stopped",
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return the plan as a table.
