@@ -8,6 +8,7 @@ branches, as Dinkelbach (1967) maximises a ratio, so that one search proves a br
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,12 @@ class RateSearch:
         if not moves_at_cut_costs(self.problem.arrays, share):
             return found
         # a cost that never pays at the present rates is weighed in full where the rates are others
-        return RateSearch(self.plan, self.budget, self.problem.at_full_costs()).shift(i, sign)
+        return self.at_full_costs.shift(i, sign)
+
+    @cached_property
+    def at_full_costs(self) -> RateSearch:
+        """The same where no cost is cut."""
+        return RateSearch(self.plan, self.budget, self.problem.at_full_costs())
 
 
 class _Walk:
