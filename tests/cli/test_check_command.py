@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -188,3 +189,12 @@ def test_it_can_be_csv(capsys, tmp_path):
     assert [row["place"] for row in rows] == ["[ledger]", "[protocols.relay]", "[protocols.compute]"]
     assert rows[1]["adapter"] == "simulated"
     assert float(rows[2]["usd_per_hour"]) == pytest.approx(1.2)
+
+
+def test_a_library_that_is_missing_is_cured_by_its_extra(capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    text = f'{PAIR}[protocols.odd]\nadapter = "http_json"\nurl = "http://127.0.0.1:9"\nvalue = "usd"\n'
+    code, found = findings(capsys, tmp_path, text)
+    assert code == 3
+    assert found["[protocols.odd]"]["trouble"] == "adapters over HTTP need the extra http"
+    assert found["[protocols.odd]"]["cure"] == "pip install 'reallot[http]'"

@@ -63,7 +63,10 @@ class LedgerReader:
 def reading(folder: Path) -> Iterator[LedgerReader]:
     """The ledger in this folder; raises InvalidInput where there is none, DataError where it cannot be read."""
     if not (folder / "journal.db").is_file():
-        raise InvalidInput(f"{folder}: there is no ledger here; give its folder, as --ledger FOLDER")
+        raise InvalidInput(
+            f"{folder}: there is no ledger here; reallot run makes one. "
+            "Where one is elsewhere, give the config.toml that runs, or its folder as --ledger FOLDER"
+        )
     books = LedgerReader(folder, read_journal(folder))
     try:
         yield books

@@ -105,7 +105,7 @@ def state_table(result: CycleResult, screen: Screen, *, alerts: bool = True) -> 
     if metrics is None:
         return f"{head}  no poll: {'; '.join(result.errors.values())}"
     optimal = result.plan.allocation if result.plan is not None else {}
-    rows = [["", "share", "plan", "USD/h", ""]]
+    rows = [["", "share", "plan", "USD/h before" if result.acted else "USD/h", ""]]
     for name in sorted({*metrics.connection_status, *metrics.allocation_by_protocol}):
         held, earned = metrics.allocation_by_protocol.get(name), metrics.earnings_by_protocol.get(name)
         status = metrics.statuses.get(name)
@@ -116,7 +116,8 @@ def state_table(result: CycleResult, screen: Screen, *, alerts: bool = True) -> 
         rows.append([shown(name), share(held), share(optimal.get(name)), _money(earned), note])
     total, measured = metrics.total_earnings_per_hour, metrics.measured_earnings_per_hour
     of_it = f"{_money(measured)} measured" if metrics.stale and measured is not None else ""
-    rows.append(["total", share(sum(metrics.allocation_by_protocol.values())), "", _money(total), of_it])
+    shares = metrics.allocation_by_protocol.values()
+    rows.append(["total", share(sum(shares) if shares else None), "", _money(total), of_it])
     open_alerts = [] if result.dashboard is None or not alerts else result.dashboard.alerts
     lines = [screen.paint(head, BOLD), screen.table(rows, range(1, 4))]
     lines += [f"! {shown(alert.message)}"[: screen.width - 1] for alert in open_alerts[:5]]

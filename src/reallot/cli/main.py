@@ -112,8 +112,8 @@ def _solve(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     if str(options.problem) == "LAST":
         return late("explain_last", "last")(options)
-    if options.ledger is not None or options.plan is not None:
-        raise InvalidInput("--ledger and --plan are for decisions that were made: reallot explain LAST")
+    if options.ledger is not None or options.plan is not None or options.config is not None:
+        raise InvalidInput("a config.toml, --ledger and --plan are for decisions that were made: reallot explain LAST")
     from ..allocation.explain import explain
 
     why = explain(_allocate(_read(options), options))
@@ -198,6 +198,9 @@ def parser() -> argparse.ArgumentParser:
     _add_problem(explain, "a .toml or .json file, or LAST: the last decision of an engine, made again")
     explain.add_argument("--json", action="store_true", help="the answer as JSON")
     explain.add_argument("--plan", metavar="ID", help="with LAST: the decision on this plan instead")
+    explain.add_argument(
+        "config", type=Path, nargs="?", help="with LAST: the config.toml that runs: its ledger is found"
+    )
     add_ledger(explain)
 
     demo = commands.add_parser("demo", help="one real machine: plan, reasons and a picture")

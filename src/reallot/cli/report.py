@@ -34,11 +34,13 @@ def report(options: argparse.Namespace) -> int:
     with reading(folder) as books:
         end = books.last_reading
         if end is None:
-            raise MonitoringError(f"{folder}: there is no reading yet")
+            raise MonitoringError(f"{folder}: there is no reading yet; reallot run makes them")
         monitor = monitor_of(books, end - options.since - LEAD, end)
         found = asyncio.run(monitor.generate_report(end - options.since, end))
-        if later := books.later_than(end):
-            found = found.model_copy(update={"notes": [*found.notes, later]})
+        notes = [later] if (later := books.later_than(end)) else []
+        if not found.covered:
+            notes.append("what is earned is known between two readings, and there are no such two here yet")
+        found = found.model_copy(update={"notes": [*found.notes, *notes]})
         first, last = _shares(books, end - options.since, end)
     if options.json:
         print(found.model_dump_json(indent=2))

@@ -55,7 +55,7 @@ def resume(options: argparse.Namespace) -> int:
         halted, frozen, silent = books.journal.halted(), books.journal.frozen(), books.silent()
     paused = any(each.kind == PAUSE for each in Requests(folder).all())
     if not halted and not frozen and not paused and not silent:
-        reason = f"{folder}: nothing is halted, and every protocol answered when it was asked last"
+        reason = f"{folder}: nothing is halted, and no protocol failed to answer when it was asked last"
         raise ReallocationError(reason, by=MoveState.NOTHING_TO_DO)
     stopped = bool(halted or frozen or paused)
     Requests(folder).post(RESUME if stopped else ASK_AGAIN)

@@ -200,7 +200,7 @@ def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespac
     if options.simulate is not None:
         text += f", {format_duration(options.simulate)} of simulated time"
     in_memory = "ledger in memory" if options.simulate is not None else parts.engine.loses
-    text += f"; ledger {parts.ledger.folder}" if parts.ledger.folder else f"; {in_memory}"
+    text += f"; ledger in the folder {parts.ledger.folder}" if parts.ledger.folder else f"; {in_memory}"
     if known:
         text += f"; {known} polls are known from before"
     tell(LogEvent("start", began, text, {"protocols": count, "mode": parts.mode.value}))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ..engine.contracts.configs import Mode
 from ..engine.ledger.history import Sample
 from ..engine.ledger.lock import LedgerLock
 from ..engine.ledger.operator_requests import PAUSE, RESUME, Requests
@@ -22,6 +23,12 @@ from .screen import BOLD, Screen
 LOOKS_BACK = timedelta(days=1)
 """A protocol whose last reading is older than this before the newest of all is not shown."""
 MOST_ALERTS = 1000
+SECOND = timedelta(seconds=1)
+ONLY = {
+    Mode.OBSERVE.value: "mode observe only reads",
+    Mode.ADVISE.value: "mode advise only says what it would move; reallot explain LAST shows why",
+}
+"""Why modes that move nothing move nothing."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,8 @@ def _text(found: EngineStatus, now: datetime, screen: Screen) -> str:
     last = None if found.last_reading is None else datetime.fromisoformat(found.last_reading)
     rows = [
         ["engine", f"runs, as {found.runs}" if found.runs else "does not run"],
-        ["mode", found.mode or "not known here; give the config.toml"],
-        ["moves", f"none: {shown(found.halted)}" if found.halted else "allowed"],
+        ["mode", found.mode or "not known from a ledger; reallot status CONFIG.toml names it"],
+        ["moves", _moves(found)],
         ["last reading", "none yet" if last is None else f"{last:%Y-%m-%d %H:%M:%S} UTC, {_ago(last, now)}"],
         ["last plan", found.last_plan or "none in force"],
         ["ledger", shown(found.ledger)],
@@ -142,6 +149,13 @@ def _text(found: EngineStatus, now: datetime, screen: Screen) -> str:
     return "\n".join(lines)
 
 
+def _moves(found: EngineStatus) -> str:
+    """Whether anything is moved; why not, where so."""
+    if found.halted:
+        return f"none: {shown(found.halted)}"
+    return f"none: {ONLY[found.mode]}" if found.mode in ONLY else "allowed"
+
+
 def _ago(moment: datetime, now: datetime) -> str:
-    """How long ago; nothing of one that lies ahead, as simulated times may."""
-    return f"{format_duration(now - moment)} ago" if moment <= now else "ahead of this clock"
+    """How long ago in whole seconds; nothing of one that lies ahead, as simulated times may."""
+    return f"{format_duration((now - moment) // SECOND * SECOND)} ago" if moment <= now else "ahead of this clock"

@@ -87,7 +87,9 @@ async def check_config(config: Config, *, clock: Clock | None = None) -> list[Fi
         except ConfigurationError as error:
             where = f"[protocols.{name}]"
             told = str(error).removeprefix(f"{config.source}: ").removeprefix(where).strip()
-            broken[name] = Finding(where, _kind(config, name), trouble=told, cure="mend this key")
+            told, install, library = told.partition(": pip install ")
+            cure = f"pip install {library}" if install else "mend this key"
+            broken[name] = Finding(where, _kind(config, name), trouble=told, cure=cure)
     availability = availability_of(config, clock)
     try:
         asked = await _asked(coordinator)
@@ -133,7 +135,7 @@ async def _protocol(config: Config, name: str, adapter: ProtocolAdapter, status:
         cure = "see that the adapter in its actor table can be read"
         return Finding(place, kind, status.earnings_per_hour, None, f"its share cannot be read: {unread}", cure)
     if share is None:
-        note = "its share is not known, so it is watched and never moved: give share, or an actor"
+        note = "its share is not known, so it is watched and never moved: set its share, or give it an actor"
     if UNREAD_QUOTE in told:
         cure = CURES[ErrorKind.SHAPE]
         return Finding(place, kind, status.earnings_per_hour, share, told, cure)
@@ -170,6 +172,8 @@ def _together(config: Config, found: list[Finding]) -> Finding | None:
         told = ", ".join(f"{place} {amount(share)}" for place, share in shares.items())
         cure = "correct share where it is a number; else give back what is too much"
         return Finding("[protocols]", trouble=f"all shares together are {amount(total)}, above 1: {told}", cure=cure)
+    if not shares and not any(each.trouble for each in found):
+        return Finding("[protocols]", note="no share of any protocol is known, so there is nothing to plan or to move")
     if len(shares) < len(config.protocols):
         return None
     specs, current = [], {}
