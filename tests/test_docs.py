@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import reallot
+from reallot.engine.contracts.clock import ManualClock
 from reallot.runtime.adapter_settings import ADAPTERS
-from reallot.runtime.config import Sections
+from reallot.runtime.build import adapter_of
+from reallot.runtime.config import Sections, config_from_text
 from reallot.runtime.operation import Operation
+from reallot.runtime.shared_settings import Place
 from tests.test_readme import blocks, lines, run_python
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,3 +81,23 @@ def test_every_command_and_option_is_on_its_page(generate: ModuleType) -> None:
         assert f"## reallot {name}\n" in page
         options = {option for each in command._actions if each.dest != "help" for option in each.option_strings}
         assert not [option for option in options if f"`{option}" not in page and f", {option}" not in page]
+
+
+CONFIGURATIONS = [
+    pytest.param(block.text, id=f"{page.name}-{block.line}")
+    for page in (ROOT / "README.md", *PAGES)
+    for block in blocks(page.read_text(encoding="utf-8"))
+    if block.language == "toml" and "[protocols." in block.text and "adapter = " in block.text
+]
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_every_adapter_of_a_configuration_on_a_page_can_be_made(text: str, tmp_path: Path) -> None:
+    config, clock = config_from_text(text, folder=tmp_path), ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    for name, section in config.protocols.items():
+        adapter = adapter_of(config, name, section, Place(clock, clock.now(), tmp_path, 0))
+        assert adapter.capabilities().timeout
+
+
+def test_there_are_configurations_on_the_pages() -> None:
+    assert len(CONFIGURATIONS) >= 2

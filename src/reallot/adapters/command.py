@@ -101,7 +101,9 @@ class CommandAdapter(DocumentReader):
         if self._apply is not None and not any("{share}" in each for each in self._apply[1:]):
             raise ConfigurationError(f'{name}: apply has no "{{share}}" among its arguments')
         if self._apply is not None and not isinstance(share, str):
-            raise ConfigurationError(f"{name}: what acts is read back; give the path of the share in force")
+            raise ConfigurationError(
+                f"{name}: what `apply` sets is read back; give the path of the share in what `read` prints as `share`"
+            )
         self._secrets = {variable: Secret(variable) for variable in env}
         self._timeout = timeout.total_seconds()
 

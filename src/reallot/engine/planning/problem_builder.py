@@ -319,9 +319,9 @@ def planning_problem(
     unknown = sorted(name for name in polled if name not in shares)
     names = sorted({*shares, *(name for name in specs if name in polled and name not in unknown)})
     if not names:
-        told = f"no share of {listed(unknown, 'and')} is known" if unknown else "nothing was polled"
         way = "where one answers and reports none, set its share, or give it an actor" if unknown else "poll first"
-        raise OptimizationError(f"{told}, so there is nothing to plan; {way}")
+        why = f"no share of {listed(unknown, 'and')} is known" if unknown else "nothing was polled"
+        raise OptimizationError(f"{why}, so there is nothing to plan; {way}")
     notes = [f"{name} is left out: its share is not known" for name in unknown]
     notes += [f"{name} has a spec, but is not polled" for name in sorted(specs) if name not in polled]
     known = {name: estimates.get(name) or RateEstimate(name) for name in names}
