@@ -11,7 +11,7 @@ import numpy as np
 from ..problem.by_value import ByValue
 from ..problem.objective import value
 from ..problem.validation import of_kind, seconds
-from ..text.numbers import amount, count, shown, usd
+from ..text.numbers import amount, shown, usd
 from ..text.tables import table
 from .result import Allocation
 from .time_budget import OutOfTime, TimeBudget
@@ -288,7 +288,7 @@ def _limit_lines(why: Explanation) -> list[str]:
     lines = ["", "what each limit costs (USD/h, that limit alone taken away)"]
     lines.append(table([[f"  {limit.name}", usd(limit.usd_per_hour)] for limit in costly[:20]]))
     free = len(why.limits) - len(costly)
-    return lines + ([f"  {count(free, 'other limit')} cost{'s' if free == 1 else ''} nothing"] if free else [])
+    return lines + ([f"  {free} other {'limit costs' if free == 1 else 'limits cost'} nothing"] if free else [])
 
 
 def _note_lines(why: Explanation) -> list[str]:
