@@ -16,6 +16,20 @@ class Event:
 
 
 @dataclass(frozen=True)
+class ProtocolEvent(Event):
+    """Something happened to a change of one protocol."""
+
+    protocol: str
+
+
+@dataclass(frozen=True)
+class ProtocolFailure(ProtocolEvent):
+    """A change of one protocol did not come out as it was asked for."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Started(Event):
     """A process or a cycle begins, and trusts nothing that it remembers."""
 
@@ -50,42 +64,30 @@ class Confirmed(Event):
 
 
 @dataclass(frozen=True)
-class Answered(Event):
+class Answered(ProtocolEvent):
     """The call came back, or did not: only reading back tells what it did."""
 
-    protocol: str
-
 
 @dataclass(frozen=True)
-class Refused(Event):
+class Refused(ProtocolFailure):
     """The call was refused, and did nothing."""
 
-    protocol: str
-    reason: str
-
 
 @dataclass(frozen=True)
-class Seen(Event):
+class Seen(ProtocolEvent):
     """The share was read back as it was asked for; after the last one `until` is the end of the hold."""
 
-    protocol: str
     until: datetime | None = None
 
 
 @dataclass(frozen=True)
-class NotConfirmed(Event):
+class NotConfirmed(ProtocolFailure):
     """The share was not read back in time."""
-
-    protocol: str
-    reason: str
 
 
 @dataclass(frozen=True)
-class Partly(Event):
+class Partly(ProtocolFailure):
     """The call is over, and the share was read: it was taken in part, or not at all."""
-
-    protocol: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -98,27 +100,21 @@ class Balanced(Event):
 
 
 @dataclass(frozen=True)
-class RolledBack(Event):
+class RolledBack(ProtocolEvent):
     """One share is again what it was, and was read back."""
 
-    protocol: str
     until: datetime | None = None
 
 
 @dataclass(frozen=True)
-class RollbackFailed(Event):
+class RollbackFailed(ProtocolFailure):
     """One share is not what it was, though it can be read."""
-
-    protocol: str
-    reason: str
 
 
 @dataclass(frozen=True)
-class RollbackUnknown(Event):
+class RollbackUnknown(ProtocolFailure):
     """One share can not be read, or must wait for a call that may still arrive: not a failure."""
 
-    protocol: str
-    reason: str
     until: datetime | None = None
 
 
