@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from reallot.engine.contracts.move_state import FOLLOWS, PASSED, RECORD_FOLLOWS, MoveState, may_step
 from reallot.engine.execution.guards import Blocked, Change, Rules
-from reallot.engine.execution.state_machine import (
+from reallot.engine.execution.move_events import (
     Answered,
     Confirmed,
-    InvalidTransition,
     NotConfirmed,
     Proposed,
     Reconciled,
@@ -26,10 +25,9 @@ from reallot.engine.execution.state_machine import (
     RolledBack,
     Seen,
     Started,
-    State,
     Tick,
-    step,
 )
+from reallot.engine.execution.state_machine import InvalidTransition, State, step
 
 ARCHITECTURE = Path(__file__).parents[3] / "ARCHITECTURE.md"
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

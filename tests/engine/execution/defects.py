@@ -13,7 +13,7 @@ from reallot.engine.execution import executor, guards, preconditions, reconcile,
 from reallot.engine.execution.adapter_calls import Outcome, Reading
 from reallot.engine.execution.executor import Executor
 from reallot.engine.execution.journal_thread import AsyncJournal
-from reallot.engine.execution.state_machine import Refused, RolledBack, Seen
+from reallot.engine.execution.move_events import Refused, RolledBack, Seen
 from reallot.engine.ledger.journal import StepState
 from reallot.engine.ledger.journal_rows import stamp_of
 from reallot.engine.ledger.sqlite_journal import SqliteJournal

@@ -23,7 +23,7 @@ from reallot.engine.execution.guards import (
     hold_blocks,
     outdated,
 )
-from reallot.engine.execution.state_machine import (
+from reallot.engine.execution.move_events import (
     Answered,
     Ask,
     Begin,
@@ -33,7 +33,6 @@ from reallot.engine.execution.state_machine import (
     Discard,
     EndRollback,
     Halt,
-    InvalidTransition,
     NotConfirmed,
     Proposed,
     ReadBack,
@@ -48,11 +47,10 @@ from reallot.engine.execution.state_machine import (
     Seen,
     Send,
     Started,
-    State,
     Tick,
     Wait,
-    step,
 )
+from reallot.engine.execution.state_machine import InvalidTransition, State, step
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULES = Rules()

@@ -9,15 +9,16 @@ import pytest
 
 from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.execution.guards import Change, Rules
-from reallot.engine.execution.move_events import Balance, Balanced, Partly
-from reallot.engine.execution.state_machine import (
+from reallot.engine.execution.move_events import (
     Answered,
+    Balance,
+    Balanced,
     Commit,
     Confirmed,
     EndRollback,
     Halt,
-    InvalidTransition,
     NotConfirmed,
+    Partly,
     Proposed,
     Reconciled,
     Refused,
@@ -29,11 +30,10 @@ from reallot.engine.execution.state_machine import (
     Seen,
     Send,
     Started,
-    State,
     Tick,
     Wait,
-    step,
 )
+from reallot.engine.execution.state_machine import InvalidTransition, State, step
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOON, LATER = AT + timedelta(minutes=5), AT + timedelta(hours=1)
