@@ -105,12 +105,12 @@ class Driver:
                 names = [name for name, _ in partial]
                 return await executor.balance(names, self._partial, end_of_hold(executor.now(), executor.rules))
             case Commit():
-                shares = executor.in_force() if self._partial else None
-                if executor.trimmed and shares is None and executor.operation is not None:
-                    shares = {**executor.operation.after, **executor.trimmed}
-                self._ends(MoveState.COMMITTED, self._partial, shares=shares if self._partial else None)
+                taken = executor.in_force() if self._partial else None
+                self._ends(MoveState.COMMITTED, self._partial, shares=taken)
+                if taken is None and executor.trimmed:
+                    taken = {**self._planned()[1].after, **executor.trimmed}
                 decision = self._decision()
-                await executor.advance(MoveState.COMMITTED, self._partial, decision=decision, shares=shares)
+                await executor.advance(MoveState.COMMITTED, self._partial, decision=decision, shares=taken)
             case BeginRollback(reason):
                 await executor.advance(MoveState.ROLLING_BACK, reason)
             case RollBack(change, number):
