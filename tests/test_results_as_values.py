@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 import io
 import pickle
 import re
 import tempfile
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reallot
 from reallot import (
     Allocation,
     AllocationProblem,
@@ -25,8 +28,10 @@ from reallot import (
     Group,
     Infeasible,
     Limits,
+    Observation,
     ProtocolSpec,
     Setting,
+    Target,
     allocate,
     allocate_many,
     backtest,
@@ -120,12 +125,111 @@ def svg_of(figure: Any) -> str:
     return page.getvalue().decode()
 
 
+def hostile_results() -> dict[str, Any]:
+    """One of every result, with names of its protocols, groups, resources or policies that are hostile."""
+    plan = hostile_plan()
+    rates = pd.DataFrame([[2.0, 1.0, 0.5]], columns=list(HOSTILE))
+    policy = Always(MARKUP)
+    used = [ProtocolSpec(HOSTILE[2], [EarningsCurve.flat(1.0)] * 2, uses={MARKUP: 1.0}, max_share=1.0)]
+    resources = AllocationProblem(
+        used, {HOSTILE[2]: 0.1}, periods=2, resources={MARKUP: 1.0}, rates=None, allow_idle=True
+    )
+    return {
+        "plan": plan,
+        "explanation": explain(plan),
+        "problem": plan.problem,
+        "problem with resources": resources,
+        "batch": allocate_many(rates, pd.DataFrame([[0.5, 0.3, 0.2]], columns=list(HOSTILE))),
+        "backtest": backtest(table(HOSTILE), [policy], Setting(cost_usd=0.1)),
+        "hindsight": hindsight(plan.problem),
+    }
+
+
+class Always:
+    """A policy with a name of one's choice, which stays."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def decide(self, observation: Observation) -> Target:
+        return Target(observation.shares)
+
+
+class Names(HTMLParser):
+    """The tags of a page, and its text as a reader sees it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.seen = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert not [name for name, _ in attrs if name not in ("class", "colspan")]
+
+    def handle_data(self, data: str) -> None:
+        self.seen += data
+
+
+LOOK = {"div", "p", "strong", "small", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "pre"}
+
+
 def test_html_shows_hostile_names_and_lets_none_of_them_act() -> None:
-    plan, result = hostile_plan(), backtest(table(HOSTILE), "greedy")
-    pages = [plan._repr_html_(), explain(plan)._repr_html_(), result._repr_html_()]
-    for page in pages:
-        assert "<img" not in page
-    assert all("&lt;img src=x onerror=alert(1)&gt;" in page for page in pages[:2])
+    for kind, result in hostile_results().items():
+        page = Names(result._repr_html_())
+        assert page.tags <= LOOK, kind
+        assert {"table", "strong"} <= page.tags, kind
+        assert "\x1b" not in page.seen, kind
+        assert MARKUP in page.seen or kind == "hindsight", kind
+
+
+def test_the_hostile_names_go_through_every_kind_that_has_html() -> None:
+    root = Path(reallot.__file__).parent
+    found = {
+        node.name
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        if any(isinstance(each, ast.FunctionDef) and each.name == "_repr_html_" for each in node.body)
+    }
+    assert found == {type(result).__name__ for result in hostile_results().values()}
+
+
+@settings(max_examples=20)
+@given(names=st.lists(st.text(min_size=1), min_size=2, max_size=3, unique=True))
+def test_no_name_is_markup_whatever_it_is(names: list[str]) -> None:
+    problem = AllocationProblem(dict.fromkeys(names, 1.0), {name: 1.0 / len(names) for name in names})
+    for result in (problem, allocate(problem)):
+        page = Names(result._repr_html_())
+        assert page.tags <= LOOK
+        assert all(character.isprintable() or character == "\n" for character in page.seen)
+
+
+def test_every_result_has_html_and_a_short_text() -> None:
+    shown = {kind: make() for kind, make in MADE.items()}
+    assert all("<table>" in result._repr_html_() for result in shown.values())
+    runs = (shown["backtest"]["greedy"], shown["backtest"].optimum, session(PROBLEM))
+    for result in (*shown.values(), *runs):
+        assert len(repr(result)) < 300
+        assert len(repr(result).splitlines()) <= 5
+
+
+def test_a_long_table_says_how_many_rows_it_leaves_out() -> None:
+    names = [f"p{k}" for k in range(100)]
+    page = AllocationProblem(dict.fromkeys(names, 1.0), dict.fromkeys(names, 0.01))._repr_html_()
+    assert "p59<" in page
+    assert "p60<" not in page
+    assert "and 40 rows more" in page
+
+
+def test_a_problem_in_html_says_what_was_given() -> None:
+    specs = [ProtocolSpec("a", 2.0, move_cost=0.1), ProtocolSpec("b", EarningsCurve((0.0, 0.3), (0.0, 0.9), 0.5))]
+    problem = AllocationProblem(specs, {"a": 0.4, "b": 0.6}, horizon_hours=24, limits=Limits(held={"b"}))
+    seen = Names(problem._repr_html_()).seen
+    for part in ("2 protocols over 24 h", "move_cost", "held: ", "'b'", "EarningsCurve("):
+        assert part in seen
+    assert "max_turnover" not in seen
 
 
 @pytest.mark.slow

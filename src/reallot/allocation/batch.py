@@ -17,6 +17,9 @@ from .far_rates import FAR, LARGE
 from .labels import aligned
 from .result import Allocation
 
+MOST_COLUMNS = 12
+"""Protocols up to which HTML shows the shares of each."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchResult(Answers):
@@ -63,6 +66,22 @@ class BatchResult(Answers):
         counts = [f"{int((self.status == status).sum())} {status.name.lower()}" for status in BatchStatus]
         size = f"{len(self)} problems of {self.shares.shape[1]} protocols"
         return f"<BatchResult: {size} by {self.solver}, {', '.join(counts)}>"
+
+    def _repr_html_(self) -> str:
+        from ..text.html_tables import result_as_html
+
+        figures = ("net_benefit", "earnings_per_hour", "cost", "gap")
+        names = self.names or tuple(f"p{i}" for i in range(self.shares.shape[1]))
+        beside = names if len(names) <= MOST_COLUMNS else ()
+        rows = [
+            [k, BatchStatus(self.status[k]).name.lower()]
+            + [None if np.isnan(value := getattr(self, name)[k]) else float(value) for name in figures]
+            + self.shares[k, : len(beside)].tolist()
+            for k in range(len(self))
+        ]
+        head = ["problem", "status", *figures, *beside]
+        about = f"USD over each problem's horizon; {self.solver}: {self.solver_reason}"
+        return result_as_html(f"{len(self)} problems of {len(names)} protocols", head, rows, about=about)
 
     def __len__(self) -> int:
         return len(self.status)

@@ -11,7 +11,7 @@ import numpy as np
 from ..problem.by_value import ByValue
 from ..problem.objective import value
 from ..problem.validation import of_kind, seconds
-from ..text.numbers import amount, shown, usd
+from ..text.numbers import amount, count, shown, usd
 from ..text.tables import table
 from .result import Allocation
 from .time_budget import OutOfTime, TimeBudget
@@ -163,9 +163,13 @@ class Explanation(ByValue):
         return f"<Explanation of {self.plan!r}>"
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from ..text.html_tables import result_as_html
 
-        return f"<div>{self.to_frame().to_html()}<pre>{escape(str(self))}</pre></div>"
+        frame = self.to_frame()
+        title = f"why {count(len(self.moves), 'protocol')} moved and {len(self.stays)} stayed (USD over the horizon)"
+        text = "\n".join([*_answer_lines(self), *_stay_lines(self), *_limit_lines(self), *_note_lines(self)])
+        rows = list(frame.itertuples())
+        return result_as_html(title, ["protocol", *frame.columns], rows, text=text, about=repr(self.plan))
 
 
 def explain(plan: Allocation, *, budget_seconds: float | None = BUDGET_SECONDS) -> Explanation:

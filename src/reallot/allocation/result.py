@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..problem import AllocationProblem
@@ -285,11 +284,13 @@ class Allocation(ByValue):
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{escape(reason)}</li>" for reason in self.reasons)
-        about = escape(f"{self.solver}: {self.certificate}")
-        return (
-            f"<div>{self.to_frame().to_html(float_format='{:.4g}'.format)}<ul>{lines}</ul><small>{about}</small></div>"
-        )
+        from ..text.html_tables import result_as_html
+
+        frame = self.to_frame()
+        title = f"{self.status} plan, net benefit {usd(self.net_benefit)} USD over {self.problem.horizon_hours:g} h"
+        head = ["protocol", *frame.columns]
+        about = f"{self.solver}: {self.certificate}"
+        return result_as_html(title, head, list(frame.itertuples()), sentences=self.reasons, about=about)
 
     def __repr__(self) -> str:
         first = [f"{shown(m.protocol)[:40]} {amount(m.before)} -> {amount(m.after)}" for m in self.moves[:4]]

@@ -56,6 +56,9 @@ class Session:
     {'relay': 0.0, 'compute': 1.0}
     """
 
+    def __repr__(self) -> str:
+        return f"<Session: {len(self.problem.names)} protocols, {self.problem.periods} periods, solver {self._solver}>"
+
     def __init__(self, problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> None:
         self.problem = problem
         self._solver = solver

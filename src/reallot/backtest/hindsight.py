@@ -22,6 +22,7 @@ from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.multi_period import why_ineligible
 from ..solvers.multi_period.arrays import HorizonArrays, bound, horizon_arrays
 from ..solvers.multi_period.windows import Joined, is_compiled, plan
+from ..text.numbers import count, usd
 
 AT_ONCE, AT_ONCE_IN_HIGHS = 50_000, 100_000
 """Periods times protocols that are planned as one, with Numba and without."""
@@ -37,7 +38,7 @@ FEASIBLE = 1e-9
 """What a plan may miss a rule by, as part of what stands in it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Hindsight(ByValue):
     """The best plan found for a whole trace, with a bound on what any plan can earn; money is USD over the trace.
 
@@ -78,6 +79,23 @@ class Hindsight(ByValue):
         """How much of the bound may be missing: (bound - net) / |bound|, 0 where both are 0."""
         size = max(abs(self.bound), abs(self.net))
         return (self.bound - self.net) / size if size > 0.0 else 0.0
+
+    @property
+    def _size(self) -> str:
+        periods, protocols = self.shares.shape
+        return f"{count(periods, 'period')} of {count(protocols, 'protocol')}"
+
+    def __repr__(self) -> str:
+        worth = f"net {usd(self.net)} USD of at most {usd(self.bound)} (gap {self.gap:.1e})"
+        return f"<Hindsight: {self._size}, {worth}>"
+
+    def _repr_html_(self) -> str:
+        from ..text.html_tables import result_as_html
+
+        figures = ("net", "bound", "gap", "gross", "cost", "moved", "windows")
+        title = f"the optimum in hindsight: {self._size} (USD over the trace)"
+        row = ["optimum", *(getattr(self, name) for name in figures)]
+        return result_as_html(title, ["plan", *figures], [row], about=self.how)
 
 
 def hindsight(

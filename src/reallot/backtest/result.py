@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..policy.base import Terms
 from ..policy.reliability import Reliability, reliability
 from ..problem.by_value import ByValue
 from ..problem.validation import brief
-from ..text.numbers import usd
+from ..text.numbers import count, usd
 from .accounting import Account
 from .plan_confidence import PlanConfidence, gains
 from .settings import Setting
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 FIGURES = ("gross", "net", "cost", "moved", "plans", "share_of_optimum", "share_of_gain", "seconds")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run(ByValue):
     """One policy's way through the table.
 
@@ -82,8 +81,11 @@ class Run(ByValue):
         """Steps in which a share changed."""
         return int((self.account.changed > 0.0).sum())
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.name}: net {usd(self.net)} USD in {count(self.plans, 'plan')}>"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Optimum(Run):
     """The best way in hindsight, under the same costs, bounds of shares, max_turnover, max_change and held.
 
@@ -356,10 +358,13 @@ class Backtest(ByValue):
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        steps, count = self.table.rates.shape
-        said = f"{self.table.name}: {steps} steps of {self.table.step_hours:g} h, {count} alternatives"
+        from ..text.html_tables import result_as_html
+
+        steps, size = self.table.rates.shape
+        said = f"{self.table.name}: {steps} steps of {self.table.step_hours:g} h, {size} alternatives"
         cost = f"moving everything costs {usd(self.terms.move_cost)} USD"
-        return f"<div>{_readable(self.to_frame()).to_html()}<small>{escape(said)}; {cost}; USD</small></div>"
+        frame = _readable(self.to_frame())
+        return result_as_html(said, ["policy", *frame.columns], list(frame.itertuples()), about=f"{cost}; USD")
 
     def __repr__(self) -> str:
         return f"Backtest of {', '.join(self.runs) or 'no policy'} over {self.table.name}, {self.table.steps} steps"

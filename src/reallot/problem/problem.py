@@ -294,6 +294,11 @@ class AllocationProblem:
     def __repr__(self) -> str:
         return short(self)
 
+    def _repr_html_(self) -> str:
+        from .problem_html import problem_as_html
+
+        return problem_as_html(self)
+
     def __hash__(self) -> int:
         return hash((self.specs, tuple(self.current.values()), self.capacity, self.horizon_hours, self.periods))
 

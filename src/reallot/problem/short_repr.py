@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from reprlib import Repr
 from typing import Any
 
@@ -15,6 +15,12 @@ def short(record: object) -> str:
     return _SHORT.repr(record)
 
 
+def is_default(record: Any, field: Field[Any]) -> bool:
+    """True where a field of the record has the value that it has if nothing is given."""
+    default = field.default if field.default_factory is MISSING else field.default_factory()
+    return default is not MISSING and bool(getattr(record, field.name) == default)
+
+
 class _Short(Repr):
     """reprlib's, which cuts long parts, for dataclasses as well; a flat curve inside a record is its rate."""
 
@@ -25,11 +31,8 @@ class _Short(Repr):
             return repr(vars(x)["last_slope"])
         parts = []
         for field in fields(x):
-            value, default = getattr(x, field.name), field.default
-            if field.default_factory is not MISSING:
-                default = field.default_factory()
-            if default is MISSING or value != default:
-                parts.append(f"{field.name}={self.repr1(value, level - 1)}")
+            if not is_default(x, field):
+                parts.append(f"{field.name}={self.repr1(getattr(x, field.name), level - 1)}")
         return f"{type(x).__name__}({', '.join(parts)})"
 
 
