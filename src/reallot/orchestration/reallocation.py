@@ -14,7 +14,7 @@ from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan
 from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import Executor, NextBest
-from ..engine.execution.guards import Blocked, Rules, held, mode_blocks
+from ..engine.execution.guards import Blocked, Rules, held
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
 from ..engine.execution.move_events import Proposed, Started
@@ -25,7 +25,7 @@ from ..engine.execution.state_machine import State
 from ..engine.execution.taking_back import begin_taking_back, take_as_it_is
 from ..engine.execution.waiting_plan import expire
 from ..engine.ledger.folder import Ledger
-from ..engine.ledger.journal import Journal, Operation, Standing
+from ..engine.ledger.journal import Journal, Operation
 from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Request, Requests
 from ..engine.ledger.sqlite_journal import MemoryJournal
 from ..engine.ledger.timestamps import moment_before
@@ -95,8 +95,8 @@ class ReallocationEngine:
         capacity: float = 1.0,
     ) -> None:
         self.config = config or ReallocationConfig()
-        self.rules = Rules.of(self.config, capacity)
         self.journal: Journal = ledger.journal if isinstance(ledger, Ledger) else ledger or MemoryJournal()
+        self.rules = Rules.of(self.config, capacity, self.journal.observe_only)
         self.books = AsyncJournal(self.journal, clock or SystemClock())
         self.loses = self.journal.loses
         self.last_report: Report | None = None
@@ -152,7 +152,7 @@ class ReallocationEngine:
         Blocked or None
             The guard's answer. None where a plan may be carried out.
         """
-        return now_blocked(self.books, await self._standing(), self.rules, self._confirmation_seconds)
+        return now_blocked(self.books, await self.books.standing(self.rules), self.rules, self._confirmation_seconds)
 
     async def can_reallocate(self) -> None:
         """Return where a plan may be carried out now.
@@ -393,7 +393,7 @@ class ReallocationEngine:
         dict
             End of the rest, by name.
         """
-        standing = await self._standing()
+        standing = await self.books.standing(self.rules)
         found = held(self.books.ages(standing), self.books.clock.now(), self.rules)
         return {**found, **self.books.kept_until(standing, self.config.rollback_pause)} if standing.kept else found
 
@@ -410,7 +410,7 @@ class ReallocationEngine:
         tuple
             Names. Empty in the modes observe and advise: a person may well be able to move them.
         """
-        if mode_blocks(self.rules.mode):
+        if self.config.mode in (Mode.OBSERVE, Mode.ADVISE):
             return ()
         return tuple(name for name, adapter in adapters.items() if only_reads(adapter))
 
@@ -446,12 +446,9 @@ class ReallocationEngine:
     def _confirmation_seconds(self) -> float:
         return self.config.confirmation_lifetime.total_seconds()
 
-    async def _standing(self) -> Standing:
-        return await self.books.ask(self.journal.standing, max(self.rules.max_per_hour, 1))
-
     async def _executor(self, adapters: Adapters) -> Executor:
         """What acts on these adapters, and on what stands in for those that are missing; the journal was just read."""
-        standing = await self._standing()
+        standing = await self.books.standing(self.rules)
         removed = {name: each for name, each in adapters.items() if isinstance(each, OrphanedProtocol)}
         if missing := standing.names - adapters.keys():
             removed |= await self.books.ask(holders, self.journal, missing, self.rules.tolerance)
@@ -543,7 +540,7 @@ class ReallocationEngine:
         first = await self.books.ask(self.journal.operation_of, plan.id)
         if first is not None:
             return repeated(first)
-        waiting = (await driver.executor.look()).waiting
+        waiting = (await driver.executor.standing(anew=True)).waiting
         confirmed = waiting is not None and waiting.confirmed
         if waiting is not None and confirmed:
             plan = AllocationPlan.model_validate_json(waiting.plan)
@@ -565,10 +562,8 @@ class ReallocationEngine:
             if driver.state.phase in (MoveState.HALTED, MoveState.ROLLING_BACK):
                 until, reason = driver.state.until, driver.state.reason
                 raise ReallocationError(reason, by=driver.state.phase, until=until)
-            if blocked := mode_blocks(self.rules.mode):
+            if blocked := self.rules.watching:
                 raise ReallocationError(blocked.reason, by=blocked.by)
-            if self.journal.observe_only:
-                raise ReallocationError(self.journal.observe_only, by="ledger")
             last = await self.books.ask(self.journal.last_committed)
             if last is None:
                 raise ReallocationError("no plan is in force that could be taken back", by=MoveState.NOTHING_TO_DO)

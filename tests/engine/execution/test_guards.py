@@ -33,7 +33,7 @@ def later(seconds):
 
 
 def test_rules_are_those_of_the_configuration():
-    assert Rules.of(ReallocationConfig()) == Rules() == Rules(3600.0, 4, True, 3, 1e-6, 1.0, Mode.AUTOMATIC)
+    assert Rules.of(ReallocationConfig()) == Rules() == Rules(3600.0, 4, True, 3, 1e-6, 1.0)
     config = ReallocationConfig(
         min_hold_duration=timedelta(minutes=5),
         max_per_hour=7,
@@ -42,7 +42,9 @@ def test_rules_are_those_of_the_configuration():
         share_tolerance=0.01,
         mode=Mode.ADVISE,
     )
-    assert Rules.of(config, 0.8) == Rules(300.0, 7, False, 9, 0.01, 0.8, Mode.ADVISE)
+    advises = Blocked("mode", None, "the mode is advise: nothing is moved")
+    assert Rules.of(config, 0.8) == Rules(300.0, 7, False, 9, 0.01, 0.8, advises)
+    assert Rules.of(config, 0.8, "it is read only").watching == Blocked("ledger", None, "it is read only")
 
 
 def test_a_change_has_a_direction_and_a_way_back():

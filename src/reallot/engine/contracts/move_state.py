@@ -118,15 +118,10 @@ RECORD_FOLLOWS = {
 """The journal's transitions: those of `FOLLOWS`, also through a state that is not recorded."""
 PASSED = (MoveState.PLANNED, MoveState.COMMITTED, MoveState.ROLLED_BACK, MoveState.DISCARDED)
 """States in which the state machine does not stop: the journal writes them on its way to the next state."""
-
-
-def may_step(state: MoveState, following: MoveState) -> bool:
-    """True where one event may lead the state machine from `state` to `following`.
-
-    >>> may_step(MoveState.VERIFYING, MoveState.HOLDING), may_step(MoveState.IDLE, MoveState.VERIFYING)
-    (True, False)
-    """
-    near = FOLLOWS.get(state, ())
-    return following in (state, MoveState.RECONCILING, *near) or any(
-        following in FOLLOWS[passed] for passed in near if passed in PASSED
+MAY_FOLLOW = {
+    state: {state, MoveState.RECONCILING, *FOLLOWS.get(state, ())}.union(
+        *(FOLLOWS[passed] for passed in FOLLOWS.get(state, ()) if passed in PASSED)
     )
+    for state in MoveState
+}
+"""The states to which one event may lead the state machine: those of `FOLLOWS`, also through a state of `PASSED`."""

@@ -71,6 +71,7 @@ class Executor:
         tell_over: Callable[[str], None] = lambda key: None,
     ) -> None:
         self.books, self.config, self.rules, self._tell, self._tell_over = books, config, rules, tell, tell_over
+        self.now = books.clock.now
         self.adapters: dict[str, ProtocolAdapter] = {**adapters, **removed}
         self.removed = removed
         self._standing: Standing | None = standing
@@ -87,22 +88,13 @@ class Executor:
         if own:
             self.rules = replace(rules, own={**own, **rules.own})
 
-    def now(self) -> datetime:
-        """Wall time."""
-        return self.books.clock.now()
-
     # the journal -----------------------------------------------------------------------------------------------------
 
-    async def standing(self) -> Standing:
-        """What the journal says; read again after anything was written."""
-        if self._standing is None:
-            return await self.look()
+    async def standing(self, *, anew: bool = False) -> Standing:
+        """What the journal says; read again after anything was written, or `anew`."""
+        if anew or self._standing is None:
+            self._standing = await self.books.standing(self.rules)
         return self._standing
-
-    async def look(self) -> Standing:
-        """What the journal says now."""
-        self._standing = found = await self.books.ask(self.books.journal.standing, max(self.rules.max_per_hour, 1))
-        return found
 
     async def write(self, method: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
         """Writes to the journal: what was read of it before does not hold any more. Raises DataError."""
@@ -135,24 +127,17 @@ class Executor:
 
     async def possible(self) -> tuple[dict[str, float], datetime | None]:
         """The most that each protocol may have now, and when the calls without an answer are no longer possible."""
-        most = dict(self.seen)
-        for name in self._unseen():
+        most, before = dict(self.seen), self.operation.before if self.operation else {}
+        for name in sorted({*self.adapters, *before} - self.seen.keys()):
             written = await self.books.ask(self.books.journal.most, name)
-            most[name] = self._before(name) if written is None else written
+            most[name] = before.get(name, 0.0) if written is None else written
         until = None
-        unsettled = await self.books.ask(self.books.journal.unsettled)
-        for each, end in self.books.may_still_act(unsettled, self.config.late_effects):
-            if each.after > most.get(each.protocol, 0.0):
-                most[each.protocol] = each.after
-                until = end if until is None else max(until, end)
+        if unsettled := (await self.standing()).unsettled:
+            for each, end in self.books.may_still_act(unsettled, self.config.late_effects):
+                if each.after > most.get(each.protocol, 0.0):
+                    most[each.protocol] = each.after
+                    until = end if until is None else max(until, end)
         return most, until
-
-    def _unseen(self) -> list[str]:
-        known = {*self.adapters, *(self.operation.before if self.operation else ())}
-        return sorted(known - self.seen.keys())
-
-    def _before(self, name: str) -> float:
-        return self.operation.before.get(name, 0.0) if self.operation else 0.0
 
     # going forward ---------------------------------------------------------------------------------------------------
 
@@ -301,7 +286,7 @@ class Executor:
             return RolledBack(self.now(), name)
         blocked = capacity_blocks(asked, possible, free_at, self.rules)
         if blocked is not None:
-            if blocked.by == MoveState.SETTLING or self._unseen():
+            if blocked.by == MoveState.SETTLING or possible.keys() - self.seen.keys():
                 return RollbackUnknown(self.now(), name, blocked.reason, free_at)
             return RollbackFailed(self.now(), name, blocked.reason)
         kind = ChangeKind.REPAIR if operation.kind is ChangeKind.REPAIR else ChangeKind.ROLLBACK

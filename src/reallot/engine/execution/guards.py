@@ -54,6 +54,7 @@ class Rules:
     """What the guards and the machine go by; seconds, and shares of capacity.
 
     tolerance, own  shares within this are the same: of all protocols, and of those that have one of their own
+    watching        why this engine only watches and moves nothing, for as long as it runs; None where it may act
     """
 
     hold_seconds: float = 3600.0
@@ -62,7 +63,7 @@ class Rules:
     most_rollbacks: int = 3
     tolerance: float = 1e-6
     capacity: float = 1.0
-    mode: Mode = Mode.AUTOMATIC
+    watching: Blocked | None = None
     own: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def slack(self, name: str) -> float:
@@ -78,8 +79,8 @@ class Rules:
         return min(self.own.get(name, self.tolerance), max(abs(size) / 2.0, FINEST))
 
     @classmethod
-    def of(cls, config: ReallocationConfig, capacity: float = 1.0) -> Rules:
-        """The rules that a configuration asks for."""
+    def of(cls, config: ReallocationConfig, capacity: float = 1.0, observe_only: str = "") -> Rules:
+        """The rules that a configuration asks for; `observe_only` is why the ledger may only be read."""
         return cls(
             config.min_hold_duration.total_seconds(),
             config.max_per_hour,
@@ -87,7 +88,7 @@ class Rules:
             config.most_rollbacks,
             config.share_tolerance,
             capacity,
-            config.mode,
+            Blocked("ledger", None, observe_only) if observe_only else mode_blocks(config.mode),
         )
 
 

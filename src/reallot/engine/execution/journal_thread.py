@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 from ..contracts.clock import Clock, SystemClock
 from ..ledger.journal import Journal, Standing, Step
 from ..ledger.timestamps import Stamp, elapsed, machine_boot
+from .guards import Rules
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +33,10 @@ class AsyncJournal:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "reallot-journal")
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: method(*values, **named))
+
+    async def standing(self, rules: Rules) -> Standing:
+        """All that an entry into the engine asks the journal for. Raises DataError."""
+        return await self.ask(self.journal.standing, max(rules.max_per_hour, 1))
 
     def stamp(self) -> Stamp:
         """The moment of the call, by the wall clock and by the machine's own."""

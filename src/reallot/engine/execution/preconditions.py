@@ -24,7 +24,6 @@ from .guards import (
     expired,
     held,
     hold_blocks,
-    mode_blocks,
     outdated,
 )
 from .journal_thread import AsyncJournal
@@ -47,8 +46,8 @@ class Proposal:
 
 
 def identity(plan: AllocationPlan) -> str:
-    """The plan's own id, or one made of all that it says."""
-    return plan.id or hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:16]
+    """An id made of all that a plan says."""
+    return hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:16]
 
 
 async def examine(plan: AllocationPlan, executor: Executor, expires_at: datetime | None) -> Proposal:
@@ -67,24 +66,23 @@ async def examine(plan: AllocationPlan, executor: Executor, expires_at: datetime
             after[name] = before[name]
     changes = changes_of(before, after, list(before), min(rules.tolerance, FINEST))
     blocked = (
-        _ledger_blocks(executor.books)
-        or mode_blocks(rules.mode)
+        rules.watching
         or expired(expires_at, executor.now())
         or _adapters_block(planned, plan.current, changes, executor, readings, before)
         or outdated(plan.current, before, rules)
     )
     if changes and blocked is None:
         blocked = (
-            _frozen(standing, changes)
+            (_frozen(standing, changes) if standing.frozen else None)
             or _too_much(after, changes, rules)
-            or _late_calls(executor, standing, after, changes)
+            or (_late_calls(executor, standing, after, changes) if standing.unsettled else None)
         )
     urgent = bool(plan.urgent) and all(each.releases for each in changes)
     if changes and blocked is None and not urgent:
         blocked = hold_blocks(changes, executor.books.ages(standing), executor.now(), rules) or budget_blocks(
             executor.books.plan_ages(standing), executor.now(), rules
         )
-    return Proposal(identity(plan), before, after, changes, blocked)
+    return Proposal(plan.id, before, after, changes, blocked)
 
 
 def _adapters_block(
@@ -115,15 +113,11 @@ def _adapters_block(
     return None
 
 
-def _ledger_blocks(books: AsyncJournal) -> Blocked | None:
-    return Blocked("ledger", None, books.journal.observe_only) if books.journal.observe_only else None
-
-
 def now_blocked(books: AsyncJournal, standing: Standing, rules: Rules, confirmation_seconds: float) -> Blocked | None:
     """Why no plan at all may be carried out now, by the journal alone."""
     now = books.clock.now()
-    if blocked := _ledger_blocks(books) or mode_blocks(rules.mode):
-        return blocked
+    if rules.watching:
+        return rules.watching
     if standing.halted:
         return Blocked(MoveState.HALTED, None, standing.halted)
     if (operation := standing.operation) is not None:

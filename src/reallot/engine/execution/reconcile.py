@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from ..contracts.adapter import capabilities_of
@@ -11,7 +11,7 @@ from ..contracts.records import ChangeKind
 from ..ledger.journal import Operation, Step, StepState
 from .adapter_calls import Reading
 from .executor import Executor
-from .guards import FINEST, Change, changes_of, close_to, held, mode_blocks
+from .guards import FINEST, Change, changes_of, close_to, held
 from .keeps_drifting import DRIFT, told_drift, watch, without_those_that_keep_drifting
 from .learned_limits import forget_old
 from .move_events import Reconciled
@@ -28,15 +28,18 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
     shares that are not the confirmed ones are to be put back too, where `repair`. Raises DataError.
     """
     readings = await executor.read_all()
-    if executor.books.journal.observe_only or mode_blocks(executor.rules.mode) is not None:
+    if executor.rules.watching:
         return await _rest(executor)
-    await _settle(executor, readings)
     standing = await executor.standing()
+    if standing.unsettled:
+        await _settle(executor, standing.unsettled, readings)
+        standing = await executor.standing()
     if standing.halted:
         return Reconciled(executor.now(), halted=standing.halted)
     operation = standing.operation
     if operation is None:
-        await executor.recovered(UNSETTLED)
+        if UNSETTLED in standing.open_alerts:
+            await executor.recovered(UNSETTLED)
         operation = await _drift(executor, readings, repair)
         if halted := (await executor.standing()).halted:
             return Reconciled(executor.now(), halted=halted)
@@ -49,13 +52,12 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
     return Reconciled(executor.now(), operation.plan_id, undo, operation.rounds)
 
 
-async def _settle(executor: Executor, readings: dict[str, Reading]) -> None:
+async def _settle(executor: Executor, found: Collection[Step], readings: dict[str, Reading]) -> None:
     """Ends what was unknown, by what is read: it happened, or its time is over and it did not.
 
     A share that may still change by itself is asked for once more where it was not read: `readings` gets it.
     """
     window = executor.config.late_effects.total_seconds()
-    found = (await executor.standing()).unsettled
     for each in found:
         in_time = each.may_act and executor.books.age(each.at) < window
         share = readings[each.protocol].share if each.protocol in readings else None
@@ -140,7 +142,8 @@ async def _drift(executor: Executor, readings: Mapping[str, Reading], repair: bo
     if drifted and executor.config.restore_drift:
         drifted = await without_those_that_keep_drifting(executor, drifted, committed)
     if not drifted:
-        await executor.recovered(DRIFT)
+        if DRIFT in standing.open_alerts:
+            await executor.recovered(DRIFT)
         return None
     told = told_drift(drifted, committed)
     acts = all(capabilities_of(executor.adapters[name]).acts for name in drifted)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ...errors import ReallocationError
-from ..contracts.move_state import MoveState, may_step
+from ..contracts.move_state import MAY_FOLLOW, MoveState
 from .guards import Blocked, Change, Rules
 from .move_events import (
     Answered,
@@ -95,12 +95,13 @@ class InvalidTransition(ReallocationError):
 def step(state: State, event: Event, rules: Rules) -> Next:
     """The next state, and what is to be done; raises InvalidTransition."""
     following, commands = _step(state, event, rules)
-    if not may_step(state.phase, following.phase):
+    if following.phase not in MAY_FOLLOW[state.phase]:
         raise InvalidTransition(state, event, f" leads to {following.phase.words}, which is not in the table")
     return replace(following, history=(*following.history, _told(event))[-LONGEST_HISTORY:]), commands
 
 
 def _step(state: State, event: Event, rules: Rules) -> Next:
+    at_hand = state.changes[state.index].protocol if state.index < len(state.changes) else ""
     match state.phase, event:
         case _, Started():
             return State(history=state.history), [ReadWorld()]
@@ -119,19 +120,19 @@ def _step(state: State, event: Event, rules: Rules) -> Next:
             ]
         case MoveState.WAITING, Confirmed() if event.plan_id == state.plan_id:
             return State(MoveState.IDLE, history=state.history), []
-        case MoveState.APPLYING, Answered() if event.protocol == _at_hand(state):
+        case MoveState.APPLYING, Answered() if event.protocol == at_hand:
             return replace(state, phase=MoveState.VERIFYING), [ReadBack(state.changes[state.index])]
-        case MoveState.APPLYING, Refused() if event.protocol == _at_hand(state):
+        case MoveState.APPLYING, Refused() if event.protocol == at_hand:
             return _failed(state, event.reason, rules)
-        case MoveState.VERIFYING, NotConfirmed() if event.protocol == _at_hand(state):
+        case MoveState.VERIFYING, NotConfirmed() if event.protocol == at_hand:
             return _failed(state, event.reason, rules)
-        case ((MoveState.APPLYING | MoveState.VERIFYING), Partly()) if event.protocol == _at_hand(state):
+        case ((MoveState.APPLYING | MoveState.VERIFYING), Partly()) if event.protocol == at_hand:
             if not rules.auto_rollback:
                 return _failed(state, event.reason, rules)
             return _next(replace(state, partial=(*state.partial, (event.protocol, event.reason))), None)
         case MoveState.VERIFYING, Balanced():
             return _balanced(state, event, rules)
-        case MoveState.VERIFYING, Seen() if event.protocol == _at_hand(state):
+        case MoveState.VERIFYING, Seen() if event.protocol == at_hand:
             return _next(state, event.until)
         case MoveState.ROLLING_BACK, (RolledBack() | RollbackFailed() | RollbackUnknown()) if (
             state.pending and event.protocol == state.pending[0].protocol
@@ -239,10 +240,6 @@ def _another_round(state: State, rules: Rules) -> Next:
     ordered = (*(each for each in remaining if each.releases), *(each for each in remaining if not each.releases))
     again = replace(state, pending=ordered, deferred=(), failed=(), rounds=rounds)
     return again, [RollBack(ordered[0], rounds)]
-
-
-def _at_hand(state: State) -> str:
-    return state.changes[state.index].protocol if state.index < len(state.changes) else ""
 
 
 def _told(event: Event) -> str:
