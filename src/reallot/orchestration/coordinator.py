@@ -307,6 +307,7 @@ class ProtocolCoordinator:
         ]
         steps, floors = steps_and_floors(limited) if limited else ({}, {})
         slack = {name: asked for name, can in able.items() if can.share_tolerance and (asked := can.slack)}
+        doubts = [(each.name, each.plausible) for each in sources if each.plausible.doubt]
         return AggregatedMetrics(
             timestamp=self._clock.now(),
             total_earnings_per_hour=total,
@@ -321,7 +322,8 @@ class ProtocolCoordinator:
             floors=floors,
             tolerances=slack,
             away={} if self._away is None else dict(self._away()),
-            doubted={each.name: base for each in sources if (base := each.plausible.base) is not None},
+            doubted={name: seen.base for name, seen in doubts if seen.base is not None and not seen.fell},
+            fallen={name: seen.base for name, seen in doubts if seen.base is not None and seen.fell},
         )
 
 

@@ -64,7 +64,37 @@ def test_a_jump_as_of_units_is_taken_and_doubted_until_it_is_over(factor: float,
     assert (seen.doubt, seen.base) == ("", None)
 
 
-@pytest.mark.parametrize("factor", [1.5, 6.5, 12.0, 18.0, 40.0, 1 / 24, 1e-3, -24.0])
+@pytest.mark.parametrize("share", [0.5, None])
+@pytest.mark.parametrize("factor", [24.0, 22.0, 60.0, 1e3, 1e6, 1e12])
+def test_a_fall_as_of_units_is_taken_and_doubted_until_it_is_over_or_a_loss(factor: float, share: float | None):
+    for after, over in ((1.0, True), (0.5 / factor, False), (-1.0 / factor, True), (0.0, True)):
+        seen = Plausibility()
+        read([1.0] * 5, seen, share=share)
+        assert read([1.0 / factor] * 5, seen, share=share, start=5 * MINUTE) == [1.0 / factor] * 5
+        assert (seen.fell, seen.base) == (True, share)
+        assert f"{factor:.0f} times less, as between" in seen.doubt
+        read([after] * 70, seen, share=share, start=10 * MINUTE)
+        assert (seen.doubt == "") is over
+
+
+def test_a_fall_to_what_was_believed_in_the_last_day_is_believed_at_once():
+    seen = Plausibility()
+    read([1.0] * 5, seen)
+    read([24.0], seen, start=5 * MINUTE)
+    seen.accept()
+    assert read([24.0] * 5 + [1.0], seen, start=6 * MINUTE) == [24.0] * 5 + [1.0]
+    assert seen.doubt == ""
+
+
+def test_what_was_doubted_twice_is_over_only_where_it_began():
+    seen = Plausibility()
+    read([1.0, 24.0, 24.0 * 60.0, 24.0], seen)
+    assert seen.doubt
+    read([1.0], seen, start=4 * MINUTE)
+    assert not seen.doubt
+
+
+@pytest.mark.parametrize("factor", [1.5, 6.5, 12.0, 18.0, 40.0, 1 / 12, 1 / 40, 1 / 500, -24.0, -1 / 24])
 def test_other_changes_are_taken_as_they_are(factor: float):
     seen = Plausibility()
     assert read([1.0] * 5 + [factor] * 3, seen) == [1.0] * 5 + [factor] * 3

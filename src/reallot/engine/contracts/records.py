@@ -91,7 +91,7 @@ class ProtocolStatus(Record):
     quote
         USD/h that is offered for a full share, whether any is held or not. None where nobody says.
     doubt
-        Why a person should look at its earnings: they jumped as a wrong unit makes them.
+        Why a person should look at its earnings: they jumped or fell as a wrong unit makes them.
     details
         Plain extra values for people, without secrets.
 
@@ -147,8 +147,8 @@ class AggregatedMetrics(Record):
         Where an adapter says so: shares come in multiples of the step, and not below the floor.
     away
         Names that may hold nothing now, with the reason.
-    doubted
-        Names whose earnings a person should look at, with the share they had when these jumped.
+    doubted, fallen
+        Names whose earnings a person should look at, with the share they had when these jumped, or fell.
     ceilings
         Where a protocol would not take more: no more than this share is asked for now.
     tolerances
@@ -170,6 +170,7 @@ class AggregatedMetrics(Record):
     floors: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=dict)
     away: dict[str, str] = Field(default_factory=dict)
     doubted: dict[str, Share] = Field(default_factory=dict)
+    fallen: dict[str, Share] = Field(default_factory=dict)
     ceilings: dict[str, Share] = Field(default_factory=dict)
     tolerances: dict[str, Annotated[float, Field(gt=0.0, le=0.1)]] = Field(default_factory=dict)
     warming: frozenset[str] = frozenset()

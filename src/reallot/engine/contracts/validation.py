@@ -26,7 +26,9 @@ UNITS = {
     100.0: "cents and dollars",
     1e3: "thousandths and units",
 }
-UNITS |= {3600.0: "a second and an hour", 86_400.0: "a second and a day", 1e6: "millionths and units"}
+UNITS |= {730.0: "an hour and a month", 3600.0: "a second and an hour", 86_400.0: "a second and a day"}
+UNITS |= {1e6: "millionths and units", 1e8: "a hundred-millionth and units", 1e9: "billionths and units"}
+UNITS |= {1e12: "trillionths and units", 1e18: "wei and units"}
 """Factors by which a number changes where its unit does, and between what."""
 NEAR = 1.15
 """A factor is near another within this."""
@@ -164,12 +166,13 @@ def _utilization(found: Any) -> ResourceUtilization:
 class Plausibility:
     """Which readings of one source are believed, one after another.
 
-    An exact 0 waits as long as the value usually rests. A jump as of units is shown as it is said, but a person is
-    asked: until then the protocol gets no more than one ordinary step. A reading that is held back is an error of its
-    poll, and the value before it stands.
+    An exact 0 waits as long as the value usually rests. A jump or a fall as of units is shown as it is said, but a
+    person is asked: until then the protocol gets, or gives, no more than one ordinary step. A reading that is held back
+    is an error of its poll, and the value before it stands.
 
     doubt  what a person should look at; "" where nothing is doubted
     base   the share at which what is doubted began; None where that was not known
+    fell   True where what is doubted is a fall
 
     >>> seen = Plausibility()
     >>> for minute, value in enumerate((2.0, 48.0)):
@@ -181,7 +184,7 @@ class Plausibility:
     base: float | None
 
     def __init__(self, most_jump: float = MOST_JUMP) -> None:
-        self.doubt, self.base = "", None
+        self.doubt, self.base, self.fell = "", None, False
         self._most_jump = most_jump
         self._asks = min(most_jump, min(UNITS) / NEAR)
         self._last: float | None = None
@@ -190,8 +193,8 @@ class Plausibility:
         self._strikes: list[float] = []
         self._rests: deque[float] = deque(maxlen=20)  # seconds between changes of the value
         self._changed, self._zero_since = 0.0, math.inf
-        self._levels: dict[int, float] = {}  # the highest that was believed, per unit of share, by the hour
-        self._low = self._high = 0.0  # what is doubted is over below the geometric mean of these
+        self._levels: dict[int, tuple[float, float]] = {}  # lowest and highest that were believed, each hour, per share
+        self._middle = 0.0  # of what is doubted and what was before: beyond it, it is back where it was
 
     def admit(self, value: float, share: float | None, seconds: float, zero_waits: bool = True) -> None:
         """Takes a reading (USD/h, read at `seconds` on a monotonic clock), or raises ProtocolError for one held back.
@@ -205,22 +208,29 @@ class Plausibility:
             self._changed, self._zero_since, self._nonzero = seconds, math.inf, None
         if value == 0.0 and self._last and self._nonzero and zero_waits:
             self._wait(seconds)
-        if self._nonzero and abs(value) > self._asks * abs(self._nonzero):
-            self._look(value, self._nonzero, unit, share, hour)
-        if self.doubt and abs(value) / unit <= math.sqrt(self._low * self._high):
-            self.doubt, self.base = "", None  # it is back where it was
+        before = self._nonzero
+        if before and value and not 1.0 / self._asks <= abs(value / before) <= self._asks:
+            self._look(value, before, unit, share, hour)
+        if self.doubt and self._is_over(value / unit):
+            self.accept()
         if value != self._last:
             if seconds > self._changed:
                 self._rests.append(seconds - self._changed)
             self._changed = seconds
         self._last, self._share, self._nonzero = value, share, value or self._nonzero
         self._strikes, self._zero_since = [], math.inf
-        if not self.doubt and value / unit > self._levels.get(hour, 0.0):
-            self._levels[hour] = value / unit
+        if not self.doubt and value > 0.0:
+            low, high = self._levels.get(hour, (math.inf, 0.0))
+            if not low <= value / unit <= high:
+                self._levels[hour] = min(low, value / unit), max(high, value / unit)
 
     def accept(self) -> None:
         """A person has seen what is doubted: it is believed from now on."""
         self.doubt, self.base = "", None
+
+    def _is_over(self, level: float) -> bool:
+        """True where earnings per unit of share are back where they were, or lost: no unit makes a loss of earnings."""
+        return (level <= 0.0 or level >= self._middle) if self.fell else abs(level) <= self._middle
 
     def _wait(self, seconds: float) -> None:
         """Raises while a 0 after other earnings has not stood as long as they usually rest."""
@@ -234,12 +244,16 @@ class Plausibility:
             )
 
     def _look(self, value: float, before: float, unit: float, share: float | None, hour: int) -> None:
-        """Doubts a jump as of units or beyond the bound; raises where one beyond the bound is news."""
+        """Doubts a jump or fall as of units, and a jump beyond the bound; raises where one beyond the bound is news."""
         self._levels = {at: level for at, level in self._levels.items() if at >= hour - REMEMBERED_HOURS}
-        if value / unit <= AGAIN * max(self._levels.values(), default=0.0):
+        level, fell = value / unit, abs(value) < abs(before)
+        if fell and (before < 0.0 or AGAIN * level >= min((low for low, _ in self._levels.values()), default=math.inf)):
+            return
+        if not fell and level <= AGAIN * max((high for _, high in self._levels.values()), default=0.0):
             return
         factor = abs(value / before)
-        between = next((text for each, text in UNITS.items() if 1.0 / NEAR < factor / each < NEAR), "")
+        times = abs(before / value) if fell else factor
+        between = next((text for each, text in UNITS.items() if 1.0 / NEAR < times / each < NEAR), "")
         if factor > self._most_jump:
             low, high = sorted((value / 2.0, value * 2.0))
             self._strikes = [*(each for each in self._strikes if low <= each <= high), value]
@@ -251,9 +265,10 @@ class Plausibility:
                 )
         if value > 0.0 and (between or factor > self._most_jump):
             as_units = f", as between {between}" if between else ""
+            how = f"{times:.0f} times less" if fell else f"{times:.0f}-fold"
+            if not self.doubt or fell is not self.fell:
+                self._middle = math.sqrt(abs(before) * value) / unit
             self.doubt = (
-                f"earns {value:g} USD/h after {before:g} at the same share, {factor:.0f}-fold{as_units}: "
-                "is its unit right?"
+                f"earns {value:g} USD/h after {before:g} at the same share, {how}{as_units}: is its unit right?"
             )
-            self.base = share if self.base is None else self.base
-            self._low, self._high = abs(before) / unit, value / unit
+            self.base, self.fell = share if self.base is None else self.base, fell

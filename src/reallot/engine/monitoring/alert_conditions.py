@@ -179,7 +179,8 @@ def protocol_conditions(
             text = f"earns {usd(seen.quick)} USD/h per unit of share; usual is {usd(seen.usual)}"
             found.append(("drop", text, 0.6))
     if status is not None and status.doubt:
-        text = f"{status.doubt} At most one step more goes to it until somebody says: reallot acknowledge {name}"
+        step = "is taken from it" if name in metrics.fallen else "more goes to it"
+        text = f"{status.doubt} At most one step {step} until somebody says: reallot acknowledge {name}"
         found.append((JUMP, text, 0.8))
     if status is not None and status.healthy is False:
         found.append(("unhealthy", f"says that it is not well{f': {status.message}' if status.message else ''}", 0.6))

@@ -332,6 +332,8 @@ def planning_problem(
             kept[name] = estimate.why or "nothing is known of it"
         elif estimate.stale or estimate.is_new:
             kept[name] = estimate.why
+        elif name in metrics.fallen and shares.get(name, 0.0) < metrics.fallen[name] - DUST:
+            kept[name] = "its earnings fell as a wrong unit makes them; a step was taken already, and a person is asked"
     all_there = abs(total - 1.0) <= SUM_TOLERANCE or bool(unknown)
     now = {name: shares.get(name, 0.0) for name in names}
     told = {name for name in names if name in held or limits.held_until(name, 1)}
