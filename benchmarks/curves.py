@@ -16,7 +16,7 @@ from reallot.forecast.robust_curves import robust_curves
 
 from .curve_worlds import COST, FLOOR, HORIZON_HOURS, HOURS, KINDS, MAX_CHANGE, Floats, World, world
 
-SEEDS = 8
+SEEDS = range(8)
 SMOKE_HOURS = 12
 NAMES = tuple(f"p{i}" for i in range(len(KINDS)))
 EQUAL = np.full(len(NAMES), 1.0 / len(NAMES))
@@ -125,7 +125,7 @@ class Captured:
 
 def measure(smoke: bool, repeats: int) -> list[Captured]:
     """All ways on both kinds of truth; one seed and a few hours in smoke mode. Captures do not depend on `repeats`."""
-    seeds, hours = (range(1), SMOKE_HOURS) if smoke else (range(SEEDS), HOURS)
+    seeds, hours = (range(1), SMOKE_HOURS) if smoke else (SEEDS, HOURS)
     return [row for linear in (False, True) for row in _truth(linear, seeds, hours)]
 
 

@@ -28,6 +28,7 @@ from . import (
     peers,
     report,
     resolve,
+    step,
     traces,
     whole,
 )
@@ -48,6 +49,7 @@ class Group:
     table    rows to Markdown
     about    what a reader of the table should know
     left_out says in words what could not be measured here; "" where everything was
+    seeds    of what is drawn; "" where nothing is
     """
 
     title: str
@@ -55,10 +57,29 @@ class Group:
     table: Callable[[Any], str]
     about: str = ""
     left_out: Callable[[], str] = lambda: ""
+    seeds: str = str(step.SEED)
+
+    @property
+    def compares(self) -> str:
+        """What it compares, in one line for `--help`."""
+        return f"{self.title}; {self.drawn}"
+
+    @property
+    def drawn(self) -> str:
+        """The seeds in words."""
+        return f"seeds {self.seeds}" if self.seeds else "nothing is drawn"
+
+
+def _range(seeds: Sequence[int]) -> str:
+    return f"{seeds[0]} to {seeds[-1]}"
 
 
 def _spec(spec: Spec) -> Group:
-    return Group(f"{spec.about} (ms)", lambda smoke, repeats: measure(spec, smoke, repeats), report.timings)
+    return Group(
+        f"{', '.join(spec.backends)}: {spec.about} (ms)",
+        lambda smoke, repeats: measure(spec, smoke, repeats),
+        report.timings,
+    )
 
 
 def _chains(smoke: bool, repeats: int) -> list[traces.ChainResult]:
@@ -87,7 +108,8 @@ def _no_peers() -> str:
 
 DUELS = {
     "peers": Group(
-        "the same step through other libraries",
+        "allocate() and a session against the same step in cvxpy, cvxportfolio, skfolio, linopy, Pyomo, PuLP, linprog "
+        "and highspy",
         peers.measure,
         report.duels,
         "One step of one period: flat rates, max change, a cost per unit moved. Rates and current shares change by up "
@@ -100,9 +122,10 @@ DUELS = {
         whole.measure,
         report.duels,
         "linprog has its arrays before the clock starts and is asked for nothing else.",
+        seeds=str(whole.SEED),
     ),
     "kernel": Group(
-        "the exact split on arrays",
+        "the exact split on arrays, NumPy and Numba, against PuLP, highspy and a sort",
         kernel.measure,
         report.duels,
         "The same step. Each answer of ours is proved by its own price of capacity (weak duality) before the others "
@@ -110,28 +133,35 @@ DUELS = {
         _no_numba,
     ),
     "batch": Group(
-        "many steps in one call; times are for one of them", batch.measure, report.duels, left_out=_no_numba
+        "allocate_many against a loop of linprog; times are for one problem",
+        batch.measure,
+        report.duels,
+        left_out=_no_numba,
+        seeds=f"{batch.SEED}, {batch.SAMPLE_SEED}",
     ),
     "horizon": Group(
-        "many periods planned together, solver time only",
+        "many periods planned together against HiGHS on the whole program, solver time only",
         horizon.measure,
         report.duels,
         "Periods x protocols. Rates wander about their mean, a move costs 2 to 20 % of a day's rate, max change is "
         "0.2. Ten protocols hold something at the start, or all do: then none can be left out, and little is won.",
         _no_numba,
+        seeds=str(horizon.SEED),
     ),
     "fee": Group(
-        "a fixed fee for every protocol that moves, solver time only",
+        "a fixed fee for every protocol that moves: the search against HiGHS on the MILP, solver time only",
         fee.measure,
         report.duels,
         "No limit on moves. Each question has a row, as some are many times harder; the figures take the middle one.",
         _no_numba,
+        seeds=str(fee.SEED),
     ),
     "resolve": Group(
-        "a fleet solved again as rates change by 1 %",
+        "a fleet solved again as rates change by 1 %: a kept model against a new one",
         resolve.measure,
         report.duels,
         "Hosts x protocols x resources of each host, and a cap on every protocol's sum over the hosts.",
+        seeds=str(resolve.SEED),
     ),
 }
 """The comparisons that the figures are taken from."""
@@ -144,6 +174,7 @@ GROUPS = {
         explain.measure,
         explain.table,
         "Three problems a case; the middle and the longest of them. Complete: nothing was left out, every plan proved.",
+        seeds=_range(explain.SEEDS),
     ),
     "growth": Group(
         "time against the number of protocols",
@@ -153,11 +184,12 @@ GROUPS = {
         _no_numba,
     ),
     "imports": Group(
-        "CPU seconds on top of the interpreter",
+        "import reallot against import numpy, in CPU seconds on top of the interpreter",
         lambda smoke, repeats: imports.measure(1 if smoke else 2 * repeats + 1),
         report.imports,
         "numpy's linear algebra library starts one thread per core, which spins for a moment: that is most of the "
         "difference between the two columns, and none of it is ours.",
+        seeds="",
     ),
     "forecast": Group(
         "rates ahead with bands, the default against its members and boosted trees",
@@ -165,9 +197,10 @@ GROUPS = {
         forecast.table,
         forecast.ABOUT,
         forecast.left_out,
+        seeds=str(forecast.SEED),
     ),
     "hindsight": Group(
-        "the best that whole traces allow, with its bound",
+        "the best that whole traces allow, with its bound, against published optima",
         hindsight.measure,
         hindsight.table,
         "The reference problem of the data: from the equal split, at most 0.2 moved in a step; k is the cost of a unit "
@@ -176,18 +209,21 @@ GROUPS = {
         "below the best possible. The made traces are noise without memory, a walk, and weather with a daily season. "
         "One trace is solved without Numba as well.",
         hindsight.left_out,
+        seeds=f"{hindsight.SEED} beside recorded rates",
     ),
     "curves": Group(
         "captures with earnings curves learned while deciding (no times but the last column)",
         curves.measure,
         curves.table,
         curves.ABOUT,
+        seeds=_range(curves.SEEDS),
     ),
     "exploration": Group(
-        "earnings where only what holds a share is read (no times but the last column)",
+        "exploring where only what holds a share is read, against reading everything (no times but the last column)",
         exploration.measure,
         exploration.table,
         exploration.ABOUT,
+        seeds=_range(exploration.SEEDS),
     ),
     "confidence": Group(
         "how often plans paid that were said to pay with some probability",
@@ -195,16 +231,18 @@ GROUPS = {
         confidence.table,
         confidence.ABOUT,
         confidence.left_out,
+        seeds=f"{_range(confidence.SEEDS)} beside recorded rates",
     ),
     "decision": Group(
-        "decisions over time, on recorded and made rates",
+        "policies against never moving and the optimum in hindsight, on recorded and made rates",
         decision_runs.measure,
         decision_tables.table,
         decision_tables.ABOUT,
         decision_runs.left_out,
+        seeds=f"{_range(decision_runs.SEEDS)} beside recorded rates",
     ),
     "cycle": Group(
-        "the running engine on simulated protocols and a clock moved by hand",
+        "the running engine against the times asked of it, on simulated protocols and a clock moved by hand",
         cycle.measure,
         cycle.table,
         "All four parts: coordinator, optimizer, engine, monitor; the ledger in memory. One cycle is one poll with all "
@@ -225,5 +263,6 @@ GROUPS = {
         "dear (k = 0.1), it would have been better never to move; holds, confirmation and better forecasts are what "
         "that takes.",
         _no_traces,
+        seeds="",
     ),
 }

@@ -20,6 +20,7 @@ from .race import Contender, Row, Unequal, race
 SHAPES = ((168, 100), (168, 1000))
 SMALLEST = (24, 10)
 EQUAL = 1e-9
+SEED = 3
 HOLDING = 10
 """Of the protocols hold something at the start that suits the path; at the one that does not, all of them do."""
 
@@ -29,7 +30,7 @@ def forecast(periods: int, size: int, holding: int = HOLDING) -> AllocationProbl
 
     `holding` of the protocols hold a share at the start, drawn evenly from all that sum to 1.
     """
-    random = np.random.default_rng([3, periods, size])
+    random = np.random.default_rng([SEED, periods, size])
     mean = random.lognormal(0.7, 0.5, size)
     away, stay = random.normal(0.0, 0.2, size), 0.95
     rates = np.empty((periods, size))

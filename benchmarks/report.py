@@ -6,7 +6,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -136,18 +136,19 @@ def growths(rows: Sequence[Growth]) -> str:
     return _table(lines, left=(0,))
 
 
-def figures(rows: Sequence[Row]) -> str:
-    """Each figure that was asked for: what is compared, both times, the ratio, and whether it is reached."""
-    lines = [["what", "ours", "against", "our time", "their time", "ratio", "asked", "reached"]]
+def figures(rows: Sequence[Row], seeds: Mapping[str, str]) -> str:
+    """Each figure that was asked for: what is compared, the ratio, whether it is reached, and its group's seeds."""
+    lines = [["what", "ours", "against", "our time", "their time", "ratio", "asked", "reached", "seeds"]]
     for target in TARGETS:
         row, what = target.row(rows), f"{target.group}, {target.size}"
         if row is None:
-            lines.append([what, target.ours, target.against[0], "-", "-", "-", target.asked, "not measured"])
+            lines.append([what, target.ours, target.against[0], "-", "-", "-", target.asked, "not measured", ""])
             continue
+        seed = seeds[target.group]
         reached = "yes" if target.is_reached(row) else "no"
         times = [_time(row.ours.seconds), _time(row.theirs.seconds)]
-        lines.append([what, target.ours, row.theirs.name, *times, ratio(row.ratio), target.asked, reached])
-    return _table(lines, left=(0, 1, 2, 6, 7))
+        lines.append([what, target.ours, row.theirs.name, *times, ratio(row.ratio), target.asked, reached, seed])
+    return _table(lines, left=(0, 1, 2, 6, 7, 8))
 
 
 def ratio(value: float) -> str:

@@ -28,6 +28,7 @@ HOSTS, PROTOCOLS, KINDS = 100, 10, ("cpu", "memory", "disk", "bandwidth")
 FEWEST = 5
 VARIANTS = 6
 EQUAL = 1e-9
+SEED = 5
 
 
 def fleet(hosts: int) -> list[AllocationProblem]:
@@ -35,7 +36,7 @@ def fleet(hosts: int) -> list[AllocationProblem]:
 
     Rates change by up to 1 % from one variant to the next question.
     """
-    random = np.random.default_rng([5, hosts])
+    random = np.random.default_rng([SEED, hosts])
     uses = random.uniform(0.2, 1.0, (PROTOCOLS, len(KINDS)))
     room = random.uniform(0.5, 1.5, (hosts, len(KINDS)))
     rates = np.outer(random.uniform(0.5, 1.5, hosts), random.lognormal(0.7, 0.5, PROTOCOLS))

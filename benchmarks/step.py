@@ -17,6 +17,8 @@ from reallot.problem.arrays import FloatArray
 
 from .race import Contender, Unequal
 
+SEED = 0
+
 
 @dataclass(frozen=True)
 class Step:
@@ -32,7 +34,7 @@ class Step:
     max_change: float
 
     @classmethod
-    def of(cls, size: int, variants: int, seed: int = 0) -> Step:
+    def of(cls, size: int, variants: int, seed: int = SEED) -> Step:
         """Random rates and shares; max change is 0.2, or four times the mean share where that is less."""
         random = np.random.default_rng([seed, size])
         rates, current = random.random(size), random.dirichlet(np.ones(size))

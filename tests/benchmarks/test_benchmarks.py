@@ -116,9 +116,9 @@ def test_a_figure_may_ask_for_seconds_as_well() -> None:
 def test_the_table_of_figures_says_what_is_reached() -> None:
     target = TARGETS[0]
     rows = [row(target.group, target.size, target.ours, target.against[0], 1e-5, 1e-5 * 1.5 * target.ratio)]
-    lines = report.figures(rows).splitlines()
+    lines = report.figures(rows, {name: group.seeds for name, group in DUELS.items()}).splitlines()
     assert len(lines) == 2 + len(TARGETS)
-    assert "10 µs" in lines[2] and lines[2].rstrip(" |").endswith("yes")
+    assert "10 µs" in lines[2] and [cell.strip() for cell in lines[2].split("|")][-3:-1] == ["yes", "0"]
     assert lines[3].rstrip(" |").endswith("not measured")
 
 
