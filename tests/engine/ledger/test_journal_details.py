@@ -246,11 +246,13 @@ def test_a_file_is_waited_for_as_long_as_asked(tmp_path):
         journal.close()
 
 
-def test_without_room_for_the_reserve_what_drifted_is_still_put_back(journal, monkeypatch):
+def test_without_room_for_the_reserve_what_drifted_is_still_put_back(tmp_path, monkeypatch):
+    journal = SqliteJournal(tmp_path / "journal.db")
     monkeypatch.setattr(Database, "keep_reserve", lambda self: False)
     with pytest.raises(DataError, match="disk is full"):
         begun(journal)
     assert begun(journal, kind=ChangeKind.REPAIR).id == 1
+    journal.close()
 
 
 def test_everything_at_one_moment_is_what_each_question_says(journal):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 
 from ...errors import DataError
-from .schema import NewerSchema, check_version, migrate
 
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """What the making of a record raises of a row that was never written so; a text that is no UTF-8 is one of them."""
@@ -28,6 +25,10 @@ class Damaged(DataError):
             "says what to do"
         )
         self.why = str(why)
+
+
+class NewerSchema(DataError):
+    """The file was written by a newer version."""
 
 
 def is_damage(error: BaseException, path: str | Path) -> bool:
@@ -53,32 +54,3 @@ def keep_aside(path: Path) -> Path:
         with suppress(FileNotFoundError):
             Path(f"{path}{ending}").rename(f"{aside}{ending}")
     return aside
-
-
-def check_schema(path: str | Path, connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
-    """Raises Damaged where the tables are not those of the file's schema, and NewerSchema."""
-    try:
-        version = check_version(connection, migrations)
-    except NewerSchema as error:
-        way = "run that version again, or give another folder for the ledger"
-        raise NewerSchema(f"{path} was written by a newer version: {error}; {way}") from None
-    if version < 0:
-        raise Damaged(path, f"schema {version}")
-    found, wanted = _objects(connection), _made_by(tuple(migrations[:version]))
-    odd = [name for name, text in wanted.items() if found.get(name) != text]
-    odd += [name for name in found.keys() - wanted.keys() if name[0] != "index"]
-    if odd:
-        raise Damaged(path, "its tables are not those of a ledger: " + ", ".join(sorted(name for _, name in odd)[:3]))
-
-
-@lru_cache(64)
-def _made_by(migrations: tuple[str, ...]) -> dict[tuple[str, str], str]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
-        migrate(database, migrations)
-        return _objects(database)
-
-
-def _objects(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    """The statements that made tables and indices, by kind and name, without spaces."""
-    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
-    return {(kind, str(name)): "".join(str(text).split()) for kind, name, text in rows}

@@ -1,18 +1,17 @@
-"""One SQLite connection that writes: transactions, room kept for a full disk, errors that name the file."""
+"""One SQLite connection that writes: its tables, transactions, room kept for a full disk, errors that name the file."""
 
 from __future__ import annotations
 
 import errno
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
+from contextlib import closing, suppress
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ...errors import DataError
-from .damage import UNREADABLE, Damaged, check_schema, is_damage
-from .schema import migrate
+from .damage import UNREADABLE, Damaged, NewerSchema, is_damage
 
 T = TypeVar("T")
 RESERVE_BYTES = 4 * 1024 * 1024
@@ -55,13 +54,14 @@ class Database:
         try:
             self.connection.execute("PRAGMA foreign_keys = ON")
             if not self.in_memory:
-                check_schema(self.path, self.connection, migrations)
+                _check_schema(self.path, self.connection, migrations)
             if not (self.in_memory or read_only):
                 self.connection.execute("PRAGMA journal_mode = WAL")
                 self.connection.execute(f"PRAGMA synchronous = {synchronous}")
             if not read_only:
-                migrate(self.connection, migrations)
-            self.keep_reserve()
+                _migrate(self.connection, migrations)
+            if keeps:
+                self.keep_reserve()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self.connection.close()
             raise self.error(error) from error
@@ -163,6 +163,52 @@ class Database:
     def close(self) -> None:
         """Closes the connection; again is harmless."""
         self.connection.close()
+
+
+def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
+    """Runs what the file has not seen yet."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number in range(version, len(migrations)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in migrations[number].split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def _check_schema(path: str, connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
+    """Raises Damaged where the tables are not those of the file's schema, and NewerSchema; nothing was touched."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(migrations):
+        raise NewerSchema(
+            f"{path} was written by a newer version: schema {version}, and this version knows {len(migrations)}; "
+            "run that version again, or give another folder for the ledger"
+        )
+    if version < 0:
+        raise Damaged(path, f"schema {version}")
+    found, wanted = _objects(connection), _made_by(tuple(migrations[:version]))
+    odd = [name for name, text in wanted.items() if found.get(name) != text]
+    odd += [name for name in found.keys() - wanted.keys() if name[0] != "index"]
+    if odd:
+        raise Damaged(path, "its tables are not those of a ledger: " + ", ".join(sorted(name for _, name in odd)[:3]))
+
+
+@lru_cache(64)
+def _made_by(migrations: tuple[str, ...]) -> dict[tuple[str, str], str]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        _migrate(database, migrations)
+        return _objects(database)
+
+
+def _objects(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """The statements that made tables and indices, by kind and name, without spaces."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
+    return {(kind, str(name)): "".join(str(text).split()) for kind, name, text in rows}
 
 
 def _each(make: Callable[[tuple[Any, ...]], object], rows: Iterable[tuple[Any, ...]]) -> None:

@@ -14,12 +14,15 @@ from .database import Database
 from .journal import LearnedLimit
 from .timestamps import Stamp
 
+_PUT, _DROP = "INSERT OR REPLACE INTO meta VALUES (?, ?)", "DELETE FROM meta WHERE name = ?"
+
 
 class ExceptionalRows:
     """A part of the journal in SQLite: see Journal."""
 
     _database: Database
     _write: Callable[[Callable[[sqlite3.Connection], Any]], Any]
+    _run: Callable[..., None]
 
     def halt(self, alert: Alert, frozen: Mapping[str, str]) -> bool:
         """No more moves until `resume`, and an alert, in one write; False where the alert was open already."""
@@ -41,41 +44,27 @@ class ExceptionalRows:
 
     def resume(self) -> None:
         """A person has looked: nothing is halted or frozen any more."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM meta WHERE name = 'halted'")
-            connection.execute("DELETE FROM frozen")
-            connection.execute(f"DELETE FROM meta WHERE {journal_rows.KEPT_NAMES}")
-
-        self._write(work)
+        kept = f"DELETE FROM meta WHERE {journal_rows.KEPT_NAMES}"
+        self._run(("DELETE FROM meta WHERE name = 'halted'", ()), ("DELETE FROM frozen", ()), (kept, ()))
 
     def learn(self, limit: LearnedLimit) -> None:
         """Keeps what a protocol would not take."""
         row = (limit.protocol, limit.kind, limit.share, limit.failures, limit.reason, *limit.at.columns)
-        name, sql = f"learned:{limit.kind}:{limit.protocol}", "INSERT OR REPLACE INTO meta VALUES (?, ?)"
-        self._write(lambda connection: connection.execute(sql, (name, json.dumps(row))) and None)
+        self._run((_PUT, (f"learned:{limit.kind}:{limit.protocol}", json.dumps(row))))
 
     def unlearn(self, protocol: str, kind: str) -> None:
         """It does not hold any more."""
-        sql = "DELETE FROM meta WHERE name = ?"
-        self._write(lambda connection: connection.execute(sql, (f"learned:{kind}:{protocol}",)) and None)
+        self._run((_DROP, (f"learned:{kind}:{protocol}",)))
 
     def keep(self, protocols: Sequence[str], at: Stamp) -> None:
         """Protocols that a person has put back, and that are to stay there."""
-        rows = [(f"kept:{name}", json.dumps([name, *at.columns])) for name in protocols]
-        sql = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
-        self._write(lambda connection: connection.executemany(sql, rows) and None)
+        self._run(*((_PUT, (f"kept:{name}", json.dumps([name, *at.columns]))) for name in protocols))
 
     def forget(self, protocol: str) -> None:
         """Nothing is known of a protocol any more but what was done."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            names = [f"learned:ceiling:{protocol}", f"learned:floor:{protocol}", f"kept:{protocol}"]
-            connection.executemany("DELETE FROM meta WHERE name = ?", [(name,) for name in names])
-            for table in ("committed", "touched", "frozen"):
-                connection.execute(f"DELETE FROM {table} WHERE protocol = ?", (protocol,))
-
-        self._write(work)
+        names = (f"learned:ceiling:{protocol}", f"learned:floor:{protocol}", f"kept:{protocol}")
+        tables = (f"DELETE FROM {table} WHERE protocol = ?" for table in ("committed", "touched", "frozen"))
+        self._run(*((_DROP, (name,)) for name in names), *((sql, (protocol,)) for sql in tables))
 
     def repairs(self, count: int) -> list[tuple[Stamp, frozenset[str]]]:
         """The last repairs, newest first: when, and of which protocols."""

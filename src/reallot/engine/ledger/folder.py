@@ -8,13 +8,12 @@ from pathlib import Path
 
 from ...errors import DataError
 from ..contracts.records import Alert
-from .damage import Damaged, keep_aside
+from .damage import Damaged, NewerSchema, keep_aside
 from .history import History
 from .history_store import HistoryStore
 from .journal import Journal
 from .lock import LedgerLock, LedgerTaken
 from .operator_requests import Requests
-from .schema import NewerSchema
 from .sqlite_journal import MemoryJournal, SqliteJournal
 
 

@@ -125,6 +125,7 @@ class Standing:
     open_alerts  keys of the alerts that are not over
     learned      shares beyond which protocols would not go
     kept         protocols that a person has put back, and when
+    names        every protocol that may have a share, going by what is written
     """
 
     halted: str = ""
@@ -138,12 +139,7 @@ class Standing:
     open_alerts: frozenset[str] = frozenset()
     learned: tuple[LearnedLimit, ...] = ()
     kept: Mapping[str, Stamp] = field(default_factory=dict)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Every protocol that may have a share, going by what is written."""
-        moving = () if self.operation is None else (*self.operation.before, *self.operation.after)
-        return frozenset((*self.committed, *(each.protocol for each in self.unsettled), *moving))
+    names: frozenset[str] = frozenset()
 
 
 class Journal(Protocol):

@@ -65,6 +65,8 @@ MARK = (
     "UPDATE step SET state = ?, wall = ?, steady = ?, boot = ?, may_act = ?, open = ?, detail = ?, "
     "asked = coalesce(asked, ?), after = coalesce(?, after) WHERE id = ?"
 )
+TOUCH = "INSERT OR REPLACE INTO touched SELECT ?, ?, ?, ? WHERE ? <> 'repair'"
+"""A repair only brings back what was confirmed: it does not make a protocol rest."""
 KEPT_NAMES = "name >= 'kept:' AND name < 'kept;'"
 KEPT = f"SELECT value FROM meta WHERE {KEPT_NAMES}"
 REPAIRS = (
@@ -98,18 +100,23 @@ def standing_of(rows: Iterable[Sequence[Any]]) -> Standing:
     parts: dict[str, list[Sequence[Any]]] = {tag: [] for tag in _PARTS}
     for row in rows:
         parts[row[0]].append(row[1:])
+    operation = operation_of(parts["operation"][0]) if parts["operation"] else None
+    committed = {row[0]: row[1] for row in parts["committed"]}
+    unsettled = tuple(step_of(row) for row in sorted(parts["step"], key=lambda row: row[0]))
+    moving = () if operation is None else (*operation.before, *operation.after)
     return Standing(
         halted=str(parts["halted"][0][0]) if parts["halted"] else "",
         frozen={row[0]: row[1] for row in parts["frozen"]},
-        committed={row[0]: row[1] for row in parts["committed"]},
-        operation=operation_of(parts["operation"][0]) if parts["operation"] else None,
-        unsettled=tuple(step_of(row) for row in sorted(parts["step"], key=lambda row: row[0])),
+        committed=committed,
+        operation=operation,
+        unsettled=unsettled,
         waiting=waiting_of(parts["waiting"][0]) if parts["waiting"] else None,
         last_changes={row[0]: stamp_of(row[1:4]) for row in parts["touched"]},
         last_moves=tuple(stamp_of(row[:3]) for row in parts["move"]),
         open_alerts=frozenset(row[0] for row in parts["alert"]),
         learned=tuple(learned_of(row[0]) for row in parts["learned"]),
         kept=dict(kept_of(row[0]) for row in parts["kept"]),
+        names=frozenset((*committed, *(each.protocol for each in unsettled), *moving)),
     )
 
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
-
-from ...errors import DataError
-
 JOURNAL = (
     """
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -58,32 +53,3 @@ JOURNAL = (
     """,
 )
 """The newest schema is the number of migrations; the file carries it as `PRAGMA user_version`."""
-
-
-class NewerSchema(DataError):
-    """The file was written by a newer version."""
-
-
-def check_version(database: sqlite3.Connection, migrations: Sequence[str]) -> int:
-    """The file's schema; raises NewerSchema before anything was touched."""
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > len(migrations):
-        raise NewerSchema(f"schema {version}, and this version knows {len(migrations)}")
-    return int(version)
-
-
-def migrate(database: sqlite3.Connection, migrations: Sequence[str]) -> int:
-    """Runs what the file has not seen yet; returns how many ran. Raises NewerSchema."""
-    version = check_version(database, migrations)
-    for number in range(version, len(migrations)):
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in migrations[number].split(";"):
-                if statement.strip():
-                    database.execute(statement)
-            database.execute(f"PRAGMA user_version = {number + 1}")
-            database.execute("COMMIT")
-        except BaseException:
-            database.execute("ROLLBACK")
-            raise
-    return len(migrations) - version

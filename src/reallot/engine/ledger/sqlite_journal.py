@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...errors import DataError
 from ..contracts.move_state import RECORD_FOLLOWS, MoveState
@@ -75,6 +75,10 @@ class SqliteJournal(ExceptionalRows):
 
         return self._database.write(fenced)
 
+    def _run(self, *statements: tuple[str, Sequence[Any]]) -> None:
+        """Statements with their values, in one write."""
+        self._write(lambda connection: [connection.execute(*each) for each in statements] and None)
+
     def begin(
         self,
         plan_id: str,
@@ -86,7 +90,7 @@ class SqliteJournal(ExceptionalRows):
         reason: str = "",
     ) -> Operation:
         """A new operation, PLANNED, with a step in INTENT for each (protocol, before, after)."""
-        if kind is ChangeKind.MOVE and not self._database.keep_reserve():
+        if kind is ChangeKind.MOVE and self.blocking and not self._database.keep_reserve():
             raise DataError(f"{self.path}: the disk is full; nothing is moved until something beside it is deleted")
 
         def work(connection: sqlite3.Connection) -> tuple[int, tuple[Step, ...]]:
@@ -140,14 +144,12 @@ class SqliteJournal(ExceptionalRows):
 
     def send(self, step: Step, at: Stamp) -> None:
         """A call is SENT, and may act; its operation is APPLYING from the first on."""
-        sent = (StepState.SENT.value, *at.columns, 1, 1, "", microseconds(at.wall), step.after, step.id)
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(journal_rows.APPLY, (*at.columns, step.operation))
-            connection.execute(journal_rows.MARK, sent)
-            _touch(connection, step.kind.value, step.protocol, at)
-
-        self._write(work)
+        when = at.columns
+        self._run(
+            (journal_rows.APPLY, (*when, step.operation)),
+            (journal_rows.MARK, (StepState.SENT.value, *when, 1, 1, "", when[0], step.after, step.id)),
+            (journal_rows.TOUCH, (step.protocol, *when, step.kind.value)),
+        )
 
     def add_step(self, operation: int, kind: ChangeKind, protocol: str, before: float, after: float, at: Stamp) -> Step:
         """One more call, SENT: written just before it is made."""
@@ -166,15 +168,10 @@ class SqliteJournal(ExceptionalRows):
     ) -> None:
         """The next state of a call, and the share that it led to where that is not what was asked for."""
         still_open = state in (StepState.SENT, StepState.UNKNOWN) or may_act
-        row = (state.value, *at.columns, int(may_act), int(still_open), detail, microseconds(at.wall))
-        values = (*row, after, step.id)
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(journal_rows.MARK, values)
-            if step.state in (StepState.INTENT, StepState.SENT):
-                _touch(connection, step.kind.value, step.protocol, at)
-
-        self._write(work)
+        when = at.columns
+        row = (state.value, *when, int(may_act), int(still_open), detail, when[0], after, step.id)
+        touch = (journal_rows.TOUCH, (step.protocol, *when, step.kind.value))
+        self._run((journal_rows.MARK, row), *((touch,) if step.state in (StepState.INTENT, StepState.SENT) else ()))
 
     def open_operation(self) -> Operation | None:
         """The one operation that is not at its end."""
@@ -232,8 +229,7 @@ class SqliteJournal(ExceptionalRows):
     def wait_for(self, plan_id: str, plan: str, at: Stamp) -> None:
         """A plan that waits from now on, in place of any other."""
         values = (1, plan_id, plan, *at.columns, 0)
-        sql = "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)"
-        self._write(lambda connection: connection.execute(sql, values) and None)
+        self._run(("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)", values))
 
     def waiting(self) -> Waiting | None:
         """The plan that waits."""
@@ -246,7 +242,7 @@ class SqliteJournal(ExceptionalRows):
 
     def drop_waiting(self) -> None:
         """Nothing waits any more."""
-        self._write(lambda connection: connection.execute("DELETE FROM waiting") and None)
+        self._run(("DELETE FROM waiting", ()))
 
     def decide(self, plan_id: str, at: datetime, verdict: MoveState, reason: str, plan: str, inputs: str = "") -> None:
         """A decision with its inputs; the same verdict on the same plan is kept once."""
@@ -316,7 +312,7 @@ def _insert_step(
         values,
     )
     if sent:
-        _touch(connection, kind.value, change[0], at)
+        connection.execute(journal_rows.TOUCH, (change[0], *at.columns, kind.value))
     return Step(int(cursor.lastrowid or 0), operation, kind, *change, state, at)
 
 
@@ -329,12 +325,6 @@ def _decide(connection: sqlite3.Connection, decision: Decision) -> None:
 def _commit(connection: sqlite3.Connection, shares: Mapping[str, float], *, replace: bool) -> None:
     verb = "REPLACE" if replace else "IGNORE"
     connection.executemany(f"INSERT OR {verb} INTO committed VALUES (?, ?)", list(shares.items()))
-
-
-def _touch(connection: sqlite3.Connection, kind: str, protocol: str, at: Stamp) -> None:
-    """A repair only brings back what was confirmed: it does not make a protocol rest."""
-    if kind != ChangeKind.REPAIR.value:
-        connection.execute("INSERT OR REPLACE INTO touched VALUES (?, ?, ?, ?)", (protocol, *at.columns))
 
 
 def _dump(shares: Mapping[str, float]) -> str:
