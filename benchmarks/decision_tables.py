@@ -154,8 +154,7 @@ def _spread(cases: list[Case], keep: Callable[[str], Kept], names: Iterable[str]
         cells = [f"{np.median(each):.3f}" for each in found] + [
             f"{np.maximum(each, -1.0).mean():.3f}" for each in found
         ]
-        for value in days:
-            cells.append(_percent([case.below for case in chosen if case.days == value]))
+        cells += [_percent([case.below for case in chosen if case.days == value]) for value in days]
         lines.append([name, *cells, " / ".join(str(len(each)) for each in found)])
     return _markdown(lines, 1)
 

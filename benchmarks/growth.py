@@ -30,11 +30,9 @@ def measure(smoke: bool, repeats: int) -> list[Growth]:
     rows = []
     for size in KERNEL[:2] if smoke else KERNEL:
         step = Step.of(size, variants=1)
-        for name, run in kernels(step).items():
-            rows.append(Growth(f"kernel, {name}", size, seconds_of(run, repeats)))
+        rows += [Growth(f"kernel, {name}", size, seconds_of(run, repeats)) for name, run in kernels(step).items()]
         if size in WHOLE:
-            for way in allocations(step):
-                rows.append(Growth(way.name, size, seconds_of(way.run, repeats)))
+            rows += [Growth(way.name, size, seconds_of(way.run, repeats)) for way in allocations(step)]
     return rows
 
 

@@ -54,7 +54,7 @@ def skfolio(step: Step) -> Answer:
         def __init__(self, mu: Any = None) -> None:
             self.mu = mu
 
-        def fit(self, X: Any, y: Any = None, **_: Any) -> Given:
+        def fit(self, X: Any, y: Any = None, **_: Any) -> Given:  # noqa: N803  as skfolio names it
             self.return_distribution_ = ReturnDistribution(mu=self.mu, covariance=covariance, returns=X)
             return self
 

@@ -172,9 +172,7 @@ def test_who_does_not_answer_is_told_also_after_the_clock_went_back():
     async def run():
         ahead = 60 * 24 * 1000
         told = [await check(ahead, True), await check(ahead + 1, False)]
-        for minute in range(0, 30, 2):
-            told.append(await check(minute, False))
-        return told
+        return told + [await check(minute, False) for minute in range(0, 30, 2)]
 
     told = asyncio.run(run())
     assert ["disconnected:relay"] in told[2:9]

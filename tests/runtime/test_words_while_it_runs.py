@@ -167,8 +167,8 @@ def test_an_alert_that_comes_back_while_it_is_muted_is_silent_and_told_where_it_
     async def run():
         told = []
         for minute, earned in enumerate([1.0, 9.0, 1.0, 9.0, *[1.0] * 12, 9.0]):
-            for alert in await monitor.check_alerts(poll({"a": earned}, {"a": 1.0}, minute), []):
-                told.append((minute, alert.recovered_at is None))
+            alerts = await monitor.check_alerts(poll({"a": earned}, {"a": 1.0}, minute), [])
+            told += [(minute, alert.recovered_at is None) for alert in alerts]
         return told
 
     assert asyncio.run(run()) == [(0, True), (1, False), (10, True), (16, False)]

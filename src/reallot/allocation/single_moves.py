@@ -53,9 +53,8 @@ def _promising(problem: AllocationProblem, schedule: FloatArray, enough: float) 
             idle = 0.0 if problem.allow_idle or problem.capacity is None else -np.inf
             pairs = np.append(gain, idle)[:, None] + np.append(loss, idle)[None, :]
             np.fill_diagonal(pairs, -np.inf)
-            for k in np.argsort(-pairs, axis=None)[:TRIED]:
-                if pairs.flat[k] > enough:
-                    found.append((float(pairs.flat[k]), period, int(k) // (size + 1), int(k) % (size + 1), amount))
+            best = [int(k) for k in np.argsort(-pairs, axis=None)[:TRIED] if pairs.flat[k] > enough]
+            found += [(float(pairs.flat[k]), period, k // (size + 1), k % (size + 1), amount) for k in best]
     found.sort(key=lambda entry: -entry[0])
     result = []
     for _, period, taker, giver, amount in found[:TRIED]:

@@ -29,10 +29,8 @@ class _Short(Repr):
             return repr(x)
         if level < self.maxlevel and getattr(x, "is_flat", False):
             return repr(vars(x)["last_slope"])
-        parts = []
-        for field in fields(x):
-            if not is_default(x, field):
-                parts.append(f"{field.name}={self.repr1(getattr(x, field.name), level - 1)}")
+        given = [field.name for field in fields(x) if not is_default(x, field)]
+        parts = [f"{name}={self.repr1(getattr(x, name), level - 1)}" for name in given]
         return f"{type(x).__name__}({', '.join(parts)})"
 
 

@@ -154,8 +154,10 @@ def parts_of(
     engine.rules = replace(engine.rules, own=slack)
     monitor = RealtimeMonitor(monitoring(config.monitor), clock=clock, changes=engine)
     if availability is not None:
-        for name in availability.without(engine.fixed_protocols(coordinator.adapters)):
-            notes.append(f"{name}: its hours and its busy_command count for nothing: no adapter sets its share")
+        unset = availability.without(engine.fixed_protocols(coordinator.adapters))
+        notes += [
+            f"{name}: its hours and its busy_command count for nothing: no adapter sets its share" for name in unset
+        ]
     return Parts(config, clock, ledger, coordinator, optimizer, engine, monitor, alarms, notes, availability)
 
 

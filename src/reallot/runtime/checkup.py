@@ -93,8 +93,10 @@ async def check_config(config: Config, *, clock: Clock | None = None) -> list[Fi
     availability = availability_of(config, clock)
     try:
         asked = await _asked(coordinator)
-        for name in config.protocols:
-            found.append(broken.get(name) or await _protocol(config, name, coordinator.adapters[name], asked[name]))
+        found += [
+            broken.get(name) or await _protocol(config, name, coordinator.adapters[name], asked[name])
+            for name in config.protocols
+        ]
     finally:
         await coordinator.close()
     if availability is not None:

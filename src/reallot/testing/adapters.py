@@ -112,9 +112,10 @@ async def _says(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
         value = getattr(can, name)
         if not isinstance(value, timedelta) or value < timedelta(0) or (name == "timeout" and not value):
             found.append(f"capabilities: {name} is {value!r}")
-    for name in ("step", "floor"):
-        if not 0.0 <= getattr(can, name) <= 1.0:
-            found.append(f"capabilities: {name} is {getattr(can, name)!r}, not in [0, 1]")
+    parts = {name: getattr(can, name) for name in ("step", "floor")}
+    found += [
+        f"capabilities: {name} is {part!r}, not in [0, 1]" for name, part in parts.items() if not 0.0 <= part <= 1.0
+    ]
     return [*found, *_seen(hidden, f"{adapter!r} {adapter}", "its repr")]
 
 

@@ -255,8 +255,8 @@ def test_what_a_plug_in_says_of_a_move_that_fails(error, auto_rollback, secrets,
     async def run():
         ledger = open_ledger(tmp_path / "books")
         engine = ReallocationEngine(config, ledger=ledger, on_alert=told.append)
+        wanted = plan({"relay": 0.5, "compute": 0.3}, {"relay": 0.3, "compute": 0.5})
         with pytest.raises(ReallocationError) as caught:
-            wanted = plan({"relay": 0.5, "compute": 0.3}, {"relay": 0.3, "compute": 0.5})
             await engine.execute_reallocation(wanted, adapters)
         told.append(caught.value)
         await engine.recover(adapters)

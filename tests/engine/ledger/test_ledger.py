@@ -413,9 +413,13 @@ def test_a_really_full_file_is_an_error_that_names_it_and_reading_goes_on(folder
     connection = journal._database.connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(DataError, match="disk is full"):
+
+    def fill() -> None:
         for number in range(1000):
             journal.decide(f"p{number}", AT, "committed", "", "x" * 4000)
+
+    with pytest.raises(DataError, match="disk is full"):
+        fill()
     assert not (folder / "journal.db.reserve").exists()
     assert journal.committed() == TO
     assert journal.sound()

@@ -192,10 +192,7 @@ def _level(stay: Stay, track: Track, hours: float) -> float:
     """What each unit of the share earns, with a reading that stands for so many hours more."""
     if track.taken <= stay.taken:
         return track.last  # the track began again: what was read before is not believed any more
-    if stay.joins:
-        weight = 1.0 / (stay.readings + 1)
-    else:
-        weight = 1.0 - 0.5 ** (hours / LEVEL_HOURS)
+    weight = 1.0 / (stay.readings + 1) if stay.joins else 1.0 - 0.5 ** (hours / LEVEL_HOURS)
     return stay.level + weight * (track.last - stay.level)
 
 
