@@ -39,7 +39,7 @@ def test_resume_asks_at_once_what_is_backed_off_and_says_which(tmp_path: Path, c
     played.close()
 
 
-def test_a_source_that_heals_is_asked_again_within_the_hour_without_anybody(tmp_path: Path):
+def test_a_source_that_heals_is_asked_again_within_the_hour_without_anybody():
     played = Played(TWO)
     adapter = played.parts.coordinator.adapters["b"]
     answers = adapter.get_status

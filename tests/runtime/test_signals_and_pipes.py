@@ -247,7 +247,7 @@ def test_a_reader_that_goes_away_does_not_end_it_and_the_status_says_so(more, co
 
 
 @pytest.mark.slow
-def test_a_simulated_run_whose_reader_goes_away_ends_with_a_status_that_says_so(config, tmp_path):
+def test_a_simulated_run_whose_reader_goes_away_ends_with_a_status_that_says_so(config):
     config.write_text(text())
     command = f"{sys.executable} -m reallot run {config} --simulate 3h | head -1; echo ${{PIPESTATUS[0]}}"
     run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)

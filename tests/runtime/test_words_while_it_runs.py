@@ -90,7 +90,7 @@ def test_the_last_declined_decision_is_kept_and_explained(tmp_path, capsys):
     assert "declined at" in out and "the same plan" in out
 
 
-def test_the_default_of_low_earnings_is_relative_to_ones_own(tmp_path):
+def test_the_default_of_low_earnings_is_relative_to_ones_own():
     told = played(small(b='changes = [["2h", 0.0]]'), 4)
     [began] = [text for text in of(told, "alert") if "earnings are" in text]
     assert "% of their median" in began

@@ -137,7 +137,7 @@ class StorjAdapter(Reader):
         payouts, node = await both(self._http.get("/api/sno/estimated-payout"), self._http.get("/api/sno/"))
         now = self._clock.now()
         current = Payout.of(payouts, "currentMonth")
-        disk, (healthy, health) = Disk.of(node), _health(node, now)
+        disk, (healthy, health) = Disk.of(node), _health(node)
         pinged = moment_of(look_up(node, "lastPinged", "sno"))
         if pinged is None:
             raise ProtocolError(f"{self.name}: no satellite has ever reached this node", ErrorKind.NEVER_REPORTED)
@@ -186,7 +186,7 @@ class StorjAdapter(Reader):
         return net / Decimal(hours) if net else None
 
 
-def _health(node: Any, now: datetime) -> tuple[bool, dict[str, Detail]]:
+def _health(node: Any) -> tuple[bool, dict[str, Detail]]:
     """(well, what to show): no satellite may have suspended or disqualified it, and it must know one."""
     listed = node.get("satellites") if isinstance(node, Mapping) else None
     satellites = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []

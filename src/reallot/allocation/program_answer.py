@@ -140,7 +140,7 @@ def _settle_ties(
 ) -> FloatArray:
     """Of all optima the one with the least movement, earlier names first; the schedule as it is where that fails."""
     assert solution.values is not None and solution.row_prices is not None
-    face = optimal_face(program, solution.values, solution.row_prices, _preference(problem))
+    face = optimal_face(program, solution.row_prices, _preference(problem))
     if face is None:
         return schedule
     settled = solve(face)

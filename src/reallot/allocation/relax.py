@@ -29,7 +29,7 @@ def _relax_capacity(problem: AllocationProblem, subject: str, amount: float) -> 
     return replace(problem, capacity=(problem.capacity or 0.0) + amount)
 
 
-def _relax_turnover(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+def _relax_turnover(problem: AllocationProblem, _subject: str, amount: float) -> AllocationProblem:
     limit = problem.limits.max_turnover
     more = tuple(value + amount for value in limit) if isinstance(limit, tuple) else limit + amount  # type: ignore[operator]
     return _limits(problem, max_turnover=more)
@@ -49,7 +49,7 @@ def _relax_max_change(problem: AllocationProblem, subject: str, amount: float) -
     return _limits(problem, max_change=table)
 
 
-def _relax_held(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+def _relax_held(problem: AllocationProblem, subject: str, _amount: float) -> AllocationProblem:
     held = problem.limits.held
     if isinstance(held, dict):
         return _limits(problem, held={name: until for name, until in held.items() if name != subject})

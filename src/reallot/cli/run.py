@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from ..engine.contracts.configs import Mode
 from ..engine.contracts.move_state import MoveState
-from ..engine.contracts.records import PerformanceReport
 from ..errors import ConfigurationError, DataError, MonitoringError
 from ..orchestration.cycle import CycleResult
 from ..runtime.build import Parts, build, close_quietly, remember
@@ -224,10 +223,10 @@ async def _goodbye(runner: Runner, began: datetime, as_json: bool, shows: Lines)
     last = runner.last.metrics.allocation_by_protocol if runner.last and runner.last.metrics else {}
     now = {name: getattr(parts.coordinator.adapters[name], "share", share) for name, share in last.items()}
     table = final_table(report, runner.first, now, Screen.of(sys.stdout))
-    shows.block(f"\n{table}\n\n{report_text(report)}\n{summary(runner, report)}")
+    shows.block(f"\n{table}\n\n{report_text(report)}\n{summary(runner)}")
 
 
-def summary(runner: Runner, report: PerformanceReport) -> str:
+def summary(runner: Runner) -> str:
     """What moving brought, where simulated protocols know what staying would have earned."""
     if not runner.never or not runner.moves:
         return f"{runner.polls} polls."

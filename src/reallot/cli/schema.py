@@ -8,7 +8,7 @@ import json
 from ..runtime.schema import config_schema
 
 
-def schema(options: argparse.Namespace) -> int:
+def schema(_options: argparse.Namespace) -> int:
     """Prints the JSON schema."""
     print(json.dumps(config_schema(), indent=2))
     return 0

@@ -15,12 +15,12 @@ NEAR = 1e-10
 
 
 def optimal_face(
-    program: LinearProgram, values: FloatArray, row_prices: FloatArray, preference: Mapping[str, FloatArray]
+    program: LinearProgram, row_prices: FloatArray, preference: Mapping[str, FloatArray]
 ) -> LinearProgram | None:
     """The optima of a linear program, with `preference` (gain by column block) in place of the gain.
 
     By complementary slackness a point is optimal exactly if each column with a reduced gain stands at the bound, and
-    each row with a price at the limit, that the optimum (`values`, `row_prices`) points at. None where the optimum is
+    each row with a price at the limit, that the prices of an optimum point at. None where the optimum is
     the only one: as many zero reduced gains and zero prices as there are rows.
     """
     near = NEAR * max(gain_scale(program), np.finfo(float).tiny)

@@ -57,7 +57,7 @@ def _why_no_horizon(problem: AllocationProblem) -> str | None:
     return multi_period.why_ineligible(problem)
 
 
-def _horizon(problem: AllocationProblem, time_limit_seconds: float | None) -> SolverResult | NoFeasibleSplit:
+def _horizon(problem: AllocationProblem, _time_limit_seconds: float | None) -> SolverResult | NoFeasibleSplit:
     from . import multi_period
 
     return multi_period.solve(problem)

@@ -77,7 +77,7 @@ async def _alone(check: Callable[..., Awaitable[list[str]]], make: Any, hidden: 
     """One check on an adapter of its own, which must leave no task behind."""
     adapter = make()
     try:
-        found = await check(adapter, hidden, settle)
+        found = await check(adapter, hidden=hidden, settle=settle)
     finally:
         close = getattr(adapter, "close", None)
         if callable(close):
@@ -87,7 +87,7 @@ async def _alone(check: Callable[..., Awaitable[list[str]]], make: Any, hidden: 
     return [*found, f"{left} tasks are left behind"] if left else found
 
 
-async def _port(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
+async def _port(adapter: Any, **_: Any) -> list[str]:
     """The three coroutines are there, and a coordinator takes it."""
     found = [
         f"{name} is no coroutine"
@@ -101,7 +101,7 @@ async def _port(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
     return found
 
 
-async def _says(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
+async def _says(adapter: Any, *, hidden: list[str], **_: Any) -> list[str]:
     """What it says of itself is possible, and shows no secret."""
     can = capabilities_of(adapter)
     told = getattr(adapter, "capabilities", None)
@@ -119,7 +119,7 @@ async def _says(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
     return [*found, *_seen(hidden, f"{adapter!r} {adapter}", "its repr")]
 
 
-async def _reads(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
+async def _reads(adapter: Any, *, hidden: list[str], **_: Any) -> list[str]:
     """A status that can be, that JSON carries, and that shows no secret."""
     try:
         status = await adapter.get_status()
@@ -139,7 +139,7 @@ async def _reads(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
     return found
 
 
-async def _together(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
+async def _together(adapter: Any, **_: Any) -> list[str]:
     """Ten reads at once all end, and agree on the share."""
     answers = await asyncio.gather(*(adapter.get_status() for _ in range(10)), return_exceptions=True)
     wrong = [each for each in answers if not isinstance(each, (ProtocolStatus, ProtocolError))]
@@ -148,7 +148,7 @@ async def _together(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
     return [*found, f"ten reads at once gave {len(shares)} shares"] if len(shares) > 1 else found
 
 
-async def _shares(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
+async def _shares(adapter: Any, **_: Any) -> list[str]:
     """The share that is read back is one, and the same as in the status."""
     share = await _share(adapter)
     if share is None:
@@ -163,7 +163,7 @@ async def _shares(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
     return [] if told is None or abs(told - share) <= TOLERANCE else [f"status says {told:g}, get_allocation {share:g}"]
 
 
-async def _refuses(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
+async def _refuses(adapter: Any, **_: Any) -> list[str]:
     """What is no share is REFUSED and changes nothing; so is every share where it only reads."""
     before, found = await _share(adapter), []
     acts = capabilities_of(adapter).acts
@@ -181,7 +181,7 @@ async def _refuses(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
     return found
 
 
-async def _acts(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
+async def _acts(adapter: Any, *, settle: Any, **_: Any) -> list[str]:
     """A share that is asked for is read back after its delay; twice is as once; the one before can be put back."""
     can = capabilities_of(adapter)
     if not can.acts:
@@ -200,7 +200,7 @@ async def _acts(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
     return found
 
 
-async def _cancels(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
+async def _cancels(adapter: Any, **_: Any) -> list[str]:
     """A read that is cancelled ends at once, and passes the cancellation on."""
     task = asyncio.ensure_future(adapter.get_status())
     await asyncio.sleep(0)
@@ -217,7 +217,7 @@ async def _cancels(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
     return [f"a cancelled read gave {'a status' if error is None else type(error).__name__}, not CancelledError"]
 
 
-async def _closes(adapter: Any, hidden: list[str], settle: Any) -> list[str]:
+async def _closes(adapter: Any, **_: Any) -> list[str]:
     """It may be closed twice, with a read in between or without."""
     if callable(close := getattr(adapter, "close", None)):
         await close()

@@ -118,7 +118,7 @@ def test_a_run_starts_without_the_server_and_catches_up(postgres, variable, sche
 
 
 @pytest.mark.slow
-def test_a_process_that_starts_without_the_server_says_so_and_catches_up(postgres, variable, schema, config, capsys):
+def test_a_process_that_starts_without_the_server_says_so_and_catches_up(postgres, variable, schema, config):
     config.write_text(config.read_text().replace('every = "2m"', 'every = "200ms"'))
     postgres.stop()
     try:

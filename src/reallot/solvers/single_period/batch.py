@@ -153,7 +153,7 @@ class Inputs(ByValue):
             given["current"] = to_sum(current, 1.0)
         for name, array in given.items():
             if array is not None:
-                given[name] = _broadcastable(name, array, shape)
+                given[name] = _broadcastable(name, array)
         return cls(shape, **given)  # type: ignore[arg-type]
 
     def whole(self) -> dict[str, NDArray[Any]]:
@@ -261,7 +261,7 @@ def _shape(given: dict[str, NDArray[Any] | None]) -> tuple[int, int]:
     return (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
 
 
-def _broadcastable(name: str, array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def _broadcastable(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """With as many dimensions as it is cut in: (problems or 1,) or (problems or 1, protocols or 1)."""
     if name in PER_PROBLEM:
         return array.reshape(-1)
