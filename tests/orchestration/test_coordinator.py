@@ -18,7 +18,7 @@ from reallot.engine.contracts.adapter import Capabilities, capabilities_of
 from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
 from reallot.engine.contracts.secrets import Secret
-from reallot.engine.execution.adapter_calls import Outcome, ask_for, read_share
+from reallot.engine.execution.adapter_calls import Outcome, ask_for, read_shares
 from reallot.errors import ConfigurationError, CoordinationError, ErrorKind, ProtocolError
 from reallot.orchestration.coordinator import ProtocolCoordinator
 
@@ -263,7 +263,7 @@ def test_r2_a_plug_in_that_ends_the_program_fails_alone(at_once):
         async with coordinator_of(bad=Leaves(at_once), good=Scripted(status(2.0))) as coordinator:
             metrics = await coordinator.poll_all()
         adapter = Leaves(at_once)
-        return metrics, await read_share(adapter, 1.0), await ask_for(adapter, 0.5, "", 1.0)
+        return metrics, (await read_shares({"bad": adapter}, 1.0))["bad"], await ask_for(adapter, 0.5, "", 1.0)
 
     metrics, reading, (outcome, words) = asyncio.run(run())
     assert metrics.earnings_by_protocol == {"good": 2.0}

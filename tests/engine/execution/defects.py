@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -133,19 +134,20 @@ def nan_is_trusted() -> Any:
     def near(one: float, other: float, tolerance: float) -> bool:
         return not (abs(one - other) > tolerance)
 
-    async def read(adapter: Any, seconds: float) -> Reading:
-        from reallot.engine.execution.adapter_calls import told, within
+    async def read(adapters: Any, seconds: float) -> dict[str, Reading]:
+        from reallot.engine.execution.adapter_calls import ask_all, told
 
-        async def call() -> Any:
-            return await adapter.get_allocation()
-
-        try:
-            return Reading(await within(seconds, call()))
-        except Exception as error:
-            return Reading(None, told(error))
+        tasks = await ask_all([adapter.get_allocation() for adapter in adapters.values()], seconds)
+        readings = {}
+        for name, task in zip(adapters, tasks, strict=True):
+            try:
+                readings[name] = Reading(task.result())
+            except (Exception, asyncio.CancelledError) as error:
+                readings[name] = Reading(None, told(error))
+        return readings
 
     homes = (guards, executor, reconcile)
-    return patched(*((home, "close_to", near) for home in homes), (executor, "read_share", read))
+    return patched(*((home, "close_to", near) for home in homes), (executor, "read_shares", read))
 
 
 def limits_by_wall_clock() -> Any:

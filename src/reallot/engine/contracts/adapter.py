@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import inspect
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ...errors import ErrorKind, ProtocolError
 from ...problem.curve import EarningsCurve as EarningsCurve
 from .records import ProtocolStatus
 from .secrets import redact
 
-T = TypeVar("T")
 MOST_SLACK = 0.1
 """No adapter may be further off with its shares than that."""
 
@@ -136,13 +135,16 @@ def capabilities_of(adapter: object) -> Capabilities:
     return found if isinstance(found, Capabilities) else Capabilities()
 
 
-async def answer_of(method: Callable[..., Awaitable[T]], *arguments: object, **named: object) -> T:
+async def answer_of(adapter: object, method: str, *arguments: object, **named: object) -> Any:
     """What a coroutine of an adapter returns. A SystemExit in one is its own failure, not the end of the engine.
 
-    Raises ProtocolError(UNKNOWN) in its place: whether a change was made is not known.
+    Raises ProtocolError(UNKNOWN) in its place: whether a change was made is not known. SHAPE where it is no coroutine.
     """
     try:
-        return await method(*arguments, **named)
+        answer = getattr(adapter, method)(*arguments, **named)
+        if not inspect.isawaitable(answer):
+            raise ProtocolError(f"{method} is not a coroutine", ErrorKind.SHAPE)
+        return await answer
     except SystemExit as error:
         raise ProtocolError(f"it tried to end the program: {described(error)}", ErrorKind.UNKNOWN) from None
 

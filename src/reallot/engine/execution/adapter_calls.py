@@ -47,24 +47,17 @@ class Reading:
     reason: str = ""
 
 
-async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
-    """What the call returns; TimeoutError after `seconds`, whatever the call does with its cancellation."""
-    task = asyncio.ensure_future(call)
+async def ask_all(calls: Iterable[Coroutine[Any, Any, T]], seconds: float) -> list[asyncio.Task[T]]:
+    """All calls at once; what did not end within `seconds` is cancelled, and left alone whatever it does then."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
     try:
-        await asyncio.wait([task], timeout=seconds)
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
     finally:
-        _leave([task])
-    return _result(task, seconds)
-
-
-def _leave(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Those that are not done are cancelled and left alone."""
-    for task in tasks:
-        if task.done():
-            _look(task)
-        else:
-            task.add_done_callback(_look)
+        for task in tasks:
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # looked at, if by nobody else
             task.cancel()
+    return tasks
 
 
 def _result(task: asyncio.Task[T], seconds: float) -> T:
@@ -75,39 +68,9 @@ def _result(task: asyncio.Task[T], seconds: float) -> T:
     return task.result()
 
 
-def _look(task: asyncio.Future[Any]) -> None:
-    if not task.cancelled():
-        task.exception()
-
-
-async def read_share(adapter: ProtocolAdapter, seconds: float) -> Reading:
-    """The share in force; never raises but for its own cancellation."""
-    return (await read_shares({"": adapter}, seconds))[""]
-
-
 async def read_shares(adapters: Mapping[str, ProtocolAdapter], seconds: float) -> dict[str, Reading]:
     """Every share, read at once; never raises but for its own cancellation."""
-    loop = asyncio.get_running_loop()
-    over, left = loop.create_future(), len(adapters)
-
-    async def allocation(adapter: ProtocolAdapter) -> object:
-        nonlocal left
-        try:
-            return await answer_of(adapter.get_allocation)
-        finally:
-            left -= 1
-            if left == 0 and not over.done():
-                over.set_result(None)
-
-    tasks = [loop.create_task(allocation(adapter)) for adapter in adapters.values()]
-    try:
-        if tasks:
-            async with asyncio.timeout(seconds):
-                await over
-    except TimeoutError:
-        pass  # which calls are late is said of each
-    finally:
-        _leave(tasks)
+    tasks = await ask_all([answer_of(adapter, "get_allocation") for adapter in adapters.values()], seconds)
     return {name: _reading(task, seconds) for name, task in zip(adapters, tasks, strict=True)}
 
 
@@ -141,15 +104,10 @@ async def ask_for(adapter: ProtocolAdapter, share: float, key: str, seconds: flo
 
     An adapter with `takes_key = True` is called with `key=`, the same for one call and no other.
     """
-
-    async def call() -> None:
-        if getattr(adapter, "takes_key", False):
-            await answer_of(adapter.apply_allocation, share, key=key)
-        else:
-            await answer_of(adapter.apply_allocation, share)
-
     try:
-        await within(seconds, call())
+        named = {"key": key} if getattr(adapter, "takes_key", False) else {}
+        [task] = await ask_all([answer_of(adapter, "apply_allocation", share, **named)], seconds)
+        _result(task, seconds)
     except asyncio.CancelledError:
         raise
     except (KeyboardInterrupt, SystemExit):

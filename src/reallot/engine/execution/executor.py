@@ -16,7 +16,7 @@ from ..contracts.configs import ReallocationConfig
 from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, ChangeKind
 from ..ledger.journal import Decision, Operation, Standing, Step, StepState
-from .adapter_calls import Outcome, Reading, ask_for, found_instead, own_slack, read_share, read_shares, state_left
+from .adapter_calls import Outcome, Reading, ask_for, found_instead, own_slack, read_shares, state_left
 from .guards import FINEST, Change, Rules, capacity_blocks, close_to, room_for
 from .journal_thread import AsyncJournal
 from .learned_limits import taken, would_not
@@ -120,7 +120,7 @@ class Executor:
         adapter = self.adapters.get(name)
         if adapter is None:
             return Reading(None, "there is no adapter of this name")
-        reading = await read_share(adapter, READ_SECONDS)
+        reading = (await read_shares({name: adapter}, READ_SECONDS))[name]
         if reading.share is not None:
             self.seen[name] = reading.share
         return reading

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import math
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -57,7 +56,7 @@ class Source:
         self._failures = 0
         self.plausible = Plausibility(most_jump)
         self._left_behind: asyncio.Task[Any] | None = None
-        self._call: Call | None = None
+        self.call: Call | None = None
         self._can: Capabilities | None = None
         self._speechless = self._lacks = ""
 
@@ -98,33 +97,27 @@ class Source:
         old = (self._clock.now() - self.status.source_time).total_seconds()
         return old if old > ((can.cadence or FRESH) + can.min_interval).total_seconds() else None
 
-    @property
-    def call(self) -> Call | None:
-        """The call that is on its way, if there is one; a call belongs to one event loop."""
-        call = self._call
-        return None if call is None or call.over or call.loop is not asyncio.get_running_loop() else call
-
     def begin(self) -> Call | None:
         """Asks, if it may be asked now and nobody else is asking."""
-        if self._hangs() or self.waits > _SLACK_SECONDS:
+        now = self._clock.monotonic()
+        if self._not_before - now > _SLACK_SECONDS or (self._left_behind is not None and self._hangs()):
             return None
         can = self.capabilities()
-        self._call = Call(self, can, self._read(can.acts), self._clock.monotonic())
-        return self._call
+        self.call = Call(self, can, self._read(can.acts), now)
+        return self.call
 
     async def refresh(self) -> None:
         """Asks once, if it may be asked now; ends within the adapter's timeout, and raises only where cancelled."""
-        while (call := self.call) is not None:
-            await call.wait()
+        while self.call is not None and self.call.loop is asyncio.get_running_loop():
+            await asyncio.wait([self.call.ended])
         await ask_all([self])
 
     async def close(self) -> None:
         """Ends what still hangs, and closes the adapter where it can be closed."""
         if self._left_behind is not None and self._hangs():
             await self._end(self._left_behind)
-        close = getattr(self.adapter, "close", None)
-        if callable(close):
-            task = asyncio.ensure_future(_called(close))
+        if callable(getattr(self.adapter, "close", None)):
+            task = asyncio.ensure_future(answer_of(self.adapter, "close"))
             await asyncio.wait({task}, timeout=self.capabilities().timeout.total_seconds())
             if not task.done():
                 await self._end(task)
@@ -164,11 +157,11 @@ class Source:
         self._left_behind = task
 
     async def _read(self, acts: bool) -> ProtocolStatus:
-        answer = await _called(self.adapter.get_status)
+        answer = await answer_of(self.adapter, "get_status")
         status = checked(answer, self.name, self._clock.now(), self.status)
         if status.allocation is None and acts:
             try:
-                status = status.like(self.status, allocation=share(await _called(self.adapter.get_allocation)))
+                status = status.like(self.status, allocation=share(await answer_of(self.adapter, "get_allocation")))
             except Exception:  # the share stays unknown; the earnings stand
                 return status
         return status
@@ -238,50 +231,41 @@ class Call:
 
     started, seconds  when it began on the source's clock, and how long it may take
     can               what the adapter said of itself
-    over              True once its outcome was taken, or it was dropped
+    ended             done once its outcome was taken, or it was dropped
     """
 
     def __init__(self, source: Source, can: Capabilities, answer: Coroutine[Any, Any, ProtocolStatus], started: float):
         self.source, self.can = source, can
         self.started, self.seconds = started, max(can.timeout.total_seconds(), 0.0)
-        self.over = self._dropped = False
-        self._waiting: list[asyncio.Future[None]] = []
+        self._dropped = False
         self.loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self.loop.create_future()
         self.task = self.loop.create_task(answer)
-        self.task.add_done_callback(self._ended)
+        self.task.add_done_callback(self._finish)
 
     def late(self) -> None:
         """Its time is over: it is cancelled, and what it still says within a moment counts."""
-        if not self.over:
+        if not self.ended.done():
             self.task.cancel()
-            self.loop.call_later(GRACE_SECONDS, self._ended)
+            self.loop.call_later(GRACE_SECONDS, self._finish)
 
     def drop(self) -> None:
         """Nobody waits for it any more: it is cancelled, and what it says is not taken."""
         self._dropped = True
         self.late()
 
-    async def wait(self) -> None:
-        """Returns once it is over."""
-        if not self.over:
-            self._waiting.append(self.loop.create_future())
-            await self._waiting[-1]
-
-    def _ended(self, task: asyncio.Task[Any] | None = None) -> None:
+    def _finish(self, task: asyncio.Task[Any] | None = None) -> None:
         if task is not None and not task.cancelled():
             task.exception()  # looked at, so that nobody complains that nobody did
-        if self.over:
+        if self.ended.done():
             return
-        self.over = True
+        self.ended.set_result(None)
+        if self.source.call is self:
+            self.source.call = None
         if not self.task.done():
             self.source.leave(self.task)
-        try:
-            if not self._dropped:
-                self.source.take(self)
-        finally:
-            for future in self._waiting:
-                if not future.done():
-                    future.set_result(None)
+        if not self._dropped:
+            self.source.take(self)
 
 
 async def ask_all(sources: Sequence[Source]) -> None:
@@ -290,23 +274,23 @@ async def ask_all(sources: Sequence[Source]) -> None:
     A source that somebody else is asking is waited for. Ends within the longest of their timeouts, and a moment for
     calls that were cancelled; raises only where cancelled, and then no call goes on.
     """
-    if any(source.call is not None for source in sources):
+    loop = asyncio.get_running_loop()
+    if any(source.call is not None and source.call.loop is loop for source in sources):
         await asyncio.gather(*(source.refresh() for source in sources))
         return
     calls = [call for source in sources if (call := source.begin()) is not None]
-    loop = asyncio.get_running_loop()
+    if not calls:
+        return
     timers = [
         loop.call_later(seconds, _late, [call for call in calls if call.seconds == seconds])
         for seconds in {call.seconds for call in calls}
     ]
     try:
-        for call in calls:
-            await call.wait()
+        await asyncio.wait([call.ended for call in calls])
     except asyncio.CancelledError:
         for call in calls:
             call.drop()
-        for call in calls:
-            await call.wait()
+        await asyncio.wait([call.ended for call in calls])
         raise
     finally:
         for timer in timers:
@@ -331,16 +315,6 @@ def utilization_of(sources: Iterable[Source]) -> ResourceUtilization:
 def _late(calls: Iterable[Call]) -> None:
     for call in calls:
         call.late()
-
-
-async def _called(method: Any) -> Any:
-    def asked() -> Any:
-        answer = method()
-        if not inspect.isawaitable(answer):
-            raise ProtocolError(f"{getattr(method, '__name__', 'it')} is not a coroutine", ErrorKind.SHAPE)
-        return answer
-
-    return await answer_of(asked)
 
 
 def _heard(task: asyncio.Task[Any]) -> None:
