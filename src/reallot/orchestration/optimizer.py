@@ -19,7 +19,8 @@ from ..engine.planning.measured_shares import largest_first, measured, with_shar
 from ..engine.planning.plan import Plan, nearest_plan
 from ..engine.planning.policy_values import PolicyValues, specs_by_name
 from ..engine.planning.problem_builder import SUM_TOLERANCE, PlanningProblem, planning_problem
-from ..engine.planning.rate_estimation import RateEstimate, RateRules, Track, estimates, learn
+from ..engine.planning.rate_estimation import RateEstimate, Track, estimates, learn
+from ..engine.planning.rate_rules import RateRules
 from ..engine.planning.trying_again import trying_again
 from ..engine.planning.warm_up import WarmUp, taught
 from ..errors import CalculationError, DataError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
@@ -87,6 +88,9 @@ class EarningsOptimizer:
         self._specs: Mapping[str, ProtocolSpec] = {} if specs is None else specs_by_name(specs)
         self._limits, self._clock, self._power = limits or Limits(), clock, power
         self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
+        self._expected = {
+            name: spec.curves[0].last_slope if spec.curves[0].is_flat else 1.0 for name, spec in self._specs.items()
+        }
         self._tracks: dict[str, Track] = {}
         values = _policy_has_a_say(self.config, self._specs)
         self._policy = PolicyValues(self.config, self._specs, self._limits) if values else None
@@ -328,7 +332,7 @@ class EarningsOptimizer:
         rules = self.rules
         if self.config.allow_idle and math.fsum(metrics.allocation_by_protocol.values()) < 1.0 - SUM_TOLERANCE:
             rules = replace(rules, fresh_hours=rules.window_hours)
-        rates = estimates(self._tracks, metrics, rules)
+        rates = estimates(self._tracks, metrics, rules, self._expected)
         if self._policy is None or (self._curves is not None and self._curves.curves()):
             return rates
         for name, worth in self._policy.worth.items():

@@ -143,6 +143,8 @@ def parts_of(
         power=power,
         settle={name: each.settle.total_seconds() for name, each in said.items() if each.settle is not None},
     )
+    acts = rules.mode in (Mode.CONFIRM, Mode.AUTOMATIC)
+    optimizer.rules = replace(optimizer.rules, first_moves=not acts)
     alarms: list[Alert] = []
 
     def over(key: str) -> None:

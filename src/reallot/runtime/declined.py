@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..engine.contracts.configs import OptimizerConfig
 from ..engine.contracts.records import AllocationPlan
-from ..text.numbers import percent, shown, usd
+from ..engine.planning.rate_estimation import RateEstimate
+from ..text.numbers import listed, percent, shown, usd
 
 
 class Declined(NamedTuple):
@@ -46,3 +48,24 @@ def why_declined(plan: AllocationPlan, config: OptimizerConfig) -> Declined | No
         rule = f"below {percent(part)} of the {usd(earned)} that are earned (min_improvement_percent)"
         return Declined(f"percent {names}", f"{brings}, {rule}")
     return None
+
+
+def why_waiting(known: Mapping[str, RateEstimate], least: int, *, keeps: bool) -> Declined | None:
+    """Why first readings move nothing, and what helps; None where no protocol is new.
+
+    least  readings that it takes
+    keeps  True where readings outlive the process
+
+    >>> why_waiting({"b": RateEstimate("b", 2.0, readings=1, is_new=True)}, 3, keeps=True).text
+    'b is new, read 1 of the 3 times that it takes before readings move capacity; set rate under [protocols.NAME] \
+where you know it'
+    """
+    new = [name for name, each in known.items() if each.is_new]
+    if not new:
+        return None
+    fewest = min(known[name].readings for name in new)
+    text = (
+        f"{listed(list(map(shown, new)), 'and')} {'are' if len(new) > 1 else 'is'} new, read {fewest} of the {least} "
+        f"times that it takes before readings move capacity; set rate under [protocols.NAME] where you know it"
+    )
+    return Declined("new", text if keeps else f"{text}, or [ledger] path, so that a start remembers readings")

@@ -17,13 +17,14 @@ from ..engine.contracts.records import Alert, AllocationPlan
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
 from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, CONFIRM, RESUME, Request
+from ..engine.planning.problem_builder import PlanningProblem
 from ..errors import ConfigurationError, DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
 from ..text.durations import format_duration
 from .build import Parts
 from .config import Config
 from .decision_replay import inputs_of
-from .declined import why_declined
+from .declined import why_declined, why_waiting
 from .events import ChangeDetector, Fields, LogEvent, alert_line
 from .history_writer import HistoryWriter
 from .loop_watchdog import KEY, LIMIT_SECONDS, LoopWatch
@@ -63,6 +64,7 @@ class Runner:
         self.acting = False
         self._conflict = ""
         self._reasons: set[str] = set()
+        self._begins = True  # until no protocol is new
         self._clocks: tuple[datetime, float] | None = None
         self._truth: tuple[datetime, float, float] | None = None
         self._reload: Callable[[], Config] | None = None
@@ -115,6 +117,10 @@ class Runner:
             self._reasons.clear()
             return
         why = why_declined(plan, self.parts.optimizer.config)
+        if why is None and self._begins:
+            known, least = self._engine.asked().known, self.parts.optimizer.rules.least_readings
+            why = why_waiting(known, least, keeps=self.parts.ledger.folder is not None)
+            self._begins = why is not None
         if why is None or why.key in self._reasons:
             return
         self._reasons.add(why.key)
@@ -349,6 +355,10 @@ class _Recorded:
                 await self.record(plan, MoveState.PLANNED)
         await engine.execute_reallocation(plan, adapters)
 
+    def asked(self) -> PlanningProblem:
+        """The problem of the last plan."""
+        return self._parts.optimizer.asked(held=(*self._held, *self._fixed))
+
     async def _confirmed(self) -> bool:
         """True where a person confirmed the plan that waits since this cycle began."""
         books, requests = self._parts.engine.books, self._parts.ledger.requests
@@ -360,7 +370,7 @@ class _Recorded:
 
     async def record(self, plan: AllocationPlan, verdict: MoveState, reason: str = "") -> None:
         """Keeps a plan beside its exact inputs, with what was decided on it and why."""
-        asked = self._parts.optimizer.asked(held=(*self._held, *self._fixed))
+        asked = self.asked()
         books, reason = self._parts.engine.books, reason or "; ".join(plan.reasons)
         text = plan.model_dump_json()
         await books.ask(books.journal.decide, plan.id, books.clock.now(), verdict, reason, text, inputs_of(asked))

@@ -19,7 +19,8 @@ from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.ledger.folder import open_ledger
 from reallot.engine.planning.learned_curves import KEPT, LearnedCurves, per_share
-from reallot.engine.planning.rate_estimation import RateRules, Track, learn
+from reallot.engine.planning.rate_estimation import Track, learn
+from reallot.engine.planning.rate_rules import RateRules
 from reallot.orchestration.coordinator import ProtocolCoordinator
 from reallot.orchestration.reallocation import ReallocationEngine
 from reallot.runtime.build import build, remember

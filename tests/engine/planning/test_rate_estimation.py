@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from reallot import EarningsCurve
 from reallot.engine.planning.plan import confidence
-from reallot.engine.planning.rate_estimation import Block, RateEstimate, RateRules, rates
+from reallot.engine.planning.rate_estimation import Block, RateEstimate, rates
+from reallot.engine.planning.rate_rules import RateRules
 from reallot.orchestration.optimizer import EarningsOptimizer
 from tests.orchestration.polls import START, noisy, poll, status
 from tests.strategies import budget

@@ -14,7 +14,8 @@ from ...allocation.standing import broken_by_staying
 from ..contracts.records import AllocationPlan, OptimizationOpportunity
 from .limits_out_of_reach import nearest
 from .problem_builder import PlanningProblem
-from .rate_estimation import RateEstimate, RateRules
+from .rate_estimation import RateEstimate
+from .rate_rules import RateRules
 
 IDLE = "idle"
 """Stands where a protocol would: capacity that nobody has."""

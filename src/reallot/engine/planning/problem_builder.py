@@ -311,17 +311,16 @@ def planning_problem(
     if total > 1.0 + SUM_TOLERANCE:
         each = ", ".join(f"{name} {amount(share)}" for name, share in shares.items())
         raise DataError(
-            f"shares sum to {total:.6g} of capacity 1 ({each}); "
-            f"they are not scaled, since no split in force can be that: read them again, or set share_tolerance where "
-            f"shares are measured or rounded"
+            f"shares sum to {total:.6g} of capacity 1 ({each}); they are not scaled, since no split in force can be "
+            f"that: read them again, or set share_tolerance where shares are measured or rounded"
         )
     polled = {**shares, **metrics.earnings_by_protocol, **metrics.connection_status}
     unknown = sorted(name for name in polled if name not in shares)
     names = sorted({*shares, *(name for name in specs if name in polled and name not in unknown)})
     if not names:
         way = "where one answers and reports none, set its share, or give it an actor" if unknown else "poll first"
-        why = f"no share of {listed(unknown, 'and')} is known" if unknown else "nothing was polled"
-        raise OptimizationError(f"{why}, so there is nothing to plan; {way}")
+        which = f"no share of {listed(unknown, 'and')} is known" if unknown else "nothing was polled"
+        raise OptimizationError(f"{which}, so there is nothing to plan; {way}")
     notes = [f"{name} is left out: its share is not known" for name in unknown]
     notes += [f"{name} has a spec, but is not polled" for name in sorted(specs) if name not in polled]
     known = {name: estimates.get(name) or RateEstimate(name) for name in names}
@@ -396,6 +395,6 @@ def _limits(limits: Limits, names: Sequence[str], config: OptimizerConfig, held:
         change = min(most, *given[:1]) if given else most
     elif given is not None:
         change = min(most, float(given))  # type: ignore[arg-type]
-    there = [(group, tuple(name for name in group.members if name in names)) for group in limits.groups]
+    there = ((group, tuple(name for name in group.members if name in names)) for group in limits.groups)
     groups = tuple(replace(group, members=members) for group, members in there if members)
     return replace(limits, max_change=change, held=held, groups=groups)
