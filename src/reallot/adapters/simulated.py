@@ -75,7 +75,7 @@ class SimulatedAdapter:
         capabilities: Capabilities | None = None,
     ) -> None:
         self.name, self.noise, self.seed = name, noise, seed
-        self._random = random.Random(0)
+        self._random = random.Random(0)  # noqa: S311  noise of a simulation
         try:
             self._earn = earnings if callable(earnings) else _by_curve(EarningsCurve.of(earnings))
         except InvalidInput as error:

@@ -162,7 +162,7 @@ class BatchResult(Answers):
         return allocate(self.problem(k, names))
 
 
-def allocate_many(
+def allocate_many(  # noqa: PLR0913  an argument for every number of a problem
     rates: ArrayLike,
     current: ArrayLike,
     *,

@@ -25,23 +25,24 @@ def widened(problem: AllocationProblem) -> AllocationProblem:
     return replace(problem, limits=Limits(groups=limits.groups, allow_one_unit=limits.allow_one_unit))
 
 
+_SINGLE: tuple[tuple[str, str, float | None], ...] = (
+    ("max_change", "max_change", None),
+    ("turnover", "max_turnover", None),
+    ("max_moves", "max_moves", None),
+    ("min_move", "min_move", 0.0),
+    ("min_gain", "min_gain", 0.0),
+)
+"""Limits that are one field each: name of the rule, the field, and its value where there is no such limit."""
+
+
 def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
     """The problem once for every limit that is set, with that one taken away."""
-    limits, result = problem.limits, {}
+    limits = problem.limits
 
     def changed(**change: object) -> AllocationProblem:
         return replace(problem, limits=replace(limits, **change))  # type: ignore[arg-type]
 
-    if limits.max_change is not None:
-        result["max_change"] = changed(max_change=None)
-    if limits.max_turnover is not None:
-        result["turnover"] = changed(max_turnover=None)
-    if limits.max_moves is not None:
-        result["max_moves"] = changed(max_moves=None)
-    if limits.min_move > 0.0:
-        result["min_move"] = changed(min_move=0.0)
-    if limits.min_gain > 0.0:
-        result["min_gain"] = changed(min_gain=0.0)
+    result = {name: changed(**{field: unset}) for name, field, unset in _SINGLE if getattr(limits, field) != unset}
     held = limits.held
     for name in problem.names:
         if limits.held_until(name, problem.periods):

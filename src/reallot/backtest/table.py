@@ -92,30 +92,11 @@ def _frame(source: Any) -> tuple[pd.DataFrame, str]:
     if not isinstance(source, (str, Path)):
         raise InvalidInput(f"a table is a DataFrame or a .csv, .csv.gz or .parquet file, not a {type(source).__name__}")
     path = Path(source)
-    if not path.is_file():
-        if path.is_dir():
-            raise InvalidInput(f"{path} is a folder; name a .csv, .csv.gz or .parquet file in it")
-        beside = [each.name for each in path.parent.glob("*.*")] if path.parent.is_dir() else []
-        hint = near_miss(path.name, beside)  # what else lies there is nobody's business
-        raise InvalidInput(f"{path}: there is no such file{f'; {hint}' if hint.startswith('did you mean') else ''}")
+    _check_place(path)
     try:
         if path.name.endswith((".parquet", ".pq")):
-            frame = pd.read_parquet(path)
-            numbered = isinstance(frame.index, pd.RangeIndex) and len(frame.columns)
-            if numbered and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0]):
-                frame = frame.set_index(frame.columns[0])
-            return frame, str(path)
-        if not path.name.endswith((".csv", ".csv.gz")):
-            raise InvalidInput(f"{path}: a table is a .csv, .csv.gz or .parquet file")
-        head = pd.read_csv(path, header=None, nrows=1, dtype=str)
-        _check_head(head.iloc[0].tolist(), path)
-        frame = pd.read_csv(path, index_col=0, header=None, skiprows=1, low_memory=False)
-        if len(head.columns) - 1 != len(frame.columns):
-            raise InvalidInput(
-                f"{path}: its first line has {len(head.columns)} names, the next {len(frame.columns) + 1}"
-            )
-        frame.columns = pd.Index(head.iloc[0, 1:].tolist())
-        return frame, str(path)
+            return _parquet(path), str(path)
+        return _csv(path), str(path)
     except ImportError:
         raise InvalidInput(
             f"{path}: reading Parquet needs the package pyarrow; install it, or give a CSV file"
@@ -129,6 +110,40 @@ def _frame(source: Any) -> tuple[pd.DataFrame, str]:
     except (OSError, ValueError, EOFError, zlib.error) as error:
         first = str(error).strip().splitlines()
         raise InvalidInput(f"{path}: cannot be read: {first[0] if first else type(error).__name__}") from None
+
+
+def _check_place(path: Path) -> None:
+    """Raises InvalidInput where there is no file of a kind that can be read."""
+    if path.is_dir():
+        raise InvalidInput(f"{path} is a folder; name a .csv, .csv.gz or .parquet file in it")
+    if not path.is_file():
+        beside = [each.name for each in path.parent.glob("*.*")] if path.parent.is_dir() else []
+        hint = near_miss(path.name, beside)  # what else lies there is nobody's business
+        raise InvalidInput(f"{path}: there is no such file{f'; {hint}' if hint.startswith('did you mean') else ''}")
+    if not path.name.endswith((".parquet", ".pq", ".csv", ".csv.gz")):
+        raise InvalidInput(f"{path}: a table is a .csv, .csv.gz or .parquet file")
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.read_parquet(path)
+    numbered = isinstance(frame.index, pd.RangeIndex) and len(frame.columns)
+    if numbered and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0]):
+        frame = frame.set_index(frame.columns[0])
+    return frame
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    head = pd.read_csv(path, header=None, nrows=1, dtype=str)
+    _check_head(head.iloc[0].tolist(), path)
+    frame = pd.read_csv(path, index_col=0, header=None, skiprows=1, low_memory=False)
+    if len(head.columns) - 1 != len(frame.columns):
+        raise InvalidInput(f"{path}: its first line has {len(head.columns)} names, the next {len(frame.columns) + 1}")
+    frame.columns = pd.Index(head.iloc[0, 1:].tolist())
+    return frame
 
 
 def _check_head(head: list[Any], path: Path) -> None:

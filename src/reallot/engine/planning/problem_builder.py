@@ -288,7 +288,7 @@ _FRAME = (
 )
 
 
-def planning_problem(
+def planning_problem(  # noqa: PLR0913  all that a problem is made of
     metrics: AggregatedMetrics,
     estimates: Mapping[str, RateEstimate],
     config: OptimizerConfig,
