@@ -24,6 +24,7 @@ GROUPS = {
         "allocate allocate_many session Session frontier explain Allocation Move Price Explanation BatchResult "
         "BatchStatus"
     ),
+    "Decide for many hosts": "Fleet FleetLimits allocate_fleet FleetPlan",
     "The linear program": "formulate solve certify LinearProgram Solution Status Certificate",
     "Decide over time": (
         "backtest hindsight sweep Backtest Setting Policy Observation Values Target BandForecaster CurveLearner "

@@ -51,7 +51,7 @@ LOWEST_LIBRARIES = {
 ADAPTERS_MAY_IMPORT = ("errors", "engine.contracts", "adapters")
 MOST_LINES = 380
 """Of a file, without its docstrings: these say units, shapes and examples, and are as long as they must be."""
-MOST_ENTRIES = 20
+MOST_ENTRIES = 21
 """Files and folders directly under the package."""
 MOST_ORCHESTRATION_LINES = 1250
 """Without docstrings."""

@@ -70,6 +70,10 @@ if TYPE_CHECKING:
         SeriesKind,
     )
     from .engine.ledger.folder import open_ledger
+    from .fleet.allocate import allocate_fleet
+    from .fleet.fleet import Fleet
+    from .fleet.limits import FleetLimits
+    from .fleet.plan import FleetPlan
     from .forecast.bands import BandForecaster
     from .forecast.curves import CurveLearner
     from .orchestration.coordinator import ProtocolCoordinator
@@ -109,6 +113,9 @@ __all__ = [
     "EarningsOptimizer",
     "ErrorKind",
     "Explanation",
+    "Fleet",
+    "FleetLimits",
+    "FleetPlan",
     "Group",
     "Infeasible",
     "InvalidInput",
@@ -152,6 +159,7 @@ __all__ = [
     "Target",
     "Values",
     "allocate",
+    "allocate_fleet",
     "allocate_many",
     "backtest",
     "certify",
@@ -188,6 +196,9 @@ _LATE = {
     "CurveLearner": "forecast.curves",
     "DashboardSnapshot": "engine.contracts.records",
     "EarningsOptimizer": "orchestration.optimizer",
+    "Fleet": "fleet.fleet",
+    "FleetLimits": "fleet.limits",
+    "FleetPlan": "fleet.plan",
     "ManualClock": "engine.contracts.clock",
     "Mode": "engine.contracts.configs",
     "MonitorConfig": "engine.contracts.configs",
@@ -209,6 +220,7 @@ _LATE = {
     "SimulatedAdapter": "adapters.simulated",
     "Target": "policy.base",
     "Values": "policy.base",
+    "allocate_fleet": "fleet.allocate",
     "allocate_many": "allocation.batch",
     "check_adapter": "testing.adapters",
     "cycles": "orchestration.cycle",
