@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
+from array import array
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from statistics import median as median_of
 
 from ..engine.contracts.clock import Clock
 from ..engine.contracts.configs import MonitorConfig
@@ -31,27 +30,13 @@ from ..engine.monitoring.alert_conditions import (
     worthwhile,
 )
 from ..engine.monitoring.alerts import AlertBook
-from ..engine.monitoring.hourly import WHOLE, by_hour, together
-from ..engine.monitoring.report import (
-    HOUR,
-    Changes,
-    ChangeSource,
-    Integral,
-    Snapshot,
-    count,
-    integral,
-    notes_on,
-    nothing_read,
-    reviews,
-    spent_in_vain,
-)
+from ..engine.monitoring.performance import performance
+from ..engine.monitoring.report import HOUR, Changes, ChangeSource, ListedChanges, Snapshot, usual_total
 from ..errors import ConfigurationError, InvalidInput, MonitoringError
 from ..problem.file_errors import read
 
 RECENT, MOST_RECENT = timedelta(hours=24), 20
 """Changes on a dashboard are of this time, at most so many."""
-LEAST_READINGS = 12
-"""Fewer have no median."""
 MOST_PLANS = 1000
 
 
@@ -98,8 +83,7 @@ class RealtimeMonitor:
                 f"needed is {self.config.needed} of out_of {self.config.out_of} checks: no alert would ever be raised"
             )
         self._clock = clock
-        self._engine: ChangeSource | None = None if changes is None or callable(changes) else changes
-        self._listed: Changes | None = changes if callable(changes) else None
+        self._changes: ChangeSource | None = ListedChanges(changes) if callable(changes) else changes
         self._snapshots: list[Snapshot] = []
         self._hours: list[Hour] = []
         self._seen: dict[str, Observed] = {}
@@ -117,7 +101,13 @@ class RealtimeMonitor:
             The poll.
         """
         self._observe(metrics)
-        snapshot = Snapshot.of(metrics, self._snapshots[-1] if self._snapshots else None)
+        names, connected = tuple(metrics.earnings_by_protocol), metrics.connection_status
+        if self._snapshots:  # what is as before is held once
+            before = self._snapshots[-1]
+            names = before.names if before.names == names else names
+            connected = before.connected if before.connected == connected else connected  # type: ignore[assignment]
+        rates, stale = array("d", metrics.earnings_by_protocol.values()), frozenset(metrics.stale)
+        snapshot = Snapshot(metrics.timestamp, metrics.total_earnings_per_hour, names, rates, connected, stale)
         place = bisect_left(self._snapshots, snapshot.at, key=lambda each: each.at)
         if place < len(self._snapshots) and self._snapshots[place].at == snapshot.at:
             self._snapshots[place] = snapshot
@@ -145,7 +135,7 @@ class RealtimeMonitor:
         """
         self._observe(metrics)
         config, already, now = self.config, self._alerts.keys, metrics.timestamp
-        median = None if config.low_earnings_percent is None else self._median(now)
+        median = None if config.low_earnings_percent is None else usual_total(self._snapshots, now - RECENT, now)
         found = [low_earnings(metrics, config, median, already), worthwhile(opportunities, config, already, now)]
         for name in {**metrics.connection_status, **metrics.earnings_by_protocol}:
             found += protocol_conditions(name, self._seen.get(name, NOTHING), metrics, config, already)
@@ -173,9 +163,14 @@ class RealtimeMonitor:
         DashboardSnapshot
             Earnings, shares, best move, newest changes and open alerts.
         """
-        now = self._now(metrics)
-        since = now - RECENT
-        changes = [change for change in await self._reallocations(MOST_RECENT) if change.timestamp >= since]
+        now, changes, wait = self._now(metrics), list[AllocationChange](), None
+        if self._changes is not None:
+            newest = await self._changes.get_newest_reallocations(MOST_RECENT)
+            changes = [change for change in newest if change.timestamp >= now - RECENT]
+            if opportunities:
+                blocked = await self._changes.blocked()
+                until = now if blocked is None else blocked.until
+                wait = None if until is None else max(until - now, timedelta(0))
         return DashboardSnapshot(
             timestamp=metrics.timestamp,
             total_earnings_per_hour=metrics.total_earnings_per_hour,
@@ -183,9 +178,9 @@ class RealtimeMonitor:
             current_allocation=metrics.allocation_by_protocol,
             optimal_allocation=dict(optimal_allocation),
             optimization_opportunity=max(opportunities, key=lambda each: each.earnings_improvement, default=None),
-            next_reallocation_in=await self._next_in(now) if opportunities else None,
+            next_reallocation_in=wait,
             connection_status=metrics.connection_status,
-            recent_changes=changes[-MOST_RECENT:],
+            recent_changes=changes,
             stale=metrics.stale,
             measured_earnings_per_hour=metrics.measured_earnings_per_hour,
             alerts=self._alerts.open,
@@ -212,37 +207,9 @@ class RealtimeMonitor:
         start, end = _utc(period_start, "period_start"), _utc(period_end, "period_end")
         if end <= start:
             raise MonitoringError(f"the period ends at {end.isoformat()}, not after its start {start.isoformat()}")
-        since = min(self._snapshots[0].at, end) if self._snapshots else end
-        older = self._older(start, since)
-        found = together(older, integral(self._snapshots, start, end, self.config.connection_timeout))
-        if not found.covered and not any(start <= each.at <= end for each in self._snapshots):
-            raise nothing_read(start, end, self._snapshots)
-        everything = await self._reallocations()
-        changes = [change for change in everything if start <= change.timestamp <= end]
-        moves = reviews(self._snapshots, everything, self._plans, lambda at: start <= at <= end)
-        plans, back = count(changes)
-        cost = sum(move.cost for move in moves)
-        cost += spent_in_vain(everything, self._plans, lambda at: start <= at <= end)
-        hours = found.covered / HOUR
-        notes = notes_on(older, found, since, plans - len(moves))
-        return PerformanceReport(
-            period_start=start,
-            period_end=end,
-            total_earnings=found.total,
-            total_cost=cost,
-            net_earnings=found.total - cost,
-            average_earnings_per_hour=found.total / hours if hours > 0.0 else 0.0,
-            earnings_by_protocol=found.by_protocol,
-            uptime={name: min(up / found.covered, 1.0) for name, up in found.up.items()},
-            covered=min(found.covered / (end - start).total_seconds(), 1.0),
-            reallocations=plans,
-            rollbacks=back,
-            moves=moves,
-            alerts=sum(start <= alert.timestamp <= end for alert in self._alerts.history),
-            carried_earnings=found.carried,
-            hourly_before=since if older.covered else None,
-            notes=notes,
-        )
+        changes = [] if self._changes is None else await self._changes.get_reallocation_history()
+        alerts, gap = self._alerts.history, self.config.connection_timeout
+        return performance(start, end, self._snapshots, self._hours, changes, self._plans, alerts, gap)
 
     async def get_earnings_trends(self, hours: float) -> list[tuple[datetime, float]]:
         """Return the total earnings of every snapshot of the last hours.
@@ -405,12 +372,6 @@ class RealtimeMonitor:
 
     # inside ----------------------------------------------------------------------------------------------------------
 
-    def _older(self, start: datetime, since: datetime) -> Integral:
-        """What hourly means say of the time before `since`, where snapshots begin."""
-        until = since.replace(minute=0, second=0, microsecond=0) + WHOLE
-        after = bisect_left(self._snapshots, until, key=lambda each: each.at)
-        return by_hour(self._hours, start, since, self.config.connection_timeout, after=after)
-
     def _now(self, metrics: AggregatedMetrics | None = None) -> datetime:
         if self._clock is not None:
             return self._clock.now()
@@ -421,29 +382,6 @@ class RealtimeMonitor:
     def _observe(self, metrics: AggregatedMetrics) -> None:
         if metrics.timestamp != self._observed:
             self._seen, self._observed = observe(self._seen, metrics), metrics.timestamp
-
-    def _median(self, now: datetime) -> float | None:
-        """USD/h in the middle of the last day's snapshots; None where they are too few."""
-        place = bisect_left(self._snapshots, now - RECENT, key=lambda each: each.at)
-        totals = [each.total for each in self._snapshots[place:] if each.at <= now]
-        return median_of(totals) if len(totals) >= LEAST_READINGS else None
-
-    async def _reallocations(self, most: int | None = None) -> list[AllocationChange]:
-        """All changes, oldest first; with `most`, at least so many of the newest."""
-        if self._engine is not None:
-            ask = self._engine
-            return list(await (ask.get_reallocation_history() if most is None else ask.get_newest_reallocations(most)))
-        given = () if self._listed is None else self._listed()
-        return list(await given if inspect.isawaitable(given) else given)
-
-    async def _next_in(self, now: datetime) -> timedelta | None:
-        """How long until a plan may act: 0 where it may now; None where nobody knows."""
-        if self._engine is None:
-            return None
-        blocked = await self._engine.blocked()
-        if blocked is None:
-            return timedelta(0)
-        return None if blocked.until is None else max(blocked.until - now, timedelta(0))
 
 
 def _utc(moment: datetime, what: str) -> datetime:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from reallot import SimulatedAdapter
 from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.records import AggregatedMetrics, ProtocolStatus, ResourceUtilization
-from reallot.engine.monitoring.report import Row, Snapshot
 from reallot.errors import ErrorKind
 from reallot.orchestration.coordinator import ProtocolCoordinator
+from reallot.orchestration.monitor import RealtimeMonitor
 from tests.strategies import budget
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -73,13 +73,18 @@ def test_what_did_not_change_is_held_once():
 @given(
     st.lists(st.dictionaries(st.sampled_from("abc"), st.floats(allow_nan=False), max_size=3), min_size=1, max_size=4)
 )
-def test_a_row_of_numbers_is_the_dictionary_that_it_was_made_from(given_rows):
-    before = None
-    for numbers in given_rows:
-        row = Row.of(numbers, before)
-        assert row == numbers and dict(row) == numbers and dict(row.items()) == numbers and len(row) == len(numbers)
-        assert "z" not in row and row.get("z") is None
-        before = row
+def test_earnings_of_a_snapshot_are_those_of_its_poll(given):
+    monitor = RealtimeMonitor()
+    for minute, earned in enumerate(given):
+        poll = AggregatedMetrics(
+            timestamp=AT + timedelta(minutes=minute),
+            total_earnings_per_hour=0.0,
+            earnings_by_protocol=earned,
+            allocation_by_protocol={},
+            connection_status={},
+        )
+        asyncio.run(monitor.update_snapshot(poll))
+    assert [each.earnings for each in monitor._snapshots] == given
 
 
 def test_snapshots_hold_once_what_did_not_change():
@@ -92,10 +97,12 @@ def test_snapshots_hold_once_what_did_not_change():
             connection_status={"relay": True},
         )
 
-    first = Snapshot.of(polled(0))
-    second = Snapshot.of(polled(1), first)
-    assert second.connected is first.connected and second.earnings._places is first.earnings._places
-    assert second == Snapshot.of(polled(1)) and second.earnings == {"relay": 1.0}
+    monitor = RealtimeMonitor()
+    for minute in range(2):
+        asyncio.run(monitor.update_snapshot(polled(minute)))
+    first, second = monitor._snapshots
+    assert second.connected is first.connected and second.names is first.names
+    assert second.connected == {"relay": True} and second.earnings == {"relay": 1.0}
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from reallot.engine.contracts.configs import MonitorConfig
 from reallot.engine.ledger.folder import open_ledger
 from reallot.engine.ledger.history import History, Hour, samples_of
 from reallot.engine.monitoring.hourly import by_hour, together
-from reallot.engine.monitoring.report import Snapshot, integral
+from reallot.engine.monitoring.report import integral
 from reallot.orchestration.monitor import RealtimeMonitor
 from reallot.runtime.restore import polls
 
@@ -82,13 +82,20 @@ def readings(minutes, every=1):
         yield samples_of(at, earned, {"relay": 0.6, "storage": 0.4}, {"relay": True, "storage": up})
 
 
+def snapshots_of(metrics):
+    monitor = RealtimeMonitor(MonitorConfig(max_snapshots=10**6))
+    for each in metrics:
+        asyncio.run(monitor.update_snapshot(each))
+    return monitor._snapshots
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 5, 7])
 def test_hourly_means_add_up_to_what_the_readings_did(every: int):
     history, end = History(), AT + 2 * DAY
     for samples in readings(2 * 24 * 60 + 1, every):
         history.add(samples)
-    snapshots = [Snapshot.of(each) for each in polls(history, AT, end + MINUTE)]
+    snapshots = snapshots_of(polls(history, AT, end + MINUTE))
     exact = integral(snapshots, AT, end)
     history.roll_up(end)
     found = by_hour(history.hours(AT, end), AT, end)
@@ -139,7 +146,7 @@ def test_a_report_reaches_back_behind_the_readings_that_are_kept(capsys: pytest.
         ledger.history.add(samples)
         whole.add(samples)
     end = AT + days * DAY
-    exact = integral([Snapshot.of(each) for each in polls(whole, AT, end + MINUTE)], AT, end)
+    exact = integral(snapshots_of(polls(whole, AT, end + MINUTE)), AT, end)
     ledger.history.roll_up(end)
     assert min(each.at for each in ledger.history.samples(AT, end)) == AT + 6 * DAY
     ledger.close()

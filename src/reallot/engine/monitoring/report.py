@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,7 +14,7 @@ from typing import Protocol
 
 from ...errors import MonitoringError
 from ...text.numbers import usd
-from ..contracts.records import AggregatedMetrics, AllocationChange, AllocationPlan, ChangeKind, MoveReview
+from ..contracts.records import AllocationChange, AllocationPlan, ChangeKind, MoveReview
 from ..execution.guards import Blocked
 
 HOUR = 3600.0
@@ -21,6 +22,8 @@ REVIEW = timedelta(hours=1)
 """A move is judged by the time before and after it, so long each: as long as a protocol rests by default."""
 SETTLE = timedelta(minutes=5)
 """After a move, and where another may have ended before, so long is left out."""
+LEAST_READINGS = 12
+"""Fewer have no median."""
 USUAL_GAPS = 2.5
 """A gap is a pause longer than so many usual ones, and than the caller's shortest gap."""
 
@@ -40,58 +43,50 @@ class ChangeSource(Protocol):
         """Why no plan may be carried out now, and until when; None where one may."""
 
 
-class Row(Mapping[str, float]):
-    """Numbers by name, in a tenth of a dict's memory where the names are those of the row before.
+class ListedChanges:
+    """Moves that a function returns or awaits; whether one may be made now, nobody knows."""
 
-    >>> first = Row.of({"relay": 1.0, "storage": 2.0})
-    >>> dict(Row.of({"relay": 3.0, "storage": 4.0}, first)), Row.of({"relay": 3.0}, first)["relay"]
-    ({'relay': 3.0, 'storage': 4.0}, 3.0)
-    """
+    def __init__(self, listed: Changes) -> None:
+        self._listed = listed
 
-    __slots__ = ("_numbers", "_places")
+    async def get_reallocation_history(self) -> list[AllocationChange]:
+        """All of them."""
+        found = self._listed()
+        return list(await found if inspect.isawaitable(found) else found)
 
-    def __init__(self, places: Mapping[str, int], numbers: Iterable[float]) -> None:
-        self._places, self._numbers = places, array("d", numbers)
+    async def get_newest_reallocations(self, most: int) -> list[AllocationChange]:
+        """The last `most` of them."""
+        return (await self.get_reallocation_history())[-most:]
 
-    @classmethod
-    def of(cls, numbers: Mapping[str, float], before: Mapping[str, float] | None = None) -> Row:
-        """From any mapping; `before` is the row before."""
-        alike = isinstance(before, Row) and before._places.keys() == numbers.keys()
-        places = before._places if alike else {name: place for place, name in enumerate(numbers)}  # type: ignore[union-attr]
-        return cls(places, [numbers[name] for name in places])
-
-    def __getitem__(self, name: str) -> float:
-        return self._numbers[self._places[name]]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def items(self) -> ItemsView[str, float]:
-        """All at once."""
-        return dict(zip(self._places, self._numbers, strict=True)).items()
+    async def blocked(self) -> Blocked:
+        """Nobody knows until when."""
+        return Blocked("unknown", None, "nobody says whether a move may be made now")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a report needs of one poll. Earnings are USD/h; `stale` are carried forward."""
+    """What a report needs of one poll; `stale` are carried forward.
+
+    names, rates  protocols with a value, and their earnings (USD/h) in this order; names are held once where they stay
+    """
 
     at: datetime
     total: float
-    earnings: Mapping[str, float]
+    names: tuple[str, ...]
+    rates: array[float]
     connected: Mapping[str, bool]
     stale: Collection[str]
 
-    @classmethod
-    def of(cls, metrics: AggregatedMetrics, before: Snapshot | None = None) -> Snapshot:
-        """From a poll; what is as in the snapshot `before` is held once."""
-        earnings = Row.of(metrics.earnings_by_protocol, before.earnings if before else None)
-        connected: Mapping[str, bool] = metrics.connection_status
-        if before is not None and before.connected == connected:
-            connected = before.connected
-        return cls(metrics.timestamp, metrics.total_earnings_per_hour, earnings, connected, frozenset(metrics.stale))
+    @property
+    def earnings(self) -> dict[str, float]:
+        """Earnings by protocol, USD/h."""
+        return dict(zip(self.names, self.rates, strict=True))
+
+
+def usual_total(snapshots: Sequence[Snapshot], start: datetime, end: datetime) -> float | None:
+    """Median of the total earnings (USD/h) from `start` to `end`; None where there are too few."""
+    totals = [each.total for each in snapshots[bisect_left(snapshots, start, key=_at) :] if each.at <= end]
+    return median(totals) if len(totals) >= LEAST_READINGS else None
 
 
 @dataclass
@@ -146,7 +141,7 @@ def _add(result: Integral, a: Snapshot, b: Snapshot, middle: float, seconds: flo
     def area(x: float, y: float) -> float:
         return (x + (y - x) * middle) * hours
 
-    earned, later = dict(a.earnings.items()), dict(b.earnings.items())
+    earned, later = a.earnings, b.earnings
     for name, rate in earned.items():
         if name not in later:
             continue
