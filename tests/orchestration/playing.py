@@ -54,6 +54,7 @@ class Play:
         async def run() -> None:
             async for result in self.runner.cycles(asyncio.Event(), until):
                 assert not result.errors, result.errors
+                self.polled.append(result.metrics.timestamp)
                 self.shares.append((self.parts.clock.now(), self.now()))
                 self.most = max(self.most, sum(self.now().values()))
                 if each is not None:

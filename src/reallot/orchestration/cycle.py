@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from ..engine.contracts.records import (
 )
 from ..engine.contracts.secrets import redact
 from ..engine.contracts.values import Moment, Record
+from ..engine.execution.executor import IN_A_CYCLE, WAITS
 from ..engine.execution.guards import FINEST
 from ..engine.execution.prepared_metrics import prepared
 from ..engine.monitoring.alert_conditions import CONFLICT, LIMITS, about_limits
@@ -222,8 +224,12 @@ async def cycles(
     """
     clock, done = clock or SystemClock(), 0
     while most is None or done < most:
-        began = clock.monotonic()
-        yield await run_cycle(coordinator, optimizer, engine, monitor, adapters=adapters, clock=clock)
+        began, waits = clock.monotonic(), WAITS.set(every_seconds / 2.0)
+        try:
+            result = await run_cycle(coordinator, optimizer, engine, monitor, adapters=adapters, clock=clock)
+        finally:
+            WAITS.reset(waits)
+        yield result
         done += 1
         if most is None or done < most:
             await clock.sleep(max(0.0, every_seconds - (clock.monotonic() - began)))
@@ -245,7 +251,11 @@ class _Cycle:
         self._told: list[Alert] = []
 
     async def step(self, name: str, work: Callable[..., Any], *arguments: object, **named: object) -> Any:
-        """What `work` returns; None where it failed, or where a guard said no: that is kept in `blocked`."""
+        """What `work` returns; None where it failed, or where a guard said no: that is kept in `blocked`.
+
+        What takes its time to be in force is not waited for: polls are due.
+        """
+        waits = WAITS.set(IN_A_CYCLE if math.isinf(WAITS.get()) else WAITS.get())
         try:
             result = work(*arguments, **named)
             if inspect.isawaitable(result):
@@ -261,6 +271,8 @@ class _Cycle:
             alert = self._monitor.raise_alert(f"{name} failed: {self.errors[name]}", key=FAILED + name, severity=0.8)
             self._told += [] if alert is None else [alert]
             return None
+        finally:
+            WAITS.reset(waits)
         self.done.add(name)
         if FAILED + name in self.open and (alert := self._monitor.resolve_alert(FAILED + name)) is not None:
             self._told.append(alert)

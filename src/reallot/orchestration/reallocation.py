@@ -9,11 +9,11 @@ from datetime import datetime
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.configs import Mode, ReallocationConfig
-from ..engine.contracts.move_state import OPEN, MoveState
+from ..engine.contracts.move_state import ENDED, OPEN, MoveState
 from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan
 from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
-from ..engine.execution.executor import Executor, NextBest
+from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import Blocked, Rules, held
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
@@ -32,7 +32,7 @@ from ..engine.ledger.timestamps import moment_before
 from ..errors import InvalidInput, ReallocationError
 
 Adapters = Mapping[str, ProtocolAdapter]
-WELL = (MoveState.COMMITTED, MoveState.NOTHING_TO_DO)
+WELL = (MoveState.COMMITTED, MoveState.NOTHING_TO_DO, MoveState.VERIFYING)
 
 
 class ReallocationEngine:
@@ -101,6 +101,7 @@ class ReallocationEngine:
         self.loses = self.journal.loses
         self.last_report: Report | None = None
         self.heard: list[Request] = []  # for whoever polls and watches as well
+        self.ended: list[Report] = []  # plans that were begun earlier and ended now, for whoever tells it
         self._requests: Requests | None = ledger.requests if isinstance(ledger, Ledger) else None
         self._on_alert, self._on_recovered, self._told = on_alert, on_recovered, set[str]()
         self._repair, self._state = repair, State()
@@ -386,7 +387,7 @@ class ReallocationEngine:
             await self._resume()
 
     async def held_protocols(self) -> dict[str, datetime]:
-        """Return the protocols that still rest after a change, or stay where a person put them back.
+        """Return the protocols that still rest after a change, stay where a person put them back, or wait for a plan.
 
         Returns
         -------
@@ -395,6 +396,8 @@ class ReallocationEngine:
         """
         standing = await self.books.standing(self.rules)
         found = held(self.books.ages(standing), self.books.clock.now(), self.rules)
+        if self._state.phase is MoveState.VERIFYING and standing.operation and self._state.until:
+            found = dict.fromkeys(standing.operation.before, self._state.until)
         return {**found, **self.books.kept_until(standing, self.config.rollback_pause)} if standing.kept else found
 
     def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:
@@ -469,6 +472,8 @@ class ReallocationEngine:
             await self._feed(driver, Started(self.books.clock.now()))
             if not driver.rolled_back:
                 break
+        if driver.report is not None and driver.report.verdict in ENDED:
+            self.ended.append(driver.report)
         learned = (await driver.executor.standing()).learned
         self.limits = in_force(learned, self.books) if learned else None
         if driver.state.phase is MoveState.HALTED and "halted" not in self._told:
@@ -545,7 +550,8 @@ class ReallocationEngine:
         if waiting is not None and confirmed:
             plan = AllocationPlan.model_validate_json(waiting.plan)
         proposal = await examine(plan, driver.executor, None if confirmed else plan.expires_at)
-        driver.plan, driver.proposal = plan, proposal
+        driver.plan, driver.proposal, driver.report = plan, proposal, None
+        driver.executor.waits_until = self.books.clock.monotonic() + WAITS.get()
         if waiting is not None and confirmed:
             await driver.executor.write(self.journal.drop_waiting)
             await driver.executor.recovered(f"confirm-{plan.id}")

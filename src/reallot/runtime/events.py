@@ -46,14 +46,15 @@ class ChangeDetector:
         plan = result.plan
         if plan is not None and result.wanted and self.mode is not Mode.OBSERVE:
             found = [
-                *self._decided(plan, report if report is not None and report.plan_id == plan.id else None, at),
+                *self.decided(plan, report if report is not None and report.plan_id == plan.id else None, at),
                 *found,
             ]
         elif not result.wanted:
             self._blocked = self._advised = ""
         return found
 
-    def _decided(self, plan: AllocationPlan, report: Report | None, at: datetime) -> list[LogEvent]:
+    def decided(self, plan: AllocationPlan, report: Report | None, at: datetime) -> list[LogEvent]:
+        """What came of a plan, where that is new."""
         numbers = plan_fields(plan)
         if self.mode is Mode.ADVISE:
             moves = ", ".join(f"{name} {change:+.2f}" for name, change in plan.moves.items())
@@ -70,6 +71,9 @@ class ChangeDetector:
             told, self._blocked = self._blocked == report.plan_id, report.plan_id
             text = f"waits for a person: {report.reason}; it would move {plan_text(plan)}"
             return [] if told else [LogEvent(MoveState.WAITING, at, text, numbers)]
+        if report.verdict is MoveState.VERIFYING:
+            self._blocked = ""
+            return [LogEvent(report.verdict, at, f"moves {plan_text(plan)}; {report.reason}", numbers)]
         if report.verdict in (MoveState.NOTHING_TO_DO, MoveState.REPEATED):
             return []
         if report.verdict is MoveState.BLOCKED:

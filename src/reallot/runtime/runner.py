@@ -16,6 +16,7 @@ from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Alert, AllocationPlan
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
+from ..engine.execution.executor import WAITS
 from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, CONFIRM, RESUME, Request
 from ..engine.planning.problem_builder import PlanningProblem
 from ..errors import ConfigurationError, DataError, ReallocationError
@@ -76,6 +77,7 @@ class Runner:
         parts = self.parts
         self._tell_jump()
         self.acting = True
+        waits = WAITS.set(parts.config.coordinator.every.total_seconds() / 2.0)
         try:
             await self._taken_back()
             await self._confirmed()
@@ -85,6 +87,7 @@ class Runner:
             result = await run_cycle(parts.coordinator, parts.optimizer, self._engine, parts.monitor, clock=parts.clock)
         finally:
             self.acting = False
+            WAITS.reset(waits)
         if stalls := self._stood_still():
             result = result.model_copy(update={"alerts": [*result.alerts, *stalls]})
         self.last = result
@@ -92,8 +95,10 @@ class Runner:
         trouble = await self._writer.keep(result)
         if trouble is not None:
             self._tell(alert_line(trouble, result.started_at))
-        report = self.report = None if parts.engine.last_report is before else parts.engine.last_report
+        report = None if parts.engine.last_report is before else parts.engine.last_report
         told = [await self._heard(alarm) for alarm in alarms]
+        ended = await self._ended(result.started_at)
+        self.report = report or ended
         for event in self._changes.events(result, report, told):
             self._tell(event)
         if result.plan is not None and result.plan.conflict != self._conflict:
@@ -107,6 +112,22 @@ class Runner:
         await self._declined(result)
         self._count(result, report)
         return result
+
+    async def _ended(self, at: datetime) -> Report | None:
+        """Tells how plans of earlier cycles ended, whose effects took their time; the last of these reports."""
+        report = None
+        while self.parts.engine.ended:
+            report = self.parts.engine.ended.pop(0)
+            known = await self.parts.engine.books.ask(self.parts.engine.journal.decision_of, report.plan_id)
+            if known is None:
+                continue
+            plan = AllocationPlan.model_validate_json(known.plan)
+            for event in self._changes.decided(plan, report, at):
+                self._tell(event)
+            if report.verdict is MoveState.COMMITTED:
+                self.moves += 1
+                self.spent += plan.estimated_cost
+        return report
 
     async def _declined(self, result: CycleResult) -> None:
         """Says why nothing moved, once for each reason, and keeps that decision beside its inputs."""
@@ -249,8 +270,13 @@ class Runner:
         if engine.journal.observe_only or not self._asks():
             return
         try:
-            if await engine.execute_confirmed(self.parts.coordinator.adapters) and engine.last_report is not None:
-                self._tell_confirmed(engine.last_report.plan_id)
+            done = await engine.execute_confirmed(self.parts.coordinator.adapters)
+            report = engine.last_report if done else None
+            if report is not None and report.verdict is MoveState.VERIFYING:
+                text = f"begun, as a person confirmed: plan {report.plan_id}; {report.reason}"
+                self._tell(LogEvent(report.verdict, at, text, {"plan_id": report.plan_id}))
+            elif report is not None:
+                self._tell_confirmed(report.plan_id)
         except (ReallocationError, DataError) as error:
             self._tell(LogEvent(MoveState.BLOCKED, at, f"the confirmed plan was not carried out: {error}"))
 

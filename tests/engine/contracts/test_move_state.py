@@ -16,6 +16,7 @@ from reallot.engine.execution.move_events import (
     Answered,
     Confirmed,
     NotConfirmed,
+    NotYet,
     Proposed,
     Reconciled,
     Refused,
@@ -25,7 +26,9 @@ from reallot.engine.execution.move_events import (
     RolledBack,
     Seen,
     Started,
+    TakenBack,
     Tick,
+    Verifying,
 )
 from reallot.engine.execution.state_machine import InvalidTransition, State, step
 
@@ -39,6 +42,11 @@ EVENTS = st.one_of(
     st.just(Started(AT)),
     st.builds(Reconciled, st.just(AT), st.just("p1"), st.sampled_from([(), (UP.reversed, DOWN.reversed)]), until=UNTIL),
     st.just(Reconciled(AT, "p1", halted="why")),
+    st.builds(
+        Reconciled, st.just(AT), st.just("p1"), verifying=st.builds(Verifying, st.just((DOWN, UP)), st.integers(0, 1))
+    ),
+    st.builds(NotYet, st.just(AT), NAMES, st.just("slow"), st.just(LATER)),
+    st.just(TakenBack(AT, "a person asked")),
     st.just(Reconciled(AT, waiting="p1", until=LATER)),
     st.builds(Proposed, st.just(AT), st.just("p1"), st.sampled_from([(), (DOWN,), (DOWN, UP)]), ask_until=UNTIL),
     st.just(Proposed(AT, "p1", (DOWN,), Blocked("hold", LATER, "rests"))),
@@ -93,6 +101,11 @@ def test_every_line_between_two_stops_is_walked_by_the_machine():
         [Reconciled(AT), plan, Refused(AT, "relay", "no")],
         [Reconciled(AT), plan, Answered(AT, "relay"), NotConfirmed(AT, "relay", "no")],
         [Reconciled(AT, "p1", (DOWN,), 2), RollbackFailed(AT, "relay", "no")],
+        [
+            Reconciled(AT, "p1", verifying=Verifying((DOWN, UP), 1)),
+            NotYet(AT, "storage", "slow", LATER),
+            Seen(AT, "storage"),
+        ],
     ]
     for auto_rollback in (True, False):
         for story in stories:

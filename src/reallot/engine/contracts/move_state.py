@@ -17,7 +17,7 @@ class MoveState(StrEnum):
     WAITING       a plan waits for a person's confirmation
     PLANNED       the plan and its steps are in the journal; no call was made
     APPLYING      a protocol is asked for its new share
-    VERIFYING     that share is read back
+    VERIFYING     that share is read back, in later cycles too where that takes its time
     COMMITTED     every share was read back
     HOLDING       a protocol rests after a change
     ROLLING_BACK  shares return to what they were
@@ -74,6 +74,7 @@ FOLLOWS: dict[MoveState, tuple[MoveState, ...]] = {
     MoveState.RECONCILING: (
         MoveState.IDLE,
         MoveState.WAITING,
+        MoveState.VERIFYING,
         MoveState.HOLDING,
         MoveState.ROLLING_BACK,
         MoveState.HALTED,
@@ -101,7 +102,7 @@ RECORDED = (
     MoveState.HALTED,
     MoveState.DISCARDED,
 )
-"""States that the journal keeps of an operation; VERIFYING is not written, since a read share proves it."""
+"""States that the journal keeps of an operation. VERIFYING is not: a read share proves it, or its step says so."""
 ENDED = (MoveState.COMMITTED, MoveState.ROLLED_BACK, MoveState.HALTED, MoveState.DISCARDED)
 """Recorded states after which an operation changes no more."""
 OPEN = tuple(state for state in RECORDED if state not in ENDED)

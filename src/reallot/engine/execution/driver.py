@@ -10,7 +10,9 @@ from ..contracts.move_state import MoveState
 from ..contracts.records import AllocationPlan, ChangeKind
 from ..ledger.journal import Decision, Operation
 from .executor import Executor
+from .going_back import roll_back
 from .guards import Blocked, end_of_hold
+from .leftover import balance
 from .move_events import (
     Ask,
     Balance,
@@ -22,6 +24,7 @@ from .move_events import (
     EndRollback,
     Event,
     Halt,
+    LookLater,
     ReadBack,
     ReadWorld,
     RollBack,
@@ -68,7 +71,7 @@ class Driver:
 
     state             where the machine stands
     plan, proposal    what is to be carried out, once examined
-    report            how it ended, once it did
+    report            how it ended, once it did; of a plan of an earlier cycle too, where this entry went on with it
     rolled_back       True where something was rolled back on the way
     """
 
@@ -100,21 +103,25 @@ class Driver:
             case ReadBack(change):
                 last = self.state.index == len(self.state.changes) - 1
                 return await executor.read_back(change, last, end_of_hold(executor.now(), executor.rules))
+            case LookLater(reason, until):
+                self._ends(MoveState.VERIFYING, reason, MoveState.VERIFYING, until)
             case Balance(partial):
                 self._partial = "; ".join(reason for _, reason in partial)
                 names = [name for name, _ in partial]
-                return await executor.balance(names, self._partial, end_of_hold(executor.now(), executor.rules))
+                return await balance(executor, names, self._partial, end_of_hold(executor.now(), executor.rules))
             case Commit():
                 taken = executor.in_force() if self._partial else None
                 self._ends(MoveState.COMMITTED, self._partial, shares=taken)
-                if taken is None and executor.trimmed:
-                    taken = {**self._planned()[1].after, **executor.trimmed}
                 decision = self._decision()
+                if self.plan is None:
+                    decision = await executor.decision(MoveState.COMMITTED, self._partial)
+                if taken is None and executor.trimmed:
+                    taken = executor.reached()
                 await executor.advance(MoveState.COMMITTED, self._partial, decision=decision, shares=taken)
             case BeginRollback(reason):
                 await executor.advance(MoveState.ROLLING_BACK, reason)
             case RollBack(change, number):
-                return await executor.roll_back(change, number)
+                return await roll_back(executor, change, number)
             case EndRollback():
                 await self._end_rollback()
             case Wait(reason):
@@ -166,11 +173,13 @@ class Driver:
         until: datetime | None = None,
         shares: Mapping[str, float] | None = None,
     ) -> None:
-        """The report of a plan that came to an end."""
-        if self.plan is None:
-            return
-        operation = self.executor.operation.id if self.executor.operation is not None else None
-        self.report = Report(self.plan.id, verdict, operation, reason, by, until, shares)
+        """The report of a plan that came to an end, or is looked for: this entry's, or one that it went on with."""
+        operation = self.executor.operation
+        if self.plan is not None:
+            number = operation.id if operation is not None else None
+            self.report = Report(self.plan.id, verdict, number, reason, by, until, shares)
+        elif operation is not None and operation.kind is ChangeKind.MOVE:
+            self.report = Report(operation.plan_id, verdict, operation.id, reason, by, until, shares)
 
     def _decision(self) -> Decision | None:
         """What the journal keeps of the report; None where that is nothing."""

@@ -5,9 +5,11 @@ Everything is written down before it is done. What a call did is decided by read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from ...errors import DataError
@@ -15,17 +17,16 @@ from ..contracts.adapter import ProtocolAdapter, capabilities_of
 from ..contracts.configs import ReallocationConfig
 from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, ChangeKind
-from ..ledger.journal import Decision, Operation, Standing, Step, StepState
+from ..ledger.journal import LOOKED_FOR, Decision, Operation, Standing, Step, StepState
 from .adapter_calls import Outcome, Reading, ask_for, found_instead, own_slack, read_shares, state_left
 from .guards import FINEST, Change, Rules, capacity_blocks, close_to, room_for
 from .journal_thread import AsyncJournal
 from .learned_limits import taken, would_not
-from .leftover import leftover
 from .move_events import (
     Answered,
-    Balanced,
     Event,
     NotConfirmed,
+    NotYet,
     Partly,
     Refused,
     RollbackFailed,
@@ -35,17 +36,20 @@ from .move_events import (
 )
 from .orphaned import OrphanedProtocol
 
+WAITS: ContextVar[float] = ContextVar("WAITS", default=math.inf)
+"""Seconds that a call into the engine waits for effects: a cycle sets it, and all others wait to the end."""
+IN_A_CYCLE = 10.0
+"""So long a cycle waits at most before it polls, and where nothing says how long it may."""
+LET_GO = "let go before it was seen"
+"""Detail of a call that was looked for, and is put back."""
 P = ParamSpec("P")
 T = TypeVar("T")
 READ_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1.0, 30.0, 0.01
-ROUND_PAUSE = 5.0
 ROUNDING = 1e-9
 """Shares above capacity by less are rounding."""
 NEAR = 0.005
 """What was put back this near to where it was is back: shares are measured, and there may be no more room."""
-MOST_BALANCES = 2
-"""So often what is left is handed on or given back; after that it stays free."""
 NextBest = Callable[[Mapping[str, float], Collection[str]], Mapping[str, float]]
 
 
@@ -56,7 +60,11 @@ class Executor:
     readings  what was said when all were last read at once
     removed   those among `adapters` that only stand in for one that is not there any more
     drifting  protocols that somebody else keeps changing: the share that was read, and since when (steady seconds)
+    rounds    rounds of the way back so far; asked_back are its calls of earlier cycles, by name
+    balances  how often what was left of the plan was handed on or given back
+    trimmed   True where a share was asked for that is smaller than planned
     next_best where what a protocol would not take may go instead: shares by name, of these shares and refusals
+    waits_until  steady seconds until which effects are waited for; what is not seen then is left to the next cycle
     """
 
     def __init__(
@@ -81,9 +89,12 @@ class Executor:
         self.next_best: NextBest | None = None
         self.drifting: dict[str, tuple[float, float]] = {}
         self._steps: dict[str, Step] = {}
-        self._rounds = self._balances = 0
-        self.trimmed: dict[str, float] = {}
+        self.rounds = self.balances = 0
+        waits = WAITS.get()
+        self.waits_until = books.clock.monotonic() + (waits if math.isinf(waits) else min(waits, IN_A_CYCLE))
         self._took_less, self._learned = False, bool(standing.learned)
+        self.asked_back: dict[str, Step] = {}
+        self.trimmed = False
         own = {name: slack for name, each in adapters.items() if (slack := own_slack(each)) > 0.0}
         if own:
             self.rules = replace(rules, own={**own, **rules.own})
@@ -133,11 +144,18 @@ class Executor:
             most[name] = before.get(name, 0.0) if written is None else written
         until = None
         if unsettled := (await self.standing()).unsettled:
-            for each, end in self.books.may_still_act(unsettled, self.config.late_effects):
+            for each, end in self.books.may_still_act(unsettled, self.late_effects(unsettled)):
                 if each.after > most.get(each.protocol, 0.0):
                     most[each.protocol] = each.after
                     until = end if until is None else max(until, end)
         return most, until
+
+    def late_effects(self, unsettled: Iterable[Step]) -> timedelta:
+        """How long these calls may still take effect: longer than configured where an adapter says that it is slow."""
+        said = (
+            capabilities_of(self.adapters[each.protocol]).delay for each in unsettled if each.protocol in self.adapters
+        )
+        return max([self.config.late_effects, *(delay + self.config.verify_timeout for delay in said if delay)])
 
     # going forward ---------------------------------------------------------------------------------------------------
 
@@ -163,8 +181,7 @@ class Executor:
         if free_at is None and not change.releases and change.after > room + ROUNDING:
             # what is read to be free is all there is to give
             if room - change.before > FINEST:
-                change = replace(change, after=room)
-                self.trimmed[name] = room
+                change, self.trimmed = replace(change, after=room), True
             elif self.next_best is not None or self._took_less:
                 return Partly(self.now(), name, f"there is no room for {name} to grow: {room:.4f} is all it can have")
         blocked = capacity_blocks(change, possible, free_at, self.rules)
@@ -178,7 +195,7 @@ class Executor:
             said = f"{name} refused: {reason}"
             partly = await self._partly(change, reading, said)
             return Refused(self.now(), name, said) if partly is None else partly
-        self._steps[name] = replace(entry, may_act=outcome is Outcome.LOST, detail=reason)
+        self._steps[name] = replace(entry, may_act=outcome is Outcome.LOST, detail=reason, at=self.books.stamp())
         return Answered(self.now(), name)
 
     async def _sent(self, change: Change) -> Step:
@@ -186,20 +203,22 @@ class Executor:
         entry, journal, at = self._steps.get(change.protocol), self.books.journal, self.books.stamp()
         if entry is None or entry.state is not StepState.INTENT:
             values = (change.protocol, change.before, change.after, at)
-            entry = await self.write(journal.add_step, self._open().id, ChangeKind.MOVE, *values)
+            entry = await self.write(journal.add_step, self.opened.id, ChangeKind.MOVE, *values)
         else:
             entry = replace(entry, after=change.after)
             await self.write(journal.send, entry, at)
         self._steps[change.protocol] = entry = replace(entry, state=StepState.SENT)
-        self.operation = replace(self._open(), state=MoveState.APPLYING)
+        self.operation = replace(self.opened, state=MoveState.APPLYING)
         return entry
 
     async def read_back(self, change: Change, last: bool, until: datetime | None) -> Event:
         """Reads one share until it is as asked; with the last one, all of them once more."""
         entry = self._steps[change.protocol]
         change = replace(change, after=entry.after)
-        reading = await self._verified(change)
+        reading = await self._verified(change, entry)
         if not self.matches(reading, change):
+            if (left := self.times_left(entry)[1]) > 0.0:
+                return await self._look_later(NotYet, entry, left)
             detail = found_instead(change, reading, entry.detail)
             state, partly = state_left(reading, entry.may_act), None
             if state is StepState.REFUSED and reading.share is not None and not self.matches(reading, change.reversed):
@@ -245,67 +264,50 @@ class Executor:
         self._took_less = self._took_less or is_where_it_can_be
         return Partly(self.now(), change.protocol, reason) if is_where_it_can_be else None
 
-    async def balance(self, names: Collection[str], reason: str, until: datetime | None) -> Event:
-        """What becomes of capacity that was given up and not taken by `names`."""
-        for name in self._steps:
-            if (reading := await self.read(name)).share is None:
-                return Balanced(self.now(), undo=f"{reason}; {name} cannot be read: {reading.reason}")
-        self._balances += 1
-        rest = leftover(self._open(), self.in_force(), names, self.rules)
-        if rest.size > self.rules.slack_of(self._steps) and self._balances == 1 and self.next_best is not None:
-            rest = rest.handed_on(self.next_best(self.in_force(), names))
-        if rest.changes and self._balances <= MOST_BALANCES:
-            return Balanced(self.now(), rest.changes)
-        return Balanced(self.now(), undo="" if rest.achieved else reason, until=until)
+    @property
+    def calls(self) -> Mapping[str, Step]:
+        """The last call that the plan makes to each protocol, made or to be made."""
+        return self._steps
+
+    def reached(self) -> dict[str, float]:
+        """Shares that the calls led to."""
+        return {**self.opened.after, **{name: each.after for name, each in self._steps.items()}}
 
     def in_force(self) -> dict[str, float]:
         """Shares of the protocols of the operation as they were read last; as they were before where they were not."""
-        return {name: self.seen.get(name, share) for name, share in self._open().before.items()}
+        return {name: self.seen.get(name, share) for name, share in self.opened.before.items()}
 
     # going back ------------------------------------------------------------------------------------------------------
 
-    async def roll_back(self, change: Change, round_number: int) -> Event:
-        """Writes the absolute previous share of one protocol, where it is not there already, and reads it back."""
-        if round_number > self._rounds:
-            await self.advance(MoveState.ROLLING_BACK, rounds=round_number)
-            await self.books.clock.sleep(ROUND_PAUSE * 2.0 ** (round_number - 1))
-            self._rounds = round_number
-        name, operation = change.protocol, self._open()
-        reading = await self.read(name)
-        if reading.share is None:
-            return RollbackUnknown(self.now(), name, f"{name} cannot be read: {reading.reason}")
-        if close_to(reading.share, change.after, self.rules.slack(name)):
-            return RolledBack(self.now(), name)
-        possible, free_at = await self.possible()
-        room = max(room_for(name, possible, self.rules), reading.share)
-        others = {each: most for each, most in possible.items() if each != name}
-        are_back = all(abs(most - operation.before.get(each, most)) <= NEAR for each, most in others.items())
-        short = free_at is None and are_back and ROUNDING < change.after - room <= NEAR
-        asked = Change(name, reading.share, room if short else change.after)
-        if short and asked.after - asked.before <= FINEST:
-            return RolledBack(self.now(), name)
-        blocked = capacity_blocks(asked, possible, free_at, self.rules)
-        if blocked is not None:
-            if blocked.by == MoveState.SETTLING or possible.keys() - self.seen.keys():
-                return RollbackUnknown(self.now(), name, blocked.reason, free_at)
-            return RollbackFailed(self.now(), name, blocked.reason)
+    async def put_back(self, change: Change) -> Event:
+        """Asks for a previous share, and reads it back."""
+        operation, add, at = self.opened, self.books.journal.add_step, self.books.stamp()
         kind = ChangeKind.REPAIR if operation.kind is ChangeKind.REPAIR else ChangeKind.ROLLBACK
-        add, at = self.books.journal.add_step, self.books.stamp()
-        entry = await self.write(add, operation.id, kind, name, asked.before, asked.after, at)
-        outcome, reason = await self._call(asked, entry.key)
+        entry = await self.write(add, operation.id, kind, change.protocol, change.before, change.after, at)
+        outcome, reason = await self._call(change, entry.key)
         if outcome is Outcome.REFUSED:
             await self.mark(entry, StepState.REFUSED, reason)
-            return RollbackFailed(self.now(), name, f"{name} refused: {reason}")
-        return await self._verify_rollback(asked, entry, outcome, reason)
+            return RollbackFailed(self.now(), change.protocol, f"{change.protocol} refused: {reason}")
+        return await self._verify_rollback(change, replace(entry, at=self.books.stamp()), outcome, reason)
+
+    async def look_for(self, entry: Step) -> Event:
+        """Reads back what an earlier cycle asked for as a previous share."""
+        outcome = Outcome.LOST if entry.may_act else Outcome.ANSWERED
+        return await self._verify_rollback(
+            Change(entry.protocol, entry.before, entry.after), entry, outcome, entry.detail
+        )
 
     async def _verify_rollback(self, change: Change, entry: Step, outcome: Outcome, reason: str) -> Event:
-        reading = await self._verified(change)
+        reading = await self._verified(change, entry)
         is_near = (
             reading.share is not None and outcome is Outcome.ANSWERED and abs(reading.share - change.after) <= NEAR
         )
         if self.matches(reading, change) or (is_near and not self.matches(reading, change.reversed)):
             await self.mark(entry, StepState.CONFIRMED, after=reading.share)
             return RolledBack(self.now(), change.protocol)
+        if (left := self.times_left(entry)[1]) > 0.0:
+            entry = replace(entry, detail=reason, may_act=outcome is Outcome.LOST)
+            return await self._look_later(RollbackUnknown, entry, left)
         detail = found_instead(change, reading, reason)
         lost = outcome is Outcome.LOST
         await self.mark(entry, state_left(reading, lost), detail, may_act=lost)
@@ -324,30 +326,36 @@ class Executor:
         shares: Mapping[str, float] | None = None,
     ) -> None:
         """Writes the operation's next state down, and in the same write what was decided on its plan."""
-        operation, at = self._open(), self.books.stamp()
+        operation, at = self.opened, self.books.stamp()
         await self.write(self.books.journal.advance, operation.id, state, at, reason, rounds, decision, shares)
         self.operation = replace(operation, state=state, reason=reason or operation.reason)
 
     async def decision(self, verdict: MoveState, reason: str) -> Decision | None:
         """The decision on a plan that an earlier process began; the plan's text is in the one that it wrote first."""
-        operation = self._open()
+        operation = self.opened
         if operation.kind is not ChangeKind.MOVE:
             return None
         known = await self.books.ask(self.books.journal.decision_of, operation.plan_id)
         plan = "" if known is None else known.plan
         return Decision(operation.plan_id, self.now(), verdict, reason, plan, "")
 
-    async def adopt_operation(self, operation: Operation) -> None:
-        """Goes on with an operation found in the journal."""
-        self.operation, self._rounds = operation, operation.rounds
+    async def adopt_operation(self, operation: Operation) -> list[Step]:
+        """Goes on with an operation found in the journal; its calls."""
+        self.operation, self.rounds = operation, operation.rounds
         steps = await self.books.ask(self.books.journal.steps, operation.id)
-        self._steps = {each.protocol: each for each in steps if each.kind is ChangeKind.MOVE}
+        moves = [each for each in steps if each.kind is ChangeKind.MOVE]
+        self._steps = {each.protocol: each for each in moves}
+        self.trimmed = bool(moves)
+        # each call that was added is counted as a balance: rather one too few is made than too many
+        self.asked_back = {each.protocol: each for each in steps if each.kind is not ChangeKind.MOVE}
+        self.balances = len(moves) - sum(operation.after.get(n, s) != s for n, s in operation.before.items())
+        self._took_less = any(each.state is not StepState.CONFIRMED or each.detail for each in moves)
+        return steps
 
     def matches(self, reading: Reading, change: Change) -> bool:
         """True where the share was read that the change leads to; what could not be read matches nothing."""
-        if reading.share is None:
-            return False
-        return close_to(reading.share, change.after, self.rules.same(change.protocol, change.after - change.before))
+        slack = self.rules.same(change.protocol, change.after - change.before)
+        return reading.share is not None and close_to(reading.share, change.after, slack)
 
     async def alert(self, key: str, message: str, severity: float) -> None:
         """Raises an alert, once while it lasts."""
@@ -370,19 +378,40 @@ class Executor:
         self.seen.pop(change.protocol, None)
         return await ask_for(self.adapters[change.protocol], change.after, key, seconds)
 
-    async def _verified(self, change: Change) -> Reading:
-        """Reads until the share is as asked or the time for it is over; the last reading."""
-        clock = self.books.clock
-        delay = capabilities_of(self.adapters[change.protocol]).delay
-        deadline = clock.monotonic() + (self.config.verify_timeout + delay).total_seconds()
-        pause = FIRST_PAUSE
+    async def _verified(self, change: Change, entry: Step) -> Reading:
+        """Reads until the share is as asked, the time for it is over, or polls wait; the last reading."""
+        clock, pause = self.books.clock, FIRST_PAUSE
         while True:
             reading = await self.read(change.protocol)
-            left = deadline - clock.monotonic()
-            if self.matches(reading, change) or left <= 0.0:
+            if self.matches(reading, change):
+                return reading
+            said, left = self.times_left(entry)
+            patience = self.waits_until - clock.monotonic()
+            if said > patience or (left := min(left, patience)) <= 0.0:
                 return reading
             await clock.sleep(max(min(pause, left), SHORTEST_PAUSE))
             pause = min(2.0 * pause, LONGEST_PAUSE)
+
+    async def _look_later(self, event: type[NotYet | RollbackUnknown], entry: Step, seconds: float) -> Event:
+        """Leaves a call to later cycles, which look for what it does: that is written down once."""
+        until, mark = self.now() + timedelta(seconds=seconds), self.books.journal.mark
+        if not entry.is_looked_for:
+            detail = f"{entry.detail}; {LOOKED_FOR} {until:%Y-%m-%d %H:%M:%S} UTC".removeprefix("; ")
+            await self.write(mark, entry, StepState.SENT, entry.at, may_act=entry.may_act, detail=detail)
+        what = f"{entry.protocol} was asked for {entry.after:.4f}, and is {LOOKED_FOR} {until:%H:%M:%S} UTC"
+        return event(self.now(), entry.protocol, what, until)
+
+    async def let_go(self) -> None:
+        """What is looked for is not waited for any more, and may come late: its share stays free until that is over."""
+        for entry in [each for each in self._steps.values() if each.is_looked_for]:
+            self._steps[entry.protocol] = replace(entry, state=StepState.UNKNOWN, may_act=True, detail=LET_GO)
+            mark = self.books.journal.mark
+            await self.write(mark, entry, StepState.UNKNOWN, entry.at, may_act=True, detail=LET_GO)
+
+    def times_left(self, entry: Step) -> tuple[float, float]:
+        """Seconds until a change should be in force, as its adapter says, and until the time for it is over."""
+        said = capabilities_of(self.adapters[entry.protocol]).delay.total_seconds() - self.books.age(entry.at)
+        return said, said + self.config.verify_timeout.total_seconds()
 
     async def mark(
         self, entry: Step, state: StepState, detail: str = "", may_act: bool = False, after: float | None = None
@@ -391,7 +420,9 @@ class Executor:
         mark = self.books.journal.mark
         await self.write(mark, entry, state, self.books.stamp(), may_act=may_act, detail=detail, after=after)
 
-    def _open(self) -> Operation:
+    @property
+    def opened(self) -> Operation:
+        """The operation that is carried out; raises DataError where none is."""
         if self.operation is None:
             raise DataError("the journal has no operation to go on with")
         return self.operation

@@ -62,9 +62,9 @@ class AsyncJournal:
         return [self.age(stamp) for stamp in standing.last_moves]
 
     def may_still_act(self, unsettled: Iterable[Step], window: timedelta) -> list[tuple[Step, datetime]]:
-        """Calls without an answer that may still take effect, with the end of that."""
+        """Calls that were not answered, or are looked for, and may still take effect, with the end of that."""
         seconds = window.total_seconds()
-        ages = ((each, self.age(each.at)) for each in unsettled if each.may_act)
+        ages = ((each, self.age(each.at)) for each in unsettled if each.may_act or each.is_looked_for)
         return [(each, self.clock.now() + timedelta(seconds=seconds - age)) for each, age in ages if age < seconds]
 
     def close(self) -> None:

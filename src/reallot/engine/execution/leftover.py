@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ..ledger.journal import Operation
+from .executor import Executor
 from .guards import FINEST, Change, Rules
+from .move_events import Balanced, Event
+
+MOST_BALANCES = 2
+"""So often what is left is handed on or given back; after that it stays free."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,21 @@ def leftover(operation: Operation, shares: Mapping[str, float], refused: Collect
     givers = [name for name in reversed(planned) if name in moved and shares[name] < before[name]]
     back = tuple(Change(name, shares[name], before[name]) for name in givers)
     return Leftover(max(size, 0.0), achieved, shares, frozenset(refused), back)
+
+
+async def balance(executor: Executor, refused: Collection[str], reason: str, until: datetime | None) -> Event:
+    """What becomes of capacity that was given up and not taken by those who refused."""
+    for name in executor.calls:
+        if (reading := await executor.read(name)).share is None:
+            return Balanced(executor.now(), undo=f"{reason}; {name} cannot be read: {reading.reason}")
+    executor.balances += 1
+    rest = leftover(executor.opened, executor.in_force(), refused, executor.rules)
+    is_left = rest.size > executor.rules.slack_of(executor.calls)
+    if is_left and executor.balances == 1 and executor.next_best is not None:
+        rest = rest.handed_on(executor.next_best(executor.in_force(), refused))
+    if rest.changes and executor.balances <= MOST_BALANCES:
+        return Balanced(executor.now(), rest.changes)
+    return Balanced(executor.now(), undo="" if rest.achieved else reason, until=until)
 
 
 def _within(changes: Collection[Change], size: float) -> tuple[Change, ...]:

@@ -30,6 +30,18 @@ class ProtocolFailure(ProtocolEvent):
 
 
 @dataclass(frozen=True)
+class Verifying:
+    """A plan in the middle, as the journal has it: change `index` was made, and is not read back yet.
+
+    partial  protocols of which a change was taken in part, or not at all, and why
+    """
+
+    changes: tuple[Change, ...]
+    index: int
+    partial: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Started(Event):
     """A process or a cycle begins, and trusts nothing that it remembers."""
 
@@ -44,6 +56,7 @@ class Reconciled(Event):
     halted: str = ""
     waiting: str = ""
     until: datetime | None = None
+    verifying: Verifying | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,20 @@ class Seen(ProtocolEvent):
     """The share was read back as it was asked for; after the last one `until` is the end of the hold."""
 
     until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class NotYet(ProtocolFailure):
+    """The share was not read back yet, and may be until then: the next cycle looks again."""
+
+    until: datetime
+
+
+@dataclass(frozen=True)
+class TakenBack(Event):
+    """A person wants the shares back that were in force before the plan that is in the middle."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -167,6 +194,14 @@ class ReadBack:
 
 
 @dataclass(frozen=True)
+class LookLater:
+    """Command: say what is waited for; the next cycle goes on from what the journal keeps."""
+
+    reason: str
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Balance:
     """Command: every change was tried, and not all were taken: say what becomes of the capacity that is left."""
 
@@ -220,6 +255,7 @@ Command = (
     | Begin
     | Send
     | ReadBack
+    | LookLater
     | Balance
     | Commit
     | BeginRollback

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
 from ..contracts.adapter import capabilities_of
 from ..contracts.move_state import MoveState
 from ..contracts.records import ChangeKind
-from ..ledger.journal import Operation, Step, StepState
+from ..ledger.journal import Operation, Standing, Step, StepState
 from .adapter_calls import Reading
 from .executor import Executor
 from .guards import FINEST, Change, changes_of, close_to, held
 from .keeps_drifting import DRIFT, told_drift, watch, without_those_that_keep_drifting
 from .learned_limits import forget_old
 from .move_events import Reconciled
+from .slow_effects import in_the_middle
 from .waiting_plan import outlived
 
 UNSETTLED = "unsettled"
@@ -32,7 +33,7 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
         return await _rest(executor)
     standing = await executor.standing()
     if standing.unsettled:
-        await _settle(executor, standing.unsettled, readings)
+        await _settle(executor, standing, readings)
         standing = await executor.standing()
     if standing.halted:
         return Reconciled(executor.now(), halted=standing.halted)
@@ -45,21 +46,29 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
             return Reconciled(executor.now(), halted=halted)
     if operation is None:
         return await _rest(executor)
-    await executor.adopt_operation(operation)
+    steps = await executor.adopt_operation(operation)
+    found = in_the_middle(operation, steps)
+    if found is not None and executor.removed.keys().isdisjoint(each.protocol for each in found.changes):
+        return Reconciled(executor.now(), operation.plan_id, verifying=found)
+    if found is not None:
+        await executor.let_go()
     undo = await unfinished(executor, operation, readings)
     if not undo:
         return await _rest(executor)
     return Reconciled(executor.now(), operation.plan_id, undo, operation.rounds)
 
 
-async def _settle(executor: Executor, found: Collection[Step], readings: dict[str, Reading]) -> None:
+async def _settle(executor: Executor, standing: Standing, readings: dict[str, Reading]) -> None:
     """Ends what was unknown, by what is read: it happened, or its time is over and it did not.
 
     A share that may still change by itself is asked for once more where it was not read: `readings` gets it.
     """
-    window = executor.config.late_effects.total_seconds()
+    found, goes_on = standing.unsettled, standing.operation.id if standing.operation else 0
+    window = executor.late_effects(found).total_seconds()
     for each in found:
-        in_time = each.may_act and executor.books.age(each.at) < window
+        if each.is_looked_for and each.operation == goes_on:
+            continue
+        in_time = (each.may_act or each.is_looked_for) and executor.books.age(each.at) < window
         share = readings[each.protocol].share if each.protocol in readings else None
         if share is None and in_time and each.protocol in readings:
             readings[each.protocol] = await executor.read(each.protocol)

@@ -29,7 +29,9 @@ from .move_events import (
     EndRollback,
     Event,
     Halt,
+    LookLater,
     NotConfirmed,
+    NotYet,
     Partly,
     Proposed,
     ReadBack,
@@ -44,6 +46,7 @@ from .move_events import (
     Seen,
     Send,
     Started,
+    TakenBack,
     Tick,
     Wait,
 )
@@ -62,7 +65,8 @@ class State:
     failed    changes of the rollback that failed in this round
     partial   protocols of which a change was taken in part, or not at all, and why
     rounds    rounds of the rollback that failed
-    until     end of the hold, of the wait for a person, or of the time in which a late call may still arrive
+    until     end of the hold, of the wait for a person or for a share to be read back, or of the time in which a late
+              call may still arrive
     history   the last events, oldest first
     """
 
@@ -130,6 +134,11 @@ def _step(state: State, event: Event, rules: Rules) -> Next:  # noqa: C901  one 
             if not rules.auto_rollback:
                 return _failed(state, event.reason, rules)
             return _next(replace(state, partial=(*state.partial, (event.protocol, event.reason))), None)
+        case MoveState.VERIFYING, NotYet() if event.protocol == at_hand:
+            waits = replace(state, until=event.until, reason=event.reason)
+            return waits, [LookLater(event.reason, event.until)]
+        case MoveState.VERIFYING, TakenBack():
+            return _failed(state, event.reason, replace(rules, auto_rollback=True))
         case MoveState.VERIFYING, Balanced():
             return _balanced(state, event, rules)
         case MoveState.VERIFYING, Seen() if event.protocol == at_hand:
@@ -152,6 +161,10 @@ def _reconciled(state: State, event: Reconciled) -> Next:
     fresh = State(history=state.history, plan_id=event.plan_id, until=event.until)
     if event.halted:
         return replace(fresh, phase=MoveState.HALTED, reason=event.halted), []
+    if (found := event.verifying) is not None:
+        at_hand = found.changes[found.index]
+        goes_on = replace(fresh, phase=MoveState.VERIFYING, changes=found.changes, index=found.index)
+        return replace(goes_on, partial=found.partial), [ReadBack(at_hand)]
     if event.rollback:
         started = replace(fresh, phase=MoveState.ROLLING_BACK, pending=event.rollback, rounds=event.rounds)
         return started, [RollBack(event.rollback[0], event.rounds)]
@@ -201,7 +214,7 @@ def _failed(state: State, reason: str, rules: Rules) -> Next:
         text = f"plan {state.plan_id} failed and auto_rollback is off: {reason}"
         return replace(state, phase=MoveState.HALTED, reason=text), [Halt(touched, text)]
     pending = tuple(change.reversed for change in reversed(touched))
-    started = replace(state, phase=MoveState.ROLLING_BACK, pending=pending, reason=reason)
+    started = replace(state, phase=MoveState.ROLLING_BACK, pending=pending, reason=reason, until=None)
     return started, [BeginRollback(reason), RollBack(pending[0], 0)]
 
 

@@ -23,6 +23,10 @@ class StepState(StrEnum):
     UNKNOWN = "unknown"
 
 
+LOOKED_FOR = "looked for until"
+"""Stands in the detail of a call whose effect takes longer than a cycle waits."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One call to one adapter, asked for or to be asked for.
@@ -46,6 +50,11 @@ class Step:
     def key(self) -> str:
         """The same for one call and no other."""
         return f"{self.operation}-{self.id}"
+
+    @property
+    def is_looked_for(self) -> bool:
+        """True where the call came back, and later cycles look for what it did."""
+        return self.state is StepState.SENT and LOOKED_FOR in self.detail
 
 
 @dataclass(frozen=True)
