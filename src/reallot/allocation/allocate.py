@@ -132,7 +132,7 @@ def by_matching(problem: AllocationProblem, backend: Backend, reason: str) -> Al
     if isinstance(found, NoFeasibleSplit):
         raise Infeasible(NO_SPLIT)
     split = found.split() if isinstance(found, concave_curves.Matching) else found
-    if moves_at_cut_costs(problem.arrays, split.shares[None, :]):
+    if problem.arrays.given is not None and moves_at_cut_costs(problem.arrays, split.shares[None, :]):
         return by_matching(problem.at_full_costs(), backend, reason)
     solved = perf_counter()
     judge = ByArrays(problem)
@@ -303,7 +303,9 @@ def _required(
         if gap <= rounding:
             certificate, allowed = replace(certificate, gap_tolerance=rounding), rounding
     optimal = gap is not None and gap <= allowed
-    if certificate.is_feasible and (optimal or status is not Status.OPTIMAL):
+    if max(certificate.worst_residual, certificate.integrality) <= certificate.tolerance and (
+        optimal or status is not Status.OPTIMAL
+    ):
         return certificate
     raise SolverFailed(
         f"{backend.name}'s answer fails its certificate: {certificate} at {certificate.worst_place}; try another solver"

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
-
-from ..problem import AllocationProblem
-from ..problem.arrays import FloatArray, IntArray
-from ..problem.objective import Value
 
 
 @dataclass(frozen=True)
@@ -44,19 +37,3 @@ class Move:
     def change(self) -> float:
         """The share after the move less the share before, in the unit of capacity."""
         return self.after - self.before
-
-
-def moved(problem: AllocationProblem, schedule: FloatArray) -> IntArray:
-    """Positions of the protocols whose share changes in the first period of `schedule` (periods, protocols)."""
-    places: IntArray = np.nonzero(schedule[0] != problem.arrays.current)[0]
-    return places
-
-
-def changes(
-    problem: AllocationProblem, schedule: FloatArray, plan: Value, stay: Value, places: IntArray
-) -> Iterator[tuple[int, float, float, float, float]]:
-    """Position, share before and after, gain and cost (USD over the horizon) of the protocols at `places`."""
-    gain = (plan.earnings[:, places] - stay.earnings[:, places]).sum(axis=0) * plan.hours
-    cost = plan.costs[:, places].sum(axis=0)
-    columns = (places, problem.arrays.current[places], schedule[0, places], gain, cost)
-    return zip(*(column.tolist() for column in columns), strict=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem import AllocationProblem
-from ..problem.arrays import FloatArray
+from ..problem.arrays import FloatArray, IntArray
 from ..problem.objective import Value
 from ..program import Certificate
 from ..text.numbers import amount, percent, usd
-from .moves import changes, moved
 from .standing import broken_by_staying
 
 MOST_REASONS = 12
@@ -23,44 +22,43 @@ def reasons(
     schedule: FloatArray,
     plan: Value,
     stay: Value,
+    moved: IntArray,
     can_stay: bool,
     notes: tuple[str, ...],
-    *,
-    is_set_aside: bool,
-    is_stopped: bool,
+    no_move: str,
 ) -> tuple[str, ...]:
     """A few sentences on a plan, largest moves first, with no further solving.
 
     schedule    shares (periods, protocols)
     plan, stay  what the plan and staying earn and cost
+    moved       positions of the protocols that change now
     can_stay    True where the present shares meet every rule
     notes       what else is worth knowing; they come last
-    is_set_aside, is_stopped
-                True where a better plan is set aside, and where the search stopped before its end
+    no_move     where the plan is to stay: what is said to be worth no more than it costs; "" where nothing is
     """
     hours, names = problem.horizon_hours, problem.names
     lines = []
-    places = moved(problem, schedule)
-    size = np.abs(schedule[0] - problem.arrays.current)[places]
-    largest = places[(-size).argsort(kind="stable")[:MOST_REASONS]]
-    for i, before, after, gain, cost in changes(problem, schedule, plan, stay, largest):
+    current, shares = problem.arrays.current, schedule[0]
+    size = np.abs(shares - current)[moved]
+    for i in moved[(-size).argsort(kind="stable")[:MOST_REASONS]].tolist():
+        before, after, cost = current.item(i), shares.item(i), float(plan.costs[:, i].sum())
+        gain = float((plan.earnings[:, i] - stay.earnings[:, i]).sum()) * plan.hours
         verb = "takes" if after > before else "gives"
         paid = f" for {usd(cost)} USD" if cost else ""
-        stop = stopped_by(problem, schedule[0], i)
+        stop = stopped_by(problem, shares, i)
         lines.append(
             f"{names[i]} {verb} {part(problem, abs(after - before))} ({amount(before)} -> {amount(after)}): "
             f"{usd(gain / hours, sign=True)} USD/h{paid}{', ' + stop if stop else ''}"
         )
-    if places.size > MOST_REASONS:
-        lines.append(f"and {places.size - MOST_REASONS} smaller moves")
-    if places.size:
+    if moved.size > MOST_REASONS:
+        lines.append(f"and {moved.size - MOST_REASONS} smaller moves")
+    if moved.size:
         more = plan.earnings_per_hour - stay.earnings_per_hour
         lines.append(
             f"net benefit {usd(plan.net - stay.net)} USD over {hours:g} h: {usd(more, sign=True)} USD/h "
             f"x {hours:g} h - cost {usd(plan.cost)} USD"
         )
-    elif not is_set_aside:
-        no_move = "the search found no move" if is_stopped else "no move that the limits allow is"
+    elif no_move:
         lines.append(f"stay: {no_move} worth more than it costs")
     if not can_stay:
         lines.append(f"staying is not possible: the present shares break a rule: {broken_by_staying(problem)}")

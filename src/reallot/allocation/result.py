@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.by_value import ByValue
 from ..problem.objective import Value, turnover, value
 from ..program import Certificate, LinearProgram
 from ..text.numbers import amount, shown, usd
-from .moves import Move, changes, moved
+from .moves import Move
 from .reasons import notes_on, reasons, stopped_note
 from .shadow_prices import Price, prices
 
@@ -137,14 +139,19 @@ class Allocation(ByValue):
     @cached_property
     def moves(self) -> tuple[Move, ...]:
         """The moves to make now, in the protocols' order; empty where the plan is to stay."""
-        names = self.problem.names
-        found = changes(self.problem, self.schedule, self.value, self.stay_value, self.moved)
+        names, places = self.problem.names, self.moved
+        plan, stay = self.value, self.stay_value
+        gain = (plan.earnings[:, places] - stay.earnings[:, places]).sum(axis=0) * plan.hours
+        shares = self.problem.arrays.current[places], self.schedule[0, places]
+        columns = (places, *shares, gain, plan.costs[:, places].sum(axis=0))
+        found = zip(*(column.tolist() for column in columns), strict=True)
         return tuple([Move(names[i], *numbers) for i, *numbers in found])
 
     @cached_property
     def moved(self) -> IntArray:
         """Positions of the protocols that change now, in order."""
-        return moved(self.problem, self.schedule)
+        places: IntArray = np.nonzero(self.schedule[0] != self.problem.arrays.current)[0]
+        return places
 
     @cached_property
     def matching(self) -> Matching | NoFeasibleSplit:
@@ -178,15 +185,17 @@ class Allocation(ByValue):
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """The reasons for this plan in a few sentences; `explain` says more."""
+        stopped = self.status == "stopped"
+        no_move = "the search found no move" if stopped else "no move that the limits allow is"
         return reasons(
             self.problem,
             self.schedule,
             self.value,
             self.stay_value,
+            self.moved,
             self.can_stay,
             self.notes,
-            is_set_aside=self.set_aside is not None,
-            is_stopped=self.status == "stopped",
+            "" if self.set_aside is not None else no_move,
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -199,7 +208,6 @@ class Allocation(ByValue):
         """
         import pandas as pd
 
-        gain = ((self.value.earnings - self.stay_value.earnings) * self.value.hours).sum(axis=0)
         current = self.problem.arrays.current
         return pd.DataFrame(
             {
@@ -207,7 +215,7 @@ class Allocation(ByValue):
                 "plan": self.schedule[0].copy(),
                 "change": self.schedule[0] - current,
                 "earnings_per_hour": self.value.earnings[0],
-                "gain": gain,
+                "gain": ((self.value.earnings - self.stay_value.earnings) * self.value.hours).sum(axis=0),
                 "cost": self.value.costs.sum(axis=0),
             },
             index=pd.Index(self.problem.names, name="protocol"),

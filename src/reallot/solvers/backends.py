@@ -97,6 +97,7 @@ BACKENDS = {
 """By name; `auto` takes the first of those with a `why` that does not decline, else HiGHS."""
 SEARCH_SECONDS = 5.0
 """A search over whole numbers stops here where no time limit is given, with the best plan known and its gap."""
+COMPILED = "; compiled by Numba"
 WORTH_A_PATH = 2_000
 """Periods times protocols below which the whole program is as quick, and settles ties by least movement."""
 
@@ -105,16 +106,17 @@ def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
     """The backend for `solver` ("auto" is the cheapest exact one) and the reason in words; InvalidInput if unknown."""
     if not isinstance(problem, AllocationProblem):
         require_problem(problem)
-    name = _name_of(solver)
     if solver == "auto":
         return _cheapest(problem)
+    name = _name_of(solver)
     if name not in BACKENDS:
         raise InvalidInput(f"solver is {solver!r}; {near_miss(solver, ['auto', *BACKENDS, 'pulp:NAME'])}")
     backend = BACKENDS[name]
     why_not = backend.why_ineligible(problem) if backend.why_ineligible is not None else None
     if why_not is not None:
         raise InvalidInput(f"the {name} path declines: {why_not}; use solver='highs' or 'auto'")
-    return backend, _with_speed(problem, "asked for") if name == "exact" else "asked for"
+    compiled = name == "exact" and concave_curves.is_compiled(problem)
+    return backend, f"asked for{COMPILED if compiled else ''}"
 
 
 def _name_of(solver: str) -> str:
@@ -124,14 +126,11 @@ def _name_of(solver: str) -> str:
     return solver.partition(":")[0]
 
 
-def _with_speed(problem: AllocationProblem, reason: str) -> str:
-    return f"{reason}; compiled by Numba" if concave_curves.is_compiled(problem) else reason
-
-
 def _cheapest(problem: AllocationProblem) -> tuple[Backend, str]:
     why_not = concave_curves.why_ineligible(problem)
     if why_not is None:
-        return BACKENDS["exact"], _with_speed(problem, BACKENDS["exact"].why)
+        exact, speed = BACKENDS["exact"], COMPILED if concave_curves.is_compiled(problem) else ""
+        return exact, exact.why + speed
     if _why_no_fees(problem) is None:
         return BACKENDS["fees"], BACKENDS["fees"].why
     multi_period = BACKENDS["horizon"]

@@ -57,7 +57,7 @@ class Plan:
         if careful is not None and careful.moved.size:
             self.expected = replace(careful, problem=problem.expected)
             for move, same in zip(self.expected.moves, careful.moves, strict=True):
-                if abs(change := move.change) > DUST:
+                if abs(change := move.after - move.before) > DUST:
                     self._moves.append(_Move(move.protocol, change, move.gain, same.gain, same.cost))
 
     def record(self, created: datetime) -> AllocationPlan:

@@ -61,6 +61,7 @@ class PlanningProblem:
     read        shares as they were read, where they were scaled to capacity
     easing      limits that no plan can meet at once, loosened as far as one plan needs; None where there are none
     urgent      why some give up what they hold at once; "" in all problems but that
+    by_policy   True where the policy says what share is worth
     shared      what problems that differ in rates only have in common, once one of them has made it
     """
 
@@ -88,6 +89,7 @@ class PlanningProblem:
     easing: Easing | None = None
     read: Mapping[str, float] = field(default_factory=dict)
     urgent: str = ""
+    by_policy: bool = False
     shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
 
     @cached_property
@@ -113,11 +115,6 @@ class PlanningProblem:
     def expected(self) -> AllocationProblem:
         """The same problem, with what would be added at the rates as they are: by these a plan brings so much."""
         return earning(self.careful, self._curves(careful=False))
-
-    @property
-    def by_policy(self) -> bool:
-        """True where the policy says what share is worth."""
-        return any(known.worth is not None for known in self.known.values())
 
     @cached_property
     def earned(self) -> float:
@@ -362,6 +359,7 @@ def planning_problem(  # noqa: PLR0913  all that a problem is made of
         resting=frozenset(name for name in still if not limits.held_until(name, 1)),
         shapes=shapes or {},
         power=power or {},
+        by_policy=any(each.worth is not None for each in known.values()),
     )
     problem = replace(problem, least=floors_of(problem)) if looks else problem
     if before is None or not problem.differs_in_rates_only(before):
