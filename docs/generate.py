@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import shutil
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ def write(docs: Path) -> None:
     (made / "api.md").write_text(api(), encoding="utf-8")
     (made / "cli.md").write_text(cli(), encoding="utf-8")
     (made / "configuration.md").write_text(configuration(), encoding="utf-8")
+    (made / "files.md").write_text(files(), encoding="utf-8")
     for notebook in sorted((docs.parent / "notebooks").glob("*.py")):
         shutil.copyfile(notebook, made / f"{notebook.stem}.nb.py")
 
@@ -152,6 +154,22 @@ def configuration() -> str:
     )
     for name, model in ADAPTERS.items():
         pages.append(f'### adapter = "{name}"\n\n{_paragraphs(model)}\n\n{_keys(model)}')
+    return "\n".join(pages)
+
+
+def files() -> str:
+    """Every file of the library with the first line of its docstring, by package."""
+    root = Path(reallot.__file__).parent
+    pages = ["# Files\n\nWhat each file is for, by its own first line.\n"]
+    for folder in sorted({path.parent for path in root.rglob("*.py")}):
+        rows = []
+        for path in sorted(folder.glob("*.py")):
+            said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+            if said:
+                rows.append(f"| `{path.name}` | {said.splitlines()[0].replace('|', chr(92) + '|')} |")
+        if rows:
+            title = ".".join(("reallot", *folder.relative_to(root).parts))
+            pages.append(f"## {title}\n\n| file | what it is for |\n|---|---|\n" + "\n".join(rows) + "\n")
     return "\n".join(pages)
 
 

@@ -24,7 +24,11 @@ def packages(page: str) -> list[str]:
     """The packages from the lowest to the highest, as the page lists them; "" is the root with the public names."""
     listed = re.search(r"^```text\n(errors .*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert listed, "ARCHITECTURE.md has no list of packages"
-    names = [line.split()[0] for line in listed[1].splitlines() if not line.startswith(" ")]
+    lines = listed[1].splitlines()
+    assert not [line for line in lines if line.startswith(" ")], (
+        "packages only: a file's first line says what it is for"
+    )
+    names = [line.split()[0] for line in lines]
     return ["" if name == "reallot" else name for name in names]
 
 

@@ -32,7 +32,7 @@ from reallot.engine.execution.move_events import (
 )
 from reallot.engine.execution.state_machine import InvalidTransition, State, step
 
-ARCHITECTURE = Path(__file__).parents[3] / "ARCHITECTURE.md"
+PAGE = Path(__file__).parents[3] / "docs" / "concepts" / "life_of_a_move.md"
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
 DOWN, UP = Change("relay", 0.5, 0.3), Change("storage", 0.5, 0.7)
@@ -71,7 +71,7 @@ def diagram() -> str:
 
 
 def test_the_diagram_on_the_page_is_that_of_the_table():
-    assert f"```mermaid\n{diagram()}\n```" in ARCHITECTURE.read_text(encoding="utf-8")
+    assert f"```mermaid\n{diagram()}\n```" in PAGE.read_text(encoding="utf-8")
 
 
 @given(st.lists(EVENTS, max_size=25), st.booleans())

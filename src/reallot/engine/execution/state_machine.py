@@ -3,8 +3,8 @@
 It knows no clock, no asyncio, no logging and no file: time arrives inside the event, and the outcome of a command is
 one more event. The engine carries commands out (reallocation.py).
 
-The states and which may follow which are those of `engine.contracts.move_state`; ARCHITECTURE.md shows them as a
-diagram. Each step is checked against that table.
+The states and which may follow which are those of `engine.contracts.move_state`;
+docs/concepts/life_of_a_move.md shows them as a diagram. Each step is checked against that table.
 """
 
 from __future__ import annotations
