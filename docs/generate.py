@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,7 @@ def write(docs: Path) -> None:
     (made / "api.md").write_text(api(), encoding="utf-8")
     (made / "cli.md").write_text(cli(), encoding="utf-8")
     (made / "configuration.md").write_text(configuration(), encoding="utf-8")
+    (made / "life_of_a_move.md").write_text(states(), encoding="utf-8")
     (made / "files.md").write_text(files(), encoding="utf-8")
     for notebook in sorted((docs.parent / "notebooks").glob("*.py")):
         shutil.copyfile(notebook, made / f"{notebook.stem}.nb.py")
@@ -155,6 +157,27 @@ def configuration() -> str:
     for name, model in ADAPTERS.items():
         pages.append(f'### adapter = "{name}"\n\n{_paragraphs(model)}\n\n{_keys(model)}')
     return "\n".join(pages)
+
+
+def states() -> str:
+    """The states of a move and which may follow which, from the table that the engine checks."""
+    from reallot.engine.contracts.move_state import FOLLOWS, MoveState
+
+    text = inspect.getdoc(MoveState) or ""
+    said = dict(re.findall(r"^([A-Z_]+) +(.+)$", text, re.MULTILINE))
+    rows = [
+        f"| `{state}` | {said[state.name]} | {', '.join(f'`{each}`' for each in FOLLOWS[state])} |" for state in FOLLOWS
+    ]
+    verdicts = [f"| `{state}` | {said[state.name]} |" for state in MoveState if state not in FOLLOWS]
+    return (
+        "# The life of a move\n\nA plan that is carried out goes through these states. The journal keeps each of them, "
+        "so that a restart knows where it stood; `reallot status` and `reallot history` show them. A start and every "
+        "new cycle lead from any state to `reconciling`.\n\n| state | what it means | may become |\n|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n\nA plan that is not carried out gets one of these verdicts.\n\n| verdict | what it means |\n|---|---|\n"
+        + "\n".join(verdicts)
+        + "\n"
+    )
 
 
 def files() -> str:

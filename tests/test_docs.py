@@ -12,6 +12,7 @@ import pytest
 
 import reallot
 from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.move_state import FOLLOWS, MoveState
 from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.build import adapter_of
 from reallot.runtime.config import Sections, config_from_text
@@ -69,6 +70,23 @@ def test_every_key_of_a_configuration_is_on_its_page(generate: ModuleType) -> No
     for name, model in ADAPTERS.items():
         part = page[page.index(f'### adapter = "{name}"') :]
         assert all(f"| `{key}` |" in part for key in model.model_fields), name
+
+
+def test_every_state_of_a_move_and_what_may_follow_it_is_on_its_page(generate: ModuleType) -> None:
+    lines = generate.states().splitlines()
+    assert len(FOLLOWS) > 10
+    for state, following in FOLLOWS.items():
+        [line] = [line for line in lines if line.startswith(f"| `{state}` |")]
+        assert line.split(" | ")[-1] == f"{', '.join(f'`{each}`' for each in following)} |"
+    assert all(f"| `{state}` |" in "\n".join(lines) for state in MoveState)
+
+
+def test_every_file_of_the_library_is_on_a_page(generate: ModuleType) -> None:
+    page = generate.files()
+    names = [
+        path.name for path in Path(reallot.__file__).parent.rglob("*.py") if path.read_text(encoding="utf-8").strip()
+    ]
+    assert page.count("\n| `") == len(names) > 200
 
 
 def test_every_command_and_option_is_on_its_page(generate: ModuleType) -> None:

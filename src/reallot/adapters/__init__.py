@@ -1,1 +1,1 @@
-"""Where metrics come from and moves go to: the port in base.py, one file per source."""
+"""Where metrics come from and moves go to: one file per source; the port stands in engine.contracts."""

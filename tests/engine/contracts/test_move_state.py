@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -32,7 +31,6 @@ from reallot.engine.execution.move_events import (
 )
 from reallot.engine.execution.state_machine import InvalidTransition, State, step
 
-PAGE = Path(__file__).parents[3] / "docs" / "concepts" / "life_of_a_move.md"
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
 DOWN, UP = Change("relay", 0.5, 0.3), Change("storage", 0.5, 0.7)
@@ -61,17 +59,6 @@ EVENTS = st.one_of(
     st.just(Resumed(AT)),
     st.builds(Tick, st.sampled_from([AT, LATER])),
 )
-
-
-def diagram() -> str:
-    """The table as a state diagram; states between which a line is left out are those of every start."""
-    lines = ["stateDiagram-v2", "    [*] --> reconciling"]
-    lines += [f"    {state} --> {each}" for state, following in FOLLOWS.items() for each in following]
-    return "\n".join(lines)
-
-
-def test_the_diagram_on_the_page_is_that_of_the_table():
-    assert f"```mermaid\n{diagram()}\n```" in PAGE.read_text(encoding="utf-8")
 
 
 @given(st.lists(EVENTS, max_size=25), st.booleans())

@@ -1,7 +1,7 @@
 """The life of a move: one vocabulary for the state machine, the journal, verdicts, decisions and events.
 
 `FOLLOWS` is the only table of transitions. The state machine checks each of its steps against it, the journal each of
-its writes, and docs/concepts/life_of_a_move.md shows it as a diagram.
+its writes, and a page of the docs is made from it.
 """
 
 from __future__ import annotations

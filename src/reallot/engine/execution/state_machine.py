@@ -4,7 +4,7 @@ It knows no clock, no asyncio, no logging and no file: time arrives inside the e
 one more event. The engine carries commands out (reallocation.py).
 
 The states and which may follow which are those of `engine.contracts.move_state`;
-docs/concepts/life_of_a_move.md shows them as a diagram. Each step is checked against that table.
+a page of the docs is made from it. Each step is checked against that table.
 """
 
 from __future__ import annotations
