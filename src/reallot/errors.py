@@ -200,11 +200,16 @@ class CalculationError(OrchestrationError):
     """A number came out that is impossible: not finite, or on the wrong side of its bound."""
 
 
+def other_kind(what: str, value: object, wanted: str) -> str:
+    """The sentence where something of another kind was given: "metrics is a str; give ..."."""
+    return f"{what} is {'None' if value is None else f'a {type(value).__name__}'}; give {wanted}"
+
+
 def near_miss(name: object, known: Iterable[str]) -> str:
     """The sentence that helps after an unknown name: the nearest known one, or all of them."""
     from difflib import get_close_matches
 
-    names = list(known)
+    names = [str(each) for each in known]
     close = get_close_matches(name if isinstance(name, str) else "", names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -18,7 +19,7 @@ from ..engine.contracts.records import AggregatedMetrics, ProtocolStatus
 from ..engine.contracts.validation import MOST_JUMP
 from ..engine.planning.reachable_shares import steps_and_floors
 from ..engine.polling.source import Source, ask_all, utilization_of
-from ..errors import ConfigurationError, CoordinationError, ProtocolError, near_miss
+from ..errors import ConfigurationError, CoordinationError, ProtocolError, near_miss, other_kind
 
 logging.getLogger("reallot").addHandler(logging.NullHandler())
 _METHODS = ("get_status", "get_allocation", "apply_allocation")
@@ -75,6 +76,8 @@ class ProtocolCoordinator:
     ) -> None:
         if isinstance(max_history_size, bool) or not isinstance(max_history_size, int) or max_history_size < 1:
             raise ConfigurationError(f"max_history_size is {max_history_size!r}; it must be a whole number, 1 or more")
+        if max_history_size > sys.maxsize:
+            raise ConfigurationError(f"max_history_size is above {sys.maxsize}, which no memory holds")
         self._clock, self._power, self._away, self._most_jump = clock or SystemClock(), power, away, most_jump
         self._sources: dict[str, Source] = {}
         self._adapters: dict[str, ProtocolAdapter] = {}
@@ -235,6 +238,8 @@ class ProtocolCoordinator:
         metrics
             The poll.
         """
+        if not isinstance(metrics, AggregatedMetrics):
+            raise CoordinationError(other_kind("metrics", metrics, "the AggregatedMetrics of a poll"))
         seconds = self._clock.monotonic() - (self._clock.now() - metrics.timestamp).total_seconds()
         for name in self._sources.keys() & metrics.earnings_by_protocol.keys() - metrics.stale.keys():
             value, share = metrics.earnings_by_protocol[name], metrics.allocation_by_protocol.get(name)
@@ -266,6 +271,12 @@ class ProtocolCoordinator:
         names
             Protocols whose adapter is the same in both.
         """
+        if not isinstance(before, ProtocolCoordinator):
+            raise CoordinationError(other_kind("before", before, "the coordinator that stood before"))
+        if not isinstance(names, Collection):
+            raise CoordinationError(other_kind("names", names, "names of protocols"))
+        for name in names:
+            before._source(name)
         self._sources |= {name: before._sources[name] for name in names}
         self._history.extend(before._history)
 
@@ -277,6 +288,8 @@ class ProtocolCoordinator:
         except_for
             Protocols that stay as they are: another coordinator inherits them.
         """
+        if not isinstance(except_for, Collection):
+            raise CoordinationError(other_kind("except_for", except_for, "names of protocols"))
         await asyncio.gather(*(each.close() for name, each in self._sources.items() if name not in except_for))
 
     async def __aenter__(self) -> ProtocolCoordinator:
@@ -286,7 +299,7 @@ class ProtocolCoordinator:
         await self.close()
 
     def _source(self, name: str) -> Source:
-        if name not in self._sources:
+        if not isinstance(name, str) or name not in self._sources:
             raise CoordinationError(f"no protocol {_shown(name)} is registered; {near_miss(name, self._sources)}")
         return self._sources[name]
 

@@ -26,7 +26,7 @@ from ..engine.execution.executor import IN_A_CYCLE, WAITS
 from ..engine.execution.guards import FINEST
 from ..engine.execution.prepared_metrics import prepared
 from ..engine.monitoring.alert_conditions import CONFLICT, LIMITS, about_limits
-from ..errors import ReallocationError, ReallotError
+from ..errors import ConfigurationError, ReallocationError, ReallotError, other_kind
 from .coordinator import ProtocolCoordinator
 from .monitor import RealtimeMonitor
 from .optimizer import EarningsOptimizer
@@ -135,6 +135,9 @@ async def run_cycle(
     >>> result.plan.allocation["compute"], result.errors
     (0.7, {})
     """
+    for part, method in ((coordinator, "poll_all"), (optimizer, "update_metrics"), (monitor, "check_alerts")):
+        if not hasattr(part, method):
+            raise ConfigurationError(other_kind("a part of the cycle", part, f"one with {method}()"))
     cycle = _Cycle(monitor, clock or SystemClock())
     if getattr(engine, "next_best", cycle) is None:
         engine.next_best = optimizer.next_best  # type: ignore[union-attr]

@@ -32,12 +32,13 @@ from ..engine.monitoring.alert_conditions import (
 from ..engine.monitoring.alerts import AlertBook
 from ..engine.monitoring.performance import performance
 from ..engine.monitoring.report import HOUR, Changes, ChangeSource, ListedChanges, Snapshot, usual_total
-from ..errors import ConfigurationError, InvalidInput, MonitoringError
+from ..errors import ConfigurationError, InvalidInput, MonitoringError, other_kind
 from ..problem.file_errors import read
 
 RECENT, MOST_RECENT = timedelta(hours=24), 20
 """Changes on a dashboard are of this time, at most so many."""
 MOST_PLANS = 1000
+MOST_YEAR = 9999
 
 
 class RealtimeMonitor:
@@ -77,6 +78,8 @@ class RealtimeMonitor:
         clock: Clock | None = None,
         changes: ChangeSource | Changes | None = None,
     ) -> None:
+        if not isinstance(config, MonitorConfig | None):
+            raise ConfigurationError(other_kind("config", config, "a MonitorConfig, or None for the default"))
         self.config = config or MonitorConfig()
         if self.config.needed > self.config.out_of:
             raise ConfigurationError(
@@ -100,6 +103,8 @@ class RealtimeMonitor:
         metrics
             The poll.
         """
+        if not isinstance(metrics, AggregatedMetrics):
+            raise MonitoringError(other_kind("metrics", metrics, "the AggregatedMetrics of a poll"))
         self._observe(metrics)
         names, connected = tuple(metrics.earnings_by_protocol), metrics.connection_status
         if self._snapshots:  # what is as before is held once
@@ -133,6 +138,11 @@ class RealtimeMonitor:
         list
             Alerts that begin at this check, and those that are over: with `recovered_at`, and a message that says so.
         """
+        if not isinstance(metrics, AggregatedMetrics):
+            raise MonitoringError(other_kind("metrics", metrics, "the AggregatedMetrics of a poll"))
+        pairs = opportunities if isinstance(opportunities, Sequence) else (None,)
+        if not all(isinstance(each, OptimizationOpportunity) for each in pairs):
+            raise MonitoringError(other_kind("opportunities", opportunities, "what analyze_opportunities returned"))
         self._observe(metrics)
         config, already, now = self.config, self._alerts.keys, metrics.timestamp
         median = None if config.low_earnings_percent is None else usual_total(self._snapshots, now - RECENT, now)
@@ -163,6 +173,13 @@ class RealtimeMonitor:
         DashboardSnapshot
             Earnings, shares, best move, newest changes and open alerts.
         """
+        if not isinstance(metrics, AggregatedMetrics):
+            raise MonitoringError(other_kind("metrics", metrics, "the AggregatedMetrics of a poll"))
+        pairs = opportunities if isinstance(opportunities, Sequence) else (None,)
+        if not all(isinstance(each, OptimizationOpportunity) for each in pairs):
+            raise MonitoringError(other_kind("opportunities", opportunities, "what analyze_opportunities returned"))
+        if not isinstance(optimal_allocation, Mapping):
+            raise MonitoringError(other_kind("optimal_allocation", optimal_allocation, "shares by name"))
         now, changes, wait = self._now(metrics), list[AllocationChange](), None
         if self._changes is not None:
             newest = await self._changes.get_newest_reallocations(MOST_RECENT)
@@ -318,6 +335,8 @@ class RealtimeMonitor:
         Alert or None
             The alert with `recovered_at`. None where none with this key is open.
         """
+        if not isinstance(key, str):
+            raise MonitoringError(other_kind("key", key, "the key of an alert"))
         return self._alerts.recovered(key, self._now())
 
     def mute_alert(self, key: str, until: datetime) -> None:
@@ -330,6 +349,8 @@ class RealtimeMonitor:
         until
             End of the silence (aware).
         """
+        if not isinstance(key, str):
+            raise MonitoringError(other_kind("key", key, "the key of an alert"))
         self._alerts.mute(key, _utc(until, "until"))
 
     def reconfigure(self, config: MonitorConfig) -> None:
@@ -340,6 +361,8 @@ class RealtimeMonitor:
         config
             The new configuration.
         """
+        if not isinstance(config, MonitorConfig):
+            raise ConfigurationError(other_kind("config", config, "a MonitorConfig"))
         self.config = config
         self._alerts.reconfigure(config)
 
@@ -356,7 +379,10 @@ class RealtimeMonitor:
         hours
             The hourly means.
         """
-        self._hours = list(hours)
+        try:
+            self._hours = list(hours)
+        except TypeError:
+            raise MonitoringError(other_kind("hours", hours, "a list of hourly means")) from None
 
     def remember_plan(self, plan: AllocationPlan) -> None:
         """Keep what a plan that is carried out was to bring and to cost, for reports.
@@ -366,6 +392,8 @@ class RealtimeMonitor:
         plan
             The plan.
         """
+        if not isinstance(plan, AllocationPlan):
+            raise MonitoringError(other_kind("plan", plan, "an AllocationPlan"))
         self._plans[plan.id] = plan
         if len(self._plans) > MOST_PLANS:
             del self._plans[next(iter(self._plans))]
@@ -387,6 +415,8 @@ class RealtimeMonitor:
 def _utc(moment: datetime, what: str) -> datetime:
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise MonitoringError(f"{what} is {moment!r}; give an aware datetime, such as datetime.now(UTC)")
+    if not 1 < moment.year < MOST_YEAR:
+        raise MonitoringError(f"{what} is {moment.isoformat()}; give a time between the years 2 and {MOST_YEAR - 1}")
     return moment.astimezone(UTC)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
+
 from ..allocation.allocate import allocate
 from ..engine.contracts.clock import Clock
 from ..engine.contracts.configs import RATES, OptimizerConfig
@@ -23,7 +25,17 @@ from ..engine.planning.rate_estimation import RateEstimate, Track, estimates, le
 from ..engine.planning.rate_rules import RateRules
 from ..engine.planning.trying_again import trying_again
 from ..engine.planning.warm_up import WarmUp, taught
-from ..errors import CalculationError, DataError, Infeasible, InvalidInput, OptimizationError, SolverFailed, near_miss
+from ..errors import (
+    CalculationError,
+    ConfigurationError,
+    DataError,
+    Infeasible,
+    InvalidInput,
+    OptimizationError,
+    SolverFailed,
+    near_miss,
+    other_kind,
+)
 from ..problem import Limits, ProtocolSpec
 from ..text.numbers import usd
 
@@ -81,6 +93,10 @@ class EarningsOptimizer:
         power: PowerCost | None = None,
         settle: Mapping[str, float] | None = None,
     ) -> None:
+        if not isinstance(config, OptimizerConfig | None):
+            raise ConfigurationError(other_kind("config", config, "an OptimizerConfig, or None for the default"))
+        if not isinstance(limits, Limits | None):
+            raise ConfigurationError(other_kind("limits", limits, "Limits, or None for none"))
         self.config = config or OptimizerConfig()
         least = LEAST_SHARE if self.config.explore == "floor" else RateRules.least_share
         window, first = float(self.config.analysis_window_hours), self.config.settle.total_seconds()
@@ -112,6 +128,8 @@ class EarningsOptimizer:
         metrics
             The poll.
         """
+        if not isinstance(metrics, AggregatedMetrics):
+            raise OptimizationError(other_kind("metrics", metrics, "the AggregatedMetrics that poll_all returned"))
         if metrics.timestamp in self._learned:
             return
         self._last, self._plans = metrics, {}
@@ -213,6 +231,10 @@ class EarningsOptimizer:
         dict
             Shares by name, only of protocols that grow.
         """
+        if not isinstance(shares, Mapping) or not all(isinstance(each, (int, float)) for each in shares.values()):
+            raise OptimizationError(other_kind("shares", shares, "shares by name"))
+        if not isinstance(refused, Collection):
+            raise OptimizationError(other_kind("refused", refused, "names of protocols"))
         if (metrics := self._asked) is None:
             return {}
         held, changed = frozenset().union(*list(self._plans)[-1:]), with_shares(metrics, shares, refused)
@@ -267,12 +289,18 @@ class EarningsOptimizer:
             True where the improvement reaches (>=) both thresholds. Percent are of what staying earns, and only looked
             at where that is known and above 0.
         """
+        if not isinstance(current_plan, AllocationPlan | None):
+            raise OptimizationError(other_kind("current_plan", current_plan, "an AllocationPlan, or None"))
         if current_plan is not None and (current_plan.breaks or current_plan.urgent):
             return current_plan.allocation != current_plan.current
         if not opportunities:
             return False
         if current_plan is None:
-            improvement = math.fsum(each.earnings_improvement for each in opportunities)
+            try:
+                improvement = math.fsum(each.earnings_improvement for each in opportunities)
+            except (TypeError, AttributeError):
+                wanted = "the list that analyze_opportunities returned"
+                raise OptimizationError(other_kind("opportunities", opportunities, wanted)) from None
             plan = self._plans.get(frozenset())
             earned = None if plan is None else plan.problem.earned
         else:
@@ -310,6 +338,11 @@ class EarningsOptimizer:
         CalculationError
             Where the sum is no finite number.
         """
+        for what, given in (("new_allocation", new_allocation), ("earnings_rates", earnings_rates)):
+            if not isinstance(given, Mapping):
+                raise InvalidInput(other_kind(what, given, "numbers by name"))
+            if wrong := [name for name, each in given.items() if not isinstance(each, (int, float, np.number))]:
+                raise InvalidInput(f"{what}: {other_kind(repr(wrong[0]), given[wrong[0]], 'a number')}")
         now = {} if self._last is None else self._last.allocation_by_protocol
         terms = []
         for name in {**now, **new_allocation}:
@@ -345,7 +378,10 @@ class EarningsOptimizer:
         self.update_metrics(metrics)
         if metrics is not self._asked:
             self._asked, self._plans = metrics, {}
-        key = frozenset(held)
+        try:
+            key = frozenset(held)
+        except TypeError:
+            raise OptimizationError(other_kind("held", held, "names of protocols")) from None
         if key not in self._plans:
             try:
                 self._plans[key] = self._planned(metrics, key)

@@ -29,10 +29,11 @@ from ..engine.ledger.journal import Journal, Operation
 from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Request, Requests
 from ..engine.ledger.sqlite_journal import MemoryJournal
 from ..engine.ledger.timestamps import moment_before
-from ..errors import InvalidInput, ReallocationError
+from ..errors import ConfigurationError, InvalidInput, ReallocationError, other_kind
 
 Adapters = Mapping[str, ProtocolAdapter]
 WELL = (MoveState.COMMITTED, MoveState.NOTHING_TO_DO, MoveState.VERIFYING)
+MOST_PROTOCOLS = 1e9
 
 
 class ReallocationEngine:
@@ -94,6 +95,8 @@ class ReallocationEngine:
         repair: bool = True,
         capacity: float = 1.0,
     ) -> None:
+        if not isinstance(config, ReallocationConfig | None):
+            raise ConfigurationError(other_kind("config", config, "a ReallocationConfig, or None for the default"))
         self.config = config or ReallocationConfig()
         self.journal: Journal = ledger.journal if isinstance(ledger, Ledger) else ledger or MemoryJournal()
         self.rules = Rules.of(self.config, capacity, self.journal.observe_only)
@@ -133,6 +136,8 @@ class ReallocationEngine:
         DataError
             Where the journal cannot be written: then nothing more is done.
         """
+        if not isinstance(plan, AllocationPlan):
+            raise ReallocationError(other_kind("plan", plan, "an AllocationPlan"), by="input")
         plan = plan if plan.id else plan.model_copy(update={"id": identity(plan)})
         if self._lock.locked() and self._running != plan.id:
             reason = f"{self._running or 'a repair'} is being carried out"
@@ -240,7 +245,10 @@ class ReallocationEngine:
         float
             USD.
         """
-        return self.config.cost_per_protocol * protocol_count
+        count = protocol_count
+        if not isinstance(count, (int, float)) or isinstance(count, bool) or not 0 <= count <= MOST_PROTOCOLS:
+            raise ReallocationError(f"protocol_count is {count!r:.60}; give how many protocols change", by="input")
+        return self.config.cost_per_protocol * count
 
     # around it -------------------------------------------------------------------------------------------------------
 
@@ -415,6 +423,8 @@ class ReallocationEngine:
         """
         if self.config.mode in (Mode.OBSERVE, Mode.ADVISE):
             return ()
+        if not isinstance(adapters, Mapping):
+            raise ReallocationError(other_kind("adapters", adapters, "adapters by name"), by="input")
         return tuple(name for name, adapter in adapters.items() if only_reads(adapter))
 
     async def dry_run(self, plan: AllocationPlan, adapters: Adapters) -> tuple[str, ...]:
@@ -432,6 +442,8 @@ class ReallocationEngine:
         tuple
             One text per call, and last what forbids them now.
         """
+        if not isinstance(plan, AllocationPlan):
+            raise ReallocationError(other_kind("plan", plan, "an AllocationPlan"), by="input")
         executor = await self._executor(adapters)
         await executor.read_all()
         proposal = await examine(plan, executor, plan.expires_at)
@@ -451,6 +463,8 @@ class ReallocationEngine:
 
     async def _executor(self, adapters: Adapters) -> Executor:
         """What acts on these adapters, and on what stands in for those that are missing; the journal was just read."""
+        if not isinstance(adapters, Mapping) or not all(isinstance(name, str) for name in adapters):
+            raise ReallocationError(other_kind("adapters", adapters, "adapters by name"), by="input")
         standing = await self.books.standing(self.rules)
         removed = {name: each for name, each in adapters.items() if isinstance(each, OrphanedProtocol)}
         if missing := standing.names - adapters.keys():

@@ -76,6 +76,11 @@ def read(
         raise FileError.of(_faults_of(error, model, at, root or model)) from None
 
 
+def in_words(error: ValidationError, model: type[BaseModel]) -> str:
+    """What is wrong with the fields of one record."""
+    return told(fault.dotted() for fault in _faults_of(error, model, (), model))
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that is wrong at a place in a file.

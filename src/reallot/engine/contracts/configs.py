@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from ...errors import near_miss
+from ...errors import ConfigurationError, ReallotError, near_miss
 from .values import Positive, Record, Step, Whole, Window
+
+
+class WrongSetting(ConfigurationError, ValueError):
+    """A setting that was given in Python is wrong; the message names it, its value and the rule."""
+
 
 RATES = "rates"
 """In place of a policy's name: none is asked."""
@@ -64,6 +69,7 @@ class OptimizerConfig(Record):
     5.0
     """
 
+    wrong: ClassVar[type[ReallotError]] = WrongSetting
     min_improvement_threshold: Positive = 0.25
     min_improvement_percent: Positive = 5.0
     max_allocation_change: Annotated[float, Field(gt=0.0, le=1.0)] = 0.20
@@ -162,6 +168,7 @@ class ReallocationConfig(Record):
     <Mode.CONFIRM: 'confirm'>
     """
 
+    wrong: ClassVar[type[ReallotError]] = WrongSetting
     min_hold_duration: Window = timedelta(hours=1)
     max_per_hour: Annotated[Whole, Field(ge=0)] = 4
     auto_rollback: bool = True
@@ -215,6 +222,7 @@ class MonitorConfig(Record):
     1000
     """
 
+    wrong: ClassVar[type[ReallotError]] = WrongSetting
     low_earnings_threshold: float | None = 5.0
     low_earnings_percent: Annotated[float, Field(gt=0.0)] | None = None
     optimization_threshold: Positive = 0.25

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from ...errors import InvalidInput
+from ...errors import InvalidInput, ReallotError
 from ...text.durations import RULE, parse_duration
 
 
@@ -54,11 +54,22 @@ Step = Annotated[timedelta, Field(gt=timedelta(0)), BeforeValidator(_duration)]
 
 
 class Record(BaseModel):
-    """Frozen, without unknown fields, without NaN; errors do not repeat what was put in."""
+    """Frozen, without unknown fields, without NaN; what cannot be raises `wrong`, in our own words."""
 
+    wrong: ClassVar[type[ReallotError]] = InvalidInput
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, ser_json_timedelta="iso8601"
     )
+
+    def __init__(self, /, **given: Any) -> None:
+        try:
+            self.__pydantic_validator__.validate_python(given, self_instance=self)
+        except ValidationError as error:
+            from ...problem.file_errors import in_words
+
+            raise self.wrong(f"{type(self).__name__}: {in_words(error, type(self))}") from None
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydantic itself makes records without it
 
     def like(self, before: Record | None, **changes: Any) -> Self:
         """An equal record, but for `changes`, in less memory: what is as in `before`, the record before, is held once.

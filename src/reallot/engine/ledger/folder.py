@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...errors import DataError
+from ...errors import DataError, other_kind
 from ..contracts.records import Alert
 from .damage import Damaged, NewerSchema, keep_aside
 from .history import History
@@ -91,6 +91,8 @@ def open_ledger(
     """
     if folder is None:
         return Ledger(None, MemoryJournal(), history or History(), None, None)
+    if not isinstance(folder, str | Path):
+        raise DataError(other_kind("folder", folder, "its path, or None for memory"))
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,8 @@ def moment_before(now: datetime, length: object, unit: float, what: str) -> date
     """The moment `length` units (of so many seconds) before `now`, no earlier than 1970; raises InvalidInput."""
     if isinstance(length, bool) or not isinstance(length, (int, float)) or not length >= 0.0:
         raise InvalidInput(f"{what} is {str(length)[:60]}; it must be a number, 0 or more")
-    return now - timedelta(seconds=min(length * unit, (now - EPOCH).total_seconds()))
+    seconds = (now - EPOCH).total_seconds()
+    return now - timedelta(seconds=min(min(length, seconds) * unit, seconds))
 
 
 def microseconds(moment: datetime) -> int:

@@ -150,7 +150,9 @@ def learn(
         valid = metrics.timestamp if status is None else status.source_time or status.observed_at
         track = result.get(name)
         shape, quote = shapes.get(name), None if status is None else status.quote
-        unit = _unit(share, rules, shape)
+        unit = 0.0  # what earnings are divided by; 0 where the share is too small to tell
+        if share >= rules.least_share * (1.0 - 1e-9):
+            unit = share if shape is None else shape.value(share)
         if unit == 0.0 and quote is not None:
             result[name] = _quoted(track, offered(quote, shape), share, metrics.timestamp, rules)
             continue
@@ -171,13 +173,6 @@ def learn(
                 paid = payment.paid(earnings / unit, offered(quote, shape), metrics.timestamp, track.step)
                 result[name] = track._replace(payment=paid)
     return result
-
-
-def _unit(share: float, rules: RateRules, shape: EarningsCurve | None) -> float:
-    """What earnings are divided by; 0 where the share is too small to tell."""
-    if share < rules.least_share * (1.0 - 1e-9):
-        return 0.0
-    return share if shape is None else shape.value(share)
 
 
 def _quoted(track: Track | None, offer: float, share: float, polled: datetime, rules: RateRules) -> Track:
