@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 
-from ..errors import SolverFailed
+from ..errors import Infeasible, SolverFailed
 from ..problem.arrays import FloatArray
 from ..problem.validation import by_name, number, of_kind, seconds
 from ..program import Certificate, Status
+from .conflict_at_prices import why_no_plan_at_prices
+from .decomposition import Here, HostsFailed
+from .equal_hosts import Summed, summed
 from .fleet import Fleet
 from .fleet_program import FleetProgram
-from .infeasible import why_no_plan
+from .infeasible import hosts_without_plan, why_no_plan
 from .judge import Judged, judge
+from .large import LargeFleet
 from .limits import FleetLimits
 from .plan import FleetPlan
 from .rows import Row, rows_of
 from .whole import EQUAL, solve_whole
 
+PRICES = "prices of shared limits"
+"""Where the bound of a decomposition comes from: each host's own proof at these prices."""
+WHOLE_HOSTS = 2_000
+"""Hosts up to which one program is quickest, as measured."""
 TOLERANCE = 1e-9
 """What no rule of a plan is broken by more than."""
 
@@ -77,15 +86,15 @@ def allocate_fleet(
     gap = number(gap, "gap", 0.0)
     time_limit = seconds(time_limit_seconds)
     rows = rows_of(fleet, limits)
-    _known(prices, rows)
+    start = _known(prices, rows)
+    deadline = started + (math.inf if time_limit is None else time_limit)
     weigher = _Weigher(fleet, limits, rows)
-    whole = FleetProgram(fleet, limits, rows)
-    formulated = perf_counter()
-    answer = solve_whole(whole, time_limit, weigher.stay if weigher.can_stay else None)
-    if answer.shares is None:
-        raise why_no_plan(whole)
+    kinds = summed(fleet, limits)
+    task = _Task(kinds, limits, weigher, start, gap, deadline, time_limit)
+    why_not = why_whole(kinds.fleet, limits)
+    answer = task.at_prices() if why_not is None else task.as_one(why_not)
     solved = perf_counter()
-    shares, judged = weigher.better(answer.shares)
+    shares, judged = weigher.better(answer.shares[kinds.kind] if len(kinds.fleet) < len(fleet) else answer.shares)
     certificate = weigher.certificate(judged, answer.bound, answer.source, gap)
     _require(certificate)
     done = perf_counter()
@@ -93,18 +102,98 @@ def allocate_fleet(
         fleet=fleet,
         limits=limits,
         shares=shares,
-        status="optimal" if certificate.is_optimal and answer.status is Status.OPTIMAL else "stopped",
-        solver="whole",
-        solver_reason=f"{len(fleet)} hosts are one program of {answer.columns} columns",
+        status="optimal" if certificate.is_optimal and not answer.is_stopped else "stopped",
+        solver=answer.solver,
+        solver_reason=answer.reason,
         certificate=certificate,
         prices={row.name: float(p) for row, p in zip(rows, answer.prices, strict=True) if not math.isnan(p)},
-        timings={
-            "formulate": formulated - started,
-            "solve": solved - formulated,
-            "certify": done - solved,
-            "total": done - started,
-        },
+        rounds=answer.rounds,
+        timings={"solve": solved - started, "certify": done - solved, "total": done - started},
     )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What one of the two ways found; shares are (kinds of hosts, protocols)."""
+
+    shares: FloatArray
+    prices: FloatArray
+    bound: float
+    source: str
+    is_stopped: bool
+    solver: str
+    reason: str
+    rounds: int = 0
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A fleet to be planned, its equal hosts summed."""
+
+    kinds: Summed
+    limits: FleetLimits
+    weigher: _Weigher
+    start: FloatArray | None
+    gap: float
+    deadline: float
+    time_limit_seconds: float | None
+
+    @property
+    def _said(self) -> str:
+        """How many hosts there are, in words."""
+        kinds, hosts = len(self.kinds.fleet), len(self.weigher.fleet)
+        return f"{hosts:,} hosts" if kinds == hosts else f"{hosts:,} hosts of {kinds:,} different kinds"
+
+    def as_one(self, why: str) -> _Answer:
+        """By one program."""
+        fleet, weigher = self.kinds.fleet, self.weigher
+        whole = FleetProgram(fleet, self.limits, rows_of(fleet, self.limits), self.kinds.counts)
+        known = weigher.stay if weigher.can_stay and len(fleet) == len(weigher.fleet) else None
+        answer = solve_whole(whole, self.time_limit_seconds, known)
+        if answer.shares is None:
+            raise why_no_plan(whole)
+        reason = f"{self._said} are one program of {answer.columns:,} columns: {why}"
+        stopped = answer.status is not Status.OPTIMAL
+        return _Answer(answer.shares, answer.prices, answer.bound, answer.source, stopped, "whole", reason)
+
+    def at_prices(self) -> _Answer:
+        """By prices and columns."""
+        fleet, rows = self.kinds.fleet, rows_of(self.kinds.fleet, self.limits)
+        large = LargeFleet(fleet, rows, self.kinds.counts)
+        makers = large.makers()
+        crew = Here([make() for make in makers])
+        try:
+            found, shares = large.solve(
+                crew,
+                len(makers),
+                self.start,
+                gap=self.gap,
+                stake=self.weigher.stake,
+                deadline=self.deadline,
+                tell=None,
+            )
+        except HostsFailed as failed:
+            bad = np.zeros(len(fleet), dtype=bool)
+            bad[failed.places] = True
+            raise (hosts_without_plan(fleet, bad) or Infeasible("some hosts have no plan of their own")) from None
+        late = perf_counter() > self.deadline
+        if shares is None:
+            if not self.weigher.can_stay and not late:
+                raise why_no_plan_at_prices(large.shared, self.kinds.counts)
+            shares = fleet.table.current.copy()
+        reason = f"{self._said} are planned by prices: {found.rounds} rounds, {found.open:,} hosts mixed in the last"
+        return _Answer(shares, found.prices, found.bound, PRICES, late, "decomposition", reason, found.rounds)
+
+
+def why_whole(fleet: Fleet, limits: FleetLimits) -> str | None:
+    """Why the fleet is solved as one program, in words; None where it is decomposed."""
+    if len(fleet) <= WHOLE_HOSTS:
+        return f"up to {WHOLE_HOSTS:,} that is quickest"
+    if limits.exclusive:
+        return "exclusive protocols tie the hosts of a site together"
+    if fleet.alone:
+        return "some hosts have rules that arrays do not hold"
+    return None
 
 
 class _Weigher:

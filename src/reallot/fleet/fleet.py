@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InvalidInput, near_miss
 from ..problem import AllocationProblem, Limits
-from ..problem.arrays import FloatArray
+from ..problem.arrays import FloatArray, IntArray
 from ..problem.validation import brief, by_name, in_order, known_names, names_in, number
 from .hosts import HostTable, problem_of, table_of
 
@@ -198,6 +198,27 @@ class Fleet:
             sites = dict(zip(named[0], names_in(sites, "sites"), strict=True))
         fleet = cls.__new__(cls)
         fleet._fill(named[0], named[1], table, {}, by_host, sites)  # type: ignore[arg-type]
+        return fleet
+
+    def part(self, places: IntArray) -> Fleet:
+        """Return a fleet of some of the hosts.
+
+        Parameters
+        ----------
+        places
+            Their numbers, from 0.
+
+        Returns
+        -------
+        Fleet
+            The hosts at these places, in this order, with all protocols.
+        """
+        fleet = Fleet.__new__(Fleet)
+        hosts = [self.hosts[h] for h in places.tolist()]
+        alone = {new: self.alone[h] for new, h in enumerate(places.tolist()) if h in self.alone}
+        sites = {host: self.sites[host] for host in hosts if host in self.sites} if self.sites else {}
+        fleet._fill(hosts, self.protocols, self.table.rows(places), alone, None, sites)
+        fleet.sizes = self.sizes[places]
         return fleet
 
     @cached_property
