@@ -45,7 +45,7 @@ def specs(draw: st.DrawFn, name: str, present: float, features: set[str]) -> Pro
         given["move_cost_out"] = draw(st.sampled_from([None, 0.0, 0.2]))
     if "entry" in features and draw(st.booleans()):
         given["entry_share"] = max(1e-3, draw(near(draw(st.sampled_from([present, 0.2])))))
-    if "step" in features and draw(st.booleans()):
+    if "all in steps" in features or ("step" in features and draw(st.booleans())):
         given["step"] = draw(st.sampled_from([0.1, 0.2, 0.25]))
     if "floors" in features:
         given["decrease_floor"] = draw(st.just(0.0) | near(present))
@@ -58,9 +58,9 @@ def specs(draw: st.DrawFn, name: str, present: float, features: set[str]) -> Pro
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> AllocationProblem:
+def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem:
     """Two or three protocols, over two periods only where there are two, with two to five features."""
-    features = draw(st.sets(st.sampled_from(FEATURES), min_size=2, max_size=5))
+    features = draw(st.sets(st.sampled_from(FEATURES), min_size=2, max_size=5)).union(always)
     names = ("a", "b", "c")[: 2 if "periods" in features else draw(st.integers(2, 3))]
     parts = [draw(st.integers(0, 20)) for _ in names]
     parts[0] += sum(parts) == 0

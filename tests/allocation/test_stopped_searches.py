@@ -20,13 +20,17 @@ from reallot.solvers.programs import mixed_integer
 
 
 def off_grid(size: int = 50) -> AllocationProblem:
-    """Shares off their grids of 0.05, all of the capacity: sums that hardly ever fit, so that no search ends soon."""
+    """Shares off their grids of 0.05, all of the capacity: sums that hardly ever fit, so that no search ends soon.
+
+    A turnover limit that never binds keeps them from being summed without a search.
+    """
     random = np.random.default_rng(1)
     rates, costs, current = random.random(size), random.uniform(1.0, 9.0, size), random.dirichlet(np.ones(size))
     names = [f"p{k:02d}" for k in range(size)]
     rows = zip(names, rates.tolist(), costs.tolist(), strict=True)
     specs = [ProtocolSpec(name, 1.0 + rate, move_cost=cost, step=0.05) for name, rate, cost in rows]
-    return AllocationProblem(specs, dict(zip(names, current.tolist(), strict=True)), horizon_hours=24.0)
+    shares, limits = dict(zip(names, current.tolist(), strict=True)), Limits(max_turnover=1.0)
+    return AllocationProblem(specs, shares, horizon_hours=24.0, limits=limits)
 
 
 def is_told(plan: Allocation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..text.numbers import amount, usd
 from .rate_search import Found, RateSearch
 from .result import Allocation
 from .time_budget import OutOfTime, TimeBudget
+from .unit_rates import UnitRates, why_ineligible
 
 Within = tuple[float, float | None]
 """Rates between which another one is, the nearer to the present one first; None where the farther is not known."""
@@ -111,10 +113,10 @@ def thresholds(
             elif search:
                 try:
                     budget.part_ends()
-                    rates = RateSearch(plan, budget) if rates is None else rates
-                    takes, takes_within = _rate(float(right[i]), 1.0, rates.shift(int(i), 1.0))
+                    rates = _Shifts(plan, budget) if rates is None else rates
+                    takes, takes_within = _rate(float(right[i]), 1.0, rates.of(int(i), 1.0))
                     if plan.schedule[0, i] > 0.0:
-                        gives, gives_within = _rate(float(left[i]), -1.0, rates.shift(int(i), -1.0))
+                        gives, gives_within = _rate(float(left[i]), -1.0, rates.of(int(i), -1.0))
                 except OutOfTime:
                     because = because or f"not all of its rates are known: {budget}"
                 if takes_within or gives_within:
@@ -125,6 +127,24 @@ def thresholds(
         found_rates = (takes, gives, because, takes_within, gives_within)
         result.append(Threshold(name, share, float(right[i]), *found_rates))
     return tuple(result)
+
+
+class _Shifts:
+    """How far a rate has to go until its protocol moves: from sums of whole units, else by a search."""
+
+    def __init__(self, plan: Allocation, budget: TimeBudget) -> None:
+        self.plan, self.budget = plan, budget
+        self.in_units = UnitRates(plan) if why_ineligible(plan) is None else None
+
+    @cached_property
+    def searched(self) -> RateSearch:
+        """The search."""
+        return RateSearch(self.plan, self.budget)
+
+    def of(self, i: int, sign: float) -> Found:
+        """The shift of protocol i upwards (`sign` 1) or downwards (-1)."""
+        shift = None if self.in_units is None else self.in_units.shift(i, sign)
+        return self.searched.shift(i, sign) if shift is None else Found(shift, shift)
 
 
 def _because(plan: Allocation, i: int) -> str:

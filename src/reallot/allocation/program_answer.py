@@ -15,7 +15,7 @@ from ..program.certificate import gain_scale, worst_residual
 from ..program.tie_breaking import as_good_as, optimal_face
 from ..solvers.backends import Backend, Solve
 from ..solvers.programs.branch_and_bound import search
-from .checked_choices import check_choices
+from .checked_choices import CheckedChoices, check_choices
 
 NO_SPLIT = "no split meets all rules"
 """What is known when a solver has found that there is no plan; `allocate` says why."""
@@ -65,8 +65,10 @@ def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backe
 
 def _with_choices(problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve) -> ProgramAnswer:
     """The same for a mixed-integer program: the backend's answer looked over, its choices polished, ties settled."""
-    solution = solve(program.beginning_at(_known(problem, program, backend.tolerance)))
-    checked = check_choices(problem, program, solution, backend.tolerance)
+    checked = _in_whole_units(problem, program, backend)
+    if checked is None:
+        solution = solve(program.beginning_at(_known(problem, program, backend.tolerance)))
+        checked = check_choices(problem, program, solution, backend.tolerance)
     if checked is None:
         if solution.status is Status.INFEASIBLE:
             raise Infeasible(NO_SPLIT)
@@ -85,6 +87,27 @@ def _with_choices(problem: AllocationProblem, program: LinearProgram, backend: B
         if settles and polished.row_prices is not None:
             schedule = _settle_ties(problem, continuous, polished, schedule, solve)
     return ProgramAnswer(schedule, None, checked.bound, checked.status, checked.proved)
+
+
+def _in_whole_units(problem: AllocationProblem, program: LinearProgram, backend: Backend) -> CheckedChoices | None:
+    """The best of all sums of whole units, where nothing else moves; None where something does, or sums are too many.
+
+    Only in place of HiGHS, which is the default: other backends are asked because they are others.
+    """
+    if not problem.arrays.step.any() or backend.name != "highs":
+        return None
+    from ..solvers.single_period import whole_units
+
+    if whole_units.why_ineligible(problem) is not None:
+        return None
+    best = whole_units.options(problem).best()
+    if best is None or np.isneginf(best[1]):
+        return None
+    schedule = best[0][None, :]
+    point = complete(problem, program, schedule)
+    if not certify(program, point, tolerance=backend.tolerance).is_feasible:
+        return None
+    return CheckedChoices(schedule, max(best[1], program.objective(point)), Status.OPTIMAL, True)
 
 
 def _known(problem: AllocationProblem, program: LinearProgram, tolerance: float) -> FloatArray | None:
