@@ -74,6 +74,8 @@ TARGETS = (
     Target("horizon", "168 x 100, 10 hold", "Numba", ("HiGHS, whole program",), 12),
     Target("horizon", "168 x 1000, 10 hold", "HiGHS inside", ("HiGHS, whole program",), 15),
     Target("horizon", "168 x 1000, 10 hold", "Numba", ("HiGHS, whole program",), 50),
+    Target("equal_split", "168 x 100", "HiGHS inside", ("HiGHS, whole program",), 5),
+    Target("equal_split", "168 x 1000", "HiGHS inside", ("HiGHS, whole program",), 10),
     Target("fee", "n = 200", "Python", ("HiGHS MILP",), 80),
     Target("fee", "n = 200", "Numba", ("HiGHS MILP",), 80),
     Target("resolve", "100 x 10 x 4", "kept", ("new",), 5),

@@ -15,6 +15,7 @@ from . import (
     cycle,
     decision_runs,
     decision_tables,
+    equal_split,
     explain,
     exploration,
     fee,
@@ -144,9 +145,18 @@ DUELS = {
         horizon.measure,
         report.duels,
         "Periods x protocols. Rates wander about their mean, a move costs 2 to 20 % of a day's rate, max change is "
-        "0.2. Ten protocols hold something at the start, or all do: then none can be left out, and little is won.",
+        "0.2. Ten protocols hold something at the start, or all do.",
         _no_numba,
         seeds=str(horizon.SEED),
+    ),
+    "equal_split": Group(
+        "many periods planned together from the equal split, against HiGHS on the whole program, solver time only",
+        equal_split.measure,
+        report.duels,
+        "Periods x protocols, ten seeds of three kinds of rates; max change is 0.2. The figures take the middle one. "
+        "Who only sells is planned by when it sells, who buys period by period.",
+        _no_numba,
+        seeds=str(equal_split.SEED),
     ),
     "fee": Group(
         "a fixed fee for every protocol that moves: the search against HiGHS on the MILP, solver time only",

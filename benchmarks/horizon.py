@@ -64,39 +64,39 @@ def measure(smoke: bool, repeats: int) -> list[Row]:
         program = formulate(problem)
         formulated = perf_counter() - started
         note = f"one cold run, the program is there already (that took {1e3 * formulated:.0f} ms)"
-        worth = _proved(problem, program)
-        ours = [
-            Contender(
-                name, "the record's arrays to a schedule and its prices", _ours(problem, with_numba), worth, EQUAL
-            )
+        worth = proved(problem, program)
+        contenders = [
+            Contender(name, "the record's arrays to a schedule and its prices", ours(problem, with_numba), worth, EQUAL)
             for name, with_numba in ways.items()
         ]
-        whole = Contender("HiGHS, whole program", note, _highs(program), _certified(program), EQUAL)
-        rows += race("horizon", f"{periods} x {size}, {holding}", ours, [whole], variants=1, repeats=repeats)
+        whole = Contender("HiGHS, whole program", note, whole_by_highs(program), certified(program), EQUAL)
+        rows += race("horizon", f"{periods} x {size}, {holding}", contenders, [whole], variants=1, repeats=repeats)
     return rows
 
 
-def _ours(problem: AllocationProblem, with_numba: bool) -> Callable[[int], Any]:
+def ours(problem: AllocationProblem, with_numba: bool) -> Callable[[int], Any]:
+    """Our path's answer, compiled or not."""
     return lambda k: multi_period.solve(problem, compiled=with_numba)
 
 
-def _highs(program: LinearProgram) -> Callable[[int], Any]:
+def whole_by_highs(program: LinearProgram) -> Callable[[int], Any]:
+    """The whole program in HiGHS, as it is."""
     return lambda k: HighsModel(program).solve()
 
 
-def _proved(problem: AllocationProblem, program: LinearProgram) -> Callable[[int, Any], float]:
+def proved(problem: AllocationProblem, program: LinearProgram) -> Callable[[int, Any], float]:
     """The worth of a schedule that meets every row of the whole program."""
 
     def worth(k: int, answer: Any) -> float:
         certificate = certify(program, complete(problem, program, answer.schedule))
         if not certificate.is_feasible:
-            raise Unequal(f"horizon: {certificate} at {certificate.worst_place}")
+            raise Unequal(f"several periods: {certificate} at {certificate.worst_place}")
         return certificate.objective
 
     return worth
 
 
-def _certified(program: LinearProgram) -> Callable[[int, Any], float]:
+def certified(program: LinearProgram) -> Callable[[int, Any], float]:
     """The worth of HiGHS's point, which its own prices prove."""
 
     def worth(k: int, solution: Any) -> float:

@@ -106,16 +106,22 @@ def largest(horizon: HorizonArrays) -> float:
     return float(max(np.abs(horizon.gain).max(), horizon.take.max(), horizon.give.max()))
 
 
-def holding_values(horizon: HorizonArrays, prices: RowPrices) -> FloatArray:
+def holding_values(horizon: HorizonArrays, prices: RowPrices, last: FloatArray | None = None) -> FloatArray:
     """What one unit more of each protocol is worth as a period begins, at the prices of capacity and of selling.
 
     It is held as long as that pays, then sold: value[t] = max(gain[t] - capacity[t] + value[t+1], - give - sold[t]),
     where the second is left out if nothing may be sold. Never below the true value, and above it by rounding only.
+
+    last  (protocols,) what the last unit earns that is held at the start, infinite where nothing is: where it takes
+          several periods to sell, a unit is worth no more than that less what it has earned before
     """
     count, size = horizon.shape
     room = ROUNDING * largest(horizon)
     floor = np.where(horizon.most > 0.0, -(horizon.give + prices.sold[:, None]), -np.inf)
     net = horizon.gain - (prices.capacity[:, None] - room)
+    if last is not None:
+        slow = np.isfinite(last)
+        floor[:, slow] = np.minimum(floor[:, slow], last[slow] - (np.cumsum(net[:, slow], axis=0) - net[:, slow]))
     values = np.empty((count, size))
     after = np.zeros(size)
     for t in range(count - 1, -1, -1):

@@ -22,6 +22,8 @@ FACTOR = 4
 """Periods that are one on the next coarser level."""
 WHOLE = 6_000
 """Cells that are planned without a coarser level."""
+TOO_MANY = 2
+"""How many times as many cells as there are may join at once; where more would, prices of so few cells say little."""
 MOST_ROUNDS = 40
 """Far more than were ever needed (up to 6): past it the whole program is tried instead."""
 
@@ -75,6 +77,8 @@ def _level(whole: HorizonArrays) -> _Level | None:
         if not joins.any():
             full = RowPrices(prices.capacity, prices.bought, prices.sold, values)
             return _Level(schedule, full, int(used.sum()), rounds)
+        if np.count_nonzero(joins) > TOO_MANY * np.count_nonzero(used):
+            return None
         used = used | joins
     return None
 

@@ -1,7 +1,7 @@
 """The exact answer of several periods and one shared capacity: active protocols, with a proof for all others.
 
-Why it is here: with ten of 1,000 protocols holding a share it is 60 times as fast as the whole program in HiGHS, with
-all of them holding one 1.8 times.
+Why it is here: with ten of 1,000 protocols holding a share it is 60 times as fast as the whole program in HiGHS. Where
+all of them hold one, those that only sell are planned by their times to sell (`seller_generation`).
 
 A protocol that starts empty and has no floor may stay out of the program until the program's own prices say that
 buying some of it would pay. At given prices that is one recursion per protocol (`arrays.holding_values`): what
@@ -27,6 +27,7 @@ from ..numba.dispatch import available, is_loaded, require
 from .arrays import DUST, HorizonArrays, best_purchase, holding_values, horizon_arrays, proves
 from .coarse_to_fine import solve_coarse_to_fine
 from .restricted_program import HighsRestricted
+from .seller_generation import solve_sellers
 
 NO_SCHEDULE = NoFeasibleSplit("no schedule meets the bounds, the limits of change and the capacity in every period")
 FEW = 10
@@ -34,6 +35,8 @@ FEW = 10
 WORTH_LOADING, TOO_MANY = 30_000, 100_000
 """From so many active protocols times periods on, the seconds saved pay for loading Numba once; beyond so many HiGHS is
 the faster one."""
+WORTH_SELLERS = 2_000
+"""Protocols times periods from which it pays to plan those that only sell apart."""
 MANY_CELLS = 6_000
 """Active protocols times periods from which HiGHS is not given all of them at once."""
 
@@ -70,7 +73,10 @@ def solve_arrays(whole: HorizonArrays, compiled: bool | None = None) -> SolverRe
     if (whole.lower > whole.upper).any():
         return NoFeasibleSplit("a protocol's floor is above its ceiling")
     active, note = first_active(whole), ""
-    if _pays(whole, active) if compiled is None else compiled:
+    by_network = _pays(whole, active) if compiled is None else compiled
+    if not by_network and whole.gain.size >= WORTH_SELLERS and (sold := solve_sellers(whole)) is not None:
+        return sold
+    if by_network:
         answer, reason = _compiled(whole, active)
         if answer is not None:
             return answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...errors import SolverFailed
@@ -10,18 +12,27 @@ from ...program import Columns, LinearProgram, Rows, Status, cells, diagonal
 from ..interface.result import RowPrices
 from ..programs.highs import HighsModel
 from .arrays import HorizonArrays, tidy
+from .window_joins import unlimited_prices
 
 
 class HighsRestricted(HighsModel):
-    """The linear program of the protocols at `places`, as `formulate` lays it out; solved warm after others joined."""
+    """The linear program of the protocols at `places`, as `formulate` lays it out; solved warm after others joined.
+
+    Gains count above `guess`, (periods,) prices of capacity, those of steps without limits where none are given: where
+    shares sum to the capacity that changes no plan, and the simplex starts from there instead of from prices of 0.
+    Where capacity may be idle it would change plans, and the guess is 0.
+    """
 
     name = "HiGHS inside"
 
-    def __init__(self, whole: HorizonArrays, places: IntArray) -> None:
-        chosen = whole.of(places)
+    def __init__(self, whole: HorizonArrays, places: IntArray, guess: FloatArray | None = None) -> None:
+        if whole.idle:
+            guess = np.zeros(len(whole.gain))
+        self.guess = unlimited_prices(whole).capacity if guess is None else guess
+        self.whole, self.places = replace(whole, gain=whole.gain - self.guess[:, None]), places
+        chosen = self.whole.of(places)
         super().__init__(_program(chosen))
         self.without_presolve()
-        self.whole, self.places = whole, places
         self._shares = self.program.column_slices["share"]
         self._columns = np.arange(self._shares.start, self._shares.stop).reshape(chosen.shape)
         movement = self.program.row_slices["movement"]
@@ -39,8 +50,7 @@ class HighsRestricted(HighsModel):
         at = rows[shared] - count + self.program.row_slices["movement"].stop
         order = np.argsort(columns[shared], kind="stable")
         starts = np.searchsorted(columns[shared][order], np.arange(width))
-        entries = (at.size, starts.astype(np.int32), at[order].astype(np.int32), values[shared][order])
-        self._done(self.highs.addCols(width, -block.gain / self.scale, block.lower, block.upper, *entries))
+        self._add(block.gain, block.lower, block.upper, starts, at[order], values[shared][order])
         rows, columns, values = rows[~shared], columns[~shared] + first_column, values[~shared]
         order = np.argsort(rows, kind="stable")
         starts = np.searchsorted(rows[order], np.arange(count))
@@ -50,8 +60,20 @@ class HighsRestricted(HighsModel):
         self._columns = np.hstack([self._columns, first_column + np.arange(count).reshape(new.shape)])
         self._rows = np.hstack([self._rows, first_row + np.arange(count).reshape(new.shape)])
 
+    def _add(
+        self, gain: FloatArray, lower: FloatArray, upper: FloatArray, starts: IntArray, rows: IntArray, each: FloatArray
+    ) -> None:
+        """New columns; the entries `each`, at `rows`, of a column begin at its place in `starts`."""
+        entries = (rows.size, starts.astype(np.int32), rows.astype(np.int32), each)
+        self._done(self.highs.addCols(gain.size, -gain / self.scale, lower, upper, *entries))
+
     def answer(self) -> tuple[FloatArray, RowPrices] | None:
         """The best schedule of `places`, (periods, places), and its prices; None where there is none."""
+        found = self._optimum()
+        return None if found is None else (tidy(self.whole.of(self.places), found[0]), found[1])
+
+    def _optimum(self) -> tuple[FloatArray, RowPrices, FloatArray, FloatArray] | None:
+        """`answer` as HiGHS gives it, and the values of all columns and the prices of all rows."""
         solution = self.solve()
         if solution.status is Status.INFEASIBLE:
             return None
@@ -60,12 +82,12 @@ class HighsRestricted(HighsModel):
         shared = {name: solution.row_prices[place] for name, place in self.program.row_slices.items()}
         nothing = np.zeros(len(self._rows))
         prices = RowPrices(
-            capacity=np.maximum(shared["budget"], 0.0) if self.whole.idle else shared["budget"],
+            capacity=np.maximum(shared["budget"], 0.0) if self.whole.idle else shared["budget"] + self.guess,
             bought=np.maximum(shared.get("bought", nothing), 0.0),
             sold=np.maximum(shared.get("sold", nothing), 0.0),
             movement=solution.row_prices[self._rows],
         )
-        return tidy(self.whole.of(self.places), solution.values[self._columns]), prices
+        return solution.values[self._columns], prices, solution.values, solution.row_prices
 
 
 def _program(horizon: HorizonArrays) -> LinearProgram:
