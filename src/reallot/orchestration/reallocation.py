@@ -109,7 +109,6 @@ class ReallocationEngine:
         self._on_alert, self._on_recovered, self._told = on_alert, on_recovered, set[str]()
         self._repair, self._state = repair, State()
         self._lock, self._running = asyncio.Lock(), ""
-        self._removed: frozenset[str] | None = None
         self.limits: ShareLimits | None = None
         self.next_best: NextBest | None = None
         self._drifting: dict[str, tuple[float, float]] = {}
@@ -141,14 +140,17 @@ class ReallocationEngine:
         plan = plan if plan.id else plan.model_copy(update={"id": identity(plan)})
         if self._lock.locked() and self._running != plan.id:
             reason = f"{self._running or 'a repair'} is being carried out"
-            self._end(Report(plan.id, MoveState.BLOCKED, None, reason, "busy"))
-        async with self._lock:
-            self._running = plan.id
-            try:
-                report = await self._execute(plan, adapters)
-            finally:
-                self._running = ""
-        self._end(report)
+            report = Report(plan.id, MoveState.BLOCKED, None, reason, "busy")
+        else:
+            async with self._lock:
+                self._running = plan.id
+                try:
+                    report = await self._execute(plan, adapters)
+                finally:
+                    self._running = ""
+        self.last_report = report
+        if report.verdict not in WELL and not (report.verdict is MoveState.REPEATED and not report.by):
+            raise ReallocationError(report.reason, by=report.by, until=report.until)
 
     async def blocked(self) -> Blocked | None:
         """Return why no plan may be carried out now, and until when.
@@ -158,7 +160,9 @@ class ReallocationEngine:
         Blocked or None
             The guard's answer. None where a plan may be carried out.
         """
-        return now_blocked(self.books, await self.books.standing(self.rules), self.rules, self._confirmation_seconds)
+        return now_blocked(
+            self.books, await self.books.standing(self.rules), self.rules, self.config.confirmation_lifetime
+        )
 
     async def can_reallocate(self) -> None:
         """Return where a plan may be carried out now.
@@ -310,7 +314,7 @@ class ReallocationEngine:
         if waiting is None or waiting.plan_id != plan_id:
             instead = f"; {waiting.plan_id} does" if waiting else ""
             raise ReallocationError(f"plan {plan_id} does not wait for a confirmation{instead}", by="confirmation")
-        if self.books.age(waiting.at) >= self._confirmation_seconds:
+        if self.books.age(waiting.at) >= self.config.confirmation_lifetime.total_seconds():
             reason = f"plan {plan_id} waited too long: it has to be asked for again"
             raise ReallocationError(reason, by=MoveState.EXPIRED)
         await self.books.ask(self.journal.confirm, plan_id)
@@ -336,7 +340,8 @@ class ReallocationEngine:
             As `execute_reallocation` does.
         """
         async with self._lock:
-            await self._hear()
+            if self._requests is not None:
+                await self._hear(self._requests)
         waiting = await self.books.ask(self.journal.waiting)
         if waiting is None or not waiting.confirmed:
             return False
@@ -457,10 +462,6 @@ class ReallocationEngine:
 
     # inside ----------------------------------------------------------------------------------------------------------
 
-    @property
-    def _confirmation_seconds(self) -> float:
-        return self.config.confirmation_lifetime.total_seconds()
-
     async def _executor(self, adapters: Adapters) -> Executor:
         """What acts on these adapters, and on what stands in for those that are missing; the journal was just read."""
         if not isinstance(adapters, Mapping) or not all(isinstance(name, str) for name in adapters):
@@ -476,11 +477,17 @@ class ReallocationEngine:
 
     async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:
         """A driver that has read the journal and the world, and ended what could be ended."""
-        await self._hear()
-        driver = Driver(await self._executor(adapters), self._state, self._repair or repair)
-        if (await driver.executor.standing()).waiting is not None and not self.journal.observe_only:
-            await expire(driver.executor, self._confirmation_seconds)
-        await self._tell_removed(driver.executor)
+        if self._requests is not None:
+            await self._hear(self._requests)
+        executor = await self._executor(adapters)
+        driver = Driver(executor, self._state, self._repair or repair)
+        standing = await executor.standing()
+        if not self.journal.observe_only:
+            if standing.waiting is not None:
+                await expire(executor, standing.waiting)
+            told = {key.removeprefix(KEY) for key in standing.open_alerts if key.startswith(KEY)}
+            if told != executor.removed.keys():
+                await self._tell_removed(executor, told)
         for _ in range(2):
             driver.rolled_back = False
             await self._feed(driver, Started(self.books.clock.now()))
@@ -497,16 +504,11 @@ class ReallocationEngine:
                     self._tell(alert)
         return driver
 
-    async def _tell_removed(self, executor: Executor) -> None:
+    async def _tell_removed(self, executor: Executor, told: set[str]) -> None:
         """Who is not configured any more and may still have a share: said when that begins, and closed when it ends."""
-        now = frozenset(executor.removed)
-        if self.journal.observe_only or now == self._removed:
-            return
-        before = self._removed
-        self._removed = now
-        for name in sorted(now if before is None else now - before):
+        for name in sorted(executor.removed.keys() - told):
             await executor.alert(KEY + name, executor.removed[name].text, 0.7)
-        for name in sorted((executor.adapters.keys() if before is None else before) - now):
+        for name in sorted(told - executor.removed.keys()):
             await executor.recovered(KEY + name)
 
     def _tell(self, alert: Alert) -> None:
@@ -518,11 +520,11 @@ class ReallocationEngine:
         if self._on_recovered is not None:
             self._on_recovered(key)
 
-    async def _hear(self) -> None:
+    async def _hear(self, requests: Requests) -> None:
         """What people asked for from another process; what cannot be done any more is dropped."""
-        if self._requests is None or self.journal.observe_only:
+        if self.journal.observe_only:
             return
-        for request in await self.books.ask(self._requests.all):
+        for request in await self.books.ask(requests.all):
             if request.kind == ROLLBACK:
                 continue  # it is carried out by execute_rollback_asked, which has the adapters
             if request.kind == PAUSE:
@@ -535,7 +537,7 @@ class ReallocationEngine:
             elif request.kind == RESUME:
                 await self._resume()
             self.heard.append(request)
-            await self.books.ask(self._requests.done, request)
+            await self.books.ask(requests.done, request)
 
     async def _resume(self) -> None:
         await self.books.ask(self.journal.resume)
@@ -601,8 +603,3 @@ class ReallocationEngine:
         if undo and ended is not None and ended.state is not MoveState.ROLLED_BACK:
             state = driver.state
             raise ReallocationError(state.reason or ended.reason, by=state.phase, until=state.until)
-
-    def _end(self, report: Report) -> None:
-        self.last_report = report
-        if report.verdict not in WELL and not (report.verdict is MoveState.REPEATED and not report.by):
-            raise ReallocationError(report.reason, by=report.by, until=report.until)

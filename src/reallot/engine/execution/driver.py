@@ -97,7 +97,9 @@ class Driver:
             case ReadWorld():
                 return await reconcile(executor, self._repair)
             case Begin():
-                await self._begin()
+                assert self.proposal is not None  # the machine begins only what was proposed
+                changes = self.proposal.changes
+                await executor.begin(self.proposal.plan_id, self.proposal.before, self.proposal.after, changes)
             case Send(change):
                 return await executor.send(change)
             case ReadBack(change):
@@ -137,10 +139,6 @@ class Driver:
                 await self._discard(blocked)
         return None
 
-    async def _begin(self) -> None:
-        plan, proposal = self._planned()
-        await self.executor.begin(plan.id, ChangeKind.MOVE, proposal.before, proposal.after, proposal.changes)
-
     async def _end_rollback(self) -> None:
         operation = self.executor.operation
         reason = operation.reason if operation is not None else ""
@@ -151,7 +149,8 @@ class Driver:
         self.rolled_back = True
 
     async def _ask(self, until: datetime) -> None:
-        plan, proposal = self._planned()
+        plan, proposal = self.plan, self.proposal
+        assert plan is not None and proposal is not None
         books, executor = self.executor.books, self.executor
         await executor.write(books.journal.wait_for, plan.id, plan.model_dump_json(), books.stamp())
         moves = ", ".join(f"{each.protocol} {each.before:.4f} -> {each.after:.4f}" for each in proposal.changes)
@@ -202,10 +201,6 @@ class Driver:
         if (found := self._decision()) is not None:
             decide = self.executor.books.journal.decide
             await self.executor.write(decide, found.plan_id, found.at, found.verdict, found.reason, found.plan)
-
-    def _planned(self) -> tuple[AllocationPlan, Proposal]:
-        assert self.plan is not None and self.proposal is not None  # the machine begins only what was proposed
-        return self.plan, self.proposal
 
 
 def repeated(first: Operation) -> Report:

@@ -162,7 +162,6 @@ class Executor:
     async def begin(
         self,
         plan_id: str,
-        kind: ChangeKind,
         before: Mapping[str, float],
         after: Mapping[str, float],
         changes: tuple[Change, ...],
@@ -170,7 +169,7 @@ class Executor:
         """Writes the plan and its steps down."""
         steps = [(each.protocol, each.before, each.after) for each in changes]
         begin = self.books.journal.begin
-        self.operation = await self.write(begin, plan_id, kind, before, after, steps, self.books.stamp())
+        self.operation = await self.write(begin, plan_id, ChangeKind.MOVE, before, after, steps, self.books.stamp())
         self._steps = {each.protocol: each for each in self.operation.steps}
 
     async def send(self, change: Change) -> Event:

@@ -80,7 +80,7 @@ async def examine(plan: AllocationPlan, executor: Executor, expires_at: datetime
     urgent = bool(plan.urgent) and all(each.releases for each in changes)
     if changes and blocked is None and not urgent:
         blocked = hold_blocks(changes, executor.books.ages(standing), executor.now(), rules) or budget_blocks(
-            executor.books.plan_ages(standing), executor.now(), rules
+            executor.books.plan_ages(standing) if standing.last_moves else (), executor.now(), rules
         )
     return Proposal(plan.id, before, after, changes, blocked)
 
@@ -113,7 +113,7 @@ def _adapters_block(
     return None
 
 
-def now_blocked(books: AsyncJournal, standing: Standing, rules: Rules, confirmation_seconds: float) -> Blocked | None:
+def now_blocked(books: AsyncJournal, standing: Standing, rules: Rules, confirmation: timedelta) -> Blocked | None:
     """Why no plan at all may be carried out now, by the journal alone."""
     now = books.clock.now()
     if rules.watching:
@@ -123,14 +123,18 @@ def now_blocked(books: AsyncJournal, standing: Standing, rules: Rules, confirmat
     if (operation := standing.operation) is not None:
         return Blocked("busy", None, f"{operation.plan_id} is {operation.state.words}: {operation.reason}")
     waiting = standing.waiting
-    if waiting is not None and not waiting.confirmed and (age := books.age(waiting.at)) < confirmation_seconds:
-        until = now + timedelta(seconds=confirmation_seconds - age)
+    if (
+        waiting is not None
+        and not waiting.confirmed
+        and (age := timedelta(seconds=books.age(waiting.at))) < confirmation
+    ):
+        until = now + confirmation - age
         return Blocked("confirmation", until, f"plan {waiting.plan_id} waits for a confirmation")
     resting = held(books.ages(standing), now, rules)
     if standing.committed and resting and all(name in resting for name in standing.committed):
         name = min(resting, key=lambda each: (resting[each], each))
         return Blocked("hold", resting[name], f"every protocol rests; {name} is the first to be free")
-    return budget_blocks(books.plan_ages(standing), now, rules)
+    return budget_blocks(books.plan_ages(standing) if standing.last_moves else (), now, rules)
 
 
 def _frozen(standing: Standing, changes: tuple[Change, ...]) -> Blocked | None:

@@ -9,10 +9,9 @@ from .executor import Executor
 from .guards import outdated
 
 
-async def expire(executor: Executor, seconds: float) -> None:
-    """A plan that nobody confirmed in so many seconds does not wait any more."""
-    waiting = (await executor.standing()).waiting
-    if waiting is not None and executor.books.age(waiting.at) >= seconds:
+async def expire(executor: Executor, waiting: Waiting) -> None:
+    """A plan that nobody confirmed in time does not wait any more."""
+    if executor.books.age(waiting.at) >= executor.config.confirmation_lifetime.total_seconds():
         await drop(executor, waiting, MoveState.EXPIRED, "nobody confirmed it in time")
 
 

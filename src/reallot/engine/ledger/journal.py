@@ -33,6 +33,7 @@ class Step:
 
     at       when its state last changed
     may_act  False where the call was answered: an UNKNOWN that is left is not going to happen later
+    key      the same for one call and no other
     """
 
     id: int
@@ -45,11 +46,7 @@ class Step:
     at: Stamp
     may_act: bool = True
     detail: str = ""
-
-    @property
-    def key(self) -> str:
-        """The same for one call and no other."""
-        return f"{self.operation}-{self.id}"
+    key: str = ""
 
     @property
     def is_looked_for(self) -> bool:

@@ -164,9 +164,8 @@ def step_of(row: Sequence[Any]) -> Step:
     """The columns of STEP."""
     number, operation, kind, protocol, before, after, state = row[:7]
     stamp = stamp_of(tuple(row[7:10]))
-    return Step(
-        number, operation, ChangeKind(kind), protocol, before, after, StepState(state), stamp, bool(row[10]), row[11]
-    )
+    values = StepState(state), stamp, bool(row[10]), row[11], f"{operation}-{number}"
+    return Step(number, operation, ChangeKind(kind), protocol, before, after, *values)
 
 
 @lru_cache(256)

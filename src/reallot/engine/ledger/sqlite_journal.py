@@ -313,7 +313,8 @@ def _insert_step(
     )
     if sent:
         connection.execute(journal_rows.TOUCH, (change[0], *at.columns, kind.value))
-    return Step(int(cursor.lastrowid or 0), operation, kind, *change, state, at)
+    number = int(cursor.lastrowid or 0)
+    return Step(number, operation, kind, *change, state, at, key=f"{operation}-{number}")
 
 
 def _decide(connection: sqlite3.Connection, decision: Decision) -> None:
