@@ -25,6 +25,8 @@ from reallot import (
     AllocationProblem,
     Backtest,
     EarningsCurve,
+    Fleet,
+    FleetLimits,
     Group,
     Infeasible,
     Limits,
@@ -33,6 +35,7 @@ from reallot import (
     Setting,
     Target,
     allocate,
+    allocate_fleet,
     allocate_many,
     backtest,
     explain,
@@ -134,6 +137,9 @@ def hostile_results() -> dict[str, Any]:
     resources = AllocationProblem(
         used, {HOSTILE[2]: 0.1}, periods=2, resources={MARKUP: 1.0}, rates=None, allow_idle=True
     )
+    hosts = pd.DataFrame(
+        {"host": MARKUP, "protocol": list(HOSTILE), "rate": [2.0, 1.0, 0.5], "current": [0.5, 0.3, 0.2]}
+    )
     return {
         "plan": plan,
         "explanation": explain(plan),
@@ -142,6 +148,7 @@ def hostile_results() -> dict[str, Any]:
         "batch": allocate_many(rates, pd.DataFrame([[0.5, 0.3, 0.2]], columns=list(HOSTILE))),
         "backtest": backtest(table(HOSTILE), [policy], Setting(cost_usd=0.1)),
         "hindsight": hindsight(plan.problem),
+        "fleet": allocate_fleet(Fleet.from_frame(hosts), FleetLimits(turnover=0.5)),
     }
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -318,15 +317,15 @@ class FleetPlan(ByValue):
         return json.dumps(self.to_dict(top), indent=indent, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        limits = "".join(f"<li>{escape(str(limit))}</li>" for limit in self.shared_limits[:SHOWN])
-        moves = "".join(
-            f"<tr><td>{escape(shown(m.host))}</td><td>{escape(shown(m.protocol))}</td><td>{m.before:.4g}</td>"
-            f"<td>{m.after:.4g}</td><td>{m.change:+.4g}</td></tr>"
-            for m in self.moves(SHOWN)
+        from ..text.html_tables import result_as_html
+
+        return result_as_html(
+            self._headline(),
+            ["host", "protocol", "current", "share", "change"],
+            [[m.host, m.protocol, m.before, m.after, f"{m.change:+.4g}"] for m in self.moves(SHOWN)],
+            sentences=[str(limit) for limit in self.shared_limits[:SHOWN]],
+            about=f"{self.solver}: {self.certificate}",
         )
-        head = "<tr><th>host</th><th>protocol</th><th>current</th><th>share</th><th>change</th></tr>"
-        about = escape(f"{self._headline()}; {self.solver}: {self.certificate}")
-        return f"<div><p>{about}</p><ul>{limits}</ul><table>{head}{moves}</table></div>"
 
     def _headline(self) -> str:
         moving = count(self.moving_hosts, "host") + (" moves" if self.moving_hosts == 1 else " move")
