@@ -198,3 +198,22 @@ def test_a_library_that_is_missing_is_cured_by_its_extra(capsys, monkeypatch, tm
     assert code == 3
     assert found["[protocols.odd]"]["trouble"] == "adapters over HTTP need the extra http"
     assert found["[protocols.odd]"]["cure"] == "pip install 'reallot[http]'"
+
+
+@pytest.mark.slow
+def test_an_old_value_and_a_time_without_a_zone_are_troubles_and_their_cures_help(capsys, tmp_path):
+    text = 'adapter = "http_json"\nvalue = "usd"\ntime = "at"\nshare = 0.3\n'
+    old = {"usd": 2.0, "at": "2026-01-02T03:04:05+02:00"}
+    cadence = 'series = { kind = "rate", cadence = "3650d" }\n'
+    for answer, more, said, cure in (
+        (old, "", "old, by its own time", "cadence"),
+        (old, cadence, "", ""),
+        ({"usd": 2.0, "at": "2026-01-02T03:04:05"}, cadence, "has no zone", "time_zone"),
+        ({"usd": 2.0, "at": "2026-01-02T03:04:05"}, cadence + 'time_zone = "UTC"\n', "", ""),
+    ):
+        with served(lambda request, answer=answer: answer) as server:
+            table = f'[protocols.disk]\nurl = "{server.url}"\n{text}{more}'
+            code, found = findings(capsys, tmp_path, table)
+        disk = found["[protocols.disk]"]
+        assert code == (3 if said else 0)
+        assert said in disk["trouble"] and cure in disk["cure"]

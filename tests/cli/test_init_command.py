@@ -95,3 +95,10 @@ def test_only_this_machine_is_asked(monkeypatch, tmp_path):
     assert main(["init", str(tmp_path / "config.toml")]) == 0
     assert len(asked) == len(SERVICES)
     assert set(asked) == {"127.0.0.1"}
+
+
+def test_a_name_that_could_not_be_run_is_refused_with_one_that_can(alone, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "mine.txt"]) == 2
+    assert "reallot init mine.toml" in capsys.readouterr().err
+    assert main(["init", "mine.toml"]) == 0

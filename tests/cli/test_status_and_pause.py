@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,46 @@ def test_a_halt_is_not_hidden_by_a_pause(capsys, config):
 def test_resume_without_a_halt_or_a_pause_says_that_there_is_none(capsys, config):
     code, _, err = run(capsys, "resume", config)
     assert (code, "nothing is halted" in err) == (3, True)
+
+
+STALE = """
+[ledger]
+path = "books"
+[protocols.disk]
+adapter = "command"
+read = ["cat", "answer.json"]
+value = "usd"
+time = "at"
+share = 0.5
+[protocols.steady]
+adapter = "simulated"
+rate = 1.0
+share = 0.5
+"""
+
+
+@pytest.mark.slow
+def test_a_value_that_is_carried_forward_is_shown_with_its_age_and_not_as_measured(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text(STALE)
+    answer = tmp_path / "answer.json"
+    for at in (datetime.now(UTC), datetime(2026, 1, 1, tzinfo=UTC)):
+        answer.write_text(json.dumps({"usd": 2.0, "at": at.isoformat()}))
+        assert run(capsys, "run", "config.toml", "--once")[0] == 0
+    found = status(capsys, "config.toml")
+    disk, steady = found["protocols"]
+    assert disk["usd_per_hour"] == 2.0 and disk["value_age_seconds"] > 0.0
+    assert steady["value_age_seconds"] == 0.0
+    assert (found["total_usd_per_hour"], found["measured_usd_per_hour"]) == (2.5, 0.5)
+    out = run(capsys, "status", "config.toml")[1]
+    assert "older" in out and "0.500 measured" in out
+    shutil.rmtree(tmp_path / "books")
+    out = run(capsys, "run", "config.toml", "--once")[1]
+    assert "0.500 measured" in out
+    out = run(capsys, "status", "config.toml")[1]
+    assert "gives no fresh value" in out
+
+
+def test_shares_are_those_that_the_last_move_left(capsys, config):
+    shares = {each["protocol"]: each["share"] for each in status(capsys, config)["protocols"]}
+    assert shares == {"compute": pytest.approx(0.6), "relay": pytest.approx(0.4)}

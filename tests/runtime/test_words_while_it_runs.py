@@ -172,3 +172,9 @@ def test_an_alert_that_comes_back_while_it_is_muted_is_silent_and_told_where_it_
         return told
 
     assert asyncio.run(run()) == [(0, True), (1, False), (10, True), (16, False)]
+
+
+def test_a_part_of_ones_own_median_alone_leaves_no_threshold_in_dollars():
+    text = small(more="[monitor]\nlow_earnings_percent = 20.0")
+    assert not [line for line in of(played(text, 2), "alert") if "earnings are" in line]
+    assert build(config_from_text(text)).monitor.config.low_earnings_percent == 20.0

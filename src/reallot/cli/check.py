@@ -58,4 +58,5 @@ def _text(config: Config, found: list[Finding], troubles: int, screen: Screen) -
 def _words(found: Finding) -> str:
     if not found.trouble:
         return shown(found.note) or "well"
-    return shown(f"! {found.trouble}. Cure: {found.cure}")
+    end = "" if found.trouble.endswith("?") else "."
+    return shown(f"! {found.trouble}{end} Cure: {found.cure}")

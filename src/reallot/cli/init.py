@@ -41,7 +41,7 @@ min_hold_duration = "1h"            # a protocol rests so long after a change
 max_per_hour = 4                    # plans in any hour
 
 [monitor]
-low_earnings_threshold = 0.0        # USD per hour; below it there is an alert
+low_earnings_percent = 50.0         # of their own median of a day; an alert where earnings are below
 connection_timeout = "5m"           # an alert where a protocol has not answered for so long
 
 [ledger]
@@ -116,6 +116,8 @@ SERVICES = (
 def init(options: argparse.Namespace) -> int:
     """Writes the file; raises InvalidInput where one is there, or where it cannot be written."""
     path: Path = options.config
+    if path.suffix != ".toml":
+        raise InvalidInput(f"{path}: a configuration is a .toml file; give its name: reallot init {path.stem}.toml")
     found = [service for service in SERVICES if answers(service)]
     try:
         with path.open("x", encoding="utf-8") as file:

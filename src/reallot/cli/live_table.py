@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from ..engine.contracts.records import PerformanceReport
+from ..errors import ErrorKind
 from ..orchestration.cycle import CycleResult
 from ..text.durations import format_duration
 from ..text.numbers import count, percent, share, shown, usd
@@ -112,6 +113,7 @@ def state_table(result: CycleResult, screen: Screen, *, alerts: bool = True) -> 
         note, old = "", f"value {format_duration(metrics.stale[name])} old" if name in metrics.stale else ""
         if not metrics.connection_status.get(name, False):
             note = f"no answer: {status.error.value if status is not None and status.error is not None else 'unknown'}"
+            note = "an answer that cannot be read" if note.endswith(ErrorKind.SHAPE) else note
         note = ", ".join(each for each in (note, old) if each)
         rows.append([shown(name), share(held), share(optimal.get(name)), _money(earned), note])
     total, measured = metrics.total_earnings_per_hour, metrics.measured_earnings_per_hour

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,13 +34,19 @@ ONLY = {
 
 @dataclass(frozen=True)
 class ProtocolLine:
-    """One protocol at its last reading; None where it said nothing of it. `at` is the time of the reading."""
+    """One protocol at its last reading, with the share that it was given since; None where nothing is known.
+
+    usd_per_hour       what was measured last
+    at                 time of the reading
+    value_age_seconds  how long before that reading it was measured; 0 where that one told it
+    """
 
     protocol: str
     share: float | None
     usd_per_hour: float | None
     answered: bool
     at: str
+    value_age_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,8 @@ class EngineStatus:
     mode     how far it goes; None where no configuration was given
     halted   why nothing is moved; "" where moves are allowed
     waiting  the plan that a person has to confirm; "" where none waits
+    total_usd_per_hour, measured_usd_per_hour
+             sum of what protocols earn, and the part of it that the last reading told
     """
 
     ledger: str
@@ -59,6 +68,8 @@ class EngineStatus:
     waiting: str
     last_reading: str | None
     last_plan: str
+    total_usd_per_hour: float = 0.0
+    measured_usd_per_hour: float = 0.0
     protocols: list[ProtocolLine] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
 
@@ -73,7 +84,7 @@ def status(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(asdict(found), indent=2))
     elif options.csv:
-        head = ["protocol", "share", "usd_per_hour", "answered", "time"]
+        head = ["protocol", "share", "usd_per_hour", "answered", "time", "value_age_seconds"]
         print(comma_separated([head, *([*asdict(each).values()] for each in found.protocols)]))
     else:
         print(_text(found, datetime.now(UTC), Screen.of(sys.stdout)))
@@ -83,10 +94,8 @@ def status(options: argparse.Namespace) -> int:
 def _status(books: LedgerReader, folder: Path, mode: str | None) -> EngineStatus:
     lock, journal, last = LedgerLock(folder), books.journal, books.last_reading
     waiting, plan = journal.waiting(), journal.last_committed()
-    latest: dict[str, Sample] = {}
-    if last is not None:
-        for each in books.history.samples(last - LOOKS_BACK, last + timedelta(microseconds=1)):
-            latest[each.protocol] = each
+    protocols = _protocols(books, last)
+    known = [(each.usd_per_hour, each.value_age_seconds) for each in protocols if each.usd_per_hour is not None]
     moved = ""
     if plan is not None:
         names = sorted(name for name, now in plan.after.items() if plan.before.get(name, now) != now)
@@ -100,12 +109,33 @@ def _status(books: LedgerReader, folder: Path, mode: str | None) -> EngineStatus
         waiting=waiting.plan_id if waiting is not None and not waiting.confirmed else "",
         last_reading=None if last is None else last.isoformat(),
         last_plan=moved,
-        protocols=[
-            ProtocolLine(name, each.share, each.earnings, each.up, each.at.isoformat())
-            for name, each in sorted(latest.items())
-        ],
+        total_usd_per_hour=math.fsum(value for value, _ in known),
+        measured_usd_per_hour=math.fsum(value for value, age in known if not age),
+        protocols=protocols,
         alerts=[alert.message for alert in journal.alerts(MOST_ALERTS) if alert.recovered_at is None],
     )
+
+
+def _protocols(books: LedgerReader, last: datetime | None) -> list[ProtocolLine]:
+    """Each protocol as it is known at the last reading."""
+    if last is None:
+        return []
+    latest: dict[str, Sample] = {}
+    measured: dict[str, Sample] = {}
+    for each in books.history.samples(last - LOOKS_BACK, last + timedelta(microseconds=1)):
+        latest[each.protocol] = each
+        if each.up and each.earnings is not None:
+            measured[each.protocol] = each
+    committed, changed, found = books.journal.committed(), books.journal.last_changes(), []
+    for name, each in sorted(latest.items()):
+        value, age = measured.get(name), None
+        if value is not None:
+            age = (each.at - value.at).total_seconds()
+        is_later = name in changed and changed[name].wall >= each.at
+        held = committed.get(name, each.share) if is_later else each.share
+        earns = None if value is None else value.earnings
+        found.append(ProtocolLine(name, held, earns, each.up, each.at.isoformat(), age))
+    return found
 
 
 def _stopped(folder: Path, halted: str) -> str:
@@ -134,19 +164,22 @@ def _text(found: EngineStatus, now: datetime, screen: Screen) -> str:
     if found.waiting:
         lines.append(f"Waits for a person: reallot confirm {shown(found.waiting)} --ledger {shown(found.ledger)}")
     if found.protocols:
-        table = [["", "share", "USD/h", "answered"]]
-        table += [
-            [
-                shown(each.protocol),
-                share(each.share),
-                "?" if each.usd_per_hour is None else f"{each.usd_per_hour:.3f}",
-                _ago(datetime.fromisoformat(each.at), now) if each.answered else "no",
-            ]
-            for each in found.protocols
-        ]
+        table = [["", "share", "USD/h", "answered", ""], *(_row(each, now) for each in found.protocols)]
+        held = math.fsum(each.share or 0.0 for each in found.protocols)
+        total, measured = f"{found.total_usd_per_hour:.3f}", f"{found.measured_usd_per_hour:.3f} measured"
+        table.append(["total", share(held), total, "", measured if any(row[4] for row in table) else ""])
         lines += ["", screen.table(table, (1, 2))]
     lines += [f"! {shown(message)}" for message in found.alerts if message != found.halted]
     return "\n".join(lines)
+
+
+def _row(each: ProtocolLine, now: datetime) -> list[str]:
+    """One protocol; what is carried forward is said to be so."""
+    answered = _ago(datetime.fromisoformat(each.at), now) if each.answered else "no"
+    if each.usd_per_hour is None:
+        return [shown(each.protocol), share(each.share), "?", answered, "gives no fresh value" if each.answered else ""]
+    old = f"value {format_duration(each.value_age_seconds)} older" if each.value_age_seconds else ""
+    return [shown(each.protocol), share(each.share), f"{each.usd_per_hour:.3f}", answered, old]
 
 
 def _moves(found: EngineStatus) -> str:

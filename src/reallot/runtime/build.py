@@ -164,10 +164,11 @@ def parts_of(
 
 
 def monitoring(asked: MonitorConfig) -> MonitorConfig:
-    """As asked; where nothing is said of low earnings, they are low below half of the operator's own usual ones."""
-    if asked.model_fields_set & {"low_earnings_threshold", "low_earnings_percent"}:
+    """As asked; without a threshold, earnings are low below a part (half) of the operator's own usual ones."""
+    if "low_earnings_threshold" in asked.model_fields_set:
         return asked
-    return asked.model_copy(update={"low_earnings_threshold": None, "low_earnings_percent": LOW_PERCENT})
+    part = asked.low_earnings_percent or LOW_PERCENT
+    return asked.model_copy(update={"low_earnings_threshold": None, "low_earnings_percent": part})
 
 
 async def remember(parts: Parts) -> int:

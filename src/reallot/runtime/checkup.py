@@ -31,6 +31,7 @@ from ..errors import (
 )
 from ..orchestration.coordinator import ProtocolCoordinator
 from ..problem import AllocationProblem, EarningsCurve, ProtocolSpec
+from ..text.durations import format_duration
 from ..text.numbers import amount
 from .adapter_settings import ADAPTERS
 from .build import adapter_of, availability_of
@@ -92,9 +93,9 @@ async def check_config(config: Config, *, clock: Clock | None = None) -> list[Fi
             broken[name] = Finding(where, _kind(config, name), trouble=told, cure=cure)
     availability = availability_of(config, clock)
     try:
-        asked = await _asked(coordinator)
+        asked, stale = await _asked(coordinator)
         found += [
-            broken.get(name) or await _protocol(config, name, coordinator.adapters[name], asked[name])
+            broken.get(name) or await _protocol(config, name, coordinator.adapters[name], asked[name], stale.get(name))
             for name in config.protocols
         ]
     finally:
@@ -105,21 +106,25 @@ async def check_config(config: Config, *, clock: Clock | None = None) -> list[Fi
     return found if together is None else [*found, together]
 
 
-async def _asked(coordinator: ProtocolCoordinator) -> dict[str, ProtocolStatus | None]:
-    """One poll: what each says. One that failed is not asked a second time for its error."""
+async def _asked(coordinator: ProtocolCoordinator) -> tuple[dict[str, ProtocolStatus | None], Mapping[str, float]]:
+    """One poll: what each says, and ages (seconds) of old values. One that failed is not asked again for its error."""
     statuses: Mapping[str, ProtocolStatus] = {}
+    stale: Mapping[str, float] = {}
     with suppress(CoordinationError):  # nothing is there, or nothing answers
-        statuses = (await coordinator.poll_all()).statuses
+        metrics = await coordinator.poll_all()
+        statuses, stale = metrics.statuses, metrics.stale
     asked: dict[str, ProtocolStatus | None] = {}
     for name in coordinator.adapters:
         asked[name] = statuses.get(name)
         if asked[name] is None:
             with suppress(CoordinationError):
                 asked[name] = await coordinator.get_protocol_status(name)
-    return asked
+    return asked, stale
 
 
-async def _protocol(config: Config, name: str, adapter: ProtocolAdapter, status: ProtocolStatus | None) -> Finding:
+async def _protocol(
+    config: Config, name: str, adapter: ProtocolAdapter, status: ProtocolStatus | None, old: float | None
+) -> Finding:
     place, kind = f"[protocols.{name}]", _kind(config, name)
     if status is None:
         return Finding(place, kind, trouble="it hangs in a call that cannot be ended", cure=CURES[ErrorKind.TRANSIENT])
@@ -143,6 +148,10 @@ async def _protocol(config: Config, name: str, adapter: ProtocolAdapter, status:
         return Finding(place, kind, status.earnings_per_hour, share, told, cure)
     if status.healthy is False:
         return Finding(place, kind, status.earnings_per_hour, share, "it says that it is not well", "see its own log")
+    if old is not None:
+        cure = 'see that it still counts; where it changes rarely: series = { kind = "rate", cadence = "1d" }'
+        trouble = f"its value is {format_duration(old)} old, by its own time"
+        return Finding(place, kind, status.earnings_per_hour, share, trouble, cure)
     return Finding(place, kind, status.earnings_per_hour, share, note=note)
 
 
@@ -164,6 +173,8 @@ def _cure(kind: ErrorKind, told: str) -> str:
     """What would mend it; a variable that is not set is named."""
     if told.startswith("the environment variable ") and told.endswith(" is not set"):
         return f"set it where reallot runs: export {told.split()[3]}=..."
+    if "set time_zone" in told:
+        return 'write the zone beside its time key, such as time_zone = "UTC"'
     return CURES[kind]
 
 
