@@ -22,7 +22,7 @@ from tests.fleet.fleets import CONTINUOUS, best_of, world
 def at_prices(fleet: Fleet, limits: FleetLimits, gap: float = 1e-9) -> tuple[Decomposed, float]:
     """The fleet decomposed, whatever its size, and the worth of its plan, which is judged as well."""
     rows = rows_of(fleet, limits)
-    large = LargeFleet(fleet, rows, np.ones(len(fleet)))
+    large = LargeFleet(fleet, limits, rows, np.ones(len(fleet)))
     makers = large.makers()
     stake = float(np.abs(fleet.table.gain()).max())
     found, shares = large.solve(

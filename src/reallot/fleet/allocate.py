@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 
 from ..errors import Infeasible, SolverFailed
+from ..formulation import formulate
 from ..problem.arrays import FloatArray
 from ..problem.validation import by_name, number, of_kind, seconds
 from ..program import Certificate, Status
@@ -18,18 +19,21 @@ from .decomposition import Here, HostsFailed
 from .equal_hosts import Summed, summed
 from .fleet import Fleet
 from .fleet_program import FleetProgram
-from .infeasible import hosts_without_plan, why_no_plan
+from .infeasible import by_sites, hosts_without_plan, why_no_plan
 from .judge import Judged, judge
 from .large import LargeFleet
 from .limits import FleetLimits
 from .plan import FleetPlan
 from .rows import Row, rows_of
+from .site_block import MOST_EXCLUSIVE
 from .whole import EQUAL, solve_whole
 
 PRICES = "prices of shared limits"
 """Where the bound of a decomposition comes from: each host's own proof at these prices."""
-WHOLE_HOSTS = 2_000
-"""Hosts up to which one program is quickest, as measured."""
+LINEAR = 2_000
+"""Hosts up to which one linear program is quickest, as measured."""
+SEARCHED_AT_ONCE, SEARCHED = 30, 600
+"""Hosts with whole numbers up to which one program is searched at once, and from the plan that prices found."""
 TOLERANCE = 1e-9
 """What no rule of a plan is broken by more than."""
 
@@ -91,8 +95,7 @@ def allocate_fleet(
     weigher = _Weigher(fleet, limits, rows)
     kinds = summed(fleet, limits)
     task = _Task(kinds, limits, weigher, start, gap, deadline, time_limit)
-    why_not = why_whole(kinds.fleet, limits)
-    answer = task.at_prices() if why_not is None else task.as_one(why_not)
+    answer = task.answer()
     solved = perf_counter()
     shares, judged = weigher.better(answer.shares[kinds.kind] if len(kinds.fleet) < len(fleet) else answer.shares)
     certificate = weigher.certificate(judged, answer.bound, answer.source, gap)
@@ -144,11 +147,43 @@ class _Task:
         kinds, hosts = len(self.kinds.fleet), len(self.weigher.fleet)
         return f"{hosts:,} hosts" if kinds == hosts else f"{hosts:,} hosts of {kinds:,} different kinds"
 
-    def as_one(self, why: str) -> _Answer:
-        """By one program."""
+    def answer(self) -> _Answer:
+        """By one program or by prices, whichever is quicker; where whole numbers leave a gap, by both."""
+        hosts = len(self.kinds.fleet)
+        if len(self.limits.exclusive) > MOST_EXCLUSIVE:
+            return self.as_one(f"sites are answered for {MOST_EXCLUSIVE} exclusive protocols at most")
+        if not self._has_choices:
+            return self.as_one(f"up to {LINEAR:,} hosts that is quickest") if hosts <= LINEAR else self.at_prices()
+        if hosts <= SEARCHED_AT_ONCE:
+            return self.as_one("few hosts with whole numbers are searched at once")
+        found = self.at_prices()
+        if hosts > SEARCHED or self._missed(found) <= self.gap or perf_counter() > self.deadline:
+            return found
+        try:
+            searched = self.as_one("prices left a gap of whole numbers", found.shares)
+        except (Infeasible, SolverFailed):
+            return found
+        return replace(searched, bound=min(found.bound, searched.bound), rounds=found.rounds)
+
+    @property
+    def _has_choices(self) -> bool:
+        """True where hosts or protocols are counted in whole numbers."""
+        if self.limits.moving_hosts is not None or self.limits.exclusive:
+            return True
+        return any(formulate(problem).is_mixed_integer for problem in self.kinds.fleet.alone.values())
+
+    def _missed(self, answer: _Answer) -> float:
+        """The gap of an answer."""
+        judged = judge(self.weigher.fleet, self.limits, self.weigher.rows, answer.shares)
+        gap = self.weigher.certificate(judged, answer.bound, answer.source, self.gap).gap
+        return math.inf if gap is None or judged.residual > TOLERANCE else gap
+
+    def as_one(self, why: str, known: FloatArray | None = None) -> _Answer:
+        """By one program; `known` is a plan to begin a search with."""
         fleet, weigher = self.kinds.fleet, self.weigher
         whole = FleetProgram(fleet, self.limits, rows_of(fleet, self.limits), self.kinds.counts)
-        known = weigher.stay if weigher.can_stay and len(fleet) == len(weigher.fleet) else None
+        if known is None and weigher.can_stay and len(fleet) == len(weigher.fleet):
+            known = weigher.stay
         answer = solve_whole(whole, self.time_limit_seconds, known)
         if answer.shares is None:
             raise why_no_plan(whole)
@@ -159,7 +194,7 @@ class _Task:
     def at_prices(self) -> _Answer:
         """By prices and columns."""
         fleet, rows = self.kinds.fleet, rows_of(self.kinds.fleet, self.limits)
-        large = LargeFleet(fleet, rows, self.kinds.counts)
+        large = LargeFleet(fleet, self.limits, rows, self.kinds.counts)
         makers = large.makers()
         crew = Here([make() for make in makers])
         try:
@@ -175,25 +210,17 @@ class _Task:
         except HostsFailed as failed:
             bad = np.zeros(len(fleet), dtype=bool)
             bad[failed.places] = True
-            raise (hosts_without_plan(fleet, bad) or Infeasible("some hosts have no plan of their own")) from None
+            raise (hosts_without_plan(fleet, bad) or by_sites(fleet, self.limits)) from None
         late = perf_counter() > self.deadline
         if shares is None:
             if not self.weigher.can_stay and not late:
-                raise why_no_plan_at_prices(large.shared, self.kinds.counts)
+                raise why_no_plan_at_prices(large.shared, self.kinds.counts) or SolverFailed(
+                    f"no plan was found in {found.rounds} rounds, and none is worth more than {found.bound:.6g} USD; "
+                    "loosen a shared limit a little"
+                )
             shares = fleet.table.current.copy()
         reason = f"{self._said} are planned by prices: {found.rounds} rounds, {found.open:,} hosts mixed in the last"
         return _Answer(shares, found.prices, found.bound, PRICES, late, "decomposition", reason, found.rounds)
-
-
-def why_whole(fleet: Fleet, limits: FleetLimits) -> str | None:
-    """Why the fleet is solved as one program, in words; None where it is decomposed."""
-    if len(fleet) <= WHOLE_HOSTS:
-        return f"up to {WHOLE_HOSTS:,} that is quickest"
-    if limits.exclusive:
-        return "exclusive protocols tie the hosts of a site together"
-    if fleet.alone:
-        return "some hosts have rules that arrays do not hold"
-    return None
 
 
 class _Weigher:

@@ -145,6 +145,10 @@ class BatchBlock:
         """Every row is a unit."""
         return np.arange(units.size)
 
+    def hosts_at(self, units: IntArray) -> IntArray:
+        """Places of these hosts in the fleet."""
+        return self.places[units]
+
     @cached_property
     def _sizes(self) -> tuple[float, FloatArray]:
         """Money that the hosts handle without prices, and units that they may use of each row, all together."""

@@ -47,3 +47,6 @@ class Block(Protocol):
 
     def hosts_of(self, units: IntArray) -> IntArray:
         """(hosts,) for each row that `shares` gives, the position of its unit in `units`."""
+
+    def hosts_at(self, units: IntArray) -> IntArray:
+        """Places in the fleet of the hosts of these units."""

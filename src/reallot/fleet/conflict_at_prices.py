@@ -16,10 +16,10 @@ from .rows import SharedRows
 ROUNDS = 60
 
 
-def why_no_plan_at_prices(shared: SharedRows, counts: FloatArray) -> Infeasible:
+def why_no_plan_at_prices(shared: SharedRows, counts: FloatArray) -> Infeasible | None:
     """The error of a large fleet whose hosts have plans, but none together under the shared rows.
 
-    Money is left out: each host then only chooses how to use least of what is priced.
+    None where that is not proved. Money is left out: each host then only chooses how to use least of what is priced.
     """
     block = BatchBlock(shared, counts, money=0.0)
     room = shared.limits - counts @ shared.now
@@ -39,8 +39,8 @@ def why_no_plan_at_prices(shared: SharedRows, counts: FloatArray) -> Infeasible:
     return _together(shared, block, room, unit)
 
 
-def _together(shared: SharedRows, block: BatchBlock, room: FloatArray, unit: FloatArray) -> Infeasible:
-    """Rows that conflict only together: at the prices that prove it, each unit of its own counts the same."""
+def _together(shared: SharedRows, block: BatchBlock, room: FloatArray, unit: FloatArray) -> Infeasible | None:
+    """Rows that conflict only together: at the prices that prove it, each row counts by its size; None without."""
     prices, groups = 0.5 / unit, min(40, block.weights.size)
     master = BoxStep(room, prices, prices, 1.0 / unit)
     member = np.arange(block.weights.size) % groups
@@ -55,7 +55,7 @@ def _together(shared: SharedRows, block: BatchBlock, room: FloatArray, unit: Flo
     amount = float(-master.bound)
     rows = [row for k, row in enumerate(shared.rows) if master.center[k] * unit[k] > 1e-6]
     if amount <= NOTHING or not rows:
-        return Infeasible("no plan was found that meets all shared limits, though by no more than rounding; loosen one")
+        return None
     price = {row.name: float(master.center[k]) for k, row in enumerate(shared.rows)}
     ways = [Relaxation(row.name, amount / price[row.name], loosen(row, amount / price[row.name])) for row in rows]
     names = tuple(row.name for row in rows)

@@ -12,6 +12,7 @@ from ..program.elastic import Loosening, elastic, side
 from ..text.numbers import count, listed, shown
 from .fleet import Fleet
 from .fleet_program import FleetProgram
+from .limits import FleetLimits
 from .rows import Row
 
 MARGIN = 1e-7
@@ -56,7 +57,7 @@ def why_no_plan(whole: FleetProgram) -> Infeasible:
     loosenings = [_loosening(whole, k, row) for k, row in enumerate(rows)]
     together = _least(whole, loosenings)
     if together is None:
-        return _by_sites(fleet, whole)
+        return by_sites(fleet, whole.limits)
     needed = [(row, least) for row, least in zip(rows, together, strict=True) if least > NOTHING]
     if not needed:
         return Infeasible("no plan meets all rules of the fleet, though by no more than rounding; loosen one by 1e-8")
@@ -130,11 +131,11 @@ def _least(whole: FleetProgram, loosenings: list[Loosening]) -> list[float] | No
     return [max(0.0, float(each)) for each in found.values[-len(loosenings) :]]
 
 
-def _by_sites(fleet: Fleet, whole: FleetProgram) -> Infeasible:
+def by_sites(fleet: Fleet, limits: FleetLimits) -> Infeasible:
     """No loosening of shared rows helps: what is exclusive is held by two hosts that may not give it up."""
     low, _ = fleet.table.box()
     said = []
-    for name in whole.limits.exclusive:
+    for name in limits.exclusive:
         p = fleet.protocols.index(name)
         by_site: dict[str, list[str]] = {}
         for h, host in enumerate(fleet.hosts):

@@ -47,7 +47,7 @@ def judge(fleet: Fleet, limits: FleetLimits, rows: tuple[Row, ...], shares: Floa
         own = shares[h, [fleet.protocols.index(name) for name in problem.names]]
         weighed = value(problem, own[None, :])
         worth[h] = net_gain(problem, weighed)
-        paid[h] = float((weighed.move_cost + weighed.move_fee).sum())
+        paid[h] = paid_of(weighed)
         by = ByProgram(problem, formulate(problem))
         residual, place = worst_residual(by.program, by.at(own[None, :]).values)
         worst.append((residual, f"host {fleet.hosts[h]}: {place}"))
@@ -101,3 +101,8 @@ def _holders(fleet: Fleet, limits: FleetLimits, shares: FloatArray) -> list[tupl
             if count > 1:
                 found.append((site, name, count))
     return found
+
+
+def paid_of(weighed: Value) -> float:
+    """USD that the moves of one host's plan are paid with: proportional costs and fees."""
+    return float((weighed.move_cost + weighed.move_fee).sum())

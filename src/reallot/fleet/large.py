@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
+from ..formulation import formulate
+from ..problem import AllocationProblem, LockIn, ProtocolSpec
 from ..problem.arrays import BoolArray, FloatArray, IntArray
 from .batch_block import BatchBlock
 from .block import Block
 from .decomposition import GROUPS, Crew, Decomposed, Decomposition, Here, Tell
 from .fleet import Fleet
-from .rows import Row, SharedRows
+from .limits import FleetLimits
+from .program_block import ProgramBlock
+from .rows import Row, SharedRows, hosts_by_site
 from .shard import Shard
+from .site_block import SiteBlock
 
 SHARD = 50_000
 """Hosts of a shard: the same however many workers there are, so that sums are the same."""
@@ -28,18 +36,34 @@ class LargeFleet:
     counts  (hosts,) how many equal hosts each one stands for
     """
 
-    def __init__(self, fleet: Fleet, rows: tuple[Row, ...], counts: FloatArray) -> None:
+    def __init__(self, fleet: Fleet, limits: FleetLimits, rows: tuple[Row, ...], counts: FloatArray) -> None:
         self.fleet, self.rows, self.counts = fleet, rows, counts
         self.shared = SharedRows.of(fleet, rows)
         self.now = self.counts @ self.shared.now
         self.room = self.shared.limits - self.now
         self.places = np.arange(len(fleet))
+        self.exclusive = [fleet.protocols.index(name) for name in limits.exclusive]
+        self.site = np.full(len(fleet), -1)
+        if self.exclusive:
+            for number, places in enumerate(hosts_by_site(fleet).values()):
+                if places.size > 1:
+                    self.site[places] = number
 
-    def cut(self) -> list[slice]:
-        """The hosts of each shard."""
+    def cut(self) -> list[IntArray | slice]:
+        """The hosts of each shard; those of a site stay together."""
         hosts = self.places.size
         count = max(1, -(-hosts // SHARD))
-        return [slice(hosts * i // count, hosts * (i + 1) // count) for i in range(count)]
+        edges = [hosts * i // count for i in range(count + 1)]
+        if not (self.site >= 0).any():
+            return [slice(start, end) for start, end in pairwise(edges)]
+        order = np.argsort(self.units, kind="stable")
+        edges = np.unique(np.searchsorted(self.units[order], self.units[order][np.array(edges[:-1])])).tolist()
+        return [order[start:end] for start, end in pairwise([*edges, hosts])]
+
+    @cached_property
+    def units(self) -> IntArray:
+        """(hosts,) a number for each site, and one for each host that is on its own."""
+        return np.where(self.site >= 0, self.site, self.places + self.site.max(initial=0) + 1)
 
     def makers(self) -> list[Callable[[], Shard]]:
         """A function for each shard that makes it, wherever it is to be."""
@@ -75,7 +99,12 @@ class LargeFleet:
     ) -> tuple[FloatArray | None, FloatArray | None]:
         """Prices from larger and larger samples of the hosts, and how far they may be off."""
         count, start, radius = self.places.size, None, None
-        order = np.random.default_rng(0).permutation(count)
+        random, tied = np.random.default_rng(0), bool((self.site >= 0).any())
+        if tied:
+            each, unit = np.unique(self.units, return_inverse=True)
+            order = np.argsort(random.permutation(each.size)[unit], kind="stable")
+        else:
+            order = random.permutation(count)
         for n in LADDER:
             if 5 * n > count:
                 break
@@ -92,23 +121,66 @@ class LargeFleet:
 
 
 class _Maker:
-    """Makes one shard from the arrays of its hosts alone, so that only these travel to its worker."""
+    """Makes one shard from the arrays and problems of its hosts alone, so that only these travel to its worker."""
 
     def __init__(self, large: LargeFleet, places: IntArray | slice, groups: int) -> None:
+        fleet, self.groups = large.fleet, groups
         self.shared, self.counts = large.shared.within(places), large.counts[places]
-        self.groups = groups
+        mine = self.shared.places
+        self.problems = {int(h): fleet.alone[int(h)] for h in mine[self.shared.table.alone]}
+        self.site, self.exclusive = large.site[places], large.exclusive
+        self.protocols = fleet.protocols
 
     def __call__(self) -> Shard:
-        return Shard(blocks(self.shared, self.counts), self.groups, len(self.shared.rows))
+        return Shard(self._blocks(), self.groups, len(self.shared.rows))
+
+    def _blocks(self) -> list[Block]:
+        tied = self.site >= 0
+        free = self._own(self.shared, self.counts, ~tied)
+        if not tied.any():
+            return free
+        _, site = np.unique(self.site[tied], return_inverse=True)
+
+        def under(off: Sequence[int]) -> list[Block]:
+            return self._own(without(self.shared, off), self.counts, tied, [self.protocols[p] for p in off])
+
+        return [*free, SiteBlock(self.shared.places[tied], site, self.exclusive, under)]
+
+    def _own(self, shared: SharedRows, counts: FloatArray, which: BoolArray, off: Sequence[str] = ()) -> list[Block]:
+        """The blocks of hosts on their own, without the protocols `off`: arrays, linear programs, whole numbers."""
+        found: list[Block] = []
+        plain = which & ~shared.table.alone
+        if plain.all():
+            return [BatchBlock(shared, counts)]
+        if plain.any():
+            mine = np.flatnonzero(plain)
+            found.append(BatchBlock(shared.within(mine), counts[mine]))
+        alone = np.flatnonzero(which & shared.table.alone)
+        if not alone.size:
+            return found
+        problems = {int(h): _without(self.problems[int(h)], off) for h in shared.places[alone]}
+        whole = np.array([formulate(problems[int(h)]).is_mixed_integer for h in shared.places[alone]])
+        parts = [part for part in (alone[~whole], alone[whole]) if part.size]
+        return [*found, *(ProgramBlock(shared.within(part), problems, self.protocols) for part in parts)]
 
 
-def blocks(shared: SharedRows, counts: FloatArray) -> list[Block]:
-    """The blocks of some hosts: those that arrays hold together."""
-    plain: BoolArray = ~shared.table.alone
-    found: list[Block] = []
-    if plain.all():
-        found.append(BatchBlock(shared, counts))
-    elif plain.any():
-        mine = np.flatnonzero(plain)
-        found.append(BatchBlock(shared.within(mine), counts[mine]))
-    return found
+def without(shared: SharedRows, off: Sequence[int]) -> SharedRows:
+    """The same rows over hosts that may not hold the protocols at the places `off`."""
+    if not off:
+        return shared
+    upper = np.array(shared.table.upper)
+    upper[:, list(off)] = 0.0
+    return replace(shared, table=replace(shared.table, upper=upper))
+
+
+def _without(problem: AllocationProblem, off: Sequence[str]) -> AllocationProblem:
+    """A host's problem where it may not hold the protocols `off`; it has no plan where it must hold one of them."""
+    if not any(name in off for name in problem.names):
+        return problem
+    return replace(problem, protocols=[_closed(spec) if spec.name in off else spec for spec in problem.specs])
+
+
+def _closed(spec: ProtocolSpec) -> ProtocolSpec:
+    """The protocol with no share allowed; what it must hold is then more than it may."""
+    must = LockIn(spec.min_share) if spec.min_share > 0.0 else spec.lock_in
+    return replace(spec, min_share=0.0, max_share=0.0, lock_in=must)

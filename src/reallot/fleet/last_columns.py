@@ -16,6 +16,8 @@ from .shard import OpenUnits
 
 MISSED = 1e-9
 """A row is met where it is missed by no more than this part of it."""
+SLACK, IMPROVED = 1e-12, 3
+"""A row is full where so little of the sizes in it is left; passes over better answers of whole units."""
 WHOLE = 1e-6
 """A part this near to 0 or 1 is that."""
 
@@ -112,28 +114,35 @@ def _in_whole(
     left: FloatArray,
     size: FloatArray,
 ) -> FloatArray:
-    """Whole answers for the units that may not mix them: few are mixed, and these are settled one after another.
+    """Whole answers for the units that may not mix them; what the rows then leave goes to those that can.
 
-    A mixed unit takes its largest part that still fits; what the rows then leave goes to those that can mix, and to
-    better answers of the others, dearest first.
+    There are few mixed units, no more than rows. Each first takes the answer that uses least; then, the largest gain
+    first, units go over to better answers while these fit.
     """
     count = whole.size
-    parts = values[:count].copy()
-    mixed = np.unique(owner[whole & (parts > WHOLE) & (parts < 1.0 - WHOLE)])
-    fixed_use = np.zeros(left.size)
-    for u in np.unique(owner[whole]):
-        mine = np.flatnonzero(owner == u) if u in mixed else None
-        if mine is not None:
-            parts[mine] = 0.0
-    settled = np.where(whole, np.where(parts > 0.5, 1.0, 0.0), parts)
-    fixed_use = settled @ use
-    for u in mixed:
-        mine = np.flatnonzero(owner == u)
-        order = mine[np.argsort(-made.gain[mine], kind="stable")]
-        fits = [c for c in order if (fixed_use + use[c] <= left + 1e-12 * size).all()]
-        best = fits[0] if fits else mine[np.argmin((np.maximum(use[mine], 0.0) / size).sum(axis=1))]
-        settled[best] = 1.0
-        fixed_use = fixed_use + use[best]
+    parts = np.where(whole, values[:count], 0.0)
+    taken = np.full(owner.max() + 1, -1)
+    sure = np.flatnonzero(whole & (parts >= 1.0 - WHOLE))
+    taken[owner[sure]] = sure
+    columns = np.flatnonzero(whole)
+    needs = np.maximum(use / size, 0.0).sum(axis=1)
+    for c in columns[np.argsort(needs[columns], kind="stable")].tolist():
+        if taken[owner[c]] < 0:
+            taken[owner[c]] = c
+    room = left + SLACK * size - use[taken[taken >= 0]].sum(axis=0) - np.where(whole, 0.0, values[:count]) @ use
+    gain = made.gain[:count]
+    for _ in range(IMPROVED):
+        better = gain[columns] - gain[taken[owner[columns]]]
+        changed = False
+        for c in columns[better > 0.0][np.argsort(-better[better > 0.0], kind="stable")].tolist():
+            now = taken[owner[c]]
+            added = use[c] - use[now]
+            if gain[c] > gain[now] and (added <= np.maximum(room, 0.0)).all():
+                taken[owner[c]], room, changed = c, room - added, True
+        if not changed:
+            break
+    settled = np.where(whole, 0.0, values[:count])
+    settled[taken[taken >= 0]] = 1.0
     if whole.all():
         return np.concatenate([settled, values[count:]])
     lower = np.concatenate([np.where(whole, settled, 0.0), made.lower[count:]])

@@ -82,7 +82,7 @@ class SharedLimit(NamedTuple):
     binds: bool
 
     def __str__(self) -> str:
-        worth = "" if math.isnan(self.price) else f": each unit more is worth {usd(self.price)} USD"
+        worth = "" if not self.price > 0.0 else f": each unit more is worth {usd(self.price)} USD"
         if self.name.startswith("protocol floor"):
             worth = worth.replace("each unit more", "each unit less")
         return f"{shown(self.name)} is {self.used:.6g} of {self.limit:.6g} {self.unit}{worth}"

@@ -67,9 +67,9 @@ class Shard:
             for k in range(self.rows):
                 use[:, k] += np.bincount(member, given.use[:, k] * block.weights, self.groups)
         failed = [
-            block.places[block.hosts_of(np.arange(block.weights.size)) == unit]
+            block.hosts_at(np.flatnonzero(given.failed)[:10])
             for block, given in zip(self.blocks, answered, strict=True)
-            for unit in np.flatnonzero(given.failed)[:10]
+            if given.failed.any()
         ]
         nobody = np.empty(0, dtype=np.intp)
         return RoundAnswer(sum(given.bound for given in answered), value, use, np.concatenate([nobody, *failed]))
