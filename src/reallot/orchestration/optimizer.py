@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-import numpy as np
-
-from ..allocation.allocate import allocate
 from ..engine.contracts.clock import Clock
-from ..engine.contracts.configs import RATES, OptimizerConfig
+from ..engine.contracts.configs import OptimizerConfig
 from ..engine.contracts.power import PowerCost
 from ..engine.contracts.records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity
+from ..engine.planning.earnings_at_shares import earnings_change
 from ..engine.planning.exploration import LEAST_SHARE
 from ..engine.planning.giving_way import giving_way
 from ..engine.planning.learned_curves import LearnedCurves, shapes_at
 from ..engine.planning.measured_shares import largest_first, measured, with_shares
-from ..engine.planning.plan import Plan, nearest_plan
-from ..engine.planning.policy_values import PolicyValues, specs_by_name
+from ..engine.planning.plan import Plan, PolicyConfidence, decided
+from ..engine.planning.policy_values import policy_values, specs_by_name
 from ..engine.planning.problem_builder import SUM_TOLERANCE, PlanningProblem, planning_problem
 from ..engine.planning.rate_estimation import RateEstimate, Track, estimates, learn
 from ..engine.planning.rate_rules import RateRules
 from ..engine.planning.trying_again import trying_again
 from ..engine.planning.warm_up import WarmUp, taught
-from ..errors import (
-    CalculationError,
-    ConfigurationError,
-    DataError,
-    Infeasible,
-    InvalidInput,
-    OptimizationError,
-    SolverFailed,
-    near_miss,
-    other_kind,
-)
+from ..errors import ConfigurationError, DataError, InvalidInput, OptimizationError, SolverFailed, other_kind
 from ..problem import Limits, ProtocolSpec
-from ..text.numbers import usd
 
 ROUNDING = 1e-9
 """A threshold counts as reached within this, relatively."""
@@ -108,8 +96,8 @@ class EarningsOptimizer:
             name: spec.curves[0].last_slope if spec.curves[0].is_flat else 1.0 for name, spec in self._specs.items()
         }
         self._tracks: dict[str, Track] = {}
-        values = _policy_has_a_say(self.config, self._specs)
-        self._policy = PolicyValues(self.config, self._specs, self._limits) if values else None
+        may_cost = self.config.move_cost > 0.0 or self.config.move_fee > 0.0 or bool(self._specs)
+        self._policy = policy_values(self.config, self._specs, self._limits) if may_cost else None
         self._curves = None if self.config.curves == "given" else LearnedCurves(self.config.curves)
         self._learned: dict[datetime, None] = {}
         self._last: AggregatedMetrics | None = None
@@ -338,23 +326,8 @@ class EarningsOptimizer:
         CalculationError
             Where the sum is no finite number.
         """
-        for what, given in (("new_allocation", new_allocation), ("earnings_rates", earnings_rates)):
-            if not isinstance(given, Mapping):
-                raise InvalidInput(other_kind(what, given, "numbers by name"))
-            if wrong := [name for name, each in given.items() if not isinstance(each, (int, float, np.number))]:
-                raise InvalidInput(f"{what}: {other_kind(repr(wrong[0]), given[wrong[0]], 'a number')}")
         now = {} if self._last is None else self._last.allocation_by_protocol
-        terms = []
-        for name in {**now, **new_allocation}:
-            change = new_allocation.get(name, 0.0) - now.get(name, 0.0)
-            if change != 0.0:
-                if name not in earnings_rates:
-                    raise InvalidInput(f"no rate for {name!r}; {near_miss(name, earnings_rates)}")
-                terms.append(change * earnings_rates[name])
-        total = math.fsum(term for term in terms if math.isfinite(term))
-        if not all(math.isfinite(term) for term in terms):
-            raise CalculationError("shares and rates must be finite numbers; one of them is not")
-        return total
+        return earnings_change(now, new_allocation, earnings_rates)
 
     def _rates_with_policy_values(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
         """Rates, with what the policy makes of them where it does: not where learned curves bend.
@@ -393,6 +366,7 @@ class EarningsOptimizer:
 
     def _planned(self, metrics: AggregatedMetrics, held: frozenset[str]) -> Plan:
         rates = self._rates_with_policy_values(metrics)
+        sure = None if self._policy is None else self._policy.confidence
         shapes = {} if self._curves is None else shapes_at(self._curves.curves(), metrics.allocation_by_protocol)
         power = None if self._power is None else self._power.rates(metrics.timestamp)
         specs, limits, read = self._specs, self._limits, metrics.allocation_by_protocol
@@ -403,52 +377,19 @@ class EarningsOptimizer:
             problem = replace(problem, read=read)
         self._before = problem
         if metrics.away and (urgent := giving_way(problem, metrics.away)) is not None:
-            return self._solved(urgent)
-        plan = self._solved(problem)
+            return decided(urgent, self.rules, sure)
+        plan = decided(problem, self.rules, sure)
         stays = plan.careful is None or not plan.careful.moved.size
         if stays and self.config.allow_idle and (again := trying_again(problem)) is not None:
-            return self._solved(again)
+            return decided(again, self.rules, sure)
         if problem.least and plan.careful is not None and plan.careful.moved.size:
-            return self._with_exploration_floors(plan, metrics)
+            return self._with_exploration_floors(plan, metrics, sure)
         return plan
 
-    def _solved(self, problem: PlanningProblem) -> Plan:
-        """The certified optimum, or to stay where rates alone settle it or no split meets all limits."""
-        allocation, stays = None, ""
-        sure = None if self._policy is None else self._policy.confidence
-        if problem.settled is not None:
-            most, least = (usd(rate) if math.isfinite(rate) else "nothing" for rate in problem.settled)
-            stays = f"stay: what is added would bring at most {most} USD/h after its cost, what goes at least {least}"
-        elif problem.shared.nearest is not None:
-            return nearest_plan(problem, self.rules, sure)
-        else:
-            try:
-                allocation = allocate(problem.careful)
-            except Infeasible as error:
-                return nearest_plan(problem, self.rules, sure, str(error))
-        return Plan(problem, self.rules, sure, allocation, stays)
-
-    def _with_exploration_floors(self, plan: Plan, metrics: AggregatedMetrics) -> Plan:
+    def _with_exploration_floors(self, plan: Plan, metrics: AggregatedMetrics, sure: PolicyConfidence | None) -> Plan:
         """The plan; or one that also raises what lacks its exploration floor, where it is still worth its moves."""
-        raising = plan.problem.raising()
-        if raising is None:
-            return plan
-        try:
-            both = self._solved(raising)
-        except (InvalidInput, SolverFailed):
-            return plan  # floors are nothing that has to be
-        if both.careful is None:
-            return plan
-        return both if self.should_reallocate(both.opportunities(), both.record(metrics.timestamp)) else plan
-
-
-def _policy_has_a_say(config: OptimizerConfig, specs: Mapping[str, ProtocolSpec]) -> bool:
-    """False where moving is free, as there is nothing to weigh, and where a given curve bends.
-
-    A policy's values are for a unit of share, whatever the share, and only differences between them count. Where
-    earnings bend, what is earned now decides.
-    """
-    costs = [(config.move_cost, config.move_fee)]
-    costs += [(spec.cost_in + spec.cost_out, spec.move_fee) for spec in specs.values()]
-    flat = all(spec.curves[0].is_flat for spec in specs.values())
-    return config.policy != RATES and flat and any(cost > 0.0 or fee > 0.0 for cost, fee in costs)
+        with suppress(InvalidInput, SolverFailed):  # floors are nothing that has to be
+            both = None if (raising := plan.problem.raising()) is None else decided(raising, self.rules, sure)
+            if both is not None and both.careful is not None:
+                return both if self.should_reallocate(both.opportunities(), both.record(metrics.timestamp)) else plan
+        return plan

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
+from collections.abc import Mapping
 
+import numpy as np
+
+from ...errors import CalculationError, InvalidInput, near_miss, other_kind
 from ...problem import EarningsCurve
+
+
+def earnings_change(before: Mapping[str, float], after: Mapping[str, float], rates: Mapping[str, float]) -> float:
+    """What shares `after` earn more than those `before` (USD/h), at rates by name (USD/h per unit of share).
+
+    Raises InvalidInput where a share changes without a rate, and CalculationError where the sum is no finite number.
+    """
+    for what, given in (("new_allocation", after), ("earnings_rates", rates)):
+        if not isinstance(given, Mapping):
+            raise InvalidInput(other_kind(what, given, "numbers by name"))
+        if wrong := [name for name, each in given.items() if not isinstance(each, (int, float, np.number))]:
+            raise InvalidInput(f"{what}: {other_kind(repr(wrong[0]), given[wrong[0]], 'a number')}")
+    terms = []
+    for name in {**before, **after}:
+        change = after.get(name, 0.0) - before.get(name, 0.0)
+        if change != 0.0:
+            if name not in rates:
+                raise InvalidInput(f"no rate for {name!r}; {near_miss(name, rates)}")
+            terms.append(change * rates[name])
+    if not all(math.isfinite(term) for term in terms):
+        raise CalculationError("shares and rates must be finite numbers; one of them is not")
+    return math.fsum(terms)
 
 
 def less(curve: EarningsCurve, cost: float) -> EarningsCurve:

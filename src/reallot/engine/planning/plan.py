@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from ...allocation.allocate import allocate
 from ...allocation.result import Allocation
 from ...allocation.standing import broken_by_staying
+from ...errors import Infeasible
+from ...text.numbers import usd
 from ..contracts.records import AllocationPlan, OptimizationOpportunity
 from .limits_out_of_reach import nearest
 from .problem_builder import PlanningProblem
@@ -180,7 +182,23 @@ class Plan:
         return {"prices": {"capacity": (_finite(most), _finite(least))}, "certificate": certificate}
 
 
-def nearest_plan(
+def decided(problem: PlanningProblem, rules: RateRules, policy_confidence: PolicyConfidence | None) -> Plan:
+    """The certified optimum, or to stay where rates alone settle it or no split meets all limits."""
+    allocation, stays = None, ""
+    if problem.settled is not None:
+        most, least = (usd(rate) if math.isfinite(rate) else "nothing" for rate in problem.settled)
+        stays = f"stay: what is added would bring at most {most} USD/h after its cost, what goes at least {least}"
+    elif problem.shared.nearest is not None:
+        return _nearest_plan(problem, rules, policy_confidence)
+    else:
+        try:
+            allocation = allocate(problem.careful)
+        except Infeasible as error:
+            return _nearest_plan(problem, rules, policy_confidence, str(error))
+    return Plan(problem, rules, policy_confidence, allocation, stays)
+
+
+def _nearest_plan(
     problem: PlanningProblem, rules: RateRules, policy_confidence: PolicyConfidence | None, conflict: str = ""
 ) -> Plan:
     """The best plan among those that come as near to all limits as one can; else to stay.

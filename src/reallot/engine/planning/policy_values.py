@@ -13,7 +13,7 @@ from ...errors import InvalidInput
 from ...policy.base import Confident, Observation, Policy, Terms, Values, decided
 from ...policy.registry import policy
 from ...problem import Limits, ProtocolSpec
-from ..contracts.configs import OptimizerConfig
+from ..contracts.configs import RATES, OptimizerConfig
 from ..contracts.records import AggregatedMetrics
 from .rate_estimation import Track
 
@@ -32,6 +32,19 @@ class ClockStep(NamedTuple):
 
     rates: Mapping[str, float]
     shares: Mapping[str, float]
+
+
+def policy_values(config: OptimizerConfig, specs: Mapping[str, ProtocolSpec], limits: Limits) -> PolicyValues | None:
+    """The configured policy's values; None where there are none, moving is free, or a given curve bends.
+
+    A policy's values are for a unit of share, whatever the share, and only differences between them count: where moving
+    is free there is nothing to weigh. Where earnings bend, what is earned now decides.
+    """
+    costs = [(config.move_cost, config.move_fee)]
+    costs += [(spec.cost_in + spec.cost_out, spec.move_fee) for spec in specs.values()]
+    flat = all(spec.curves[0].is_flat for spec in specs.values())
+    counts = config.policy != RATES and flat and any(cost > 0.0 or fee > 0.0 for cost, fee in costs)
+    return PolicyValues(config, specs, limits) if counts else None
 
 
 class PolicyValues:
