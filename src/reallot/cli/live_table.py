@@ -122,6 +122,8 @@ def state_table(result: CycleResult, screen: Screen, *, alerts: bool = True) -> 
     rows.append(["total", share(sum(shares) if shares else None), "", _money(total), of_it])
     open_alerts = [] if result.dashboard is None or not alerts else result.dashboard.alerts
     lines = [screen.paint(head, BOLD), screen.table(rows, range(1, 4))]
+    if result.dashboard is not None and result.dashboard.verifying:
+        lines.append(screen.folded(shown(result.dashboard.verifying)))
     lines += [f"! {shown(alert.message)}"[: screen.width - 1] for alert in open_alerts[:5]]
     return "\n".join(lines)
 

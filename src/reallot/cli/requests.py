@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..engine.contracts.clock import SystemClock
 from ..engine.contracts.move_state import MoveState
+from ..engine.contracts.records import ChangeKind
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.orphaned import KEY, give_up
 from ..engine.ledger.folder import open_ledger
@@ -91,6 +92,9 @@ def rollback(options: argparse.Namespace) -> int:
     folder = ledger_of(options)
     with reading(folder) as books:
         last, halted = books.journal.last_committed(), books.journal.halted()
+        begun = books.journal.open_operation()
+    if begun is not None and begun.kind is ChangeKind.MOVE and begun.state is MoveState.APPLYING:
+        last = begun
     if last is None:
         raise ReallocationError(f"{folder}: no plan is in force that could be taken back", by=MoveState.NOTHING_TO_DO)
     if halted:

@@ -33,8 +33,8 @@ NO_MODE = (
 NOT_FINISHED = (MoveState.ROLLED_BACK, MoveState.SETTLING, MoveState.HALTED)
 ENDED, NOTHING, PUT_BACK, CUT_SHORT, UNHEARD = 0, 3, 5, 6, 7
 """Ended well, or stopped between two steps or after finishing one; nothing answered; stopped, and the step under way
-was put back; stopped at once: the journal tells the next start what was begun; ended well, and nobody read all that was
-said."""
+was put back; stopped in the middle of a step, which the journal tells the next start; ended well, and nobody read all
+that was said."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -138,6 +138,11 @@ def _code(runner: Runner, stopping: _Stop, shows: Lines, options: argparse.Names
         tell(LogEvent("stopped", at, f"stopped at once: the next start ends what was begun{lost}"))
         return CUT_SHORT
     if stopping.asked.is_set():
+        state = runner.parts.engine.state
+        if state.phase is MoveState.VERIFYING:
+            text = f"stopped{stopping.why}; {state.reason}: the next start goes on with it"
+            tell(LogEvent("stopped", at, text))
+            return CUT_SHORT
         verdict = runner.report.verdict if runner.report is not None else None
         if stopping.amid and verdict is not None and verdict in NOT_FINISHED:
             text = f"stopped{stopping.why}; the step under way was not finished: {verdict.words}"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ..engine.contracts.configs import Mode
+from ..engine.execution.slow_effects import awaited
 from ..engine.ledger.history import Sample
 from ..engine.ledger.lock import LedgerLock
 from ..engine.ledger.operator_requests import PAUSE, RESUME, Requests
@@ -59,6 +60,7 @@ class EngineStatus:
     waiting  the plan that a person has to confirm; "" where none waits
     total_usd_per_hour, measured_usd_per_hour
              sum of what protocols earn, and the part of it that the last reading told
+    verifying  what a move waits for, since when and until when; "" where nothing is awaited
     """
 
     ledger: str
@@ -72,6 +74,7 @@ class EngineStatus:
     measured_usd_per_hour: float = 0.0
     protocols: list[ProtocolLine] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
+    verifying: str = ""
 
 
 def status(options: argparse.Namespace) -> int:
@@ -112,6 +115,7 @@ def _status(books: LedgerReader, folder: Path, mode: str | None) -> EngineStatus
         total_usd_per_hour=math.fsum(value for value, _ in known),
         measured_usd_per_hour=math.fsum(value for value, age in known if not age),
         protocols=protocols,
+        verifying=awaited(journal.unsettled()),
         alerts=[alert.message for alert in journal.alerts(MOST_ALERTS) if alert.recovered_at is None],
     )
 
@@ -186,6 +190,8 @@ def _moves(found: EngineStatus) -> str:
     """Whether anything is moved; why not, where so."""
     if found.halted:
         return f"none: {shown(found.halted)}"
+    if found.verifying:
+        return shown(found.verifying)
     return f"none: {ONLY[found.mode]}" if found.mode in ONLY else "allowed"
 
 

@@ -17,15 +17,15 @@ from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import Blocked, Rules, held
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
-from ..engine.execution.move_events import Proposed, Started
+from ..engine.execution.move_events import Proposed, Started, TakenBack
 from ..engine.execution.orphaned import KEY, OrphanedProtocol, holders
 from ..engine.execution.pause import pause
 from ..engine.execution.preconditions import examine, identity, now_blocked
 from ..engine.execution.state_machine import State
-from ..engine.execution.taking_back import begin_taking_back, take_as_it_is
+from ..engine.execution.taking_back import begin_taking_back, must_be_back, take_as_it_is
 from ..engine.execution.waiting_plan import expire
 from ..engine.ledger.folder import Ledger
-from ..engine.ledger.journal import Journal, Operation
+from ..engine.ledger.journal import Journal
 from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Request, Requests
 from ..engine.ledger.sqlite_journal import MemoryJournal
 from ..engine.ledger.timestamps import moment_before
@@ -475,7 +475,7 @@ class ReallocationEngine:
         executor.next_best, executor.drifting = self.next_best, self._drifting
         return executor
 
-    async def _catch_up(self, adapters: Adapters, repair: bool = False) -> Driver:
+    async def _catch_up(self, adapters: Adapters, repair: bool = False, waits: bool = True) -> Driver:
         """A driver that has read the journal and the world, and ended what could be ended."""
         if self._requests is not None:
             await self._hear(self._requests)
@@ -488,6 +488,8 @@ class ReallocationEngine:
             told = {key.removeprefix(KEY) for key in standing.open_alerts if key.startswith(KEY)}
             if told != executor.removed.keys():
                 await self._tell_removed(executor, told)
+        if not waits:
+            executor.waits_until = self.books.clock.monotonic()
         for _ in range(2):
             driver.rolled_back = False
             await self._feed(driver, Started(self.books.clock.now()))
@@ -547,7 +549,7 @@ class ReallocationEngine:
         self._told.discard("halted")
         self._state = State(history=self._state.history)
 
-    async def _feed(self, driver: Driver, event: Started | Proposed) -> None:
+    async def _feed(self, driver: Driver, event: Started | Proposed | TakenBack) -> None:
         try:
             await driver.feed(event)
         finally:
@@ -578,28 +580,11 @@ class ReallocationEngine:
         return driver.report or Report(plan.id, MoveState.BLOCKED, None, "nothing was done", "busy")
 
     async def _take_back(self, adapters: Adapters, plan_id: str = "") -> None:
-        """Takes the last plan back, if it is still this one."""
+        """Takes the last plan back, or the one that is carried out, if it is still this one."""
         async with self._lock:
-            driver = await self._catch_up(adapters)
-            if driver.state.phase in (MoveState.HALTED, MoveState.ROLLING_BACK):
-                until, reason = driver.state.until, driver.state.reason
-                raise ReallocationError(reason, by=driver.state.phase, until=until)
-            if blocked := self.rules.watching:
-                raise ReallocationError(blocked.reason, by=blocked.by)
-            last = await self.books.ask(self.journal.last_committed)
-            if last is None:
-                raise ReallocationError("no plan is in force that could be taken back", by=MoveState.NOTHING_TO_DO)
-            if plan_id not in ("", last.plan_id):
-                reason = f"plan {plan_id} is not the last in force any more, {last.plan_id} is: ask for that one"
-                raise ReallocationError(reason, by=MoveState.OUTDATED)
-            await self._go_back(last, driver)
-
-    async def _go_back(self, last: Operation, driver: Driver) -> None:
-        """A way back as an operation of its own, carried out by the same machinery."""
-        executor = driver.executor
-        plan_id, undo = await begin_taking_back(executor, last)
-        await self._feed(driver, Started(executor.now()))
-        ended = await self.books.ask(self.journal.operation_of, plan_id)
-        if undo and ended is not None and ended.state is not MoveState.ROLLED_BACK:
-            state = driver.state
-            raise ReallocationError(state.reason or ended.reason, by=state.phase, until=state.until)
+            begun = (await self.books.standing(self.rules)).operation
+            driver = await self._catch_up(adapters, waits=begun is None or begun.state is not MoveState.APPLYING)
+            driver.executor.waits_until = self.books.clock.monotonic() + WAITS.get()
+            way_back, event = await begin_taking_back(driver.executor, driver.state, plan_id)
+            await self._feed(driver, event)
+            await must_be_back(driver.executor, driver.state, way_back)

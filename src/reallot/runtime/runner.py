@@ -90,6 +90,9 @@ class Runner:
             WAITS.reset(waits)
         if stalls := self._stood_still():
             result = result.model_copy(update={"alerts": [*result.alerts, *stalls]})
+        if (state := parts.engine.state).phase is MoveState.VERIFYING and result.dashboard is not None:
+            dashboard = result.dashboard.model_copy(update={"verifying": state.reason})
+            result = result.model_copy(update={"dashboard": dashboard})
         self.last = result
         alarms, parts.alarms[:] = list(parts.alarms), []
         trouble = await self._writer.keep(result)
@@ -262,7 +265,9 @@ class Runner:
                 text = f"taken back, as a person asked: plan {plan}; so it stays for {stays}, or until: reallot resume"
                 self._tell(LogEvent("rollback", at, text, {"plan_id": plan}))
         except (ReallocationError, DataError) as error:
-            self._tell(LogEvent(MoveState.BLOCKED, at, f"the plan was not taken back: {error}", level=30))
+            goes_on = isinstance(error, ReallocationError) and error.by == MoveState.ROLLING_BACK
+            text = f"a plan is being taken back: {error}" if goes_on else f"the plan was not taken back: {error}"
+            self._tell(LogEvent(MoveState.BLOCKED, at, text, level=logging.WARNING))
 
     async def _confirmed(self) -> None:
         """Carries out what a person said yes to since the last cycle."""

@@ -141,7 +141,7 @@ class ReallocationConfig(Record):
     apply_timeout
         Longest time for one call to an adapter.
     verify_timeout
-        Time within which a change must be read back.
+        Time within which a change must be read back, after the delay that its adapter names. Polls go on meanwhile.
     confirmation_lifetime
         How long a plan waits for its confirmation.
     cost_per_protocol
@@ -151,7 +151,7 @@ class ReallocationConfig(Record):
     most_rollbacks
         Number of rounds of one rollback after which the engine halts.
     late_effects
-        How long a call that was not answered may still take effect: its share is kept free.
+        How long a call that was not answered, or did nothing yet, may still take effect: its share is kept free.
     restore_drift
         True puts back shares that somebody else changed; False takes them as they are. Both raise an alert.
     max_repairs_per_hour

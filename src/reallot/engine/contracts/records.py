@@ -376,6 +376,8 @@ class DashboardSnapshot(Record):
         The part of the total that was measured (USD/h). None where nobody says.
     alerts
         Alerts whose condition holds.
+    verifying
+        What a move waits for, since when and until when. "" where nothing is awaited.
     """
 
     timestamp: Moment
@@ -390,6 +392,7 @@ class DashboardSnapshot(Record):
     stale: dict[str, float] = Field(default_factory=dict)
     measured_earnings_per_hour: float | None = None
     alerts: list[Alert] = Field(default_factory=list)
+    verifying: str = ""
 
 
 class MoveReview(Record):

@@ -116,7 +116,7 @@ class Driver:
                 self._ends(MoveState.COMMITTED, self._partial, shares=taken)
                 decision = self._decision()
                 if self.plan is None:
-                    decision = await executor.decision(MoveState.COMMITTED, self._partial)
+                    decision = await executor.books.decision(executor.opened, MoveState.COMMITTED, self._partial)
                 if taken is None and executor.trimmed:
                     taken = executor.reached()
                 await executor.advance(MoveState.COMMITTED, self._partial, decision=decision, shares=taken)
@@ -194,7 +194,7 @@ class Driver:
         """The decision on this entry's plan, or on the one that an earlier process began."""
         if self.plan is not None or self.executor.operation is None:
             return self._decision()
-        return await self.executor.decision(verdict, reason)
+        return await self.executor.books.decision(self.executor.opened, verdict, reason)
 
     async def _decide(self) -> None:
         """Writes the decision down where no operation ends with it."""

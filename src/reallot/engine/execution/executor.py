@@ -147,7 +147,9 @@ class Executor:
             for each, end in self.books.may_still_act(unsettled, self.late_effects(unsettled)):
                 if each.after > most.get(each.protocol, 0.0):
                     most[each.protocol] = each.after
-                    until = end if until is None else max(until, end)
+                elif not each.is_looked_for:
+                    continue
+                until = end if until is None else max(until, end)
         return most, until
 
     def late_effects(self, unsettled: Iterable[Step]) -> timedelta:
@@ -216,7 +218,7 @@ class Executor:
         change = replace(change, after=entry.after)
         reading = await self._verified(change, entry)
         if not self.matches(reading, change):
-            if (left := self.times_left(entry)[1]) > 0.0:
+            if (left := self.times_left(change, entry, reading)[1]) > 0.0:
                 return await self._look_later(NotYet, entry, left)
             detail = found_instead(change, reading, entry.detail)
             state, partly = state_left(reading, entry.may_act), None
@@ -304,8 +306,9 @@ class Executor:
         if self.matches(reading, change) or (is_near and not self.matches(reading, change.reversed)):
             await self.mark(entry, StepState.CONFIRMED, after=reading.share)
             return RolledBack(self.now(), change.protocol)
-        if (left := self.times_left(entry)[1]) > 0.0:
+        if (left := self.times_left(change, entry, reading)[1]) > 0.0:
             entry = replace(entry, detail=reason, may_act=outcome is Outcome.LOST)
+            self.asked_back[change.protocol] = replace(entry, detail=LOOKED_FOR)
             return await self._look_later(RollbackUnknown, entry, left)
         detail = found_instead(change, reading, reason)
         lost = outcome is Outcome.LOST
@@ -328,15 +331,6 @@ class Executor:
         operation, at = self.opened, self.books.stamp()
         await self.write(self.books.journal.advance, operation.id, state, at, reason, rounds, decision, shares)
         self.operation = replace(operation, state=state, reason=reason or operation.reason)
-
-    async def decision(self, verdict: MoveState, reason: str) -> Decision | None:
-        """The decision on a plan that an earlier process began; the plan's text is in the one that it wrote first."""
-        operation = self.opened
-        if operation.kind is not ChangeKind.MOVE:
-            return None
-        known = await self.books.ask(self.books.journal.decision_of, operation.plan_id)
-        plan = "" if known is None else known.plan
-        return Decision(operation.plan_id, self.now(), verdict, reason, plan, "")
 
     async def adopt_operation(self, operation: Operation) -> list[Step]:
         """Goes on with an operation found in the journal; its calls."""
@@ -384,7 +378,7 @@ class Executor:
             reading = await self.read(change.protocol)
             if self.matches(reading, change):
                 return reading
-            said, left = self.times_left(entry)
+            said, left = self.times_left(change, entry, reading)
             patience = self.waits_until - clock.monotonic()
             if said > patience or (left := min(left, patience)) <= 0.0:
                 return reading
@@ -397,7 +391,8 @@ class Executor:
         if not entry.is_looked_for:
             detail = f"{entry.detail}; {LOOKED_FOR} {until:%Y-%m-%d %H:%M:%S} UTC".removeprefix("; ")
             await self.write(mark, entry, StepState.SENT, entry.at, may_act=entry.may_act, detail=detail)
-        what = f"{entry.protocol} was asked for {entry.after:.4f}, and is {LOOKED_FOR} {until:%H:%M:%S} UTC"
+        since = f"verifying since {entry.at.wall:%H:%M:%S} until {until:%H:%M:%S} UTC"
+        what = f"{since}: {entry.protocol} was asked for {entry.after:.4f}"
         return event(self.now(), entry.protocol, what, until)
 
     async def let_go(self) -> None:
@@ -407,10 +402,17 @@ class Executor:
             mark = self.books.journal.mark
             await self.write(mark, entry, StepState.UNKNOWN, entry.at, may_act=True, detail=LET_GO)
 
-    def times_left(self, entry: Step) -> tuple[float, float]:
-        """Seconds until a change should be in force, as its adapter says, and until the time for it is over."""
-        said = capabilities_of(self.adapters[entry.protocol]).delay.total_seconds() - self.books.age(entry.at)
-        return said, said + self.config.verify_timeout.total_seconds()
+    def times_left(self, change: Change, entry: Step, reading: Reading) -> tuple[float, float]:
+        """Seconds until a change should be in force, as its adapter says, and until the time for it is over.
+
+        What was answered and did nothing yet may still come late.
+        """
+        age, delay = self.books.age(entry.at), capabilities_of(self.adapters[entry.protocol]).delay
+        longest = delay + self.config.verify_timeout
+        is_answered = not entry.may_act and (not entry.detail or entry.detail.startswith(LOOKED_FOR))
+        if is_answered and self.matches(reading, change.reversed):
+            longest = max(longest, self.config.late_effects)
+        return delay.total_seconds() - age, longest.total_seconds() - age
 
     async def mark(
         self, entry: Step, state: StepState, detail: str = "", may_act: bool = False, after: float | None = None

@@ -18,14 +18,20 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
         await executor.books.clock.sleep(ROUND_PAUSE * 2.0 ** (round_number - 1))
         executor.rounds = round_number
     name, now = change.protocol, executor.now
-    asked_back = executor.asked_back.pop(name, None)
+    asked_back = executor.asked_back.get(name)
     if asked_back is not None and asked_back.is_looked_for:
         return await executor.look_for(asked_back)
     reading = await executor.read(name)
     if reading.share is None:
         return RollbackUnknown(now(), name, f"{name} cannot be read: {reading.reason}")
-    may_still_come = asked_back is None and name in executor.calls and executor.calls[name].detail == LET_GO
-    if not may_still_come and close_to(reading.share, change.after, executor.rules.slack(name)):
+    call = executor.calls.get(name)
+    if call is not None and call.detail == LET_GO:
+        for _, end in executor.books.may_still_act([call], executor.late_effects([call])):
+            if asked_back is None:
+                await executor.put_back(Change(name, reading.share, change.after))
+            what = f"{name} may still get the {call.after:.4f} that it was asked for"
+            return RollbackUnknown(now(), name, what, end)
+    if close_to(reading.share, change.after, executor.rules.slack(name)):
         return RolledBack(now(), name)
     possible, free_at = await executor.possible()
     room = max(room_for(name, possible, executor.rules), reading.share)

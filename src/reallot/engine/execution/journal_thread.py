@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from ..contracts.clock import Clock, SystemClock
-from ..ledger.journal import Journal, Standing, Step
+from ..contracts.move_state import MoveState
+from ..contracts.records import ChangeKind
+from ..ledger.journal import Decision, Journal, Operation, Standing, Step
 from ..ledger.timestamps import Stamp, elapsed, machine_boot
 from .guards import Rules
 
@@ -66,6 +68,13 @@ class AsyncJournal:
         seconds = window.total_seconds()
         ages = ((each, self.age(each.at)) for each in unsettled if each.may_act or each.is_looked_for)
         return [(each, self.clock.now() + timedelta(seconds=seconds - age)) for each, age in ages if age < seconds]
+
+    async def decision(self, operation: Operation, verdict: MoveState, reason: str) -> Decision | None:
+        """The decision on a plan that an earlier cycle began; the plan's text is in the one that it wrote first."""
+        if operation.kind is not ChangeKind.MOVE:
+            return None
+        known = await self.ask(self.journal.decision_of, operation.plan_id)
+        return Decision(operation.plan_id, self.clock.now(), verdict, reason, "" if known is None else known.plan, "")
 
     def close(self) -> None:
         """Lets go of the thread; the journal belongs to whoever opened it."""

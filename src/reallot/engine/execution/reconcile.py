@@ -98,7 +98,7 @@ async def unfinished(executor: Executor, operation: Operation, readings: Mapping
     last = {each.protocol: Change(each.protocol, each.before, each.after) for each in moves}
     if begun and all(executor.matches(readings.get(name, Reading(None)), each) for name, each in last.items()):
         reason = "found in force after a restart"
-        decision = await executor.decision(MoveState.COMMITTED, reason)
+        decision = await executor.books.decision(executor.opened, MoveState.COMMITTED, reason)
         shares = {**operation.after, **{name: each.after for name, each in last.items()}}
         await executor.advance(MoveState.COMMITTED, reason, decision=decision, shares=shares)
         return ()

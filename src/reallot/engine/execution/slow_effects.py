@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..contracts.move_state import MoveState
 from ..contracts.records import ChangeKind
-from ..ledger.journal import Operation, Step, StepState
+from ..ledger.journal import LOOKED_FOR, Operation, Step, StepState
 from .guards import Change
 from .move_events import Verifying
 
@@ -22,6 +22,16 @@ def in_the_middle(operation: Operation, steps: Sequence[Step]) -> Verifying | No
     changes = tuple(Change(each.protocol, each.before, each.after) for each in moves)
     partial = tuple((each.protocol, each.detail or NO_ROOM) for each in moves[:index] if not _was_taken(each))
     return Verifying(changes, index, partial)
+
+
+def awaited(steps: Sequence[Step]) -> str:
+    """What a move waits for, in words; "" where it waits for nothing."""
+    for each in steps:
+        if each.is_looked_for:
+            until = each.detail.partition(LOOKED_FOR)[2].strip()
+            since = f"verifying since {each.at.wall:%Y-%m-%d %H:%M:%S} until {until}"
+            return f"{since}: {each.protocol} was asked for {each.after:.4f}"
+    return ""
 
 
 def _was_taken(step: Step) -> bool:
