@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import count
 from time import perf_counter
@@ -15,7 +15,6 @@ from ..formulation import formulate
 from ..formulation.update_program import formulate_again
 from ..problem import AllocationProblem
 from ..problem.doors import require_problem
-from ..problem.update import changed
 from ..problem.validation import one_of, seconds
 from ..program import LinearProgram, Solution
 from ..solvers.backends import Backend, Solve, choose, search_seconds
@@ -71,7 +70,7 @@ class Session:
         """A copy, and what is pickled, is the problem as it stands; its HiGHS models are built when it decides."""
         return {**vars(self), "_models": [], "_formulated": None, "_kept": ""}
 
-    def change(self, **changes: Any) -> Session:
+    def change(self, *, order: Iterable[str] | None = None, **changes: Any) -> Session:
         """Change fields of the problem from here on.
 
         Parameters
@@ -90,7 +89,7 @@ class Session:
         InvalidInput
             Where a change is wrong; the message names the near miss, and nothing has changed.
         """
-        self.problem = changed(self.problem, **changes)
+        self.problem = self.problem.update(order=order, **changes)
         return self
 
     def solve(self) -> Allocation:

@@ -31,7 +31,7 @@ def broken_by_staying(problem: AllocationProblem) -> str:
         if group.max_active is not None and sum(share > 0.0 for share in held) > group.max_active:
             found.append(f"group {group.name} has {sum(s > 0.0 for s in held)} active, max_active {group.max_active}")
     for key, limit in problem.resources.items():
-        used = sum(spec.uses.get(key, 0.0) * problem.current[spec.name] for spec in problem.specs)
+        used = sum(uses.get(key, 0.0) * float(data.current[i]) for i, uses in problem.table.uses.items())
         if used > limit + STAYS * max(1.0, used):
             found.append(f"they use {amount(used)} of {key}, there is {amount(limit)}")
     more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []

@@ -12,7 +12,6 @@ from ..errors import InvalidInput
 from ..policy.base import Observation, Policy, SeesFuture, Target, Terms, Values, decided
 from ..policy.decision_step import SAME, Room, plan, room_of
 from ..problem import AllocationProblem
-from ..problem.update import changed
 from .exploration import explored, floored
 from .plan_confidence import PlanConfidence
 from .settings import Setting
@@ -173,7 +172,7 @@ class Walker:
                 limits = replace(base.limits, held=names | set(base.limits.held))
                 self._problems[key] = replace(base, limits=limits)
             base = self._problems[key]
-        return changed(base, current=dict(zip(base.names, self.now.tolist(), strict=True)))
+        return base.update(current=self.now, order=base.names)
 
 
 def _frozen(shares: FloatArray) -> FloatArray:

@@ -16,8 +16,8 @@ MOST_USE = 1e11
 def resource_rows(problem: AllocationProblem) -> list[Rows]:
     """sum of use * share <= capacity, one row per resource and period."""
     uses: dict[str, dict[int, float]] = {key: {} for key in problem.resources}
-    for i, spec in enumerate(problem.specs):
-        for key, use in spec.uses.items():
+    for i, used in problem.table.uses.items():
+        for key, use in used.items():
             if use > 0.0:
                 # what lets nobody hold more than dust lets nobody hold any; more digits a solver refuses
                 uses[key][i] = min(use, MOST_USE * max(1.0, problem.resources[key]))

@@ -73,7 +73,8 @@ def _own(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
     grid = np.arange(data.periods * data.size).reshape(data.periods, data.size)
     share, increase, decrease = (program.column_slices[name].start for name in ("share", "increase", "decrease"))
     result = []
-    for i, spec in enumerate(problem.specs):
+    most = problem.table["max_share"].tolist()
+    for i, protocol in enumerate(problem.names):
         smooth = np.isfinite(data.max_change[:, i]) & ~data.one_unit[i]
         for kind, when, limit in (
             ("held", data.held[:, i], float(data.current[i])),
@@ -81,18 +82,18 @@ def _own(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
         ):
             places = grid[when, i]
             if places.size:
-                name = f"{kind} {spec.name}"
+                name = f"{kind} {protocol}"
                 upper = side(np.concatenate([increase + places, decrease + places]))
-                result.append(Rule(name, kind, spec.name, limit, Loosening(name, column_upper=upper)))
-        if spec.max_share is not None:
-            name = f"max_share {spec.name}"
+                result.append(Rule(name, kind, protocol, limit, Loosening(name, column_upper=upper)))
+        if most[i] == most[i]:
+            name = f"max_share {protocol}"
             upper = side(share + grid[:, i])
-            result.append(Rule(name, "max_share", spec.name, spec.max_share, Loosening(name, column_upper=upper)))
+            result.append(Rule(name, "max_share", protocol, most[i], Loosening(name, column_upper=upper)))
         for kind, when, limit in _floors(problem, i):
             if when.any() and limit > 0.0:
-                name = f"{kind} {spec.name}"
+                name = f"{kind} {protocol}"
                 lower = side(share + grid[when, i], -1.0)
-                result.append(Rule(name, kind, spec.name, limit, Loosening(name, column_lower=lower)))
+                result.append(Rule(name, kind, protocol, limit, Loosening(name, column_lower=lower)))
     return result
 
 

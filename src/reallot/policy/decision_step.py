@@ -9,7 +9,6 @@ import numpy as np
 from ..allocation.allocate import allocate
 from ..allocation.result import Allocation
 from ..problem import AllocationProblem, EarningsCurve
-from ..problem.update import changed
 from .base import Decision, FloatArray, Target
 
 SLOPE = 1.0
@@ -86,7 +85,7 @@ def room_of(problem: AllocationProblem) -> Room | None:
 
 def with_rates(problem: AllocationProblem, rates: FloatArray) -> AllocationProblem:
     """The problem at these rates, USD/h per unit of share, (n,)."""
-    return changed(problem, rates={name: (rate,) for name, rate in zip(problem.names, rates.tolist(), strict=True)})
+    return problem.update(rates=rates, order=problem.names)
 
 
 def toward(problem: AllocationProblem, target: FloatArray) -> AllocationProblem:

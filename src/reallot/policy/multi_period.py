@@ -10,7 +10,6 @@ import numpy as np
 from ..allocation.allocate import allocate
 from ..forecast.ridge import PooledRidge
 from ..problem import AllocationProblem, Limits, ProtocolSpec
-from ..problem.update import changed
 from ..problem.validation import number, whole
 from .base import Decision, FloatArray, Observation, Target, Terms
 from .experts import COVER
@@ -105,7 +104,7 @@ class MultiPeriod:
             self._problem = _problem(terms, self._blocks, block_hours)
         table = {name: tuple(rates[:, i].tolist()) for i, name in enumerate(terms.names)}
         now = dict(zip(terms.names, observation.shares.tolist(), strict=True))
-        schedule = allocate(changed(self._problem, rates=table, current=now)).schedule
+        schedule = allocate(self._problem.update(rates=table, current=now)).schedule
         return Target(np.maximum(schedule[0], 0.0))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -11,12 +11,10 @@ import numpy as np
 
 from .curve import EarningsCurve
 from .limits import Limits
-from .protocol import ProtocolSpec
+from .protocol import Columns
 from .risk import Scenarios
 from .segments import BoolArray, Curved, CurveSegments, FloatArray, IntArray, pieces
 
-RATE = 9
-"""Row of `AllocationProblem.numbers` that has the rates."""
 __all__ = [
     "BoolArray",
     "FloatArray",
@@ -34,13 +32,11 @@ class Statement(Protocol):
     """What arrays are laid out from: the fields of a checked AllocationProblem."""
 
     @property
-    def names(self) -> tuple[str, ...]: ...
-    @property
-    def specs(self) -> tuple[ProtocolSpec, ...]: ...
-    @property
-    def numbers(self) -> FloatArray: ...
+    def table(self) -> Columns: ...
     @property
     def current_shares(self) -> FloatArray: ...
+    @property
+    def rate_table(self) -> FloatArray | None: ...
     @property
     def capacity(self) -> float | None: ...
     @property
@@ -53,8 +49,6 @@ class Statement(Protocol):
     def limits(self) -> Limits: ...
     @property
     def resources(self) -> Mapping[str, float]: ...
-    @property
-    def rates(self) -> Mapping[str, Sequence[float]] | None: ...
     @property
     def scenarios(self) -> Scenarios | None: ...
 
@@ -148,48 +142,64 @@ class ProblemArrays:
 
 def arrays(problem: Statement) -> ProblemArrays:
     """The arrays of a validated problem."""
-    specs, periods, limits = problem.specs, problem.periods, problem.limits
-    hours = problem.horizon_hours / periods
-    floor, most, shrink, entry, step, cost_in, cost_out, fee, warm_up, rate, special = problem.numbers
-    entry = _in_units(entry, step) if step.any() else entry
-    current = problem.current_shares
+    table, periods, limits, current = problem.table, problem.periods, problem.limits, problem.current_shares
+    given, hours = table.given, problem.horizon_hours / periods
+    nothing = np.zeros(current.size)
+    entry, step = given.get("entry_share", nothing), given.get("step", nothing)
+    if "step" in given:
+        entry = _in_units(entry, step)
 
-    lower = _each_period(np.maximum(floor, np.minimum(current, shrink)), periods)
-    for i in special.nonzero()[0].tolist():
-        lock_in = specs[i].lock_in
-        if lock_in is not None:
+    floor = given.get("min_share", nothing)
+    if "decrease_floor" in given:
+        floor = np.maximum(floor, np.minimum(current, given["decrease_floor"]))
+    lower = _each_period(floor, periods)
+    if table.lock_ins:
+        lower = lower.copy()
+        for i, lock_in in table.lock_ins.items():
             lower[: lock_in.until, i] = np.maximum(lower[: lock_in.until, i], lock_in.share)
-    given = most == most
-    ceiling = np.where(given, most, _ceiling(problem))
-    upper = np.where(given, ceiling, np.maximum(np.maximum(ceiling, current), lower.max(axis=0)) + 1.0)
+    ceiling, most = _ceiling(problem), given.get("max_share")
+    upper = np.maximum(np.maximum(ceiling, current), lower.max(axis=0)) + 1.0
+    if most is not None:
+        ceiling = np.where(most == most, most, ceiling)
+        upper = np.where(most == most, most, upper)
     available = problem.available
-    reach = ceiling if available is None else np.minimum(ceiling, available)
+    reach = np.broadcast_to(ceiling if available is None else np.minimum(ceiling, available), current.shape)
 
+    max_change = _max_change(problem)
     held = np.zeros((periods, current.size), dtype=bool)
     if limits.held:
-        held_until = np.array([limits.held_until(name, periods) for name in problem.names])
-        held = np.arange(periods)[:, None] < held_until
-    max_change = _max_change(problem)
+        for name in limits.held:
+            held[: limits.held_until(name, periods), table.place[name]] = True
+        max_change = np.where(held, 0.0, max_change)
     one_unit = np.zeros(current.size, dtype=bool)
     if limits.allow_one_unit:
-        one_unit = (np.maximum(step, entry) > max_change.min(axis=0)) & (np.maximum(step, entry) > 0.0)
+        unbound = _max_change(problem).min(axis=0)
+        one_unit = (np.maximum(step, entry) > unbound) & (np.maximum(step, entry) > 0.0)
     turnover = limits.max_turnover
-    rates, bent = _earnings(problem, rate, np.maximum(ceiling, current))
+    rates, bent = _earnings(problem, np.maximum(ceiling, current))
+    warm_up = given.get("warm_up_hours", nothing)
+    if "warm_up_earns" in given:
+        warm_up = warm_up * (1.0 - given["warm_up_earns"])
+    cost_in = cost_out = given.get("move_cost", nothing)
+    if (own := given.get("move_cost_in")) is not None:
+        cost_in = np.where(own == own, own, cost_in)
+    if (own := given.get("move_cost_out")) is not None:
+        cost_out = np.where(own == own, own, cost_out)
     return ProblemArrays(
         hours=hours,
         current=current,
-        names=problem.names,
+        names=table.names,
         rate=rates,
         pieces=bent,
         lower=lower,
         upper=_each_period(upper, periods),
         reach=_each_period(reach, periods),
-        max_change=np.where(held, 0.0, max_change) if limits.held else max_change,
+        max_change=max_change,
         held=held,
         max_turnover=None if turnover is None else np.broadcast_to(np.asarray(turnover, dtype=float), (periods,)),
         cost_in=cost_in,
         cost_out=cost_out,
-        fee=fee,
+        fee=given.get("move_fee", nothing),
         warm_up=np.minimum(warm_up, hours),
         entry=entry,
         step=step,
@@ -200,13 +210,11 @@ def arrays(problem: Statement) -> ProblemArrays:
 
 def earning_else(problem: Statement, data: ProblemArrays) -> ProblemArrays:
     """The arrays of `problem`, which differs from the one of `data` in what its protocols earn, and in nothing else."""
-    most, rate = problem.numbers[1], problem.numbers[RATE]
-    ceiling = np.where(most == most, most, _ceiling(problem))
-    rates, bent = _earnings(problem, rate, np.maximum(ceiling, data.current))
-    result = object.__new__(ProblemArrays)
-    vars(result).update(vars(data), rate=rates, pieces=bent)
-    vars(result).pop("curved", None)
-    return result
+    ceiling, most = _ceiling(problem), problem.table.given.get("max_share")
+    if most is not None:
+        ceiling = np.where(most == most, most, ceiling)
+    rates, bent = _earnings(problem, np.maximum(ceiling, data.current))
+    return replace(data, rate=rates, pieces=bent)
 
 
 def _each_period(values: FloatArray, periods: int) -> FloatArray:
@@ -225,65 +233,64 @@ def _ceiling(problem: Statement) -> FloatArray | float:
     """The largest share that capacity, or else a protocol's resources, leave where it has no bound of its own."""
     if problem.capacity is not None:
         return problem.capacity
-    return np.array([
-        min((problem.resources[key] / use for key, use in spec.uses.items() if use > 0.0), default=np.inf)
-        for spec in problem.specs
-    ])  # fmt: skip
+    result = np.full(len(problem.table.names), np.inf)
+    for i, uses in problem.table.uses.items():
+        result[i] = min((problem.resources[key] / use for key, use in uses.items() if use > 0.0), default=np.inf)
+    return result
 
 
 def _max_change(problem: Statement) -> FloatArray:
-    limit, shape = problem.limits.max_change, (problem.periods, len(problem.specs))
+    limit, shape = problem.limits.max_change, (problem.periods, len(problem.table.names))
     if limit is None:
         return np.full(shape, np.inf)
     if isinstance(limit, dict):
-        return np.tile([limit.get(name, np.inf) for name in problem.names], (problem.periods, 1))
+        result = np.full(shape, np.inf)
+        result[:, [problem.table.place[name] for name in limit]] = list(limit.values())
+        return result
     if isinstance(limit, tuple):
         return np.tile(np.array(limit)[:, None], (1, shape[1]))
     return np.full(shape, float(limit))  # type: ignore[arg-type]
 
 
-def _earnings(problem: Statement, rate: FloatArray, reach: FloatArray) -> tuple[FloatArray, CurveSegments | None]:
-    """Expected flat rates (periods, protocols), and the pieces of the protocols with curves.
-
-    `rate` has the rate of each protocol with one flat curve for all periods, NaN for the others.
-    """
-    specs, periods = problem.specs, problem.periods
-    rates = _each_period(rate.copy(), periods)
-    varies = problem.rates is not None or problem.scenarios is not None
-    index: list[int] = []
-    curves: list[tuple[EarningsCurve, ...]] = []
-    factor = []
-    for i in range(rate.size) if varies else (rate != rate).nonzero()[0].tolist():
-        curve = specs[i].curve
-        if not varies and isinstance(curve, EarningsCurve):  # and not flat, or it would have a rate
-            index.append(i)
-            curves.append((curve,))
-            continue
-        each = specs[i].curves
-        if all(curve.is_flat for curve in each):
-            rates[:, i] = expected(scenario_rates(problem, i), problem)
-            continue
-        index.append(i)
-        curves.append(each)
-        if varies:
-            factor.append(expected(scenario_factors(problem, i), problem))
-    if not index:
+def _earnings(problem: Statement, reach: FloatArray) -> tuple[FloatArray, CurveSegments | None]:
+    """Expected flat rates (periods, protocols), and the pieces of the protocols with curves."""
+    table, periods, scenarios = problem.table, problem.periods, problem.scenarios
+    rates, series = _each_period(table.rate, periods), problem.rate_table
+    if series is not None:
+        rates = np.where(series == series, series, rates)
+    elif table.curves or scenarios is not None:
+        rates = rates.copy()
+    bent: dict[int, tuple[EarningsCurve, ...]] = {}
+    for i, curve in table.curves.items():
+        curves = curve if isinstance(curve, tuple) else (curve,)
+        if curves is not curve or not all(each.is_flat for each in curves):
+            bent[i] = curves
+            rates[:, i] = 0.0
+        elif series is None or series[0, i] != series[0, i]:
+            rates[:, i] = [each.last_slope for each in curves]
+    if scenarios is not None:
+        for name in {*scenarios.rates, *scenarios.factors}:
+            if (i := table.place[name]) not in bent:
+                rates[:, i] = expected(scenario_rates(problem, i), problem)
+    if not bent:
         return rates, None
-    rates[:, index] = 0.0
-    factors = np.array(factor).T if factor else np.ones((periods, len(index)))
-    return rates, pieces(index, curves, factors, reach[index])
+    index, factors = list(bent), np.ones((periods, len(bent)))
+    if scenarios is not None:
+        factors = np.array([expected(scenario_factors(problem, i), problem) for i in index]).T
+    return rates, pieces(index, list(bent.values()), factors, reach[index])
 
 
 def scenario_rates(problem: Statement, i: int) -> FloatArray:
     """Rates (USD/h) of a flat protocol, shape (scenarios, periods); one row without scenarios."""
-    spec = problem.specs[i]
-    if problem.scenarios is not None and spec.name in problem.scenarios.rates:
-        return _paths(problem.scenarios.rates[spec.name], problem.periods)
-    if problem.rates is not None and spec.name in problem.rates:
-        nominal = np.array(problem.rates[spec.name])
-    else:
-        curves = spec.curves * (problem.periods // len(spec.curves))
-        nominal = np.array([curve.last_slope for curve in curves])
+    table, series, name = problem.table, problem.rate_table, problem.table.names[i]
+    if problem.scenarios is not None and name in problem.scenarios.rates:
+        return _paths(problem.scenarios.rates[name], problem.periods)
+    nominal = np.full(problem.periods, table.rate[i])
+    if series is not None and series[0, i] == series[0, i]:
+        nominal = series[:, i]
+    elif i in table.curves:
+        curves = table.curves[i]
+        nominal = np.array([curve.last_slope for curve in (curves if isinstance(curves, tuple) else (curves,))])
     result: FloatArray = scenario_factors(problem, i) * nominal
     return result
 
@@ -293,8 +300,8 @@ def scenario_factors(problem: Statement, i: int) -> FloatArray:
     scenarios = problem.scenarios
     if scenarios is None:
         return np.ones((1, problem.periods))
-    table = scenarios.factors.get(problem.specs[i].name)
-    return np.ones((scenarios.count, problem.periods)) if table is None else _paths(table, problem.periods)
+    factors = scenarios.factors.get(problem.table.names[i])
+    return np.ones((scenarios.count, problem.periods)) if factors is None else _paths(factors, problem.periods)
 
 
 def expected(paths: FloatArray, problem: Statement) -> FloatArray:

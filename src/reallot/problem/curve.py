@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -187,6 +188,11 @@ class EarningsCurve:
     def is_flat(self) -> bool:
         """True where the curve is one rate through zero."""
         return len(self.shares) == 1 and self.earnings[0] == 0.0
+
+    @property
+    def rate(self) -> float:
+        """The one rate (USD/h per unit of share) of a flat curve; NaN where earnings bend."""
+        return self.last_slope if len(self.shares) == 1 and self.earnings[0] == 0.0 else math.nan
 
     @cached_property
     def is_concave(self) -> bool:

@@ -5,6 +5,7 @@ Both are settled here, once, so that every path to an answer reads the same numb
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,7 @@ def effective(data: ProblemArrays, *, cut_costs: bool = True) -> ProblemArrays:
         changes |= _costs(data)
     if not changes:
         return data
-    result = object.__new__(ProblemArrays)
-    vars(result).update(vars(data), **changes, given=data)
-    return result
+    return replace(data, **changes, given=data)
 
 
 def widened(limit: FloatArray | float, present: FloatArray | float, *, is_floor: bool = False) -> FloatArray:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from operator import is_
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidInput, near_miss
-from .arrays import RATE, ProblemArrays, arrays
+from .arrays import ProblemArrays, arrays, earning_else
+from .curve import EarningsCurve
 from .effective import effective
 from .limits import Limits
-from .protocol import NUMBERS, ProtocolSpec
+from .named_arrays import InOrder, ordered, rates_of, series_by_name, shares_changed, shares_in
+from .protocol import Columns, Protocols, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
 from .segments import FloatArray
 from .short_repr import short
@@ -22,13 +24,13 @@ from .trade_segments import TradeSegments, trade_segments
 from .validation import (
     brief,
     by_name,
-    in_order,
+    different,
     is_single,
     known_names,
     number,
-    numbers,
     of_kind,
     several,
+    shares_by_name,
     to_sum,
     whole,
     yes_or_no,
@@ -38,8 +40,9 @@ NARROWEST, JUMP = 1e-8, 1e-6
 """A piece of a curve below this width may not change earnings by more than this part of the largest there are."""
 ROUNDING = 1e-12
 """A reserve above the capacity by no more than this part of it is all of it."""
-SPECIAL = NUMBERS - 1
-"""Row of `AllocationProblem.numbers` that says where a protocol's record has more than numbers."""
+BY_NAME = ("rates", "current", "resources")
+"""Fields of which `update` merges what is given by name."""
+DERIVED = ("arrays", "trade_segments")
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,19 +102,18 @@ class AllocationProblem:
     periods: int = field(default=1, kw_only=True)
     limits: Limits = field(default_factory=Limits, kw_only=True)
     resources: Mapping[str, float] = field(default_factory=dict, kw_only=True)
-    rates: Mapping[str, Sequence[float]] | None = field(default=None, kw_only=True)
+    rates: Mapping[str, Sequence[float]] | None = field(default_factory=type(None), kw_only=True)
     scenarios: Scenarios | None = field(default=None, kw_only=True)
     risk: CVaR | RateUncertainty | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        given = self.current
-        specs, names = _specs(self.protocols)
-        put(self, "protocols", specs)
-        vars(self)["names"] = names
-        current, shares = _current(self.current, names)
-        put(self, "current", current)
-        vars(self)["current_shares"] = shares
+        put(self, "protocols", _protocols(self.protocols))
+        table = self.table
+        given: Any = self.current
+        rates = self.rates
+        shares = shares_in(given) if type(given) is InOrder else shares_by_name(given, table.names)
+        vars(self).update(current_shares=shares)
         put(self, "horizon_hours", number(self.horizon_hours, "horizon_hours", 0.0))
         if self.horizon_hours == 0.0:
             raise InvalidInput("horizon_hours is 0; costs and earnings compare over a time above 0 (24 is a day)")
@@ -126,17 +128,35 @@ class AllocationProblem:
         self._check_capacity()
         self._check_curves()
         self._check_limits()
-        self._check_uses()
-        self._check_rates()
+        for i, uses in table.uses.items():
+            known_names(uses, self.resources, f"{table.names[i]}: uses")
+        for i, curve in table.curves.items():
+            if isinstance(curve, tuple) and len(curve) != self.periods:
+                raise InvalidInput(
+                    f"{table.names[i]}: {len(curve)} curves for {self.periods} periods; give one, or one per period"
+                )
+        vars(self).update(rate_table=None if rates is None else rates_of(rates, table, self.periods))
         self._check_risk()
+        for name in ("current", "rates"):  # from now on made from the arrays, when they are asked for
+            del vars(self)[name]
+
+    def __getattr__(self, name: str) -> Any:
+        """`current` and `rates` by name, made when first asked for."""
+        if name == "current":
+            made: Any = dict(zip(self.names, self.current_shares.tolist(), strict=True))
+        elif name == "rates":
+            made = None if self.rate_table is None else series_by_name(self.names, self.rate_table)
+        else:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        vars(self)[name] = made
+        return made
 
     def _scale_single(self, given: Any) -> None:
         """Present shares in float32 that sum to the capacity but for their rounding do so exactly."""
         capacity, reserve = self.capacity, self.reserve
-        if is_single(given) and type(capacity) in (int, float) and type(reserve) in (int, float):
-            shares = to_sum(self.current_shares, float(capacity) - float(reserve))  # type: ignore[arg-type]
-            object.__setattr__(self, "current", dict(zip(self.names, shares.tolist(), strict=True)))
-            vars(self)["current_shares"] = shares
+        values = given.values if type(given) is InOrder else given
+        if is_single(values) and type(capacity) in (int, float) and type(reserve) in (int, float):
+            vars(self).update(current_shares=to_sum(self.current_shares, float(capacity) - float(reserve)))  # type: ignore[arg-type]
 
     def _check_capacity(self) -> None:
         put = object.__setattr__
@@ -144,11 +164,12 @@ class AllocationProblem:
         if self.capacity is None:
             if self.reserve:
                 raise InvalidInput(f"reserve is {self.reserve:g} of no capacity; give a capacity, or no reserve")
-            for spec in self.specs:
-                bound_by = [key for key, use in spec.uses.items() if use > 0.0 and key in self.resources]
-                if spec.max_share is None and not bound_by:
+            table, most = self.table, self.table["max_share"]
+            for i in np.flatnonzero(most != most).tolist():
+                uses = table.uses.get(i, {})
+                if not any(use > 0.0 and key in self.resources for key, use in uses.items()):
                     raise InvalidInput(
-                        f"{spec.name}: nothing bounds its share; give capacity, max_share or a resource use"
+                        f"{table.names[i]}: nothing bounds its share; give capacity, max_share or a resource use"
                     )
             return
         put(self, "capacity", number(self.capacity, "capacity", 0.0))
@@ -158,13 +179,16 @@ class AllocationProblem:
 
     def _check_curves(self) -> None:
         """Raises InvalidInput where earnings jump within a piece too narrow to be told from nothing."""
-        bent = [self.specs[i] for i in np.isnan(self.numbers[RATE]).nonzero()[0].tolist()]
-        curves = [(spec.name, curve) for spec in bent for curve in spec.curves]
+        table = self.table
+        if not table.curves:
+            return
+        curves = [(table.names[i], curve) for i, each in table.each_curve() for curve in each]
         below = NARROWEST * (1.0 - 1e-6)  # two points that were meant to be as far apart
         found = [(name, *jump) for name, curve in curves if (jump := curve.narrowest_jump(below))[2] > 0.0]
         if not found:
             return
-        size = max(curve.size for spec in self.specs for curve in spec.curves)
+        rates = np.abs(table.rate[table.rate == table.rate])
+        size = max(float(rates.max(initial=0.0)), *(curve.size for _, curve in curves))
         for name, at, width, rise in found:
             if rise > JUMP * size:
                 raise InvalidInput(
@@ -174,59 +198,31 @@ class AllocationProblem:
 
     def _check_limits(self) -> None:
         of_kind(self.limits, Limits, "limits", "give Limits(max_change=..., held=...)")
-        known_names(self.limits.held, self.names, "held")
+        known_names(self.limits.held, self.table.place if self.limits.held else (), "held")
         if isinstance(self.limits.max_change, dict):
-            known_names(self.limits.max_change, self.names, "max_change")
+            known_names(self.limits.max_change, self.table.place, "max_change")
         for key in ("max_change", "max_turnover"):
             value = getattr(self.limits, key)
             if isinstance(value, tuple) and len(value) != self.periods:
                 raise InvalidInput(f"{key} has {len(value)} entries for {self.periods} periods; give one per period")
         for group in self.limits.groups:
-            known_names(group.members, self.names, f"group {group.name}")
-
-    def _check_uses(self) -> None:
-        for spec in self.special:
-            known_names(spec.uses, self.resources, f"{spec.name}: uses")
-
-    def _check_rates(self) -> None:
-        periods = self.periods
-        for spec in self.special:
-            if isinstance(spec.curve, tuple) and len(spec.curves) != periods:
-                raise InvalidInput(
-                    f"{spec.name}: {len(spec.curves)} curves for {periods} periods; give one, or one per period"
-                )
-        if self.rates is None:
-            return
-        table = by_name(self.rates, "rates")
-        known_names(table, self.names, "rates")
-        curves = {spec.name: spec.curves for spec in self.specs}
-        rates = {}
-        for name, values in table.items():
-            given = in_order(values, f"rates {name}", "one rate (USD/h) per period")
-            series = tuple(number(value, f"rates {name} (USD/h) in period {t}") for t, value in enumerate(given))
-            if len(series) != periods:
-                raise InvalidInput(f"rates {name} has {len(series)} entries for {periods} periods; give one per period")
-            if len(curves[name]) > 1 or not curves[name][0].is_flat:
-                raise InvalidInput(
-                    f"rates names {name!r}, which has a curve; give that protocol one curve per period instead"
-                )
-            rates[name] = series
-        object.__setattr__(self, "rates", rates)
+            known_names(group.members, self.table.place, f"group {group.name}")
 
     def _check_risk(self) -> None:
         if self.scenarios is not None:
             if not isinstance(self.scenarios, Scenarios):
                 raise InvalidInput(f"scenarios is a {type(self.scenarios).__name__}; give Scenarios(rates=...)")
-            curves = {spec.name: spec.curves for spec in self.specs}
             for what in ("rates", "factors"):
                 table = getattr(self.scenarios, what)
-                known_names(table, self.names, f"scenario {what}")
+                known_names(table, self.table.place, f"scenario {what}")
                 for name, paths in table.items():
                     if any(len(path) not in (1, self.periods) for path in paths):
                         raise InvalidInput(
                             f"scenario {what} {name}: give one value, or one for each of {self.periods} periods"
                         )
-                    if what == "rates" and not all(curve.is_flat for curve in curves[name]):
+                    bent = self.table.curves.get(self.table.place[name], ())
+                    each = bent if isinstance(bent, tuple) else (bent,)
+                    if what == "rates" and not all(curve.is_flat for curve in each):
                         raise InvalidInput(
                             f"scenario rates names {name!r}, which has a curve; give factors for it instead"
                         )
@@ -234,35 +230,24 @@ class AllocationProblem:
             raise InvalidInput("CVaR needs scenarios; give scenarios=Scenarios(rates=...)")
         if isinstance(self.risk, RateUncertainty):
             if isinstance(self.risk.radius, dict):
-                known_names(self.risk.radius, self.names, "radius")
+                known_names(self.risk.radius, self.table.place, "radius")
         elif self.risk is not None and not isinstance(self.risk, CVaR):
             raise InvalidInput(f"risk is {brief(self.risk)}; give CVaR(...) or RateUncertainty(...)")
 
+    @cached_property
+    def table(self) -> Columns:
+        """The protocols as columns."""
+        return self.protocols.table  # type: ignore[union-attr, no-any-return]
+
     @property
     def specs(self) -> tuple[ProtocolSpec, ...]:
-        """The protocols as a tuple, in the order given."""
-        return self.protocols  # type: ignore[return-value]
-
-    @cached_property
-    def numbers(self) -> FloatArray:
-        """The numbers that protocols have on their own, (numbers, protocols), in the order of `ProtocolSpec.packed`."""
-        packed = np.frombuffer(b"".join([spec.packed for spec in self.specs]))
-        return packed.reshape(-1, NUMBERS).T.copy()
+        """The protocols as a tuple of records, in the order given."""
+        return self.protocols.records  # type: ignore[union-attr, no-any-return]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Protocol names in the order given."""
-        return tuple([spec.name for spec in self.specs])
-
-    @cached_property
-    def current_shares(self) -> FloatArray:
-        """The present shares in the order of `names`, (protocols,)."""
-        return np.array(list(self.current.values()))
-
-    @cached_property
-    def special(self) -> tuple[ProtocolSpec, ...]:
-        """The protocols whose records have more than numbers: a lock-in, resource uses, or a curve per period."""
-        return tuple([self.specs[i] for i in self.numbers[SPECIAL].nonzero()[0].tolist()])
+        return self.table.names
 
     @property
     def available(self) -> float | None:
@@ -274,6 +259,11 @@ class AllocationProblem:
         """The same problem as arrays, shape (periods, protocols) or (protocols,)."""
         return effective(arrays(self))
 
+    @cached_property
+    def trade_segments(self) -> TradeSegments:
+        """The one period of the problem as pieces to buy and to sell, USD over the horizon per unit of share."""
+        return trade_segments(self.arrays)
+
     def at_full_costs(self) -> AllocationProblem:
         """Return the same problem with all costs in its arrays as they were given, however large.
 
@@ -282,14 +272,120 @@ class AllocationProblem:
         AllocationProblem
             A copy. The arrays of the original cut costs at which no move pays.
         """
-        result = replace(self)
-        vars(result)["arrays"] = effective(arrays(self), cut_costs=False)
+        return self._with(arrays=effective(self.arrays.as_given, cut_costs=False))
+
+    def _with(self, **values: Any) -> AllocationProblem:
+        """A copy that shares all but these values, and what was derived from others."""
+        result = copy(self)
+        for name in DERIVED:
+            vars(result).pop(name, None)
+        vars(result).update(**values)
         return result
 
-    @cached_property
-    def trade_segments(self) -> TradeSegments:
-        """The one period of the problem as pieces to buy and to sell, USD over the horizon per unit of share."""
-        return trade_segments(self.arrays)
+    def update(self, *, order: Iterable[str] | None = None, **changes: Any) -> AllocationProblem:
+        """Return the same problem with other values; what does not change is shared and not checked again.
+
+        Parameters
+        ----------
+        order
+            Names of the protocols in the order of `rates` and `current` where these are arrays: `problem.names`, or a
+            permutation of it.
+        **changes
+            Fields of AllocationProblem. `rates` (USD/h per unit of share, one number or one per period), `current` and
+            `resources` are by name, and names left out keep their values. With `order`, `rates` may be an array
+            (protocols,) or (periods, protocols), and `current` one of shape (protocols,). Every other field is
+            replaced as a whole.
+
+        Returns
+        -------
+        AllocationProblem
+            Another problem; this one stays as it is.
+
+        Raises
+        ------
+        InvalidInput
+            Where a name, number or shape is wrong; the message gives the near miss.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from reallot import AllocationProblem
+        >>> problem = AllocationProblem({"relay": 2.1, "compute": 1.7}, {"relay": 0.4, "compute": 0.6})
+        >>> problem.update(rates={"relay": 2.2}).arrays.rate.tolist()
+        [[2.2, 1.7]]
+        >>> problem.update(rates=np.array([2.2, 1.9]), order=problem.names).arrays.rate.tolist()
+        [[2.2, 1.9]]
+        """
+        known = [field.name for field in fields(self)]
+        for name in changes:
+            if name not in known:
+                raise InvalidInput(f"a problem has no {name!r}; {near_miss(name, known)}")
+        if order is not None:
+            arrays = [name for name in ("rates", "current") if _is_array(changes.get(name))]
+            changes |= {name: ordered(changes[name], order, name, self.table) for name in arrays}
+        merged = [name for name in BY_NAME if changes.get(name) is not None]
+        if "rates" in merged and type(changes["rates"]) is not InOrder:
+            changes["rates"] = _each_a_series(by_name(changes["rates"], "rates"), self.periods)
+        if changes.keys() <= {"rates", "current"} and len(merged) == len(changes):
+            return self._with_numbers(**changes)
+        if "resources" in merged:
+            known_names(by_name(changes["resources"], "resources"), self.resources, "resources")
+        for name in merged:
+            if type(changes[name]) is not InOrder:
+                changes[name] = {**(getattr(self, name) or {}), **by_name(changes[name], name)}
+        return replace(self, **changes)
+
+    def _with_numbers(self, rates: Any = None, current: Any = None) -> AllocationProblem:
+        """The same with other rates, present shares or both; the arrays are shared where no more depends on them."""
+        table, shares, values = self.table, self.current_shares, dict[str, Any]()
+        if rates is not None:
+            found = rates_of(rates, table, self.periods)
+            before = self.rate_table
+            values["rate_table"] = found if before is None else np.where(found == found, found, before)
+        if current is not None:
+            shares = shares_changed(current, table, shares)
+            require_fractions(self.capacity, shares)
+            values["current_shares"] = shares
+        result = self._with(**values)
+        for name in ("rates", "current"):
+            if name in vars(result) and (rates if name == "rates" else current) is not None:
+                del vars(result)[name]
+        if current is not None:
+            result._scale_single(current)
+        if "arrays" in vars(self) and self.scenarios is None and (current is None or self._is_free_of(shares)):
+            data = self.arrays.as_given
+            rate = data.rate if rates is None else np.where(found == found, found, data.rate)
+            vars(result).update(arrays=effective(replace(data, rate=rate, current=result.current_shares)))
+        return result
+
+    def _is_free_of(self, shares: FloatArray) -> bool:
+        """True where neither these present shares nor those there are reach into curves and bounds."""
+        most = 0.0 if self.capacity is None else self.capacity
+        bound = self.arrays.pieces is not None or "decrease_floor" in self.table.given
+        return not bound and max(float(shares.max()), float(self.current_shares.max())) <= most
+
+    def earning(self, curves: Sequence[EarningsCurve]) -> AllocationProblem:
+        """Return the same problem with these curves; nothing else is checked or laid out again.
+
+        Parameters
+        ----------
+        curves
+            One curve for each protocol, in order, for all periods.
+
+        Returns
+        -------
+        AllocationProblem
+            Another problem; this one stays as it is.
+        """
+        rate = np.array([curve.rate for curve in curves])
+        bent = {i: curves[i] for i in np.flatnonzero(rate != rate).tolist()}
+        table = replace(self.table, rate=rate, curves=bent)
+        varies = self.rate_table is not None or self.scenarios is not None or self.risk is not None
+        if varies or any(isinstance(curve, tuple) for curve in self.table.curves.values()):
+            return replace(self, protocols=Protocols(table))
+        result = self._with(protocols=Protocols(table), table=table)
+        vars(result).update(arrays=effective(earning_else(result, self.arrays.as_given)))
+        return result
 
     def __repr__(self) -> str:
         return short(self)
@@ -300,13 +396,22 @@ class AllocationProblem:
         return problem_as_html(self)
 
     def __hash__(self) -> int:
-        return hash((self.specs, tuple(self.current.values()), self.capacity, self.horizon_hours, self.periods))
+        return hash((self.protocols, (self.current_shares + 0.0).tobytes(), self.capacity, self.horizon_hours))
 
     def __getitem__(self, name: str) -> ProtocolSpec:
-        for spec in self.specs if isinstance(name, str) else ():
-            if spec.name == name:
-                return spec
-        raise InvalidInput(f"no protocol {brief(name)}; {near_miss(name, self.names)}")
+        place = self.table.place.get(name) if isinstance(name, str) else None
+        if place is None:
+            raise InvalidInput(f"no protocol {brief(name)}; {near_miss(name, self.names)}")
+        return self.protocols[place]  # type: ignore[index, no-any-return]
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, list, tuple))
+
+
+def _each_a_series(rates: Mapping[str, Any], periods: int) -> dict[str, Any]:
+    """Rates with a bare number as that in every period."""
+    return {name: rate if hasattr(rate, "__iter__") else (rate,) * periods for name, rate in rates.items()}
 
 
 def require_fractions(capacity: float | None, shares: FloatArray) -> None:
@@ -319,42 +424,24 @@ def require_fractions(capacity: float | None, shares: FloatArray) -> None:
         )
 
 
-def _specs(protocols: Any) -> tuple[tuple[ProtocolSpec, ...], tuple[str, ...]]:
-    """ProtocolSpec records from records, or from a table of rates, curves or records by name; and their names."""
-    if hasattr(protocols, "columns"):
+def _protocols(given: Any) -> Protocols:
+    """The table of the protocols from records, or from rates, curves or records by name."""
+    if isinstance(given, Protocols):
+        return given
+    if hasattr(given, "columns"):
         raise InvalidInput("protocols is a DataFrame; problem_from_frame(frame) takes one row per protocol")
-    if hasattr(protocols, "items"):
+    if hasattr(given, "items"):
         specs = []
-        for name, value in by_name(protocols, "protocols").items():
+        for name, value in by_name(given, "protocols").items():
             if isinstance(value, ProtocolSpec) and value.name != name:
                 raise InvalidInput(f"protocol {value.name!r} stands under the name {name!r}; use one name")
             specs.append(value if isinstance(value, ProtocolSpec) else ProtocolSpec(name, value))
     else:
-        specs = several(protocols, "protocols", "ProtocolSpec records, or a table by name")
+        specs = several(given, "protocols", "ProtocolSpec records, or a table by name")
     if set(map(type, specs)) != {ProtocolSpec}:
         for spec in specs:
             if not isinstance(spec, ProtocolSpec):
                 raise InvalidInput(f"protocols holds {brief(spec)}; give ProtocolSpec records or a table by name")
-    if not specs:
-        raise InvalidInput("protocols is empty; give at least one")
-    names = [spec.name for spec in specs]
-    if len(set(names)) != len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise InvalidInput(f"protocols names {twice!r} more than once")
-    return tuple(specs), tuple(names)
-
-
-def _current(given: Any, names: tuple[str, ...]) -> tuple[dict[str, float], FloatArray]:
-    """The present shares by name, in the protocols' order; and as an array."""
-    table = by_name(given, "current")
-    in_order = len(table) == len(names) and all(map(is_, table, names))
-    try:
-        values = list(table.values() if in_order else map(table.__getitem__, names))
-    except KeyError:
-        values = []
-    if len(values) != len(table) or not values:
-        known_names(table, names, "current")
-        missing = next(name for name in names if name not in table)
-        raise InvalidInput(f"current does not say where {missing!r} stands; give 0 if it holds nothing")
-    shares = numbers(values, names, "current ", 0.0)
-    return dict(zip(names, shares.tolist(), strict=True)), shares
+    names = tuple([spec.name for spec in specs])
+    different(names)
+    return Protocols(Columns.of(specs, names), tuple(specs))

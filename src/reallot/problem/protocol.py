@@ -1,21 +1,21 @@
-"""One earner the capacity can be lent to: its curve, its bounds, what moving it costs."""
+"""What capacity can be lent to: one protocol as a record that is checked, and all of a problem as one table."""
 
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import cast
+from operator import attrgetter
+from typing import cast, overload
+
+import numpy as np
 
 from ..errors import InvalidInput
 from .curve import EarningsCurve
+from .segments import FloatArray
 from .validation import LARGEST, SMALLEST_STEP, brief, by_name, number, whole
 
-NUMBERS = 11
-"""How many numbers a protocol's record has on its own (`ProtocolSpec.packed`)."""
-_pack = struct.Struct(f"{NUMBERS}d").pack
 _OPTIONAL = ("max_share", "move_cost_in", "move_cost_out")
 _AT_LEAST_ZERO = (
     *("min_share", "max_share", "entry_share", "step", "decrease_floor"),
@@ -145,26 +145,7 @@ class ProtocolSpec:
         put(self, "uses", {key: number(value, f"{self.name}: uses {key}", 0.0) for key, value in uses.items()})
 
     def __hash__(self) -> int:
-        return hash((self.name, self.curve, self.packed))
-
-    def earning(self, curve: EarningsCurve) -> ProtocolSpec:
-        """Return the same protocol with another curve, without checking the rest again.
-
-        Parameters
-        ----------
-        curve
-            The new curve, for all periods.
-
-        Returns
-        -------
-        ProtocolSpec
-            A copy of the record.
-        """
-        other, values = object.__new__(ProtocolSpec), vars(self).copy()
-        values["curve"] = curve
-        values.pop("packed", None)
-        object.__setattr__(other, "__dict__", values)
-        return other
+        return hash((self.name, self.curve, self.min_share, self.max_share, self.cost_in, self.cost_out, self.move_fee))
 
     @property
     def curves(self) -> tuple[EarningsCurve, ...]:
@@ -187,27 +168,140 @@ class ProtocolSpec:
         """Hours of full earnings that newly added share loses: warm_up_hours * (1 - warm_up_earns)."""
         return self.warm_up_hours * (1.0 - self.warm_up_earns)
 
-    @cached_property
-    def packed(self) -> bytes:
-        """The numbers that stand on their own, as bytes, so that those of many protocols are read at once.
 
-        min_share, max_share, decrease_floor, entry_share, step, cost_in, cost_out, move_fee, warm_up_loss, the rate
-        where there is one for all shares and periods, and 1 where lock_in, uses or a curve per period is to be looked
-        at. What is not given is NaN.
-        """
-        curve = self.curve
-        rate = curve.last_slope if isinstance(curve, EarningsCurve) and curve.is_flat else math.nan
-        special = self.lock_in is not None or bool(self.uses) or isinstance(curve, tuple)
-        return _pack(
-            self.min_share,
-            math.nan if self.max_share is None else self.max_share,
-            self.decrease_floor,
-            self.entry_share,
-            self.step,
-            self.cost_in,
-            self.cost_out,
-            self.move_fee,
-            self.warm_up_loss,
+DEFAULTS: Mapping[str, float | None] = {
+    each.name: each.default  # type: ignore[misc]
+    for each in fields(ProtocolSpec)
+    if each.name not in ("name", "curve", "lock_in", "uses")
+}
+"""The fields of ProtocolSpec that are numbers, with what they are where nothing is given."""
+NUMBERS = tuple(DEFAULTS)
+_numbers_of = attrgetter(*NUMBERS)
+
+Curves = EarningsCurve | tuple[EarningsCurve, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The protocols, one a row; arrays are (protocols,) and nobody's to change.
+
+    names     of the protocols
+    rate      USD/h per unit of share of the protocols with one rate for all periods; NaN where `curves` has others
+    given     columns of the numbers by field of ProtocolSpec; NaN for None. A field that nobody gives has none
+    curves    by row: one bent curve, or a curve a period
+    lock_ins, uses
+              by row, of the protocols that have them
+    """
+
+    names: tuple[str, ...]
+    rate: FloatArray
+    given: Mapping[str, FloatArray] = field(default_factory=dict)
+    curves: Mapping[int, Curves] = field(default_factory=dict)
+    lock_ins: Mapping[int, LockIn] = field(default_factory=dict)
+    uses: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, specs: Sequence[ProtocolSpec], names: tuple[str, ...]) -> Columns:
+        """The table of records, each of which has been checked."""
+        count, given = len(specs), {}
+        for key, values in zip(NUMBERS, zip(*map(_numbers_of, specs), strict=True), strict=True):
+            if values.count(DEFAULTS[key]) != count:
+                given[key] = np.array(values, dtype=float)  # None becomes NaN
+        each = [spec.curve for spec in specs]
+        rate = np.array([curve.rate if type(curve) is EarningsCurve else math.nan for curve in each])
+        bent = (rate != rate).nonzero()[0].tolist()
+        lock_ins = [spec.lock_in for spec in specs]
+        uses = [spec.uses for spec in specs]
+        return cls(
+            names,
             rate,
-            special,
+            given,
+            {i: each[i] for i in bent},
+            {i: lock_in for i, lock_in in enumerate(lock_ins) if lock_in is not None},
+            {i: use for i, use in enumerate(uses) if use} if any(uses) else {},
         )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Columns):
+            return NotImplemented
+        if self is other:
+            return True
+        return (
+            self.names == other.names
+            and np.array_equal(self.rate, other.rate, equal_nan=True)
+            and self.curves == other.curves
+            and self.lock_ins == other.lock_ins
+            and self.uses == other.uses
+            and all(np.array_equal(self[key], other[key], equal_nan=True) for key in {*self.given, *other.given})
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.names, (np.nan_to_num(self.rate) + 0.0).tobytes()))
+
+    def __getitem__(self, key: str) -> FloatArray:
+        """The column of a field; where nobody gives it, its default throughout."""
+        column = self.given.get(key)
+        if column is None:
+            default = DEFAULTS[key]
+            column = np.full(len(self.names), math.nan if default is None else default)
+        return column
+
+    @cached_property
+    def place(self) -> Mapping[str, int]:
+        """Row by name."""
+        return dict(zip(self.names, range(len(self.names)), strict=True))
+
+    def each_curve(self) -> Iterator[tuple[int, tuple[EarningsCurve, ...]]]:
+        """Row and curves, one or one a period, of the protocols without one rate for all periods."""
+        for i, curve in self.curves.items():
+            yield i, curve if isinstance(curve, tuple) else (curve,)
+
+    def row(self, i: int) -> ProtocolSpec:
+        """One protocol as a record."""
+        numbers = {key: value for key, column in self.given.items() if (value := float(column[i])) == value}
+        curve = self.curves.get(i)
+        return ProtocolSpec(
+            self.names[i],
+            EarningsCurve.flat(float(self.rate[i])) if curve is None else curve,
+            lock_in=self.lock_ins.get(i),
+            uses=self.uses.get(i, {}),
+            **numbers,
+        )
+
+
+class Protocols(Sequence[ProtocolSpec]):
+    """The rows of a table as records, made when they are asked for."""
+
+    def __init__(self, table: Columns, records: tuple[ProtocolSpec, ...] | None = None) -> None:
+        self.table = table
+        self._records = records
+
+    @property
+    def records(self) -> tuple[ProtocolSpec, ...]:
+        """All of them."""
+        if self._records is None:
+            self._records = tuple([self.table.row(i) for i in range(len(self.table.names))])
+        return self._records
+
+    def __len__(self) -> int:
+        return len(self.table.names)
+
+    @overload
+    def __getitem__(self, index: int) -> ProtocolSpec: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ProtocolSpec, ...]: ...
+    def __getitem__(self, index: int | slice) -> ProtocolSpec | tuple[ProtocolSpec, ...]:
+        if self._records is not None or isinstance(index, slice):
+            return self.records[index]
+        return self.table.row(range(len(self))[index])
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Protocols):
+            return self.table == other.table
+        return self.records == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.table)
+
+    def __repr__(self) -> str:
+        return repr(self.records)

@@ -24,6 +24,9 @@ def is_default(record: Any, field: Field[Any]) -> bool:
 class _Short(Repr):
     """reprlib's, which cuts long parts, for dataclasses as well; a flat curve inside a record is its rate."""
 
+    def repr_Protocols(self, x: Any, level: int) -> str:  # noqa: N802  reprlib finds it by the name of the class
+        return self.repr_tuple(x, level)
+
     def repr_instance(self, x: Any, level: int) -> str:
         if not is_dataclass(x):
             return repr(x)

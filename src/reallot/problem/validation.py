@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -216,3 +218,27 @@ def known_names(names: Iterable[Any], known: Iterable[str], what: str) -> None:
     for name in names:
         if name not in lookup:
             raise InvalidInput(f"{what} names {brief(name)}, which is not there; {near_miss(name, known)}")
+
+
+def different(names: tuple[str, ...]) -> None:
+    """Raises InvalidInput where there is no name, or one stands twice."""
+    if not names:
+        raise InvalidInput("protocols is empty; give at least one")
+    if len(set(names)) != len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise InvalidInput(f"protocols names {twice!r} more than once")
+
+
+def shares_by_name(given: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """The present shares of all `names`, in their order, from a table by name."""
+    shares = by_name(given, "current")
+    same_order = len(shares) == len(names) and all(map(is_, shares, names))
+    try:
+        values = list(shares.values() if same_order else map(shares.__getitem__, names))
+    except KeyError:
+        values = []
+    if len(values) != len(shares) or not values:
+        known_names(shares, names, "current")
+        missing = next(name for name in names if name not in shares)
+        raise InvalidInput(f"current does not say where {missing!r} stands; give 0 if it holds nothing")
+    return numbers(values, names, "current ", 0.0)

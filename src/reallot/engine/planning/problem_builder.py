@@ -13,7 +13,6 @@ import numpy as np
 
 from ...errors import DataError, OptimizationError
 from ...problem import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
-from ...problem.update import earning
 from ...text.numbers import amount, listed
 from ..contracts.configs import OptimizerConfig
 from ..contracts.records import AggregatedMetrics
@@ -97,7 +96,7 @@ class PlanningProblem:
         """What is decided: at what the policy takes share to be worth; else what is added earns carefully little."""
         curves, like = self._curves(careful=True), self.shared.problem
         if like is not None:
-            problem = earning(like, curves)
+            problem = like.earning(curves)
         else:
             problem = AllocationProblem(
                 [self._protocol(name, curve) for name, curve in zip(self.names, curves, strict=True)],
@@ -114,7 +113,7 @@ class PlanningProblem:
     @cached_property
     def expected(self) -> AllocationProblem:
         """The same problem, with what would be added at the rates as they are: by these a plan brings so much."""
-        return earning(self.careful, self._curves(careful=False))
+        return self.careful.earning(self._curves(careful=False))
 
     @cached_property
     def earned(self) -> float:
