@@ -42,12 +42,12 @@ HOMES = {
     "lightgbm": {"forecast.boosted"},
     "matplotlib": {"plots.paper"},
 }
-LATE = ("pandas", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "psycopg", "lightgbm")
+LATE = ("pandas", "narwhals", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "psycopg", "lightgbm")
 """Never imported when a module is: only where they are used."""
 LOWEST_LIBRARIES = {
     "errors": set(),
     "text": set(),
-    "problem": {"numpy", "pandas", "pydantic", "pydantic_core"},
+    "problem": {"numpy", "pandas", "narwhals", "pydantic", "pydantic_core"},
     "program": {"numpy", "scipy"},
     "formulation": {"numpy"},
 }

@@ -75,6 +75,8 @@ class Session:
 
         Parameters
         ----------
+        order
+            Names of the protocols in the order of `rates` and `current`, where these are arrays.
         **changes
             Fields of AllocationProblem. `rates` (USD/h per unit of share, one number or one per period), `current` and
             `resources` are by name, and names left out keep their values. Every other field is replaced as a whole.

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidInput
-from .protocol import DEFAULTS, Columns
+from ..errors import InvalidInput, near_miss
+from .curve import EarningsCurve
+from .protocol import DEFAULTS, Columns, LockIn, ProtocolSpec
 from .segments import FloatArray
-from .validation import LARGEST, SMALLEST_STEP, brief, number
+from .validation import LARGEST, MOST, SMALLEST_STEP, brief, different, in_order, known_names, number
 
-MOST = {"warm_up_earns": 1.0}
-"""Largest values of the fields that have one."""
+OPTIONAL = {"uses", *(key for key, default in DEFAULTS.items() if default is None)}
+"""Columns in which NaN and None say that nothing is given."""
 
 
 def checked(names: tuple[str, ...], values: Any, what: Callable[[int], str], key: str) -> FloatArray:
@@ -22,7 +23,7 @@ def checked(names: tuple[str, ...], values: Any, what: Callable[[int], str], key
 
     Raises InvalidInput for the first number that cannot be, named by what(row).
     """
-    optional = DEFAULTS.get(key, 0.0) is None
+    optional = key in OPTIONAL
     low, high = -math.inf if key == "rate" else 0.0, MOST.get(key, math.inf)
     column = as_column(names, values, what, key)
     if (column.min() >= low and column.max() <= min(high, LARGEST)) and (low == 0.0 or column.min() >= -LARGEST):
@@ -51,7 +52,7 @@ def as_column(names: tuple[str, ...], values: Any, what: Callable[[int], str], k
             return np.array(entries, dtype=float)
         except OverflowError:
             pass
-    optional = DEFAULTS.get(key, 0.0) is None
+    optional = key in OPTIONAL
     return np.array(
         [math.nan if optional and each is None else number_or_nan(each, what(i)) for i, each in enumerate(entries)]
     )
@@ -62,7 +63,7 @@ def number_or_nan(value: Any, what: str) -> float:
     return value if isinstance(value, float) else number(value, what)
 
 
-def require_rows(columns: Columns, what: Callable[[int], str]) -> None:
+def require_rows(columns: Columns) -> None:
     """Raises InvalidInput for the first row whose numbers contradict one another, as ProtocolSpec does."""
     steps, least, most = (columns.given.get(key) for key in ("step", "min_share", "max_share"))
     wrong = np.zeros(len(columns.names), dtype=bool)
@@ -72,3 +73,71 @@ def require_rows(columns: Columns, what: Callable[[int], str]) -> None:
         wrong |= most < least
     for i in wrong.nonzero()[0][:1].tolist():
         columns.row(i)
+
+
+def from_arrays(
+    names: Sequence[str],
+    rates: Any,
+    numbers: Mapping[str, Any],
+    curves: Mapping[str, Any],
+    lock_ins: Mapping[str, LockIn],
+    uses: Mapping[str, Any],
+    others: Sequence[str],
+) -> Columns:
+    """The table of arrays in the order of `names`; `others` are further keywords for a hint."""
+    order = names_of(names)
+
+    def what(field: str) -> Callable[[int], str]:
+        return lambda i: f"{order[i]}: {field}"
+
+    for key in numbers:
+        if key not in DEFAULTS:
+            known = [*DEFAULTS, "curves", "lock_in", "uses", *others]
+            raise InvalidInput(f"there is no field {key!r}; {near_miss(key, known)}")
+    place = dict(zip(order, range(len(order)), strict=True)) if curves or lock_ins else {}
+    for given, field in ((curves, "curves"), (lock_ins, "lock_in")):
+        known_names(given, place, field)
+    records = {place[name]: ProtocolSpec(name, curve) for name, curve in curves.items()}
+    for name, lock_in in lock_ins.items():
+        ProtocolSpec(name, 0.0, lock_in=lock_in)
+    rate = rates[0] if getattr(rates, "ndim", 1) == 2 and len(rates) else rates
+    rate = as_column(order, rate, what("rate (USD/h)"), "rate")
+    for i, record in records.items():
+        if rate[i] == rate[i]:
+            raise InvalidInput(f"{order[i]}: both rate and curve are given; give one of them, and NaN as the rate")
+        rate[i] = record.curve.rate if isinstance(record.curve, EarningsCurve) else math.nan
+    bent = {i: record.curve for i, record in records.items() if rate[i] != rate[i]}
+    rate[list(bent)] = 0.0
+    rate = checked(order, rate, what("rate (USD/h)"), "rate")
+    rate[list(bent)] = math.nan
+    table = Columns(
+        order,
+        rate,
+        {key: checked(order, values, what(key), key) for key, values in numbers.items()},
+        bent,  # type: ignore[arg-type]
+        {place[name]: lock_in for name, lock_in in lock_ins.items()},
+        _uses(order, uses),
+    )
+    require_rows(table)
+    return table
+
+
+def names_of(given: Any) -> tuple[str, ...]:
+    """Names in order, each of them once."""
+    names = tuple(given.tolist() if hasattr(given, "tolist") else in_order(given, "names", "names"))
+    if set(map(type, names)) != {str} or "" in names:
+        for name in names:
+            if not isinstance(name, str) or not name:
+                raise InvalidInput(f"a protocol's name is {brief(name)}; give a non-empty string")
+    different(names)
+    return names
+
+
+def _uses(names: tuple[str, ...], given: Mapping[str, Any]) -> dict[int, dict[str, float]]:
+    """Uses by row, of those for which any is given."""
+    result: dict[int, dict[str, float]] = {}
+    for resource, values in given.items():
+        column = checked(names, values, lambda i, r=resource: f"{names[i]}: uses {r}", "uses")  # type: ignore[misc]
+        for i in (column == column).nonzero()[0].tolist():
+            result.setdefault(i, {})[resource] = float(column[i])
+    return result

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidInput
 from . import AllocationProblem, CVaR, EarningsCurve, LockIn, ProtocolSpec, RateUncertainty, Scenarios
 from .doors import require_problem
-from .file_errors import hint_for
-from .tables import UNBOUNDED, ProblemTable, ProtocolTable, keys_of, problem_from_dict, protocol_from_table
+from .protocol_tables import keys_of
+from .tables import UNBOUNDED, problem_from_dict
 from .validation import of_kind
 
 if TYPE_CHECKING:
@@ -127,27 +127,7 @@ def problem_from_frame(frame: pd.DataFrame, **others: Any) -> AllocationProblem:
     >>> problem_from_frame(frame, horizon_hours=24)["relay"].curve.last_slope
     2.1
     """
-    if not hasattr(frame, "columns") or not hasattr(frame, "index"):
-        raise InvalidInput(
-            f"the frame is a {type(frame).__name__}; give a pandas DataFrame with protocols in its index"
-        )
-    if "name" in frame.columns:
-        raise InvalidInput("the frame has a column 'name'; names are its index: use frame.set_index('name')")
-    for what, labels in (("column", frame.columns), ("protocol", frame.index)):
-        if not labels.is_unique:
-            raise InvalidInput(f"the frame names {what} {labels[labels.duplicated()][0]!r} more than once")
-    known = ProtocolTable.model_fields
-    for key in frame.columns:
-        if key not in known:
-            raise InvalidInput(f"the frame: unknown key {key!r}; {hint_for(str(key), known, ProblemTable)}")
-    rows: dict[str, dict[str, Any]] = {}
-    for i, name in enumerate(frame.index):
-        if not isinstance(name, str) or not name:
-            raise InvalidInput(f"the frame's index holds {name!r}; it must hold the protocols' names")
-        cells = {key: frame[key].iloc[i] for key in frame.columns}
-        rows[name] = {key: cell for key, cell in cells.items() if not _is_left_out(key, cell, cells)}
-    specs = [protocol_from_table(name, row) for name, row in rows.items()]
-    return AllocationProblem(specs, {name: row.get("current", 0.0) for name, row in rows.items()}, **others)
+    return AllocationProblem.from_frame(frame, **others)
 
 
 # Reading files
@@ -240,20 +220,3 @@ def _plain_points(curve: EarningsCurve) -> Any:
     if points is not None:
         return points
     return {"shares": list(curve.shares), "earnings": list(curve.earnings), "last_slope": curve.last_slope}
-
-
-def _is_left_out(key: str, cell: Any, cells: Mapping[str, Any]) -> bool:
-    """True for a missing cell where that says something; a missing number elsewhere stays and is refused."""
-    if not _is_missing(cell):
-        return False
-    if key in ("rate", "curve"):
-        other = "curve" if key == "rate" else "rate"
-        return other in cells and not _is_missing(cells[other])
-    defaults = {field.name: field.default for field in fields(ProtocolSpec)}
-    return defaults.get(key, 0.0) in (None, MISSING)
-
-
-def _is_missing(cell: Any) -> bool:
-    import pandas as pd
-
-    return cell is None or (pd.api.types.is_scalar(cell) and bool(pd.isna(cell)))

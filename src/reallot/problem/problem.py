@@ -16,7 +16,7 @@ from .curve import EarningsCurve
 from .effective import effective
 from .limits import Limits
 from .named_arrays import InOrder, ordered, rates_of, series_by_name, shares_changed, shares_in
-from .protocol import Columns, Protocols, ProtocolSpec
+from .protocol import Columns, LockIn, Protocols, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
 from .segments import FloatArray
 from .short_repr import short
@@ -139,6 +139,111 @@ class AllocationProblem:
         self._check_risk()
         for name in ("current", "rates"):  # from now on made from the arrays, when they are asked for
             del vars(self)[name]
+
+    @classmethod
+    def from_frame(cls, frame: Any, **others: Any) -> AllocationProblem:
+        """Make a problem of a DataFrame with one protocol per row.
+
+        Parameters
+        ----------
+        frame
+            Rows are protocols, named by the index of a pandas DataFrame, or by the column `name` of another one
+            (polars, pyarrow; extra `frames`). Columns are fields of ProtocolSpec, `rate` (USD/h per unit of share) and
+            `current` (share now, 0 without the column).
+        **others
+            The other arguments of AllocationProblem.
+
+        Returns
+        -------
+        AllocationProblem
+            The problem with the protocols in the order of the rows.
+
+        Raises
+        ------
+        InvalidInput
+            Where a column is unknown, a name comes twice, or a cell is missing or wrong; the message names the
+            protocol and the column.
+
+        Notes
+        -----
+        A missing cell means "not given" where the field has no number of its own (`max_share`, `move_cost_in` ...),
+        or where the other one of rate and curve is given.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from reallot import AllocationProblem
+        >>> frame = pd.DataFrame({"rate": [2.1, 1.7], "current": [0.4, 0.6]}, index=["relay", "compute"])
+        >>> AllocationProblem.from_frame(frame, horizon_hours=24)["relay"].curve.last_slope
+        2.1
+        """
+        from .frames import from_frame
+
+        table, shares = from_frame(frame, [each.name for each in fields(cls)])
+        return cls(Protocols(table), InOrder(shares, table.names), **others)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_arrays(
+        cls,
+        names: Sequence[str],
+        rates: Any,
+        current: Any,
+        *,
+        curves: Mapping[str, Any] | None = None,
+        lock_in: Mapping[str, LockIn] | None = None,
+        uses: Mapping[str, Any] | None = None,
+        **others: Any,
+    ) -> AllocationProblem:
+        """Make a problem of arrays in the order of `names`.
+
+        Parameters
+        ----------
+        names
+            Names of the protocols, each once.
+        rates
+            USD/h per unit of share: (protocols,), or (periods, protocols). NaN for protocols with a curve.
+        current
+            Share of each protocol now, (protocols,).
+        curves
+            Curves by name, one or one per period, of the protocols that have no rate.
+        lock_in
+            LockIn records by name.
+        uses
+            Use of each shared resource by one unit of share, (protocols,) by the name of the resource; NaN is none.
+        **others
+            The other numbers of ProtocolSpec (`max_share`, `move_cost` ...), each (protocols,) or one for all; NaN is
+            None. And the other arguments of AllocationProblem.
+
+        Returns
+        -------
+        AllocationProblem
+            The problem with the protocols in the order of the names.
+
+        Raises
+        ------
+        InvalidInput
+            Where a keyword is unknown, a length differs or a number is wrong; the message names the protocol and the
+            field.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from reallot import AllocationProblem, allocate
+        >>> problem = AllocationProblem.from_arrays(
+        ...     ["relay", "compute"], np.array([2.1, 1.7]), np.array([0.4, 0.6]), max_share=[0.5, np.nan])
+        >>> allocate(problem).schedule.round(9).tolist()
+        [[0.5, 0.5]]
+        """
+        from .column_checks import from_arrays
+
+        known = [each.name for each in fields(cls)]
+        given = {key: value for key, value in others.items() if key not in known}
+        table = from_arrays(names, rates, given, curves or {}, lock_in or {}, uses or {}, known)
+        rest = {key: value for key, value in others.items() if key in known}
+        if getattr(rates, "ndim", 1) > 1:
+            rest["rates"] = ordered(rates, table.names, "rates", table)
+        shares = ordered(current, table.names, "current", table)
+        return cls(Protocols(table), shares, **rest)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
         """`current` and `rates` by name, made when first asked for."""

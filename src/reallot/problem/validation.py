@@ -18,6 +18,8 @@ LARGEST = 1e15
 """Beyond this a double has no cents left, and solvers take numbers for infinite."""
 SMALLEST_STEP = 1e-7
 """Units below this are as small as what solvers of linear programs cannot tell from nothing."""
+MOST = {"warm_up_earns": 1.0}
+"""Largest values of the fields of a protocol that have one."""
 NOT_NUMBERS = (bool, str, bytes, bytearray, type(None))
 """What `float` reads as a number, or what stands for nothing: a slip where a number is asked for."""
 LONGEST = 80

@@ -25,7 +25,7 @@ from ..errors import ConfigurationError, InvalidInput, near_miss
 from ..problem import Limits, ProtocolSpec
 from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read, told
 from ..problem.files import text_of
-from ..problem.tables import LimitsTable, ProtocolTable, protocol_from_table
+from ..problem.protocol_tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS
 from .operation import Operation, Zone
 from .shared_settings import Settings, Variable

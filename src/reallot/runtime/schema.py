@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from .. import problem
-from ..problem.tables import ProtocolTable
+from ..problem.protocol_tables import ProtocolTable
 from ..text.durations import PATTERN, format_duration
 from .adapter_settings import ADAPTERS
 from .config import SPEC_KEYS, Sections
