@@ -268,7 +268,7 @@ def test_pandas_stays_at_the_edges():
     wrong = [
         f"{name} line {each.line}"
         for name, each in everywhere()
-        if package(name) in inside and name not in ("problem.files", "problem.tables") and package(name) != "plots"
+        if package(name) in inside and name not in ("problem.files", "problem.frames") and package(name) != "plots"
         if each.module.split(".")[0] == "pandas"
     ]
     assert not wrong, "\n".join(wrong)
