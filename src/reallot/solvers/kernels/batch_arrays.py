@@ -200,8 +200,11 @@ def steepest(segments: BatchSegments, amount: FloatArray) -> tuple[FloatArray, F
     size, count = slope.shape
     order = np.argsort(-np.ascontiguousarray(slope.T), axis=1).T * count + np.arange(count)  # the steepest first
     ends = width.take(order, mode="clip")
-    for above, below in pairwise(ends):
-        below += above
+    if size > count:
+        np.cumsum(ends, axis=0, out=ends)
+    else:  # along memory, the same sums
+        for above, below in pairwise(ends):
+            below += above
     total = ends[-1]
     flat, column = slope.reshape(-1), np.arange(count)
     real = (slope > LOWEST).sum(axis=0)
@@ -218,7 +221,8 @@ def steepest(segments: BatchSegments, amount: FloatArray) -> tuple[FloatArray, F
     even = slope >= price - tie
     even ^= steep
     part = np.multiply(width, even)
-    for filled in part:
+    for row in even.any(axis=1).nonzero()[0] if size > count else range(size):
+        filled = part[row]
         np.minimum(filled, left, out=filled)
         np.maximum(filled, 0.0, out=filled)
         left -= filled

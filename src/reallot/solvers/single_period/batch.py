@@ -40,6 +40,8 @@ LOADING_PAYS = 15_000_000
 """Problems times protocols from which it is worth the half second that loading it takes."""
 CERTIFIED = 1e-9
 """What gap and residual of an answer stay below."""
+WIDE = 1_000
+"""Protocols from which every problem is worked on alone."""
 CHUNK_NUMBERS = 30_000
 """Rows times protocols worked on at once: a few arrays of this size fit into a second-level cache."""
 
@@ -103,7 +105,7 @@ def _solve(inputs: Inputs, name: str, reason: str) -> Answers:
     if name == "numba":
         dispatch.fill_batch(inputs.whole(), answers)
     else:
-        rows = max(1, CHUNK_NUMBERS // size)
+        rows = 1 if size >= WIDE else max(1, CHUNK_NUMBERS // size)
         for start in range(0, count, rows):
             _solve_chunk(inputs, slice(start, min(start + rows, count)), answers)
     proven = (answers.gap <= CERTIFIED) & (answers.residual <= CERTIFIED)
@@ -192,7 +194,7 @@ class Inputs(ByValue):
     def chunk(self, rows: slice) -> ChunkInputs:
         """The arguments of some problems, turned: (protocols or 1, problems or 1).
 
-        One problem comes twice: NumPy sums a single column in another order, and so rounds otherwise.
+        One problem that is not wide comes twice: NumPy sums a single column in another order, and so rounds otherwise.
         """
         cut: dict[str, Any] = {}
         for field in fields(ChunkInputs):
@@ -201,7 +203,7 @@ class Inputs(ByValue):
                 array = array[rows] if len(array) > 1 else array
                 array = array[None, :] if field.name in PER_PROBLEM else array.T
             cut[field.name] = array
-        whole = (self.shape[1], max(rows.stop - rows.start, 2))
+        whole = (self.shape[1], max(rows.stop - rows.start, 1 if self.shape[1] >= WIDE else 2))
         for name in ("rates", "current"):
             cut[name] = np.ascontiguousarray(np.broadcast_to(cut[name], whole))
             if cut["mask"] is not None:
