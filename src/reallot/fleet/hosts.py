@@ -136,9 +136,9 @@ def table_of(problems: Sequence[AllocationProblem], protocols: Sequence[str]) ->
         idle[h], alone[h] = problem.allow_idle, why_alone(problem) is not None
         if data.max_turnover is not None:
             turnover[h] = data.max_turnover[0]
-        for spec in problem.special:
-            for name, use in spec.uses.items():
-                uses.setdefault(name, np.zeros(shape))[h, place[spec.name]] = use
+        for i, used in problem.table.uses.items():
+            for name, use in used.items():
+                uses.setdefault(name, np.zeros(shape))[h, at[i]] = use
     return HostTable(
         **grid, there=there, uses=uses, hours=hours, total=total, idle=idle, turnover=turnover, alone=alone
     )
