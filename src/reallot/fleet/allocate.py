@@ -6,17 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from ..errors import Infeasible, SolverFailed
 from ..formulation import formulate
 from ..problem.arrays import FloatArray
-from ..problem.validation import by_name, number, of_kind, seconds
+from ..problem.validation import by_name, number, of_kind, seconds, yes_or_no
 from ..program import Certificate, Status
 from .conflict_at_prices import why_no_plan_at_prices
-from .decomposition import Here, HostsFailed
+from .decomposition import HostsFailed, Tell
 from .equal_hosts import Summed, summed
+from .executors import crew_of, require_executor
 from .fleet import Fleet
 from .fleet_program import FleetProgram
 from .infeasible import by_sites, hosts_without_plan, why_no_plan
@@ -24,6 +26,7 @@ from .judge import Judged, judge
 from .large import LargeFleet
 from .limits import FleetLimits
 from .plan import FleetPlan
+from .round_line import RoundLine
 from .rows import Row, rows_of
 from .site_block import MOST_EXCLUSIVE
 from .whole import EQUAL, solve_whole
@@ -44,6 +47,8 @@ def allocate_fleet(
     *,
     gap: float = 1e-6,
     prices: Mapping[str, float] | None = None,
+    executor: Any = None,
+    progress: bool | Tell = False,
     time_limit_seconds: float | None = None,
 ) -> FleetPlan:
     """Find the best plan for all hosts of a fleet under their own and their shared limits.
@@ -58,6 +63,12 @@ def allocate_fleet(
         Largest gap between the plan and a bound that is proved, as a part of the money at stake.
     prices
         Prices to begin with, by name: `prices` of the last plan. Unknown names are left out.
+    executor
+        Where the hosts of a large fleet answer to prices: a number of processes, an executor with `submit`, a Dask
+        Client, or the module ray after ray.init(). None is here. The plan is the same, whatever works on it.
+    progress
+        A function, called with a record (round, bound, plan, gap, hosts) after every round. True writes a line on
+        standard error where that is a terminal.
     time_limit_seconds
         Seconds after which the best plan found is returned, with status "stopped" and its gap.
 
@@ -94,7 +105,10 @@ def allocate_fleet(
     deadline = started + (math.inf if time_limit is None else time_limit)
     weigher = _Weigher(fleet, limits, rows)
     kinds = summed(fleet, limits)
-    task = _Task(kinds, limits, weigher, start, gap, deadline, time_limit)
+    tell = progress if callable(progress) else RoundLine() if yes_or_no(progress, "progress") else None
+    if executor is not None:
+        require_executor(executor)
+    task = _Task(kinds, limits, weigher, start, gap, deadline, time_limit, executor, tell)
     answer = task.answer()
     solved = perf_counter()
     shares, judged = weigher.better(answer.shares[kinds.kind] if len(kinds.fleet) < len(fleet) else answer.shares)
@@ -140,6 +154,8 @@ class _Task:
     gap: float
     deadline: float
     time_limit_seconds: float | None
+    executor: Any
+    tell: Tell | None
 
     @property
     def _said(self) -> str:
@@ -196,7 +212,7 @@ class _Task:
         fleet, rows = self.kinds.fleet, rows_of(self.kinds.fleet, self.limits)
         large = LargeFleet(fleet, self.limits, rows, self.kinds.counts)
         makers = large.makers()
-        crew = Here([make() for make in makers])
+        crew, close = crew_of(self.executor if len(makers) > 1 else None, makers)
         try:
             found, shares = large.solve(
                 crew,
@@ -205,12 +221,14 @@ class _Task:
                 gap=self.gap,
                 stake=self.weigher.stake,
                 deadline=self.deadline,
-                tell=None,
+                tell=self.tell,
             )
         except HostsFailed as failed:
             bad = np.zeros(len(fleet), dtype=bool)
             bad[failed.places] = True
             raise (hosts_without_plan(fleet, bad) or by_sites(fleet, self.limits)) from None
+        finally:
+            close()
         late = perf_counter() > self.deadline
         if shares is None:
             if not self.weigher.can_stay and not late:

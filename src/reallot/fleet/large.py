@@ -34,14 +34,17 @@ class LargeFleet:
     """The shards of a fleet, and its rows relative to staying.
 
     counts  (hosts,) how many equal hosts each one stands for
+    shard   hosts of a shard
     """
 
-    def __init__(self, fleet: Fleet, limits: FleetLimits, rows: tuple[Row, ...], counts: FloatArray) -> None:
+    def __init__(
+        self, fleet: Fleet, limits: FleetLimits, rows: tuple[Row, ...], counts: FloatArray, *, shard: int = SHARD
+    ) -> None:
         self.fleet, self.rows, self.counts = fleet, rows, counts
         self.shared = SharedRows.of(fleet, rows)
         self.now = self.counts @ self.shared.now
         self.room = self.shared.limits - self.now
-        self.places = np.arange(len(fleet))
+        self.places, self.shard_hosts = np.arange(len(fleet)), shard
         self.exclusive = [fleet.protocols.index(name) for name in limits.exclusive]
         self.site = np.full(len(fleet), -1)
         if self.exclusive:
@@ -52,7 +55,7 @@ class LargeFleet:
     def cut(self) -> list[IntArray | slice]:
         """The hosts of each shard; those of a site stay together."""
         hosts = self.places.size
-        count = max(1, -(-hosts // SHARD))
+        count = max(1, -(-hosts // self.shard_hosts))
         edges = [hosts * i // count for i in range(count + 1)]
         if not (self.site >= 0).any():
             return [slice(start, end) for start, end in pairwise(edges)]
