@@ -134,7 +134,7 @@ def configuration() -> str:
     from reallot.problem.tables import keys_of
     from reallot.runtime.adapter_settings import ADAPTERS
     from reallot.runtime.config import Sections
-    from reallot.runtime.operation import Operation
+    from reallot.runtime.operation import OperatingRules
 
     own = ", ".join(f"`{key}`" for key in keys_of(reallot.ProtocolSpec))
     pages = [
@@ -152,7 +152,7 @@ def configuration() -> str:
     pages.append(
         "## [protocols.NAME]\n\nOne table for each protocol. `adapter` says where its earnings are read; beside it "
         f"may stand every key of `reallot.ProtocolSpec` ({own}), the keys of its adapter, and these:\n\n"
-        f"{_keys(Operation)}"
+        f"{_keys(OperatingRules)}"
     )
     for name, model in ADAPTERS.items():
         pages.append(f'### adapter = "{name}"\n\n{_paragraphs(model)}\n\n{_keys(model)}')

@@ -16,8 +16,8 @@ from reallot.engine.contracts.move_state import FOLLOWS, MoveState
 from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.build import adapter_of
 from reallot.runtime.config import Sections, config_from_text
-from reallot.runtime.operation import Operation
-from reallot.runtime.shared_settings import Place
+from reallot.runtime.operation import OperatingRules
+from reallot.runtime.shared_settings import BuildPlace
 from tests.test_readme import blocks, lines, run_python
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +66,7 @@ def test_every_key_of_a_configuration_is_on_its_page(generate: ModuleType) -> No
         assert f"## [{section}]" in page
         keys = getattr(field.annotation, "model_fields", {})
         assert all(f"| `{key}` |" in page for key in keys), section
-    assert all(f"| `{key}` |" in page for key in Operation.model_fields)
+    assert all(f"| `{key}` |" in page for key in OperatingRules.model_fields)
     for name, model in ADAPTERS.items():
         part = page[page.index(f'### adapter = "{name}"') :]
         assert all(f"| `{key}` |" in part for key in model.model_fields), name
@@ -113,7 +113,7 @@ CONFIGURATIONS = [
 def test_every_adapter_of_a_configuration_on_a_page_can_be_made(text: str, tmp_path: Path) -> None:
     config, clock = config_from_text(text, folder=tmp_path), ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
     for name, section in config.protocols.items():
-        adapter = adapter_of(config, name, section, Place(clock, clock.now(), tmp_path, 0))
+        adapter = adapter_of(config, name, section, BuildPlace(clock, clock.now(), tmp_path, 0))
         assert adapter.capabilities().timeout
 
 

@@ -21,7 +21,7 @@ from reallot import (
     explain,
 )
 from reallot.allocation.explain import move_reasons
-from reallot.allocation.no_trade_rates import MOST_SEARCHED, Threshold, thresholds, with_rate_shift
+from reallot.allocation.no_trade_rates import MOST_SEARCHED, NoTradeRange, thresholds, with_rate_shift
 from tests.strategies import CHOICES, COUPLED, KINDS, LINEAR, budget, problems
 
 
@@ -139,7 +139,7 @@ def test_no_move_of_a_linear_plan_is_made_at_a_loss(kind: str, data: st.DataObje
             assert move.net_benefit >= -1e-8 * plan.certificate.scale
 
 
-def assert_true(plan: Allocation, stay: Threshold, slack: float) -> None:
+def assert_true(plan: Allocation, stay: NoTradeRange, slack: float) -> None:
     """A little before the threshold the protocol stays, a little beyond it moves."""
     place = plan.problem.names.index(stay.protocol)
     for rate, sign in ((stay.takes_at, 1.0), (stay.gives_at, -1.0)):

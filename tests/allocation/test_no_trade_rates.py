@@ -25,7 +25,7 @@ from reallot import (
     explain,
     formulate,
 )
-from reallot.allocation.no_trade_rates import Threshold, thresholds, with_rate_shift
+from reallot.allocation.no_trade_rates import NoTradeRange, thresholds, with_rate_shift
 from reallot.allocation.time_budget import TimeBudget
 from reallot.solvers.single_period.sensitivity import marginals
 from tests.strategies import budget, problems
@@ -212,9 +212,9 @@ def test_a_cost_that_never_pays_is_weighed_in_full_where_the_rate_is_another() -
 
 
 def test_a_search_that_is_cut_short_says_between_which_rates_the_answer_is() -> None:
-    stay = Threshold("a", 0.25, 1.0, None, 0.75, "", takes_within=(1.0, 1.5))
+    stay = NoTradeRange("a", 0.25, 1.0, None, 0.75, "", takes_within=(1.0, 1.5))
     assert "takes more above a rate between 1 and 1.5 USD/h, gives below 0.75 USD/h" in str(stay)
-    unknown = Threshold("a", 0.25, 1.0, None, None, "", takes_within=(1.0, None), gives_within=(0.5, None))
+    unknown = NoTradeRange("a", 0.25, 1.0, None, None, "", takes_within=(1.0, None), gives_within=(0.5, None))
     assert "takes more only above 1 USD/h, if at all, gives only below 0.5 USD/h, if at all" in str(unknown)
     assert vars(unknown)["takes_within"] == (1.0, None)
 

@@ -36,7 +36,7 @@ from reallot.cli.main import main
 from reallot.cli.plan_text import picture, plan_table, plan_text, price_text, prices_text
 from reallot.cli.screen import Screen
 from reallot.solvers.programs.pulp_cbc import write
-from reallot.text.tables import cells, table
+from reallot.text.columns import cells, table
 from tests.problem.test_files import EXAMPLE
 
 INFEASIBLE = """

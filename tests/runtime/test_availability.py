@@ -17,7 +17,7 @@ from reallot.engine.contracts.clock import ManualClock
 from reallot.errors import ConfigurationError
 from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text
-from reallot.runtime.operation import Operation
+from reallot.runtime.operation import OperatingRules
 from reallot.runtime.runner import Runner
 
 BEGIN = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
@@ -231,5 +231,5 @@ def test_it_is_open_from_the_first_minute_to_before_the_last_by_the_clock_on_the
     wall = moment.astimezone(ZoneInfo(zone))
     now = 60 * wall.hour + wall.minute
     inside = {each % 1440 for each in range(begins, ends if ends > begins else ends + 1440)}
-    assert Operation(hours=[text], time_zone=zone).is_open(moment, "UTC") == (now in inside)
-    assert Operation(hours=[text]).is_open(moment, zone) == (now in inside)
+    assert OperatingRules(hours=[text], time_zone=zone).is_open(moment, "UTC") == (now in inside)
+    assert OperatingRules(hours=[text]).is_open(moment, zone) == (now in inside)

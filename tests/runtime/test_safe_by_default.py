@@ -19,7 +19,7 @@ from reallot.engine.contracts.configs import Mode, ReallocationConfig
 from reallot.errors import ConfigurationError
 from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.config import SPEC_KEYS, Sections, config_from_text
-from reallot.runtime.operation import Operation
+from reallot.runtime.operation import OperatingRules
 from reallot.runtime.schema import config_schema
 from tests.pair import PAIR
 
@@ -195,7 +195,7 @@ def broken_tables(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(sorted(ADAPTERS)))
     protocol = {"adapter": kind, **NEEDED.get(kind, {})}
     table: dict[str, Any] = {"protocols": {"one": protocol}}
-    own = [*ADAPTERS[kind].model_fields, *Operation.model_fields, *SPEC_KEYS, "actor", "adapter", "unknown"]
+    own = [*ADAPTERS[kind].model_fields, *OperatingRules.model_fields, *SPEC_KEYS, "actor", "adapter", "unknown"]
     for _ in range(draw(st.integers(1, 3))):
         section = draw(st.sampled_from(["protocols", *Sections.model_fields]))
         if section == "protocols":

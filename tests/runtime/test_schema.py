@@ -16,7 +16,7 @@ from reallot.cli.main import main
 from reallot.problem.tables import ProtocolTable
 from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.config import SPEC_KEYS, Sections
-from reallot.runtime.operation import Operation
+from reallot.runtime.operation import OperatingRules
 from reallot.runtime.schema import config_schema
 
 jsonschema = pytest.importorskip("jsonschema", reason="it comes with the notebooks' libraries")
@@ -81,7 +81,7 @@ def test_every_section_adapter_and_key_is_in_it():
             "adapter",
             "actor",
             *SPEC_KEYS,
-            *Operation.model_fields,
+            *OperatingRules.model_fields,
             *model.model_fields,
         }
         assert set(tables[name]["required"]) == {"adapter"} | {

@@ -20,7 +20,7 @@ _EXACT = Context(prec=80)
 
 
 @dataclass(frozen=True)
-class _Level:
+class _BeforeStep:
     """Where a counter stood before a large step, and what had been earned and counted until then.
 
     at, until  when the readings before and after the step were read
@@ -91,8 +91,8 @@ class Meter:
         # (counted seconds, earned until then) at every change; at every reading where there is no cadence
         self._changes: deque[tuple[float, Decimal]] = deque(maxlen=self.MOST_READINGS)
         self._event: datetime | None = None
-        self._rise: _Level | None = None
-        self._fell: _Level | None = None
+        self._rise: _BeforeStep | None = None
+        self._fell: _BeforeStep | None = None
         self._rests: deque[float] = deque(maxlen=20)  # seconds between changes of the value
         self._changed = self._held = 0.0
 
@@ -139,7 +139,7 @@ class Meter:
     ) -> tuple[Decimal, float]:
         """(gained, counted seconds) between two readings; a wrong reading before this one is taken back."""
         fell = self._fell
-        before = _Level(old, new, self._earned, self._counted, last, seconds)
+        before = _BeforeStep(old, new, self._earned, self._counted, last, seconds)
         if new < old:
             if self._rise is not None and self._rise.is_mirrored_by(old, new):  # up in one step, and down again
                 high, self._rise = self._rise, None
@@ -177,7 +177,7 @@ class Meter:
         counted, self._held = counted + self._held, 0.0
         return counted
 
-    def _back_to(self, level: _Level, new: Decimal, seconds: float) -> tuple[Decimal, float]:
+    def _back_to(self, level: _BeforeStep, new: Decimal, seconds: float) -> tuple[Decimal, float]:
         """What was gained since `level`, and the seconds since then not counted yet; later readings are forgotten."""
         self._earned, self._missing, self._held = level.earned, Decimal(0), 0.0
         while self._changes and (self._changes[-1][0] > level.counted or self._changes[-1][1] > level.earned):

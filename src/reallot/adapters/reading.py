@@ -80,7 +80,7 @@ async def both(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -
     return found[0], found[1]
 
 
-class Price(Protocol):
+class UnitPrice(Protocol):
     """What one unit is worth, read again and again: a `LivePrice`."""
 
     async def usd(self, clock: Clock) -> float:
@@ -111,7 +111,7 @@ class Reader:
         clock: Clock | None,
         capabilities: Capabilities,
         time_zone: str | None = None,
-        price: Price | None = None,
+        price: UnitPrice | None = None,
     ) -> None:
         if share is not None and not (isinstance(share, (int, float)) and 0.0 <= share <= 1.0):
             raise ConfigurationError(f"{name}: share {share!r} is not in [0, 1]")

@@ -142,7 +142,7 @@ def by_matching(problem: AllocationProblem, backend: Backend, reason: str) -> Al
     worked_out: dict[str, Any] = {"value": point.value, "stay_value": judge.stay.value}
     if found is not split:
         worked_out["matching"] = found
-    answered = Answered(point.schedule, Status.OPTIMAL, certificate, chosen)
+    answered = CertifiedChoice(point.schedule, Status.OPTIMAL, certificate, chosen)
     return _allocation(problem, backend, reason, answered, (started, started, solved), worked_out)
 
 
@@ -168,7 +168,7 @@ def by_path(
     certificate = judge.certify(point, bound, backend.tolerance, bound_from, gap_tolerance)
     reason = f"{reason}; {found.detail}" if found.detail else reason
     worked_out = {"value": point.value, "stay_value": judge.stay.value}
-    answered = Answered(point.schedule, found.status, certificate, chosen)
+    answered = CertifiedChoice(point.schedule, found.status, certificate, chosen)
     return _allocation(problem, backend, reason, answered, (started, started, solved), worked_out)
 
 
@@ -204,7 +204,7 @@ def by_program(
         tolerance=backend.tolerance,
         gap_tolerance=backend.tolerance * (CLAIMED if program.is_mixed_integer else 1.0),
     )
-    answered = Answered(point.schedule, answer.status, certificate, chosen)
+    answered = CertifiedChoice(point.schedule, answer.status, certificate, chosen)
     moments = (started, formulated, solved)
     return _allocation(problem, backend, reason, answered, moments, {"program": program}, solver)
 
@@ -229,7 +229,7 @@ class _Chosen(Generic[P]):
     set_aside: FloatArray | None = None
 
 
-class Answered(NamedTuple):
+class CertifiedChoice(NamedTuple):
     """What was chosen, with its certificate."""
 
     schedule: FloatArray
@@ -242,7 +242,7 @@ def _allocation(
     problem: AllocationProblem,
     backend: Backend,
     reason: str,
-    answered: Answered,
+    answered: CertifiedChoice,
     moments: tuple[float, float, float],
     worked_out: dict[str, Any],
     solver: str = "",

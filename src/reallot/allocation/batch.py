@@ -14,7 +14,7 @@ from ..problem.validation import in_order, whole
 from ..solvers.single_period.batch import Answers, BatchStatus, Inputs, solve
 from .allocate import allocate
 from .far_rates import FAR, LARGE
-from .labels import aligned
+from .pandas_labels import aligned
 from .result import Allocation
 
 MOST_COLUMNS = 12

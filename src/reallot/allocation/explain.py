@@ -11,8 +11,8 @@ import numpy as np
 from ..problem.by_value import ByValue
 from ..problem.objective import value
 from ..problem.validation import of_kind, seconds
+from ..text.columns import table
 from ..text.numbers import amount, count, shown, usd
-from ..text.tables import table
 from .result import Allocation
 from .time_budget import OutOfTime, TimeBudget
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .limit_costs import LimitCost
-    from .no_trade_rates import Threshold
+    from .no_trade_rates import NoTradeRange
 
 
 BUDGET_SECONDS = 10.0
@@ -102,7 +102,7 @@ class Explanation(ByValue):
 
     plan: Allocation
     moves: tuple[MoveReason, ...]
-    stays: tuple[Threshold, ...]
+    stays: tuple[NoTradeRange, ...]
     limits: tuple[LimitCost, ...]
     answers: Mapping[str, Answer]
     left_out: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""For each protocol that stayed, the rate at which it would move."""
+"""The no-trade region: for each protocol that stayed, the rate at which it would move."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ are more than this, `explain` leaves the rates out and says so."""
 
 
 @dataclass(frozen=True)
-class Threshold:
+class NoTradeRange:
     """Why one protocol stayed at `share` (its no-trade range); rates are marginal, USD/h per unit of share.
 
     Parameters
@@ -84,8 +84,8 @@ def _somewhere(within: Within, beyond: str) -> str:
 
 def thresholds(
     plan: Allocation, *, search: bool | None = None, budget: TimeBudget | None = None
-) -> tuple[Threshold, ...]:
-    """A Threshold for every protocol whose share does not change now, in the protocols' order.
+) -> tuple[NoTradeRange, ...]:
+    """A NoTradeRange for every protocol whose share does not change now, in the protocols' order.
 
     On the exact path from the slopes of the optimum; elsewhere by a search for the break-even of a plan that moves the
     protocol (see `RateSearch`). A rate is shifted alike in all periods and scenarios. `search` says whether to do so;
@@ -125,7 +125,7 @@ def thresholds(
                 because = because or "its rates take long to search: thresholds(plan, search=True)"
         name, share = problem.names[i], float(plan.schedule[0, i])
         found_rates = (takes, gives, because, takes_within, gives_within)
-        result.append(Threshold(name, share, float(right[i]), *found_rates))
+        result.append(NoTradeRange(name, share, float(right[i]), *found_rates))
     return tuple(result)
 
 

@@ -14,9 +14,9 @@ from ..errors import InvalidInput
 from ..policy.registry import policies_of
 from ..problem import Limits
 from ..problem.validation import number
+from ..text.columns import comma_separated
 from ..text.numbers import shown, usd
 from ..text.progress import Bar
-from ..text.tables import comma_separated
 from .screen import Screen
 
 STDOUT = "-"

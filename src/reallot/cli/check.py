@@ -11,8 +11,8 @@ from dataclasses import asdict
 from ..errors import ConfigurationError
 from ..runtime.checkup import Finding, check_config
 from ..runtime.config import Config
+from ..text.columns import comma_separated
 from ..text.numbers import count, share, shown
-from ..text.tables import comma_separated
 from .config_file import config_of
 from .screen import RED, Screen
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..allocation.allocate import allocate
 from ..problem.tables import problem_from_dict
+from ..text.columns import table
 from ..text.numbers import percent, shown, usd
-from ..text.tables import table
 from .plan_text import money_text, picture, plan_table, prices_text, proof_text
 from .screen import Screen
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from ..allocation.reasons import floor_of, stopped_by
 from ..allocation.result import Allocation
 from ..allocation.shadow_prices import Price
+from ..text.columns import cells, comma_separated, table
 from ..text.numbers import SAME, amount, change, share, shown, usd
-from ..text.tables import cells, comma_separated, table
 from .screen import GREEN, RED, Screen
 
 MOST_PERIODS = 8

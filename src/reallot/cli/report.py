@@ -16,8 +16,8 @@ from ..engine.monitoring.hourly import WHOLE
 from ..errors import MonitoringError
 from ..orchestration.monitor import RealtimeMonitor
 from ..runtime.restore import polls
+from ..text.columns import comma_separated
 from ..text.numbers import share, shown
-from ..text.tables import comma_separated
 from .config_file import ledger_of
 from .ledger_reader import LedgerReader, reading
 from .live_table import final_table, report_text

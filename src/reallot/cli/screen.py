@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from ..text.tables import LEAST_FOLD, cells, folded, table
+from ..text.columns import LEAST_FOLD, cells, folded, table
 
 GREEN, RED, BOLD = "32", "31", "1"
 FILE_WIDTH = 110

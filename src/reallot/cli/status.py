@@ -15,9 +15,9 @@ from ..engine.execution.slow_effects import awaited
 from ..engine.ledger.history import Sample
 from ..engine.ledger.lock import LedgerLock
 from ..engine.ledger.operator_requests import PAUSE, RESUME, Requests
+from ..text.columns import comma_separated
 from ..text.durations import format_duration
 from ..text.numbers import amount, share, shown
-from ..text.tables import comma_separated
 from .config_file import config_of, ledger_of
 from .ledger_reader import LedgerReader, reading
 from .screen import BOLD, Screen

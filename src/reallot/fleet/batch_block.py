@@ -12,7 +12,7 @@ from ..problem.arrays import BoolArray, FloatArray, IntArray
 from ..problem.effective import PRESENT
 from ..solvers.numba import dispatch
 from ..solvers.single_period.batch import Answers, BatchStatus, Inputs, solve
-from .block import ROUNDING, Answered
+from .block import ROUNDING, BlockAnswer
 from .rows import SharedRows
 
 COMPILED_PAYS = 20_000
@@ -110,7 +110,7 @@ class BatchBlock:
             return found
         return found * (self._scale if rows is None else self._scale[rows])
 
-    def answer(self, prices: FloatArray) -> Answered:
+    def answer(self, prices: FloatArray) -> BlockAnswer:
         """The best answer of every host at these prices."""
         inputs = self._inputs(prices)
         answers = solve(inputs, self.solver)
@@ -123,7 +123,7 @@ class BatchBlock:
             worth[stays], value[stays], use[stays] = 0.0, 0.0, 0.0
             worth -= np.where(stays, 0.0, self.shared.charges(prices).host)
         bound = float((worth * self.weights).sum()) + ROUNDING * self._handled(prices)
-        return Answered(bound, value, use, failed)
+        return BlockAnswer(bound, value, use, failed)
 
     def _stays(self, prices: FloatArray, worth: FloatArray) -> BoolArray:
         """(hosts,) True where a move is worth no more than the price of a moving host."""

@@ -14,7 +14,7 @@ ROUNDING = 8.0 * float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
-class Answered:
+class BlockAnswer:
     """What the units of a block answer to prices; USD over the horizon, beyond staying.
 
     bound   what all units together are worth no more than at these prices: the sum of their own certified bounds
@@ -39,7 +39,7 @@ class Block(Protocol):
     whole: bool
     """True where answers may not be mixed: a unit takes one of them."""
 
-    def answer(self, prices: FloatArray) -> Answered:
+    def answer(self, prices: FloatArray) -> BlockAnswer:
         """The best answer of every unit at these prices."""
 
     def shares(self, prices: FloatArray, units: IntArray) -> tuple[IntArray, FloatArray]:

@@ -24,7 +24,7 @@ KEPT_CUTS = 30
 
 
 @dataclass(frozen=True)
-class Step:
+class PriceStep:
     """Where to ask next.
 
     prices    (rows,)
@@ -74,7 +74,7 @@ class BoxStep:
         else:
             self.radius = self.radius * SHRINKS
 
-    def step(self) -> Step:
+    def step(self) -> PriceStep:
         """The best prices within the box, and the plan that the answers so far mix to."""
         low = np.maximum(self.center - self.radius, 0.0)
         high = np.minimum(self.center + self.radius, self.ceiling)
@@ -114,7 +114,7 @@ class BoxStep:
         parts = found.values[:count]
         weights = parts.reshape(-1, groups)
         self._used = [bool((weight > 1e-9).any()) for weight in weights]
-        return Step(
+        return PriceStep(
             prices, made.objective(found.values) * scale, self._plan(parts, value, use), bool(self._inside.all())
         )
 

@@ -15,7 +15,7 @@ from ..program import LinearProgram, Solution, Status
 from ..program.certificate import dual_bound, worst_residual
 from ..solvers.programs import mixed_integer
 from ..solvers.programs.highs import HighsModel
-from .block import ROUNDING, Answered
+from .block import ROUNDING, BlockAnswer
 from .judge import net_gain, paid_of
 from .rows import SharedRows
 
@@ -111,7 +111,7 @@ class ProgramBlock:
             found[i, self.at[u]] = schedule_of(problem, program, solution.values)[0]
         return found, bounds, failed
 
-    def answer(self, prices: FloatArray) -> Answered:
+    def answer(self, prices: FloatArray) -> BlockAnswer:
         """The best answer of every host at these prices."""
         every = np.arange(len(self.problems))
         shares, bounds, failed = self._answers(prices, every)
@@ -128,7 +128,7 @@ class ProgramBlock:
         for k, row in enumerate(self.shared.rows):
             if row.kind == "budget":
                 use[:, k] = paid
-        return Answered(float(bounds.sum()), worth, use, failed.astype(bool))
+        return BlockAnswer(float(bounds.sum()), worth, use, failed.astype(bool))
 
     def shares(self, prices: FloatArray, units: IntArray) -> tuple[IntArray, FloatArray]:
         """Rows of `places`, and the shares of these hosts at the prices."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..problem.arrays import BoolArray, FloatArray, IntArray
-from .block import Answered, Block
+from .block import Block, BlockAnswer
 
 SAME = 1e-11
 """Uses and values that differ by less than this part of the largest are of one answer."""
@@ -52,7 +52,7 @@ class Shard:
     def __init__(self, blocks: Sequence[Block], groups: int, rows: int) -> None:
         self.blocks, self.groups, self.rows = list(blocks), groups, rows
         self.prices: list[FloatArray] = []
-        self.answers: list[list[Answered]] = []
+        self.answers: list[list[BlockAnswer]] = []
         self.starts = np.cumsum([0, *(block.weights.size for block in self.blocks)])
 
     def answer(self, prices: FloatArray, kept: int) -> RoundAnswer:
@@ -86,7 +86,7 @@ class Shard:
         near_use = SAME * np.maximum(np.abs(last.use).max(axis=0, initial=0.0), 1e-300)
         near_value = SAME * max(float(np.abs(last.value).max(initial=0.0)), 1e-300)
 
-        def same(one: Answered, other: Answered, at: IntArray | slice) -> BoolArray:
+        def same(one: BlockAnswer, other: BlockAnswer, at: IntArray | slice) -> BoolArray:
             apart = np.abs(one.use[at] - other.use[at]) <= near_use
             alike: BoolArray = apart.all(axis=1) & (np.abs(one.value[at] - other.value[at]) <= near_value)
             return alike

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..problem.arrays import BoolArray, FloatArray, IntArray
-from .block import Answered, Block
+from .block import Block, BlockAnswer
 
 MOST_EXCLUSIVE = 4
 """Exclusive protocols of one fleet that sites are answered for: a host answers 2 ** so many times a round."""
@@ -102,7 +102,7 @@ class SiteBlock:
             used[at] &= ~held
         return total, result
 
-    def answer(self, prices: FloatArray) -> Answered:
+    def answer(self, prices: FloatArray) -> BlockAnswer:
         """The best answer of every site at these prices."""
         answers = [self._answers(prices, held) for held in range(self.sets)]
         total, handed = self._handed_out(answers)
@@ -114,7 +114,7 @@ class SiteBlock:
             np.add.at(use, self.site[mine], given.use[mine])
         failed = ~np.isfinite(total)
         spare = sum(given.spare for given in answers)
-        return Answered(float(total[~failed].sum()) + spare, value, use, failed)
+        return BlockAnswer(float(total[~failed].sum()) + spare, value, use, failed)
 
     def shares(self, prices: FloatArray, units: IntArray) -> tuple[IntArray, FloatArray]:
         """Rows of `places` of these sites' hosts, site by site, and their shares."""

@@ -17,8 +17,8 @@ from ..errors import InvalidInput
 from ..problem import Scenarios
 from ..problem.arrays import BoolArray, FloatArray
 from ..problem.validation import number
-from .conformal import LEVELS, Replay, gammas, replay
-from .rate_table import History, history, typical_sizes, whole
+from .conformal import LEVELS, ReplayedErrors, gammas, replay
+from .rate_table import RateHistory, history, typical_sizes, whole
 from .simple_forecasts import Member, Past, middle, pooled_ridge, seasonal_naive, smoothing
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class BandForecast:
         True where bands adapt to how past ones held.
     """
 
-    past: History
+    past: RateHistory
     sizes: FloatArray
     errors: FloatArray
     now: FloatArray
@@ -201,7 +201,7 @@ class BandForecast:
         return np.asarray(self._replay.held[place[0]])
 
     @cached_property
-    def _replay(self) -> Replay:
+    def _replay(self) -> ReplayedErrors:
         gamma = gammas(len(self.now))
         return replay(self.errors, self.window, gamma if self.adapt else np.zeros_like(gamma))
 
@@ -226,7 +226,7 @@ class BandForecast:
 
 
 def calibrated(
-    past: History, steps: int, members: Sequence[Member], *, adapt: bool = True, replayed: int = REPLAYED
+    past: RateHistory, steps: int, members: Sequence[Member], *, adapt: bool = True, replayed: int = REPLAYED
 ) -> BandForecast:
     """The median of `members` with bands from their own out-of-sample errors.
 

@@ -14,7 +14,7 @@ from ..errors import InvalidInput
 from ..problem.arrays import FloatArray, IntArray
 from .bands import MEMBERS, BandForecast, calibrated
 from .rate_table import history
-from .simple_forecasts import Features, Past
+from .simple_forecasts import Past, SeriesFeatures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def boosted(past: Past) -> FloatArray:
 
     Fitted again every REFIT rows, on pairs that were known by then.
     """
-    view, library = Features(past), _lightgbm()
+    view, library = SeriesFeatures(past), _lightgbm()
     result = np.empty((len(past.moments), past.steps, past.values.shape[1]))
     for start, end in past.fits(REFIT):
         stride = max(1, (start - view.first) * past.steps * past.values.shape[1] // MOST_ROWS)
@@ -79,7 +79,7 @@ def boosted(past: Past) -> FloatArray:
     return result
 
 
-def _with_step(view: Features, moments: IntArray, ahead: int) -> FloatArray:
+def _with_step(view: SeriesFeatures, moments: IntArray, ahead: int) -> FloatArray:
     inputs = view.inputs(moments, ahead)
     return np.column_stack([inputs, np.full(len(inputs), float(ahead))])
 

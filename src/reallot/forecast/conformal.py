@@ -44,7 +44,7 @@ def ranks_outside(outside: FloatArray, window: int) -> IntArray:
 
 
 @dataclass(frozen=True, eq=False)
-class Replay:
+class ReplayedErrors:
     """The bands as they would have been made in the past, and how they held.
 
     outside  (levels, steps, series) the parts outside to use now, for LEVELS, never falling along them
@@ -74,7 +74,7 @@ class Replay:
         return np.asarray(np.take_along_axis(self.errors, place[None], axis=0)[0])
 
 
-def replay(errors: FloatArray, window: int, gamma: FloatArray) -> Replay:
+def replay(errors: FloatArray, window: int, gamma: FloatArray) -> ReplayedErrors:
     """Bands made one after the other from `errors`, (moments, steps, series), NaN where nothing came yet.
 
     A row holds the errors of the forecasts made at one moment for 1, 2, ... steps ahead; the last row was made now.
@@ -89,7 +89,7 @@ def replay(errors: FloatArray, window: int, gamma: FloatArray) -> Replay:
     latest = np.sort(came[len(came) - window :], axis=0)
     depth = _depths(came, first, window)
     outside, held = _follow(depth, window, gamma)
-    return Replay(np.sort(outside, axis=0), held, window, latest)
+    return ReplayedErrors(np.sort(outside, axis=0), held, window, latest)
 
 
 def _depths(came: FloatArray, first: int, window: int) -> IntArray:

@@ -20,7 +20,7 @@ UNEVEN = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class RateHistory:
     """Past rates as given, and where the clock goes on.
 
     names   the columns
@@ -35,7 +35,7 @@ class History:
     season: int
 
 
-def history(rates: pd.DataFrame, steps: int, season: int | None = None) -> History:
+def history(rates: pd.DataFrame, steps: int, season: int | None = None) -> RateHistory:
     """The checked table; raises InvalidInput naming the column, the row and the way out."""
     steps = whole(steps, "steps")
     if not hasattr(rates, "columns") or not hasattr(rates, "index"):
@@ -47,7 +47,7 @@ def history(rates: pd.DataFrame, steps: int, season: int | None = None) -> Histo
     if twice is not None:
         raise InvalidInput(f"rates has two columns {twice!r}; give each protocol one")
     hours, ahead = _clock(rates.index, steps)
-    return History(names, _numbers(rates, names), ahead, _season(season, hours))
+    return RateHistory(names, _numbers(rates, names), ahead, _season(season, hours))
 
 
 def whole(value: Any, what: str, low: int = 1) -> int:

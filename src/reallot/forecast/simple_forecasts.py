@@ -101,7 +101,7 @@ def pooled_ridge(past: Past) -> FloatArray:
 
     What a fit looks at was known by then: pairs of a moment and what came `h` steps later, which ends where it is made.
     """
-    view = Features(past)
+    view = SeriesFeatures(past)
     result = np.empty((len(past.moments), past.steps, past.values.shape[1]))
     for h in range(1, past.steps + 1):
         gram, product, done = np.zeros((view.count, view.count)), np.zeros(view.count), view.first
@@ -117,7 +117,7 @@ def pooled_ridge(past: Past) -> FloatArray:
     return result
 
 
-class Features:
+class SeriesFeatures:
     """What a regression that all series share looks at: each series from its own level, in its own spread."""
 
     def __init__(self, past: Past) -> None:

@@ -14,7 +14,7 @@ from .linear_program import LinearProgram
 
 @dataclass(frozen=True)
 class Certificate:
-    """Proof of one answer: its residuals, and its gap to a bound.
+    """Proof of one answer: its residuals, and its duality gap, the distance to a bound.
 
     Parameters
     ----------

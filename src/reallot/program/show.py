@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..text.tables import table
+from ..text.columns import table
 from .blocks import Cells, Columns, FloatArray, Rows
 
 

@@ -15,16 +15,16 @@ from ..errors import ConfigurationError
 from ..problem import EarningsCurve, ProtocolSpec
 from .shared_settings import (
     Amount,
+    BuildPlace,
     Number,
     Pair,
-    Place,
     Settings,
     Variable,
     as_tuple,
 )
 
 
-class Simulated(Settings):
+class SimulatedSettings(Settings):
     """The public fake; it earns by the protocol's curve or rate.
 
     Parameters
@@ -71,7 +71,7 @@ class Simulated(Settings):
     min_interval: Window = timedelta(0)
     cadence: Window = timedelta(0)
 
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+    def build(self, name: str, spec: ProtocolSpec | None, place: BuildPlace) -> ProtocolAdapter:
         """A SimulatedAdapter whose true earnings are the spec's curve, times what the hour makes of it."""
         from ..adapters.simulated import SimulatedAdapter
 
@@ -104,7 +104,7 @@ class Simulated(Settings):
 class _Earnings:
     """USD/h of a share at a moment."""
 
-    def __init__(self, curve: EarningsCurve, settings: Simulated, start: datetime) -> None:
+    def __init__(self, curve: EarningsCurve, settings: SimulatedSettings, start: datetime) -> None:
         self._curve, self._daily = curve, settings.daily
         self._peak = settings.peak.total_seconds()
         self._changes = [(start + after, factor) for after, factor in sorted(settings.changes)]
@@ -119,7 +119,7 @@ class _Earnings:
         return factor * self._curve.value(share)
 
 
-class Replay(Settings):
+class ReplaySettings(Settings):
     """A recorded table: the first column holds moments, the first line names; the recording begins with the run.
 
     Parameters
@@ -140,7 +140,7 @@ class Replay(Settings):
     share: Part = 0.0
     hold: Window | None = None
 
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+    def build(self, name: str, spec: ProtocolSpec | None, place: BuildPlace) -> ProtocolAdapter:
         """A ReplayAdapter."""
         from ..adapters.replay import replay_adapters
         from ..errors import near_miss
@@ -154,7 +154,7 @@ class Replay(Settings):
         return replay_adapters(path, shares=shares, clock=place.clock, start=place.start, hold=self.hold)[column]
 
 
-class HttpJson(Number):
+class HttpJsonSettings(Number):
     """Any JSON endpoint.
 
     Parameters
@@ -183,7 +183,7 @@ class HttpJson(Number):
     params_env: dict[str, Variable] = Field(default_factory=dict)
 
 
-class Prometheus(Number):
+class PrometheusSettings(Number):
     """A PromQL expression.
 
     Parameters
@@ -204,7 +204,7 @@ class Prometheus(Number):
     basic_env: Pair | None = None
 
 
-class Storj(Settings):
+class StorjSettings(Settings):
     """A storage node."""
 
     adapter: ClassVar[str] = "storj.StorjAdapter"
@@ -215,7 +215,7 @@ class Storj(Settings):
     min_interval: Window = timedelta(minutes=5)
 
 
-class Mysterium(Settings):
+class MysteriumSettings(Settings):
     """A node of the network of that name.
 
     Parameters
@@ -240,7 +240,7 @@ class Mysterium(Settings):
     min_interval: Window = timedelta(minutes=1)
 
 
-class Xmrig(Settings):
+class XmrigSettings(Settings):
     """A miner.
 
     Parameters
@@ -269,7 +269,7 @@ class Xmrig(Settings):
     min_interval: Window = timedelta(seconds=15)
 
 
-class Command(Number):
+class CommandSettings(Number):
     """A program that reads, and one that acts.
 
     Parameters
@@ -308,7 +308,7 @@ class Command(Number):
     restarts: bool = False
 
 
-class Cgroup(Settings):
+class CgroupSettings(Settings):
     """Limits of CPU time or memory of a group of processes.
 
     Parameters
@@ -328,14 +328,14 @@ class Cgroup(Settings):
 
 
 ADAPTERS: Mapping[str, type[Settings]] = {
-    "simulated": Simulated,
-    "replay": Replay,
-    "http_json": HttpJson,
-    "prometheus": Prometheus,
-    "storj": Storj,
-    "mysterium": Mysterium,
-    "xmrig": Xmrig,
-    "command": Command,
-    "cgroup": Cgroup,
+    "simulated": SimulatedSettings,
+    "replay": ReplaySettings,
+    "http_json": HttpJsonSettings,
+    "prometheus": PrometheusSettings,
+    "storj": StorjSettings,
+    "mysterium": MysteriumSettings,
+    "xmrig": XmrigSettings,
+    "command": CommandSettings,
+    "cgroup": CgroupSettings,
 }
 """Settings by what `adapter` may say."""

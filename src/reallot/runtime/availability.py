@@ -10,7 +10,7 @@ from datetime import timedelta
 from ..adapters.command import run_program
 from ..engine.contracts.clock import Clock
 from ..errors import ProtocolError
-from .operation import Operation
+from .operation import OperatingRules
 
 PATIENCE = timedelta(seconds=10)
 """A command that says whether somebody is busy ends within this."""
@@ -26,7 +26,7 @@ class Availability:
     A command that cannot be run says nothing: the protocol is taken to be free, and that is told.
     """
 
-    def __init__(self, operations: Mapping[str, Operation], zone: str, clock: Clock) -> None:
+    def __init__(self, operations: Mapping[str, OperatingRules], zone: str, clock: Clock) -> None:
         self._operations, self._zone, self._clock = operations, zone, clock
         self._busy: dict[str, bool] = {}
         self._failing: dict[str, str] = {}

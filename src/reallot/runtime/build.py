@@ -16,8 +16,7 @@ from ..engine.contracts.records import AggregatedMetrics, Alert
 from ..engine.contracts.secrets import redact
 from ..engine.execution.orphaned import holders
 from ..engine.ledger.folder import Ledger, open_ledger
-from ..engine.ledger.history_place import Place as HistoryPlace
-from ..engine.ledger.history_place import keep_place
+from ..engine.ledger.history_place import HistoryPlace, keep_place
 from ..engine.ledger.history_store import HistoryStore
 from ..engine.monitoring.alert_conditions import JUMP
 from ..engine.planning.learned_curves import KEPT
@@ -29,7 +28,7 @@ from ..orchestration.reallocation import ReallocationEngine
 from .availability import Availability
 from .config import Config, ProtocolSection
 from .restore import polls
-from .shared_settings import Place
+from .shared_settings import BuildPlace
 
 LOW_PERCENT = 50.0
 """Percent of the median of their last day, below which earnings are low where the configuration does not say."""
@@ -124,7 +123,7 @@ def parts_of(
     )
     known, stand = ledger.journal.committed(), kept or {}
     for name, section in config.protocols.items():
-        place = Place(clock, clock.now(), config.folder, config.simulation.seed, known.get(name))
+        place = BuildPlace(clock, clock.now(), config.folder, config.simulation.seed, known.get(name))
         adapter = stand[name] if name in stand else adapter_of(config, name, section, place)
         coordinator.register_adapter(name, adapter)
     missing = ledger.journal.standing(1).names.difference(config.protocols)
@@ -247,7 +246,7 @@ def _begin(config: Config, ledger: Ledger, notes: list[str]) -> datetime:
     return begin if last is None else max(begin, last + config.coordinator.every)
 
 
-def adapter_of(config: Config, name: str, section: ProtocolSection, place: Place) -> ProtocolAdapter:
+def adapter_of(config: Config, name: str, section: ProtocolSection, place: BuildPlace) -> ProtocolAdapter:
     """One protocol's adapter; raises ConfigurationError, naming its table."""
     where = f"[protocols.{name}]"
     try:

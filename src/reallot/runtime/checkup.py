@@ -36,7 +36,7 @@ from ..text.numbers import amount
 from .adapter_settings import ADAPTERS
 from .build import adapter_of, availability_of
 from .config import Config
-from .shared_settings import Place
+from .shared_settings import BuildPlace
 
 ACTING = (Mode.CONFIRM, Mode.AUTOMATIC)
 TOLERANCE = 1e-6
@@ -83,7 +83,7 @@ async def check_config(config: Config, *, clock: Clock | None = None) -> list[Fi
     broken: dict[str, Finding] = {}
     for name, section in config.protocols.items():
         try:
-            place = Place(clock, clock.now(), config.folder, config.simulation.seed)
+            place = BuildPlace(clock, clock.now(), config.folder, config.simulation.seed)
             coordinator.register_adapter(name, adapter_of(config, name, section, place))
         except ConfigurationError as error:
             where = f"[protocols.{name}]"

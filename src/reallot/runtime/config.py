@@ -27,7 +27,7 @@ from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read
 from ..problem.files import text_of
 from ..problem.protocol_tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS
-from .operation import Operation, Zone
+from .operation import OperatingRules, Zone
 from .shared_settings import Settings, Variable
 
 BY_HAND = {IN_FILE: True}
@@ -151,7 +151,7 @@ class ProtocolSection:
     spec: ProtocolSpec | None
     reader: Settings
     actor: Settings | None = None
-    operation: Operation = field(default_factory=Operation)
+    operation: OperatingRules = field(default_factory=OperatingRules)
 
     def variables(self) -> list[str]:
         """The environment variables that its adapters name."""
@@ -287,17 +287,17 @@ def _protocol(name: str, table: Any, faults: list[Fault]) -> ProtocolSection | N
         faults.append(Fault(at, "a name has no spaces around it"))
         return None
     known = {key: value for key, value in table.items() if key in SPEC_KEYS}
-    any_has = {key: value for key, value in table.items() if key in Operation.model_fields}
+    any_has = {key: value for key, value in table.items() if key in OperatingRules.model_fields}
     reader = spec = actor = None
-    operation = Operation()
+    operation = OperatingRules()
     with _noted(faults):
         kind = table.get("adapter")
         shared = ADAPTERS[kind].model_fields if isinstance(kind, str) and kind in ADAPTERS else ()
         others = {key for key in (*known, *any_has, "actor") if key not in shared or key in known}
         own = {key: value for key, value in table.items() if key not in others}
-        reader = _adapter(own, at, (*SPEC_KEYS, *Operation.model_fields))
+        reader = _adapter(own, at, (*SPEC_KEYS, *OperatingRules.model_fields))
     with _noted(faults):
-        operation = read(Operation, any_has, at, strict=True, context=BY_HAND)
+        operation = read(OperatingRules, any_has, at, strict=True, context=BY_HAND)
     if known:
         with _noted(faults):
             spec = _spec(name, known)

@@ -42,7 +42,7 @@ Hours = Annotated[str, AfterValidator(_hours), WithJsonSchema({"type": "string",
 """A stretch of the day, which may go over midnight: "22:00-07:00"."""
 
 
-class Operation(Record):
+class OperatingRules(Record):
     """What may stand in the table of every protocol, whatever its adapter.
 
     share_tolerance  shares that are read within this are the same, because they are measured or rounded; what

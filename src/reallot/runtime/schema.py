@@ -16,7 +16,7 @@ from ..problem.protocol_tables import ProtocolTable
 from ..text.durations import PATTERN, format_duration
 from .adapter_settings import ADAPTERS
 from .config import SPEC_KEYS, Sections
-from .operation import Operation
+from .operation import OperatingRules
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -147,7 +147,7 @@ def _adapter(kind: str) -> Schema:
 def _protocol(adapter: Schema) -> Schema:
     """The table of a protocol: its adapter, what is known of it, and what acts on it where that is another adapter."""
     known = schema_of(ProtocolTable)["properties"]
-    operation = schema_of(Operation)["properties"]
+    operation = schema_of(OperatingRules)["properties"]
     actors = {
         "oneOf": [{"$ref": f"#/$defs/actor_{kind}"} for kind in ADAPTERS],
         "description": "What sets its share, where that is not what reads it: a table with an adapter of its own.",

@@ -34,7 +34,7 @@ Native = Literal["usd", "cent", "millicent", "micro_usd", "token", "milli", "gwe
 
 
 @dataclass(frozen=True)
-class Place:
+class BuildPlace:
     """Where an adapter is built: its clock, the moment that relative times count from, the file's folder, a seed.
 
     share  in force at the start, where something is known of it: for simulated ones
@@ -79,7 +79,7 @@ class Settings(Record):
     simulates: ClassVar[bool] = False
     adapter: ClassVar[str]
 
-    def build(self, name: str, spec: ProtocolSpec | None, place: Place) -> ProtocolAdapter:
+    def build(self, name: str, spec: ProtocolSpec | None, place: BuildPlace) -> ProtocolAdapter:
         """The adapter, whose arguments are the keys; raises ConfigurationError."""
         module, kind = self.adapter.split(".")
         make = getattr(import_module(f"..adapters.{module}", __package__), kind)

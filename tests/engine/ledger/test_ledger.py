@@ -23,7 +23,7 @@ from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.engine.ledger.history import History, Sample, samples_of
 from reallot.engine.ledger.journal import StepState
 from reallot.engine.ledger.lock import LedgerTaken
-from reallot.engine.ledger.schema import JOURNAL
+from reallot.engine.ledger.migrations import JOURNAL
 from reallot.engine.ledger.sqlite_journal import MemoryJournal, SqliteJournal
 from reallot.engine.ledger.timestamps import Stamp, elapsed
 from reallot.errors import DataError, ReallocationError

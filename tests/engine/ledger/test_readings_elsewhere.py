@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from reallot.engine.ledger.history_place import FILE, Place, keep_place, place_of
+from reallot.engine.ledger.history_place import FILE, HistoryPlace, keep_place, place_of
 from reallot.engine.ledger.postgres_history import PostgresHistory
 from reallot.errors import DataError
 from reallot.runtime.build import build, remember
@@ -155,7 +155,7 @@ def until(process, words):
 
 
 def test_the_place_is_noted_by_name_and_forgotten_again(tmp_path):
-    place = Place("READINGS_URL", "mine")
+    place = HistoryPlace("READINGS_URL", "mine")
     keep_place(tmp_path, None)
     assert place_of(tmp_path) is None
     keep_place(tmp_path, place)

@@ -18,7 +18,7 @@ from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.configs import ReallocationConfig
 from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.ledger.folder import open_ledger, read_journal
-from reallot.engine.ledger.schema import JOURNAL
+from reallot.engine.ledger.migrations import JOURNAL
 from reallot.errors import ReallocationError
 from reallot.orchestration.reallocation import ReallocationEngine
 from reallot.runtime.decision_replay import replay

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reallot import EarningsCurve
 from reallot.engine.planning.plan import confidence
-from reallot.engine.planning.rate_estimation import Block, RateEstimate, rates
+from reallot.engine.planning.rate_estimation import RateBlock, RateEstimate, rates
 from reallot.engine.planning.rate_rules import RateRules
 from reallot.orchestration.optimizer import EarningsOptimizer
 from tests.orchestration.polls import START, noisy, poll, status
@@ -250,7 +250,7 @@ RULES = RateRules()
 
 
 def sure(net: float, past: list[float]) -> float | None:
-    known = {"relay": RateEstimate("relay", 1.0, 1.0, past=tuple(Block(*each, 1.0) for each in enumerate(past)))}
+    known = {"relay": RateEstimate("relay", 1.0, 1.0, past=tuple(RateBlock(*each, 1.0) for each in enumerate(past)))}
     return confidence({"relay": 0.2}, net, 24.0, known, RULES)
 
 

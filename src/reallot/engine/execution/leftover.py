@@ -70,7 +70,7 @@ async def balance(executor: Executor, refused: Collection[str], reason: str, unt
     """What becomes of capacity that was given up and not taken by those who refused."""
     for name in executor.calls:
         if (reading := await executor.read(name)).share is None:
-            return Balanced(executor.now(), undo=f"{reason}; {name} cannot be read: {reading.reason}")
+            return Balanced(executor.now(), rollback_reason=f"{reason}; {name} cannot be read: {reading.reason}")
     executor.balances += 1
     rest = leftover(executor.opened, executor.in_force(), refused, executor.rules)
     is_left = rest.size > executor.rules.slack_of(executor.calls)
@@ -78,7 +78,7 @@ async def balance(executor: Executor, refused: Collection[str], reason: str, unt
         rest = rest.handed_on(executor.next_best(executor.in_force(), refused))
     if rest.changes and executor.balances <= MOST_BALANCES:
         return Balanced(executor.now(), rest.changes)
-    return Balanced(executor.now(), undo="" if rest.achieved else reason, until=until)
+    return Balanced(executor.now(), rollback_reason="" if rest.achieved else reason, until=until)
 
 
 def _within(changes: Collection[Change], size: float) -> tuple[Change, ...]:

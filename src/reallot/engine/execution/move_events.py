@@ -119,10 +119,13 @@ class Partly(ProtocolFailure):
 
 @dataclass(frozen=True)
 class Balanced(Event):
-    """What was given up and not taken: `changes` hand it on or give it back; `undo` where nothing was achieved."""
+    """What was given up and not taken: `changes` hand it on or give it back.
+
+    rollback_reason  why nothing was achieved; "" where something was
+    """
 
     changes: tuple[Change, ...] = ()
-    undo: str = ""
+    rollback_reason: str = ""
     until: datetime | None = None
 
 

@@ -1,4 +1,4 @@
-"""What a start and every cycle begin with: the world is read, what was begun is ended, what drifted is put back."""
+"""Reconciliation: a start and every cycle read the world, end what was begun, and put back what drifted."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
         return Reconciled(executor.now(), operation.plan_id, verifying=found)
     if found is not None:
         await executor.let_go()
-    undo = await unfinished(executor, operation, readings)
-    if not undo:
+    rollback = await unfinished(executor, operation, readings)
+    if not rollback:
         return await _rest(executor)
-    return Reconciled(executor.now(), operation.plan_id, undo, operation.rounds)
+    return Reconciled(executor.now(), operation.plan_id, rollback, operation.rounds)
 
 
 async def _settle(executor: Executor, standing: Standing, readings: dict[str, Reading]) -> None:
@@ -108,28 +108,28 @@ async def unfinished(executor: Executor, operation: Operation, readings: Mapping
         first: dict[str, Step] = {}
         for each in sent:
             first.setdefault(each.protocol, each)
-        undo = tuple(Change(name, each.after, each.before) for name, each in reversed(first.items()))
+        rollback = tuple(Change(name, each.after, each.before) for name, each in reversed(first.items()))
     else:
         names = [name for name in operation.before if name in operation.after]
-        undo = changes_of(operation.after, operation.before, names, FINEST)
-    undo = await _without_removed(executor, undo)
-    if not undo:
+        rollback = changes_of(operation.after, operation.before, names, FINEST)
+    rollback = await _without_removed(executor, rollback)
+    if not rollback:
         await executor.advance(MoveState.ROLLED_BACK)
-    return undo
+    return rollback
 
 
-async def _without_removed(executor: Executor, undo: tuple[Change, ...]) -> tuple[Change, ...]:
+async def _without_removed(executor: Executor, rollback: tuple[Change, ...]) -> tuple[Change, ...]:
     """What can be put back: one that is not configured any more is, as drift, once it is configured again.
 
     Until then it counts as having the most that it may have.
     """
     journal = executor.books.journal
-    for each in undo:
+    for each in rollback:
         if each.protocol not in executor.removed:
             continue
         if each.before > (await executor.books.ask(journal.most, each.protocol) or 0.0):
             await executor.write(journal.adopt, {each.protocol: each.before})
-    return tuple(each for each in undo if each.protocol not in executor.removed)
+    return tuple(each for each in rollback if each.protocol not in executor.removed)
 
 
 async def _drift(executor: Executor, readings: Mapping[str, Reading], repair: bool) -> Operation | None:

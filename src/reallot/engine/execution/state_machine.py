@@ -196,8 +196,8 @@ def _next(state: State, until: datetime | None) -> Next:
 
 
 def _balanced(state: State, event: Balanced, rules: Rules) -> Next:
-    if event.undo:
-        return _failed(state, event.undo, rules)
+    if event.rollback_reason:
+        return _failed(state, event.rollback_reason, rules)
     if not event.changes:
         return State(MoveState.HOLDING, until=event.until, history=state.history), [Commit()]
     more = (*state.changes, *event.changes)

@@ -16,14 +16,14 @@ FILE = "history.json"
 
 
 @dataclass(frozen=True)
-class Place:
+class HistoryPlace:
     """A PostgreSQL server: the environment variable with its connection string, and the schema of the tables."""
 
     variable: str
     schema: str
 
 
-def keep_place(folder: str | Path, place: Place | None) -> None:
+def keep_place(folder: str | Path, place: HistoryPlace | None) -> None:
     """Notes where the readings of this ledger are from now on; None for the ledger itself. Raises DataError."""
     path = Path(folder) / FILE
     try:
@@ -37,7 +37,7 @@ def keep_place(folder: str | Path, place: Place | None) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def place_of(folder: str | Path) -> Place | None:
+def place_of(folder: str | Path) -> HistoryPlace | None:
     """Where the readings of this ledger are; None for the ledger itself. Raises DataError where that is not known."""
     path = Path(folder) / FILE
     if not path.exists():
@@ -47,9 +47,9 @@ def place_of(folder: str | Path) -> Place | None:
     return place
 
 
-def _known(path: Path) -> Place | None:
+def _known(path: Path) -> HistoryPlace | None:
     with suppress(OSError, ValueError, TypeError):
-        found = Place(**json.loads(path.read_text(encoding="utf-8")))
+        found = HistoryPlace(**json.loads(path.read_text(encoding="utf-8")))
         if isinstance(found.variable, str) and isinstance(found.schema, str):
             return found
     return None

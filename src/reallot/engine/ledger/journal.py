@@ -1,4 +1,4 @@
-"""The port of the journal: what is written before anything moves, and what a restart reads first."""
+"""The port of the journal, a write-ahead log: what is written before anything moves, and what a restart reads first."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from .damage import Damaged
 from .database import RESERVE_BYTES, Database
 from .exceptional_rows import ExceptionalRows
 from .journal import Decision, Operation, Standing, Step, StepState, Waiting
-from .schema import JOURNAL
+from .migrations import JOURNAL
 from .timestamps import Stamp, microseconds
 
 T = TypeVar("T")

@@ -254,9 +254,9 @@ def confidence(
     The last factor is that of a forecast from n values (the spread of Student's t), so that more evidence of the same
     spread is worth more; so is a larger benefit, and a smaller spread.
 
-    >>> from reallot.engine.planning.rate_estimation import Block
+    >>> from reallot.engine.planning.rate_estimation import RateBlock
     >>> rules = RateRules(least_blocks=4)
-    >>> past = tuple(Block(number, rate, 1.0) for number, rate in enumerate((1.9, 2.1, 1.9, 2.1)))
+    >>> past = tuple(RateBlock(number, rate, 1.0) for number, rate in enumerate((1.9, 2.1, 1.9, 2.1)))
     >>> round(confidence({"relay": 0.2}, 0.48, 24.0, {"relay": RateEstimate("relay", 2.0, 2.0, past=past)}, rules), 2)
     0.68
     """

@@ -25,7 +25,7 @@ LARGEST = 1e12
 """No protocol earns so many USD/h: such a number is not a reading."""
 
 
-class Block(NamedTuple):
+class RateBlock(NamedTuple):
     """Readings of one stretch of time: its number, the sum of readings times their weight, and the weight."""
 
     number: int
@@ -64,7 +64,7 @@ class Track(NamedTuple):
     last: float = 0.0
     outliers: tuple[float, ...] = ()
     outliers_since: datetime | None = None
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[RateBlock, ...] = ()
     payment: Payment | None = None
     away: datetime | None = None
 
@@ -101,7 +101,7 @@ class RateEstimate(NamedTuple):
     why: str = ""
     worth: float | None = None
     is_new: bool = False
-    past: tuple[Block, ...] = ()
+    past: tuple[RateBlock, ...] = ()
     quoted: str = ""
 
     @property
@@ -269,17 +269,17 @@ def _again(
 
 
 def _blocks(
-    blocks: tuple[Block, ...], value: float, hours: float, valid: datetime, rules: RateRules
-) -> tuple[Block, ...]:
+    blocks: tuple[RateBlock, ...], value: float, hours: float, valid: datetime, rules: RateRules
+) -> tuple[RateBlock, ...]:
     """With one reading more, weighted by the time since the one before, at most a block."""
     length = rules.window_hours * HOUR / rules.blocks
     number = int(valid.timestamp() // length)
     weight = min(max(hours, 1e-9), length / HOUR)
     if blocks and blocks[-1].number == number:
         last = blocks[-1]
-        return (*blocks[:-1], Block(number, last.total + value * weight, last.weight + weight))
+        return (*blocks[:-1], RateBlock(number, last.total + value * weight, last.weight + weight))
     kept = tuple(block for block in blocks if number - rules.blocks <= block.number < number)
-    return (*kept, Block(number, value * weight, weight))
+    return (*kept, RateBlock(number, value * weight, weight))
 
 
 def estimates(

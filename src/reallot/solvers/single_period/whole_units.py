@@ -66,7 +66,7 @@ class Sums:
 NOTHING = Sums(np.zeros(1), np.zeros(1), *(np.zeros(1, np.intp) for _ in range(3)))
 
 
-class Pair(NamedTuple):
+class BestPair(NamedTuple):
     """Two sums, by their places, and what they are worth together."""
 
     worth: float
@@ -203,9 +203,9 @@ class Options:
             kept[later] = worth[later] > before[later - 1]
         return kept
 
-    def _best_pair(self, one: Sums, other: Sums, share: float = 0.0, moved: int = 0) -> Pair:
+    def _best_pair(self, one: Sums, other: Sums, share: float = 0.0, moved: int = 0) -> BestPair:
         """The sum of each that together, beside `share`, are worth most; of worth -inf where no two fit."""
-        best = Pair(-np.inf, 0, 0)
+        best = BestPair(-np.inf, 0, 0)
         for used in np.unique(one.moves):
             fits = np.flatnonzero(other.moves <= (np.inf if self.most is None else self.most - moved - used))
             mine = np.flatnonzero(one.moves == used)
@@ -218,7 +218,7 @@ class Options:
                 pair = one.worth[mine] + upto[last]
                 at = int(pair.argmax())
                 if pair[at] > best.worth:
-                    best = Pair(float(pair[at]), int(mine[at]), int(fits[worth[: last[at] + 1].argmax()]))
+                    best = BestPair(float(pair[at]), int(mine[at]), int(fits[worth[: last[at] + 1].argmax()]))
                 continue
             first = np.searchsorted(total, self.low - used_up - SAME)
             for more in range(int((last - first).max(initial=-1)) + 1):
@@ -226,7 +226,7 @@ class Options:
                 pair = np.where(partner <= last, one.worth[mine] + worth[np.minimum(partner, total.size - 1)], -np.inf)
                 at = int(pair.argmax())
                 if pair[at] > best.worth:
-                    best = Pair(float(pair[at]), int(mine[at]), int(fits[partner[at]]))
+                    best = BestPair(float(pair[at]), int(mine[at]), int(fits[partner[at]]))
         return best
 
 
