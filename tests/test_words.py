@@ -27,6 +27,7 @@ SAME_IDEA = {
     "batch": "many problems: public, exact and compiled",
     "exploration": "of a policy, in a backtest, and in the engine",
     "fees": "exact and compiled",
+    "frames": "read for a problem, and for a fleet",
     "frontier": "worked out, and drawn",
     "limits": "of one problem, and of a fleet",
     "moves": "as rows of a program, and as they are told",

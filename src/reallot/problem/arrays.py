@@ -11,7 +11,7 @@ import numpy as np
 
 from .curve import EarningsCurve
 from .limits import Limits
-from .protocol import Columns
+from .protocol import ProtocolColumns
 from .risk import Scenarios
 from .segments import BoolArray, Curved, CurveSegments, FloatArray, IntArray, pieces
 
@@ -32,7 +32,7 @@ class Statement(Protocol):
     """What arrays are laid out from: the fields of a checked AllocationProblem."""
 
     @property
-    def table(self) -> Columns: ...
+    def table(self) -> ProtocolColumns: ...
     @property
     def current_shares(self) -> FloatArray: ...
     @property

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InvalidInput, near_miss
 from .curve import EarningsCurve
-from .protocol import DEFAULTS, Columns, LockIn, ProtocolSpec
+from .protocol import DEFAULTS, LockIn, ProtocolColumns, ProtocolSpec
 from .segments import FloatArray
 from .validation import LARGEST, MOST, SMALLEST_STEP, brief, different, in_order, known_names, number
 
@@ -63,7 +63,7 @@ def number_or_nan(value: Any, what: str) -> float:
     return value if isinstance(value, float) else number(value, what)
 
 
-def require_rows(columns: Columns) -> None:
+def require_rows(columns: ProtocolColumns) -> None:
     """Raises InvalidInput for the first row whose numbers contradict one another, as ProtocolSpec does."""
     steps, least, most = (columns.given.get(key) for key in ("step", "min_share", "max_share"))
     wrong = np.zeros(len(columns.names), dtype=bool)
@@ -83,7 +83,7 @@ def from_arrays(
     lock_ins: Mapping[str, LockIn],
     uses: Mapping[str, Any],
     others: Sequence[str],
-) -> Columns:
+) -> ProtocolColumns:
     """The table of arrays in the order of `names`; `others` are further keywords for a hint."""
     order = names_of(names)
 
@@ -110,7 +110,7 @@ def from_arrays(
     rate[list(bent)] = 0.0
     rate = checked(order, rate, what("rate (USD/h)"), "rate")
     rate[list(bent)] = math.nan
-    table = Columns(
+    table = ProtocolColumns(
         order,
         rate,
         {key: checked(order, values, what(key), key) for key, values in numbers.items()},

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidInput, near_miss
 from .limits import Limits
-from .protocol import DEFAULTS, Columns, Curves, ProtocolSpec
+from .protocol import DEFAULTS, Curves, ProtocolColumns, ProtocolSpec
 from .segments import BoolArray, FloatArray
 from .validation import LARGEST, MOST, SMALLEST_STEP, number_rule
 
@@ -22,7 +22,7 @@ NONE_IS_SAID = {each.name for each in fields(ProtocolSpec) if each.default is No
 """Fields of which a missing cell says that nothing is given."""
 
 
-def from_frame(frame: Any, others: Sequence[str] = ()) -> tuple[Columns, FloatArray]:
+def from_frame(frame: Any, others: Sequence[str] = ()) -> tuple[ProtocolColumns, FloatArray]:
     """The protocols of a frame and their present shares, in the order of its rows.
 
     Raises InvalidInput in the words of files; `others` are the keywords that are no columns.
@@ -112,7 +112,7 @@ class _Rows:
         self.names, self.columns = names, columns
         self.odd: BoolArray = np.zeros(len(names), dtype=bool)
 
-    def checked(self) -> tuple[Columns, FloatArray]:
+    def checked(self) -> tuple[ProtocolColumns, FloatArray]:
         """The table and the present shares; raises InvalidInput for the first row that cannot be."""
         given = {key: self._numbers(key, values) for key, values in self.columns.items() if key not in OBJECTS}
         for key in OBJECTS:
@@ -138,7 +138,7 @@ class _Rows:
             for key, column in given.items():
                 value = getattr(spec, key)
                 column[i] = math.nan if value is None else value
-        table = Columns(self.names, rate, given, curves, lock_ins, uses)
+        table = ProtocolColumns(self.names, rate, given, curves, lock_ins, uses)
         return table, np.zeros(size) if shares is None else shares
 
     def _numbers(self, key: str, values: Any) -> FloatArray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidInput
 from .column_checks import checked
-from .protocol import Columns
+from .protocol import ProtocolColumns
 from .segments import FloatArray
 from .validation import LARGEST, brief, by_name, in_order, known_names, number, numbers
 
@@ -24,7 +24,7 @@ class InOrder:
     names: tuple[str, ...]
 
 
-def ordered(values: Any, order: Iterable[str], what: str, table: Columns) -> InOrder:
+def ordered(values: Any, order: Iterable[str], what: str, table: ProtocolColumns) -> InOrder:
     """`values` whose last axis is in this order, with the order checked: the problem's, or a permutation of it."""
     names = order if type(order) is tuple else tuple(order)
     array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
@@ -47,7 +47,7 @@ def shares_in(given: InOrder) -> FloatArray:
     return checked(given.names, given.values, lambda i: f"current {given.names[i]}", "current")
 
 
-def shares_changed(given: Any, table: Columns, before: FloatArray) -> FloatArray:
+def shares_changed(given: Any, table: ProtocolColumns, before: FloatArray) -> FloatArray:
     """The present shares, (protocols,); names that are left out keep what they had."""
     if type(given) is InOrder:
         return shares_in(given)
@@ -58,7 +58,7 @@ def shares_changed(given: Any, table: Columns, before: FloatArray) -> FloatArray
     return result
 
 
-def rates_of(given: Any, table: Columns, periods: int) -> FloatArray:
+def rates_of(given: Any, table: ProtocolColumns, periods: int) -> FloatArray:
     """Rates (USD/h per unit of share) in place of the protocols' own, (periods, protocols); NaN where none is given."""
     if type(given) is InOrder:
         result, named = _in_order(given, periods), None

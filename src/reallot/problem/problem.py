@@ -16,7 +16,7 @@ from .curve import EarningsCurve
 from .effective import effective
 from .limits import Limits
 from .named_arrays import InOrder, ordered, rates_of, series_by_name, shares_changed, shares_in
-from .protocol import Columns, LockIn, Protocols, ProtocolSpec
+from .protocol import LockIn, ProtocolColumns, Protocols, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
 from .segments import FloatArray
 from .short_repr import short
@@ -340,7 +340,7 @@ class AllocationProblem:
             raise InvalidInput(f"risk is {brief(self.risk)}; give CVaR(...) or RateUncertainty(...)")
 
     @cached_property
-    def table(self) -> Columns:
+    def table(self) -> ProtocolColumns:
         """The protocols as columns."""
         return self.protocols.table  # type: ignore[union-attr, no-any-return]
 
@@ -549,4 +549,4 @@ def _protocols(given: Any) -> Protocols:
                 raise InvalidInput(f"protocols holds {brief(spec)}; give ProtocolSpec records or a table by name")
     names = tuple([spec.name for spec in specs])
     different(names)
-    return Protocols(Columns.of(specs, names), tuple(specs))
+    return Protocols(ProtocolColumns.of(specs, names), tuple(specs))

@@ -182,7 +182,7 @@ Curves = EarningsCurve | tuple[EarningsCurve, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class ProtocolColumns:
     """The protocols, one a row; arrays are (protocols,) and nobody's to change.
 
     names     of the protocols
@@ -201,7 +201,7 @@ class Columns:
     uses: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, specs: Sequence[ProtocolSpec], names: tuple[str, ...]) -> Columns:
+    def of(cls, specs: Sequence[ProtocolSpec], names: tuple[str, ...]) -> ProtocolColumns:
         """The table of records, each of which has been checked."""
         count, given = len(specs), {}
         for key, values in zip(NUMBERS, zip(*map(_numbers_of, specs), strict=True), strict=True):
@@ -222,7 +222,7 @@ class Columns:
         )
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Columns):
+        if not isinstance(other, ProtocolColumns):
             return NotImplemented
         if self is other:
             return True
@@ -272,7 +272,7 @@ class Columns:
 class Protocols(Sequence[ProtocolSpec]):
     """The rows of a table as records, made when they are asked for."""
 
-    def __init__(self, table: Columns, records: tuple[ProtocolSpec, ...] | None = None) -> None:
+    def __init__(self, table: ProtocolColumns, records: tuple[ProtocolSpec, ...] | None = None) -> None:
         self.table = table
         self._records = records
 
