@@ -167,10 +167,11 @@ DUELS = {
         seeds=str(fee.SEED),
     ),
     "resolve": Group(
-        "a fleet solved again as rates change by 1 %: a kept model against a new one",
+        "a fleet and whole numbers, solved again as rates change by 1 %: what is kept against starting afresh",
         resolve.measure,
         report.duels,
-        "Hosts x protocols x resources of each host, and a cap on every protocol's sum over the hosts.",
+        "Hosts x protocols x resources of each host, and a cap on every protocol's sum over the hosts. Protocols with "
+        "fees and groups, counted and smallest moves, entry shares, or units.",
         seeds=str(resolve.SEED),
     ),
 }

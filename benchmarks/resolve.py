@@ -1,4 +1,4 @@
-"""A fleet with several resources, solved again as rates change: a kept model against building and solving afresh."""
+"""Solved again as rates change: a fleet with several resources, and choices; what is kept against starting afresh."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ HOSTS, PROTOCOLS, KINDS = 100, 10, ("cpu", "memory", "disk", "bandwidth")
 FEWEST = 5
 VARIANTS = 6
 EQUAL = 1e-9
+CHOICES = ("fees and groups", "counts", "entry shares", "units")
+SMALL, LARGE = 6, 30
+"""Protocols of a question in whole numbers."""
 SEED = 5
 
 
@@ -63,14 +66,58 @@ def fleet(hosts: int) -> list[AllocationProblem]:
     return [variant(random.uniform(0.99, 1.01, rates.shape)) for _ in range(VARIANTS)]
 
 
+def choosing(kind: str, size: int) -> list[AllocationProblem]:
+    """Variants of one question in whole numbers: a cost per unit moved, and fees, counted moves, entry shares or units.
+
+    Rates change by up to 1 % from one variant to the next question.
+    """
+    random = np.random.default_rng([SEED, size])
+    names = [f"p{i:03d}" for i in range(size)]
+    rates, costs = random.lognormal(0.7, 0.5, size), random.uniform(0.05, 0.5, size).tolist()
+    shares, extra, limits = random.dirichlet(np.ones(size)), {}, Limits(max_change=0.2)
+    if kind == "fees and groups":
+        extra["move_fee"] = random.uniform(0.0, 0.4, size).tolist()
+        thirds = tuple(Group(f"g{k}", tuple(names[k::3]), max_share=0.5) for k in range(3))
+        limits = Limits(max_change=0.2, groups=thirds)
+    elif kind == "counts":
+        limits = Limits(max_change=0.2, max_moves=4, min_move=0.02)
+    elif kind == "entry shares":
+        extra["entry_share"], limits = [0.08] * size, Limits(max_change=0.3, max_moves=5)
+        shares = np.where(np.arange(size) < 5, 0.2, 0.0)
+    else:
+        extra["step"], shares = [0.02] * size, np.round(50.0 * shares) / 50.0
+
+    def variant(factors: Any) -> AllocationProblem:
+        specs = [
+            ProtocolSpec(name, rate, move_cost=cost, **{key: values[i] for key, values in extra.items()})
+            for i, (name, rate, cost) in enumerate(zip(names, (rates * factors).tolist(), costs, strict=True))
+        ]
+        current = dict(zip(names, shares.tolist(), strict=True))
+        return AllocationProblem(specs, current, allow_idle=True, horizon_hours=24.0, limits=limits)
+
+    return [variant(random.uniform(0.99, 1.01, size)) for _ in range(VARIANTS)]
+
+
 def measure(smoke: bool, repeats: int) -> list[Row]:
-    """The model alone, its program there on both sides; then whole decisions, certified and with ties settled."""
+    """The model alone, its program there on both sides; whole decisions, certified and with ties settled; choices."""
     hosts = FEWEST if smoke else HOSTS
     problems = fleet(hosts)
     size = f"{hosts} x {PROTOCOLS} x {len(KINDS)}"
+    choices = [
+        row
+        for kind in CHOICES
+        for row in race(
+            "resolve",
+            f"{SMALL if smoke else LARGE}, {kind}",
+            *_decisions(choosing(kind, SMALL if smoke else LARGE)),
+            variants=VARIANTS,
+            repeats=repeats,
+        )
+    ]
     return [
         *race("resolve", size, *_models(problems), variants=VARIANTS, repeats=repeats),
         *race("resolve", f"{size}, whole", *_decisions(problems), variants=VARIANTS, repeats=repeats),
+        *choices,
     ]
 
 

@@ -72,7 +72,7 @@ def test_without_a_limit_of_ones_own_a_search_has_five_seconds_and_infinity_is_n
     assert search_seconds(0.25) == 0.25
     live = session(off_grid(3))
     live.solve()
-    assert live._models[0].time_limit_seconds == 5.0
+    assert live._search_seconds == 5.0
 
 
 def test_a_search_without_time_gives_the_point_that_is_known_and_no_bound() -> None:

@@ -24,6 +24,7 @@ from .result import Allocation
 
 if TYPE_CHECKING:
     from ..solvers.programs.highs import HighsModel
+    from ..solvers.programs.search_again import KeptSearch
 
 SOLVERS = ("highs", "auto")
 
@@ -63,12 +64,14 @@ class Session:
         self._solver = solver
         self._time_limit_seconds, self._search_seconds = time_limit_seconds, search_seconds(time_limit_seconds)
         self._models: list[HighsModel] = []
+        self._search: KeptSearch | None = None
+        self._solved: LinearProgram | None = None
         self._formulated: tuple[AllocationProblem, LinearProgram] | None = None
         self._kept = ""
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, and what is pickled, is the problem as it stands; its HiGHS models are built when it decides."""
-        return {**vars(self), "_models": [], "_formulated": None, "_kept": ""}
+        return {**vars(self), "_models": [], "_search": None, "_solved": None, "_formulated": None, "_kept": ""}
 
     def change(self, *, order: Iterable[str] | None = None, **changes: Any) -> Session:
         """Change fields of the problem from here on.
@@ -118,13 +121,14 @@ class Session:
 
     def _decided(self, backend: Backend, reason: str) -> Allocation:
         """A basis that is kept for long is no reason to fail: then once more, from scratch."""
-        warm = bool(self._models)
+        warm = bool(self._models) or self._search is not None
         try:
             return self._decide(backend, reason)
         except (Infeasible, SolverFailed):
             if not warm:
                 raise
         self._models.clear()
+        self._search = self._solved = None
         return self._decide(backend, reason)
 
     def _decide(self, backend: Backend, reason: str) -> Allocation:
@@ -145,32 +149,46 @@ class Session:
         return program
 
     def _keeping(self) -> Solve:
-        """What solves the programs of one decision, each in a model of its own: they come in the same order again.
+        """What solves the programs of one decision: the linear ones, each in a model of its own, come in order again.
 
         The first is the problem's program; those after it polish an answer in whole numbers and settle ties.
         """
+        from ..solvers.programs import mixed_integer
         from ..solvers.programs.highs import HighsModel
 
-        models, places = self._models, count()
+        limit = self._search_seconds
+        models, places, is_first = self._models, count(), True
 
         def solve(program: LinearProgram) -> Solution:
+            nonlocal is_first
+            first, is_first = is_first, False
+            if program.is_mixed_integer:
+                # what settles ties among optima in whole numbers has other rows each time
+                return self._searched(program) if first else mixed_integer.solve(program, time_limit_seconds=limit)
             place = next(places)
             held = models[place].program if place < len(models) else None
             new = None if held is None else models[place].change_program(program)
             if new is None:
                 del models[place:]
-                limit = self._search_seconds if program.is_mixed_integer else seconds(self._time_limit_seconds)
-                models.append(HighsModel(program, time_limit_seconds=limit))
-            if place == 0:
-                self._kept = _in_words(held, program, new)
-            elif not (models[place].is_mixed_integer or models[place - 1].is_mixed_integer):
+                models.append(HighsModel(program, time_limit_seconds=seconds(self._time_limit_seconds)))
+            if first:
+                self._kept, self._solved = _in_words(self._solved, program, new), program
+            if place > 0:
                 # ties are settled among the optima: the one just found is a good place to start
                 models[place].start_at_basis_of(models[place - 1])
-            if program.known is not None:
-                models[place].start_from(program.known)
             return models[place].solve()
 
         return solve
+
+    def _searched(self, program: LinearProgram) -> Solution:
+        """The search over whole numbers, from the last one's choices and bounds where there are any."""
+        from ..solvers.programs import mixed_integer
+        from ..solvers.programs.search_again import KeptSearch
+
+        self._search = KeptSearch() if self._search is None else self._search
+        solution = mixed_integer.solve(program, time_limit_seconds=self._search_seconds, first=self._search)
+        self._kept, self._solved = _in_words(self._solved, program, self._search.changed), program
+        return solution
 
 
 def session(problem: AllocationProblem, *, solver: str = "highs", time_limit_seconds: float | None = None) -> Session:
@@ -178,7 +196,8 @@ def session(problem: AllocationProblem, *, solver: str = "highs", time_limit_sec
 
     Each answer is the certified plan that `allocate(problem, solver="highs")` gives, sooner. Only the difference is
     formulated, and a linear program starts from its last optimum (a warm start). A search over whole numbers starts
-    afresh. Where the shape of the program changes (a fee appears) it is built again, and `solver_reason` says so.
+    from the last choices; at other rates it opens only branches whose bounds are no proof any more. Where the shape of
+    the program changes (a fee appears) it is built again, and `solver_reason` says so.
 
     Parameters
     ----------

@@ -14,12 +14,12 @@ import heapq
 from dataclasses import dataclass
 from itertools import count
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ...program import LinearProgram, Status
-from ...program.blocks import FloatArray
+from ...program.blocks import FloatArray, IntArray
 from ...program.certificate import gain_scale, worst_residual
 from .highs import HighsModel
 from .quiet import quiet
@@ -102,6 +102,38 @@ def search(
     return Searched(goal.point, bound, finished, branches.seen)
 
 
+@dataclass(eq=False)
+class Prices:
+    """Prices (rows,) of a relaxation.
+
+    basic  what was basic in it: a column's number, or -1 less a row's; None where bases are not kept
+    """
+
+    rows: FloatArray
+    basic: IntArray | None = None
+
+
+class Branch(NamedTuple):
+    """A box (columns,) of points, none of which is worth more than `bound`; `prices` prove that, if any do."""
+
+    bound: float
+    lower: FloatArray
+    upper: FloatArray
+    prices: Prices | None = None
+
+
+class Closed(NamedTuple):
+    """A box (columns,) in which no point is good enough, as `prices` prove.
+
+    left  (columns,) bounds of the box within it that was looked into instead; None where nothing was left
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    prices: Prices
+    left: tuple[FloatArray, FloatArray] | None = None
+
+
 class Branches:
     """The linear relaxation of a program, kept in HiGHS for all the searches of its branches.
 
@@ -128,76 +160,96 @@ class Branches:
         """
         program = self.program
         lower, upper = program.lower if lower is None else lower, program.upper if upper is None else upper
-        run = _Run(self, goal)
-        most = self.seen + max(1, (WORK if work is None else work) // (program.column_count + program.row_count))
         with quiet():
-            return run.through(lower, upper, most, ends)
+            return Run(self, goal).through([Branch(np.inf, lower, upper)], ends, work)
 
 
-class _Run:
-    """One search: the branches that wait, as (minus bound, turn, lower, upper), and what is proved so far."""
+class Run:
+    """One search: the branches that wait, as (minus bound, turn, branch), and what is proved so far.
 
-    def __init__(self, branches: Branches, goal: Goal) -> None:
+    closed  the boxes that were closed, in this order
+    prices  of the last relaxation, with its basis where `bases`
+    """
+
+    def __init__(self, branches: Branches, goal: Goal, *, bases: bool = False) -> None:
         self.branches, self.goal = branches, goal
         self.program, self.model = branches.program, branches.model
         self.integer = np.flatnonzero(self.program.integer)
         self.choices = (self.program.upper - self.program.lower)[self.integer] <= 1.0
-        self.closed, self.unproved, self.turn = -np.inf, False, count()
-        self.waiting: list[tuple[float, int, FloatArray, FloatArray]] = []
+        self.best, self.unproved, self.turn = -np.inf, False, count()
+        self.waiting: list[tuple[float, int, Branch]] = []
+        self.closed: list[Closed] = []
+        self.prices: Prices | None = None
+        self._bases = bases
 
-    def through(self, lower: FloatArray, upper: FloatArray, most: int, ends: float) -> tuple[float, bool]:
-        """The bound, and True where it is reached."""
-        deeper: tuple[float, FloatArray, FloatArray] | None = (np.inf, lower, upper)
+    @property
+    def enough(self) -> float:
+        """A branch that promises no more than this is closed."""
+        return self.goal.cutoff + self.goal.near
+
+    def through(self, starts: list[Branch], ends: float = np.inf, work: int | None = None) -> tuple[float, bool]:
+        """Looks into `starts` and all that comes of them; the bound, and True where it is reached."""
+        size = self.program.column_count + self.program.row_count
+        most = self.branches.seen + max(1, (WORK if work is None else work) // size)
+        deeper: Branch | None = starts[0] if len(starts) == 1 else None
+        for branch in starts if deeper is None else ():
+            self._waits(branch)
         while deeper is not None or self.waiting:
             if self.branches.seen >= most or perf_counter() >= ends:
                 break
-            if deeper is None:
-                minus, _, lower, upper = heapq.heappop(self.waiting)
-                deeper = -minus, lower, upper
-            bound, lower, upper = deeper
+            branch = heapq.heappop(self.waiting)[2] if deeper is None else deeper
             deeper = None
-            if bound <= self.goal.cutoff + self.goal.near:
-                self.closed = max(self.closed, bound)
+            if branch.bound <= self.enough:
+                self.close(branch)
             else:
-                deeper = self._look_into(bound, lower, upper)
+                deeper = self._look_into(branch)
         still = max((-entry[0] for entry in self.waiting), default=-np.inf)
-        still = still if deeper is None else max(still, deeper[0])
-        finished = not self.unproved and still <= self.goal.cutoff + self.goal.near
-        return float(np.inf if self.unproved else max(self.goal.cutoff, self.closed, still)), finished
+        still = still if deeper is None else max(still, deeper.bound)
+        finished = not self.unproved and still <= self.enough
+        return float(np.inf if self.unproved else max(self.goal.cutoff, self.best, still)), finished
 
-    def _look_into(
-        self, bound: float, lower: FloatArray, upper: FloatArray
-    ) -> tuple[float, FloatArray, FloatArray] | None:
+    def _waits(self, branch: Branch) -> None:
+        heapq.heappush(self.waiting, (-branch.bound, next(self.turn), branch))
+
+    def close(self, branch: Branch) -> None:
+        """Nothing in it is good enough, and what its prices prove is part of the bound."""
+        self.best = max(self.best, branch.bound)
+        self.unproved |= branch.bound > self.enough
+        if branch.prices is not None:
+            self.closed.append(Closed(branch.lower, branch.upper, branch.prices))
+
+    def _look_into(self, branch: Branch) -> Branch | None:
         """Closes a branch, or cuts it in two, of which one waits and the other is given back."""
         self.branches.seen += 1
+        bound, lower, upper, _ = branch
         while True:
-            values, bound, reduced = self._relaxed(bound, lower, upper)
+            values, bound, reduced = self.relaxed(bound, lower, upper)
             if values is None:
                 return None
             away = np.abs(values - np.round(values))[self.integer]
             away[upper[self.integer] <= lower[self.integer]] = -1.0
             is_whole = float(away.max(initial=-1.0)) <= WHOLE
-            if not (is_whole and self._try(values, lower, upper)) or bound <= self.goal.cutoff + self.goal.near:
+            if not (is_whole and self.try_whole(values, lower, upper)) or bound <= self.enough:
                 break
-        if bound <= self.goal.cutoff + self.goal.near or not (away >= 0.0).any():
-            self.closed = max(self.closed, bound)
-            self.unproved |= bound > self.goal.cutoff + self.goal.near
+        prices = self.prices
+        if bound <= self.enough or not (away >= 0.0).any():
+            self.close(Branch(bound, lower, upper, prices))
             return None
-        lower, upper = self._narrowed(bound, reduced, lower, upper)
+        lower, upper = self.narrowed(bound, reduced, lower, upper)
         # choices of two before counts of units: a choice settles more of what follows
         at = int(self.integer[np.where(self.choices & (away > WHOLE), away + 1.0, away).argmax()])
         if lower[at] == upper[at]:
-            return bound, lower, upper
+            return Branch(bound, lower, upper, prices)
         cut = float(np.floor(values[at] + WHOLE))
         cut = min(max(cut, lower[at]), upper[at] - 1.0)
         below, above = upper.copy(), lower.copy()
         below[at], above[at] = cut, cut + 1.0
-        sides = [(lower, below), (above, upper)]
+        sides = [Branch(bound, lower, below, prices), Branch(bound, above, upper, prices)]
         nearer = sides.pop(int(values[at] - cut > 0.5))
-        heapq.heappush(self.waiting, (-bound, next(self.turn), *sides[0]))
-        return bound, *nearer
+        self._waits(sides[0])
+        return nearer
 
-    def _relaxed(
+    def relaxed(
         self, bound: float, lower: FloatArray, upper: FloatArray
     ) -> tuple[FloatArray | None, float, FloatArray]:
         """The best point of a branch without whole numbers, the bound that its prices prove, and reduced gains.
@@ -216,11 +268,12 @@ class _Run:
         finite = np.isfinite(limit)
         prices, limit = np.where(finite, prices, 0.0), np.where(finite, limit, 0.0)
         reduced = program.reduced_gain(prices) - program.gain + self.goal.gain
+        self.prices = Prices(prices, self.model.basic() if self._bases else None)
         box = np.maximum(reduced * lower, reduced * upper)
         proved = float(self.goal.offset + prices @ limit + box.sum())
         return solution.values, min(bound, proved) if np.isfinite(proved) else bound, reduced
 
-    def _narrowed(
+    def narrowed(
         self, bound: float, reduced: FloatArray, lower: FloatArray, upper: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """The box without whole numbers so far from the end they gain by that no point there is good enough.
@@ -228,7 +281,7 @@ class _Run:
         A whole number that stands k away from the end which its reduced gain points at lowers the bound by k times
         that gain: weak duality again.
         """
-        to_lose = bound - self.goal.cutoff - self.goal.near
+        to_lose = bound - self.enough
         if not np.isfinite(to_lose):
             return lower, upper
         price, low, high = reduced[self.integer], lower[self.integer], upper[self.integer]
@@ -237,9 +290,11 @@ class _Run:
         new_high = np.where((price < 0.0) & (low + steps < high), low + steps, high)
         if (new_low == low).all() and (new_high == high).all():
             return lower, upper
-        lower, upper = lower.copy(), upper.copy()
-        lower[self.integer], upper[self.integer] = new_low, new_high
-        return lower, upper
+        within = lower.copy(), upper.copy()
+        within[0][self.integer], within[1][self.integer] = new_low, new_high
+        assert self.prices is not None
+        self.closed.append(Closed(lower, upper, self.prices, within))
+        return within
 
     def _is_empty(self, lower: FloatArray, upper: FloatArray) -> bool:
         """True where HiGHS's ray proves that no point meets all rows in this box."""
@@ -261,7 +316,7 @@ class _Run:
         size = float(np.abs(prices * limit).sum() + np.abs(best).sum())
         return float(prices @ limit + best.sum()) < -EMPTY * size
 
-    def _try(self, values: FloatArray, lower: FloatArray, upper: FloatArray) -> bool:
+    def try_whole(self, values: FloatArray, lower: FloatArray, upper: FloatArray) -> bool:
         """Takes the best point with these whole numbers, if it is feasible and better; whether it did."""
         whole = np.where(self.program.integer, np.round(values), values)
         if self.integer.size and (whole != values).any():

@@ -174,6 +174,12 @@ class HighsModel:
         columns, rows = (np.array([int(each) for each in part]) for part in (basis.col_status, basis.row_status))
         return columns, rows
 
+    def basic(self) -> IntArray:
+        """(rows,) what was basic where the last solve came to rest: a column's number, or -1 less a row's."""
+        status, basic = self.highs.getBasicVariables()
+        self._done(status)
+        return np.array(basic)
+
     def start_at_basis(self, columns: IntArray, rows: IntArray) -> None:
         """The next solve starts from these numbers, a feasible basis, by the primal simplex."""
         basis, status = self._api.HighsBasis(), self._api.HighsBasisStatus

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 
@@ -16,13 +17,16 @@ FIRST_PART = 0.25
 """The part of a time limit that our own search may take before HiGHS takes over."""
 
 
-def solve(program: LinearProgram, *, time_limit_seconds: float | None = None) -> Solution:
+def solve(
+    program: LinearProgram, *, time_limit_seconds: float | None = None, first: Callable[..., Searched] = search
+) -> Solution:
     """The best point of a mixed-integer `program`, with a bound that is proved where our own search ends.
 
-    A stopped search gives the program's known point where it found none that is better.
+    A stopped search gives the program's known point where it found none that is better. `first` is our own search, or
+    one like it that goes on from the last program.
     """
     started, part = perf_counter(), None if time_limit_seconds is None else FIRST_PART * time_limit_seconds
-    found = search(program, program.known, FEASIBILITY, part, branch_and_bound.WORK // 2)
+    found = first(program, program.known, FEASIBILITY, part, branch_and_bound.WORK // 2)
     if found.finished:
         if found.values is None:
             return Solution(Status.INFEASIBLE, detail="every branch is empty", proved=True)
