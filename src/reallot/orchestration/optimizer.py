@@ -20,6 +20,7 @@ from ..engine.planning.measured_shares import largest_first, measured, with_shar
 from ..engine.planning.plan import Plan, PolicyConfidence, decided
 from ..engine.planning.policy_values import policy_values, specs_by_name
 from ..engine.planning.problem_builder import SUM_TOLERANCE, PlanningProblem, planning_problem
+from ..engine.planning.quotes import Payment
 from ..engine.planning.rate_estimation import RateEstimate, Track, estimates, learn
 from ..engine.planning.rate_rules import RateRules
 from ..engine.planning.trying_again import trying_again
@@ -99,6 +100,7 @@ class EarningsOptimizer:
         may_cost = self.config.move_cost > 0.0 or self.config.move_fee > 0.0 or bool(self._specs)
         self._policy = policy_values(self.config, self._specs, self._limits) if may_cost else None
         self._curves = None if self.config.curves == "given" else LearnedCurves(self.config.curves)
+        self.paid: Mapping[str, Payment] = {}  # in an earlier process
         self._learned: dict[datetime, None] = {}
         self._last: AggregatedMetrics | None = None
         self._asked: AggregatedMetrics | None = None
@@ -126,7 +128,7 @@ class EarningsOptimizer:
         if self.warm_up is not None:
             metrics = taught(self.warm_up.marked(metrics))
         before = self._tracks if self._curves is None else self._curves.moved(self._tracks, metrics)
-        self._tracks = learn(before, metrics, self.rules, self._shapes, self._waits)
+        self._tracks = learn(before, metrics, self.rules, self._shapes, self._waits, self.paid)
         if self._curves is not None:
             own = {name: track for name, track in self._tracks.items() if name not in self._shapes}
             self._curves.take(metrics, own)
@@ -135,6 +137,12 @@ class EarningsOptimizer:
         self._learned[metrics.timestamp] = None
         if len(self._learned) > REMEMBERED:
             del self._learned[next(iter(self._learned))]
+
+    @property
+    def payments(self) -> dict[str, Payment]:
+        """What was paid of quotes, by name, of protocols of whose quotes anything was paid."""
+        known = {name: track.payment for name, track in self._tracks.items() if track.payment is not None}
+        return {name: each for name, each in {**self.paid, **known}.items() if each.at is not None}
 
     def rates(self, metrics: AggregatedMetrics) -> dict[str, RateEstimate]:
         """Return what each protocol is taken to earn, before power.

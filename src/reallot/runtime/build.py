@@ -20,6 +20,7 @@ from ..engine.ledger.history_place import HistoryPlace, keep_place
 from ..engine.ledger.history_store import HistoryStore
 from ..engine.monitoring.alert_conditions import JUMP
 from ..engine.planning.learned_curves import KEPT
+from ..engine.planning.quotes import Payment
 from ..errors import ConfigurationError, DataError, InvalidInput, ReallotError
 from ..orchestration.coordinator import ProtocolCoordinator
 from ..orchestration.monitor import RealtimeMonitor
@@ -196,6 +197,7 @@ def availability_of(config: Config, clock: Clock) -> Availability | None:
 def learned(parts: Parts) -> Iterator[AggregatedMetrics]:
     """The polls of the optimizer's window that the ledger has, oldest first, learned from; raises DataError."""
     now, asked, power = parts.clock.now(), parts.config.optimizer, parts.config.power_cost
+    parts.optimizer.paid = {name: Payment(*each) for name, each in parts.ledger.journal.quotes().items()}
     window = timedelta(hours=asked.analysis_window_hours)
     for metrics in polls(parts.ledger.history, now - (window if asked.curves == "given" else max(window, KEPT)), now):
         parts.optimizer.update_metrics(metrics)

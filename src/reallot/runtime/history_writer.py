@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from ..engine.contracts.records import Alert
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.ledger.history_store import HistoryStore
+from ..engine.ledger.journal import PaidQuote
+from ..engine.planning.quotes import Payment
 from ..errors import DataError
 from ..orchestration.cycle import CycleResult
 from .restore import readings
 
+EVERY = timedelta(hours=1)
+"""What was paid of a quote is kept at most so often."""
 ROLL_UP = timedelta(hours=24)
 """How often old readings are summed up."""
 
@@ -25,9 +29,13 @@ class HistoryWriter:
         self._rolled: datetime | None = None
         self._rolling: asyncio.Future[DataError | None] | None = None
         self._told = False
+        self._paid: dict[str, datetime] = {}
 
-    async def keep(self, result: CycleResult) -> Alert | None:
-        """Keeps one cycle. Returns why that could not be done, once while it lasts: watching goes on."""
+    async def keep(self, result: CycleResult, payments: Mapping[str, Payment] | None = None) -> Alert | None:
+        """Keeps one cycle. Returns why that could not be done, once while it lasts: watching goes on.
+
+        `payments` are what was paid of quotes; each is kept at most once an hour.
+        """
         try:
             if result.metrics is not None:
                 await self._off_the_loop(self._history.add, readings(result.metrics))
@@ -36,6 +44,8 @@ class HistoryWriter:
                     await self._books.ask(self._books.journal.raise_alert, _kept(alert))
                 else:
                     await self._books.ask(self._books.journal.recovered, alert.key, alert.recovered_at)
+            if payments:
+                await self._keep_quotes(payments)
             await self._sum_up(result.started_at)
             self._told = False
         except DataError as error:
@@ -43,6 +53,16 @@ class HistoryWriter:
                 self._told = True
                 return Alert(key="ledger", message=str(error), severity=0.8, timestamp=result.started_at)
         return None
+
+    async def _keep_quotes(self, payments: Mapping[str, Payment]) -> None:
+        due = {
+            name: PaidQuote(each.ratio, each.hours, each.at)
+            for name, each in payments.items()
+            if each.at is not None and (name not in self._paid or each.at - self._paid[name] >= EVERY)
+        }
+        if due:
+            await self._books.ask(self._books.journal.keep_quotes, due)
+            self._paid |= {name: each.at for name, each in due.items()}
 
     async def _sum_up(self, now: datetime) -> None:
         """Begins the summing up where it is due, and raises DataError where the last one failed."""

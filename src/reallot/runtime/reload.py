@@ -43,6 +43,7 @@ async def rebuilt(before: Parts, config: Config) -> tuple[Parts, list[str], list
     parts = parts_of(config, before.ledger, clock=before.clock, kept=kept)
     with suppress(DataError):
         deque(learned(parts), maxlen=0)
+    parts.optimizer.paid = before.optimizer.payments
     parts.coordinator.inherit(before.coordinator, same)
     parts.engine.close()
     engine, monitor = before.engine, before.monitor

@@ -11,7 +11,7 @@ from ..contracts.records import Alert
 from . import journal_rows
 from .alerts import put_alert
 from .database import Database
-from .journal import LearnedLimit
+from .journal import LearnedLimit, PaidQuote
 from .timestamps import Stamp
 
 _PUT, _DROP = "INSERT OR REPLACE INTO meta VALUES (?, ?)", "DELETE FROM meta WHERE name = ?"
@@ -60,9 +60,18 @@ class ExceptionalRows:
         """Protocols that a person has put back, and that are to stay there."""
         self._run(*((_PUT, (f"kept:{name}", json.dumps([name, *at.columns]))) for name in protocols))
 
+    def keep_quotes(self, paid: Mapping[str, PaidQuote]) -> None:
+        """Keeps what was paid of quotes."""
+        rows = {name: json.dumps([name, each.ratio, each.hours, each.at.isoformat()]) for name, each in paid.items()}
+        self._run(*((_PUT, (f"quote:{name}", text)) for name, text in rows.items()))
+
+    def quotes(self) -> dict[str, PaidQuote]:
+        """What was paid of quotes, by protocol."""
+        return dict(self._database.each(lambda row: journal_rows.quote_of(row[0]), journal_rows.QUOTES))
+
     def forget(self, protocol: str) -> None:
         """Nothing is known of a protocol any more but what was done."""
-        names = (f"learned:ceiling:{protocol}", f"learned:floor:{protocol}", f"kept:{protocol}")
+        names = (f"learned:ceiling:{protocol}", f"learned:floor:{protocol}", f"kept:{protocol}", f"quote:{protocol}")
         tables = (f"DELETE FROM {table} WHERE protocol = ?" for table in ("committed", "touched", "frozen"))
         self._run(*((_DROP, (name,)) for name in names), *((sql, (protocol,)) for sql in tables))
 

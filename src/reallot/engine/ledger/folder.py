@@ -100,10 +100,9 @@ def open_ledger(
         lock.take()
     except LedgerTaken:
         raise
-    except (OSError, DataError):
-        if folder.is_file():
-            error = DataError("it is a file; give a folder")
-        return Ledger(None, _only_observing(f"{folder} cannot be used: {error}"), history or History(), None, None)
+    except (OSError, DataError) as error:
+        why = "it is a file; give a folder" if folder.is_file() else str(error)
+        return Ledger(None, _only_observing(f"{folder} cannot be used: {why}"), history or History(), None, None)
     notes: list[str] = []
     try:
         journal = _journal(folder, busy_seconds)

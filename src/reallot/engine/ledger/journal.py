@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, AllocationChange, ChangeKind
@@ -98,6 +98,14 @@ class Decision:
     reason: str
     plan: str
     inputs: str
+
+
+class PaidQuote(NamedTuple):
+    """What was paid of a protocol's quotes: the part, over how many hours that is known, and when it was paid last."""
+
+    ratio: float
+    hours: float
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -222,6 +230,12 @@ class Journal(Protocol):
 
     def keep(self, protocols: Sequence[str], at: Stamp) -> None:
         """Protocols that a person has put back, and that are to stay there; `resume` ends that."""
+
+    def keep_quotes(self, paid: Mapping[str, PaidQuote]) -> None:
+        """Keeps what was paid of quotes, by protocol, in place of what is known of it."""
+
+    def quotes(self) -> dict[str, PaidQuote]:
+        """What was paid of quotes, by protocol."""
 
     def forget(self, protocol: str) -> None:
         """Nothing is known of a protocol any more but what was done."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from ..contracts.move_state import OPEN, MoveState
 from ..contracts.records import AllocationChange, ChangeKind
 from .alerts import ALERT, alert_of
-from .journal import Decision, LearnedLimit, Operation, Standing, Step, StepState, Waiting
+from .journal import Decision, LearnedLimit, Operation, PaidQuote, Standing, Step, StepState, Waiting
 from .timestamps import Stamp, moment
 
 OPERATION = "id, plan_id, kind, state, before, after, wall, steady, boot, epoch, rounds, reason"
@@ -74,6 +75,7 @@ REPAIRS = (
     "ORDER BY id DESC LIMIT ?"
 )
 LEARNED = "SELECT value FROM meta WHERE name >= 'learned:' AND name < 'learned;'"
+QUOTES = "SELECT value FROM meta WHERE name >= 'quote:' AND name < 'quote;'"
 _WIDTH = 12
 _PARTS = {
     "halted": (HALTED, 1),
@@ -124,6 +126,12 @@ def learned_of(text: str) -> LearnedLimit:
     """The value of a row of `meta` whose name begins with "learned:"."""
     protocol, kind, share, failures, reason, wall, steady, boot = json.loads(text)
     return LearnedLimit(protocol, kind, share, failures, reason, stamp_of((wall, steady, boot)))
+
+
+def quote_of(text: str) -> tuple[str, PaidQuote]:
+    """The value of a row of `meta` whose name begins with "quote:"."""
+    protocol, ratio, hours, at = json.loads(text)
+    return str(protocol), PaidQuote(float(ratio), float(hours), datetime.fromisoformat(at))
 
 
 def kept_of(text: str) -> tuple[str, Stamp]:
@@ -213,6 +221,7 @@ EVERYTHING: tuple[tuple[str, Callable[[tuple[Any, ...]], object]], ...] = (
     (WAITING, waiting_of),
     (LEARNED, lambda row: learned_of(row[0])),
     (KEPT, lambda row: kept_of(row[0])),
+    (QUOTES, lambda row: quote_of(row[0])),
     (LAST_CHANGES, lambda row: stamp_of(row[1:])),
     (DECISION, decision_of),
     (ALERT, alert_of),

@@ -133,10 +133,11 @@ def learn(
     rules: RateRules,
     shapes: Mapping[str, EarningsCurve],
     settle: Mapping[str, float] | None = None,
+    paid: Mapping[str, Payment] | None = None,
 ) -> dict[str, Track]:
     """`tracks` with one poll more; protocols without a new reading keep theirs.
 
-    `settle` are seconds by name, in place of `rules.settle_seconds`.
+    `settle` are seconds by name, in place of `rules.settle_seconds`; `paid` what is known of quotes from before.
     """
     result = dict(tracks)
     for name in metrics.away:
@@ -154,7 +155,8 @@ def learn(
         if share >= rules.least_share * (1.0 - 1e-9):
             unit = share if shape is None else shape.value(share)
         if unit == 0.0 and quote is not None:
-            result[name] = _quoted(track, offered(quote, shape), share, metrics.timestamp, rules)
+            known = (None if track is None else track.payment) or (paid or {}).get(name) or Payment()
+            result[name] = _quoted(track, known, offered(quote, shape), share, metrics.timestamp, rules)
             continue
         if track is None:
             if unit > 0.0:
@@ -169,15 +171,16 @@ def learn(
         if unit > 0.0 and _is_new(track, metrics.timestamp, valid, seconds):
             result[name] = track = _with(track, earnings / unit, metrics.timestamp, valid, rules)
             if quote is not None and not track.outliers:
-                payment = track.payment or Payment()
-                paid = payment.paid(earnings / unit, offered(quote, shape), metrics.timestamp, track.step)
-                result[name] = track._replace(payment=paid)
+                payment = track.payment or (paid or {}).get(name) or Payment()
+                payment = payment.paid(earnings / unit, offered(quote, shape), metrics.timestamp, track.step)
+                result[name] = track._replace(payment=payment)
     return result
 
 
-def _quoted(track: Track | None, offer: float, share: float, polled: datetime, rules: RateRules) -> Track:
+def _quoted(
+    track: Track | None, payment: Payment, offer: float, share: float, polled: datetime, rules: RateRules
+) -> Track:
     """The track with one reading more, of a protocol that holds nothing: its quote, by what was paid of others."""
-    payment = (None if track is None else track.payment) or Payment()
     value = payment.ratio * offer
     if track is None:
         blocks = _blocks((), value, 0.0, polled, rules)
