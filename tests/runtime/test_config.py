@@ -300,11 +300,11 @@ def test_what_an_adapter_itself_refuses_names_the_file_and_the_table_too():
         build(config_from_text(text, "mine.toml"))
 
 
-def test_the_readmes_configuration_is_one(tmp_path: Path):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    text = next(part.split("```")[0] for part in readme.split("```toml\n")[1:] if "[reallocation]" in part)
+def test_the_guides_configuration_is_one(tmp_path: Path):
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "running_an_engine.md").read_text(encoding="utf-8")
+    text = next(part.split("```")[0] for part in guide.split("```toml\n")[1:] if "[reallocation]" in part)
     parts = build(config_from_text(text, folder=tmp_path))
-    assert list(parts.coordinator.adapters) == ["disk", "miner"]
+    assert list(parts.coordinator.adapters) == ["disk", "gpu", "cpu"]
     assert parts.mode is Mode.ADVISE
     parts.ledger.close()
 

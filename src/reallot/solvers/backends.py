@@ -106,7 +106,7 @@ def choose(problem: AllocationProblem, solver: str) -> tuple[Backend, str]:
     """The backend for `solver` ("auto" is the cheapest exact one) and the reason in words; InvalidInput if unknown."""
     if not isinstance(problem, AllocationProblem):
         require_problem(problem)
-    if solver == "auto":
+    if isinstance(solver, str) and solver == "auto":
         return _cheapest(problem)
     name = _name_of(solver)
     if name not in BACKENDS:
