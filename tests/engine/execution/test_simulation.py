@@ -47,6 +47,14 @@ def test_nor_does_one_with_late_effects_and_the_repair_loop(seeds):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seeds", chunks(LATE), ids=str)
+def test_nor_does_one_whose_changes_take_ten_minutes_and_are_looked_for_between_cycles(seeds):
+    results = [simulate(each, late=True, slow=True) for each in seeds]
+    assert not wrong(results)
+    assert sum(each.counts["no: busy"] for each in results) > len(results)
+
+
+@pytest.mark.slow
 def test_an_engine_that_looks_every_minute_is_not_deceived_for_more_than_two():
     """With late effects and a cycle of 60 s, the 99th percentile of the longest idle divergence is <= 120 s."""
     results = [simulate(each, late=True, cycle=60.0) for each in range(max(100, LATE // 2))]

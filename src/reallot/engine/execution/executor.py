@@ -342,7 +342,8 @@ class Executor:
         # each call that was added is counted as a balance: rather one too few is made than too many
         self.asked_back = {each.protocol: each for each in steps if each.kind is not ChangeKind.MOVE}
         self.balances = len(moves) - sum(operation.after.get(n, s) != s for n, s in operation.before.items())
-        self._took_less = any(each.state is not StepState.CONFIRMED or each.detail for each in moves)
+        ended = StepState.REFUSED, StepState.CONFIRMED
+        self._took_less = any(each.detail and each.state in ended for each in moves)
         return steps
 
     def matches(self, reading: Reading, change: Change) -> bool:
