@@ -164,6 +164,22 @@ def test_a_spike_of_three_samples_causes_no_move(times, where):
     assert live(rate, TWELVE, 400)[0] == []
 
 
+@given(st.integers(6, 15))
+def test_a_protocol_that_earned_nothing_is_believed_again_though_its_share_changes_every_hour(every):
+    """Its 0 was believed; then it earns 2 again, polled every so many minutes, and gives up a tenth each hour."""
+    polls = [poll({"relay": 0.0}, {"relay": 0.5}, 10 * number) for number in range(12)]
+    for number in range(180 // every):
+        share = 0.5 - 0.1 * (number * every // 60)
+        polls.append(poll({"relay": 2.0}, {"relay": share}, 120 + every * number))
+    assert rates(polls)["relay"].rate == pytest.approx(2.0)
+
+
+def test_what_was_known_a_day_ago_is_too_old_to_doubt_a_reading_by():
+    polls = [poll({"relay": 0.0}, {"relay": 0.5}, 10 * number) for number in range(12)]
+    polls += [poll({"relay": 2.0}, {"relay": 0.5}, 110 + DAY + 10 * number) for number in (1, 2, 3)]
+    assert rates(polls)["relay"].rate == pytest.approx(2.0)
+
+
 def test_outliers_in_a_row_are_believed_and_falls_sooner_than_rises():
     def first(factor: float) -> int:
         moved, _ = live(lambda name, m: 10.0 * (factor if name == "relay" and m >= 100 else 1.0), HALVES, 400)

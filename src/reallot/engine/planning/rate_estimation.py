@@ -165,7 +165,7 @@ def learn(
                 result[name] = Track(level, level, valid, metrics.timestamp, share, last=level, blocks=blocks)
             continue
         if abs(share - track.share) > 0.01 * max(share, track.share):
-            track = track._replace(share=share, changed=metrics.timestamp, outliers=(), outliers_since=None)
+            track = track._replace(share=share, changed=metrics.timestamp)
             result[name] = track
         seconds = rules.settle_seconds if not settle else settle.get(name, rules.settle_seconds)
         if unit > 0.0 and _is_new(track, metrics.timestamp, valid, seconds):
@@ -217,7 +217,8 @@ def _with(track: Track, value: float, polled: datetime, valid: datetime, rules: 
         outliers = (*track.outliers, value) if same_side else (value,)
         since = track.outliers_since if same_side and track.outliers_since is not None else polled
         needed = rules.outlier_count_up if deviation > 0.0 else rules.outlier_count_down
-        if len(outliers) >= needed and abs((polled - since).total_seconds()) >= rules.outlier_seconds:
+        lasts = len(outliers) >= needed and abs((polled - since).total_seconds()) >= rules.outlier_seconds
+        if lasts or hours > rules.window_hours:  # what was known is too old to doubt a reading by
             return _again(track, outliers, polled, valid, hours, rules)
         deviation = math.copysign(min(border, abs(deviation)), deviation)
     clipped = track.slow + deviation
