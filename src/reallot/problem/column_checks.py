@@ -124,7 +124,8 @@ def from_arrays(
 
 def names_of(given: Any) -> tuple[str, ...]:
     """Names in order, each of them once."""
-    names = tuple(given.tolist() if hasattr(given, "tolist") else in_order(given, "names", "names"))
+    listed = given.tolist() if hasattr(given, "tolist") else given
+    names = tuple(listed if isinstance(listed, (list, tuple)) else in_order(listed, "names", "names"))
     if set(map(type, names)) != {str} or "" in names:
         for name in names:
             if not isinstance(name, str) or not name:

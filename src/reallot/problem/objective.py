@@ -56,17 +56,19 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
     charged = data.as_given
     before = data.current[None, :] if len(schedule) == 1 else np.vstack([data.current, schedule[:-1]])
     change = schedule - before
-    taken = np.maximum(change, 0.0)
-    given = taken - change
     earnings, nothing = data.rate * schedule, np.zeros(schedule.shape)
-    lost = nothing
-    if data.has_warm_up:
-        lost = data.warm_up * np.maximum(data.rate, 0.0) * taken
     bent = data.pieces
     if bent is not None:
         fill = bent.fill(schedule)
         earnings[:, bent.index] = bent.base + bent.sums(bent.slopes * fill)
-        if data.has_warm_up and data.warm_up[bent.index].any():
+    if not change.any():
+        return Value(earnings, nothing, nothing, nothing, data.hours)
+    taken = np.maximum(change, 0.0)
+    given = taken - change
+    lost = nothing
+    if data.has_warm_up:
+        lost = data.warm_up * np.maximum(data.rate, 0.0) * taken
+        if bent is not None and data.warm_up[bent.index].any():
             added = np.maximum(fill - bent.fill(before), 0.0)
             worth = bent.sums(np.maximum(bent.slopes, 0.0) * added)
             lost[:, bent.index] = data.warm_up[bent.index] * worth

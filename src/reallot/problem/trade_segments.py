@@ -48,21 +48,21 @@ def trade_segments(data: ProblemArrays) -> TradeSegments:
         above = np.minimum(bent.ends, high[bent.owner]) - np.maximum(bent.starts, middle[bent.owner])
         below = np.minimum(bent.ends, middle[bent.owner]) - np.maximum(bent.starts, low[bent.owner])
         more, keep = np.concatenate([more[flat], above]), np.concatenate([keep[flat], below])
-    cost_out = data.cost_out if data.pieces is None else data.cost_out[owner]
+    places = slice(None) if data.pieces is None else owner
     return TradeSegments(
         low=low,
         middle=middle,
         high=high,
         owner=owner,
-        buy=buy_slope(data, owner, slope),
+        buy=buy_slope(data, places, slope),
         more=more,
-        sell=slope * data.hours + cost_out,
+        sell=slope * data.hours + data.cost_out[places],
         keep=keep,
         bent=data.pieces is not None,
     )
 
 
-def buy_slope(data: ProblemArrays, owner: IntArray, slope: FloatArray) -> FloatArray:
+def buy_slope(data: ProblemArrays, owner: IntArray | slice, slope: FloatArray) -> FloatArray:
     """Worth of a unit bought at marginal earnings `slope` (USD/h): less warm-up, less the cost of taking."""
     cost_in = data.cost_in[owner]
     if data.has_warm_up:
