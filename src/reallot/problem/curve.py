@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -19,7 +19,10 @@ ONE_POINT = 1e-9
 """Two breakpoints no farther apart than this are one."""
 
 
-@dataclass(frozen=True)
+_ORIGIN = (0.0,)
+
+
+@dataclass(frozen=True, init=False)
 class EarningsCurve:
     """Piecewise linear earnings per hour (USD/h) as a function of the share.
 
@@ -52,44 +55,10 @@ class EarningsCurve:
     earnings: tuple[float, ...]
     last_slope: float
 
-    def __post_init__(self) -> None:
-        if self._is_sound():
-            return
-        shares = tuple(
-            number(share, "a breakpoint's share", 0.0) for share in in_order(self.shares, "a curve's shares", "numbers")
-        )
-        earnings = tuple(
-            number(value, "a breakpoint's earnings (USD/h)")
-            for value in in_order(self.earnings, "a curve's earnings (USD/h)", "numbers")
-        )
-        if not shares or len(shares) != len(earnings):
-            raise InvalidInput(
-                f"a curve has {len(shares)} shares and {len(earnings)} earnings; give one of each per point"
-            )
-        if shares[0] != 0.0:
-            raise InvalidInput(f"a curve starts at share 0, this one at {shares[0]:g}; add the point (0, 0)")
-        for before, after in pairwise(shares):
-            if after <= before:
-                raise InvalidInput(
-                    f"breakpoints must rise strictly: {after:g} follows {before:g}; sort the points by share"
-                )
-        object.__setattr__(self, "shares", shares)
-        object.__setattr__(self, "earnings", earnings)
-        object.__setattr__(self, "last_slope", number(self.last_slope, "a curve's last slope (USD/h per share)"))
-
-    def _is_sound(self) -> bool:
-        """True for tuples of floats that cannot be wrong, of which nothing has to be made or said."""
-        shares, earnings = self.shares, self.earnings
-        if type(shares) is not tuple or type(earnings) is not tuple or len(shares) != len(earnings):
-            return False
-        values = (*shares, *earnings, self.last_slope)
-        # a NaN makes every comparison false
-        return (
-            set(map(type, values)) == {float}
-            and all(map(LARGEST.__ge__, map(abs, values)))
-            and shares[:1] == (0.0,)
-            and all(map(lt, shares, shares[1:]))
-        )
+    def __init__(self, shares: Sequence[float], earnings: Sequence[float], last_slope: float) -> None:
+        if not (shares is _ORIGIN and earnings is _ORIGIN and type(last_slope) is float and abs(last_slope) <= LARGEST):
+            shares, earnings, last_slope = _checked(shares, earnings, last_slope)
+        vars(self).update(shares=shares, earnings=earnings, last_slope=last_slope)
 
     @classmethod
     def flat(cls, rate: float) -> EarningsCurve:
@@ -105,14 +74,7 @@ class EarningsCurve:
         EarningsCurve
             One straight piece through zero.
         """
-        return cls._flat(number(rate, "rate (USD/h)"))
-
-    @classmethod
-    def _flat(cls, rate: float) -> EarningsCurve:
-        """The same for a rate that has been checked: nothing is left to look at."""
-        curve = object.__new__(cls)
-        object.__setattr__(curve, "__dict__", {"shares": (0.0,), "earnings": (0.0,), "last_slope": rate})
-        return curve
+        return cls.of(rate)
 
     @classmethod
     def through(cls, points: Iterable[tuple[float, float]]) -> EarningsCurve:
@@ -175,7 +137,7 @@ class EarningsCurve:
         EarningsCurve
             The curve itself, or the flat one.
         """
-        return value if isinstance(value, EarningsCurve) else cls._flat(number(value, what))
+        return value if isinstance(value, EarningsCurve) else cls(_ORIGIN, _ORIGIN, number(value, what))
 
     @cached_property
     def slopes(self) -> tuple[float, ...]:
@@ -317,3 +279,33 @@ def _pairs(values: Iterable[Any], what: str, each: str) -> list[tuple[Any, Any]]
             raise InvalidInput(f"a point or piece of {what} is {pair!r}; give {each}")
         pairs.append(pair)
     return pairs
+
+
+def _checked(shares: Any, earnings: Any, last_slope: Any) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """The numbers of a curve as tuples of floats; raises InvalidInput for the first that cannot be."""
+    if type(shares) is tuple and type(earnings) is tuple and len(shares) == len(earnings):
+        values = (*shares, *earnings, last_slope)
+        if (
+            set(map(type, values)) == {float}
+            and all(map(LARGEST.__ge__, map(abs, values)))  # a NaN makes every comparison false
+            and shares[:1] == _ORIGIN
+            and all(map(lt, shares, shares[1:]))
+        ):
+            return shares, earnings, last_slope
+    shares = tuple(
+        number(share, "a breakpoint's share", 0.0) for share in in_order(shares, "a curve's shares", "numbers")
+    )
+    earnings = tuple(
+        number(value, "a breakpoint's earnings (USD/h)")
+        for value in in_order(earnings, "a curve's earnings (USD/h)", "numbers")
+    )
+    if not shares or len(shares) != len(earnings):
+        raise InvalidInput(f"a curve has {len(shares)} shares and {len(earnings)} earnings; give one of each per point")
+    if shares[0] != 0.0:
+        raise InvalidInput(f"a curve starts at share 0, this one at {shares[0]:g}; add the point (0, 0)")
+    for before, after in pairwise(shares):
+        if after <= before:
+            raise InvalidInput(
+                f"breakpoints must rise strictly: {after:g} follows {before:g}; sort the points by share"
+            )
+    return shares, earnings, number(last_slope, "a curve's last slope (USD/h per share)")

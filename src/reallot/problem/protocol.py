@@ -7,20 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from operator import attrgetter
-from typing import cast, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
 from ..errors import InvalidInput
 from .curve import EarningsCurve
 from .segments import FloatArray
-from .validation import LARGEST, SMALLEST_STEP, brief, by_name, number, whole
+from .validation import LARGEST, MOST, SMALLEST_STEP, brief, by_name, number, of_kind, whole
 
-_OPTIONAL = ("max_share", "move_cost_in", "move_cost_out")
-_AT_LEAST_ZERO = (
-    *("min_share", "max_share", "entry_share", "step", "decrease_floor"),
-    *("move_cost", "move_cost_in", "move_cost_out", "move_fee", "warm_up_hours"),
-)
+_NOTHING: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class LockIn:
         object.__setattr__(self, "until", whole(self.until, "lock_in until (period)", 1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class ProtocolSpec:
     """A protocol: its earnings, its bounds and the transaction costs of changing its share.
 
@@ -114,35 +110,62 @@ class ProtocolSpec:
     warm_up_earns: float = field(default=0.0, kw_only=True)
     uses: Mapping[str, float] = field(default_factory=dict, kw_only=True)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise InvalidInput(f"a protocol's name is {brief(self.name)}; give a non-empty string")
-        put, given = object.__setattr__, vars(self)
-        curve = self.curve
-        if isinstance(curve, Sequence) and not isinstance(curve, (str, bytes, bytearray)):
+    def __init__(  # noqa: PLR0913  a record says all that a protocol is
+        self,
+        name: str,
+        curve: EarningsCurve | float | Sequence[EarningsCurve | float],
+        *,
+        min_share: float = 0.0,
+        max_share: float | None = None,
+        entry_share: float = 0.0,
+        step: float = 0.0,
+        decrease_floor: float = 0.0,
+        lock_in: LockIn | None = None,
+        move_cost: float = 0.0,
+        move_cost_in: float | None = None,
+        move_cost_out: float | None = None,
+        move_fee: float = 0.0,
+        warm_up_hours: float = 0.0,
+        warm_up_earns: float = 0.0,
+        uses: Mapping[str, float] = _NOTHING,
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise InvalidInput(f"a protocol's name is {brief(name)}; give a non-empty string")
+        own = vars(self)  # what is given; the class has the rest
+        own["name"] = name
+        if type(curve) is float and -LARGEST <= curve <= LARGEST:
+            own["_rate"] = curve  # its curve is made when it is asked for
+        elif isinstance(curve, Sequence) and not isinstance(curve, (str, bytes, bytearray)):
             if not len(curve):
-                raise InvalidInput(f"{self.name}: curve is an empty list; give one curve, or one per period")
-            put(self, "curve", tuple(EarningsCurve.of(each, f"{self.name}: rate (USD/h)") for each in curve))
+                raise InvalidInput(f"{name}: curve is an empty list; give one curve, or one per period")
+            own["curve"] = tuple(EarningsCurve.of(each, f"{name}: rate (USD/h)") for each in curve)
         else:
-            put(self, "curve", EarningsCurve.of(curve, f"{self.name}: rate (USD/h)"))
-        for key in _AT_LEAST_ZERO:
-            value = given[key]
-            if (type(value) is float and 0.0 <= value <= LARGEST) or (value is None and key in _OPTIONAL):
-                continue
-            put(self, key, number(value, f"{self.name}: {key}", 0.0))
-        if type(self.warm_up_earns) is not float or self.warm_up_earns != 0.0:
-            put(self, "warm_up_earns", number(self.warm_up_earns, f"{self.name}: warm_up_earns", 0.0, 1.0))
+            own["curve"] = EarningsCurve.of(curve, f"{name}: rate (USD/h)")
+        numbers = (min_share, max_share, entry_share, step, decrease_floor, move_cost, move_cost_in, move_cost_out)
+        values = (*numbers, move_fee, warm_up_hours, warm_up_earns)
+        for key, value, default in zip(NUMBERS, values, _DEFAULTS, strict=True):
+            if value is not default and (value is not None or default is not None):
+                own[key] = number(value, f"{name}: {key}", 0.0, MOST.get(key, math.inf))
         if 0.0 < self.step < SMALLEST_STEP:
             raise InvalidInput(
-                f"{self.name}: step is {self.step:g}; units are at least {SMALLEST_STEP:g} of capacity: give a larger "
+                f"{name}: step is {self.step:g}; units are at least {SMALLEST_STEP:g} of capacity: give a larger "
                 "step, or 0 for shares of any size"
             )
         if self.max_share is not None and self.max_share < self.min_share:
-            raise InvalidInput(f"{self.name}: min_share {self.min_share:g} is above max_share {self.max_share:g}")
-        if self.lock_in is not None and not isinstance(self.lock_in, LockIn):
-            raise InvalidInput(f"{self.name}: lock_in is {brief(self.lock_in)}; give LockIn(share, until)")
-        uses = by_name(self.uses, f"{self.name}: uses")
-        put(self, "uses", {key: number(value, f"{self.name}: uses {key}", 0.0) for key, value in uses.items()})
+            raise InvalidInput(f"{name}: min_share {self.min_share:g} is above max_share {self.max_share:g}")
+        if lock_in is not None:
+            of_kind(lock_in, LockIn, f"{name}: lock_in", "give LockIn(share, until)")
+            own["lock_in"] = lock_in
+        used = {} if uses is _NOTHING else by_name(uses, f"{name}: uses")
+        own["uses"] = {key: number(value, f"{name}: uses {key}", 0.0) for key, value in used.items()}
+
+    def __getattr__(self, name: str) -> Any:
+        """`curve` of a record that was given a rate."""
+        if name != "curve" or "_rate" not in vars(self):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        curve = EarningsCurve.flat(vars(self)["_rate"])
+        vars(self)["curve"] = curve
+        return curve
 
     def __hash__(self) -> int:
         return hash((self.name, self.curve, self.min_share, self.max_share, self.cost_in, self.cost_out, self.move_fee))
@@ -175,8 +198,7 @@ DEFAULTS: Mapping[str, float | None] = {
     if each.name not in ("name", "curve", "lock_in", "uses")
 }
 """The fields of ProtocolSpec that are numbers, with what they are where nothing is given."""
-NUMBERS = tuple(DEFAULTS)
-_numbers_of = attrgetter(*NUMBERS)
+NUMBERS, _DEFAULTS = tuple(DEFAULTS), tuple(DEFAULTS.values())
 
 Curves = EarningsCurve | tuple[EarningsCurve, ...]
 
@@ -203,22 +225,19 @@ class ProtocolColumns:
     @classmethod
     def of(cls, specs: Sequence[ProtocolSpec], names: tuple[str, ...]) -> ProtocolColumns:
         """The table of records, each of which has been checked."""
-        count, given = len(specs), {}
-        for key, values in zip(NUMBERS, zip(*map(_numbers_of, specs), strict=True), strict=True):
-            if values.count(DEFAULTS[key]) != count:
-                given[key] = np.array(values, dtype=float)  # None becomes NaN
-        each = [spec.curve for spec in specs]
-        rate = np.array([curve.rate if type(curve) is EarningsCurve else math.nan for curve in each])
-        bent = (rate != rate).nonzero()[0].tolist()
-        lock_ins = [spec.lock_in for spec in specs]
-        uses = [spec.uses for spec in specs]
+        own = list(map(vars, specs))
+        keys = set[str]().union(*own)
+        given = {key: np.array(list(map(attrgetter(key), specs)), dtype=float) for key in NUMBERS if key in keys}
+        rate = np.array([each.get("_rate", math.nan) for each in own])
+        curves: dict[int, Curves] = {}
+        for i in (rate != rate).nonzero()[0].tolist():
+            curve: Any = specs[i].curve
+            rate[i] = math.nan if isinstance(curve, tuple) else curve.rate
+            if rate[i] != rate[i]:
+                curves[i] = curve
+        lock_ins = {i: each["lock_in"] for i, each in enumerate(own) if "lock_in" in each} if "lock_in" in keys else {}
         return cls(
-            names,
-            rate,
-            given,
-            {i: each[i] for i in bent},
-            {i: lock_in for i, lock_in in enumerate(lock_ins) if lock_in is not None},
-            {i: use for i, use in enumerate(uses) if use} if any(uses) else {},
+            names, rate, given, curves, lock_ins, {i: each["uses"] for i, each in enumerate(own) if each["uses"]}
         )
 
     def __eq__(self, other: object) -> bool:
@@ -262,7 +281,7 @@ class ProtocolColumns:
         curve = self.curves.get(i)
         return ProtocolSpec(
             self.names[i],
-            EarningsCurve.flat(float(self.rate[i])) if curve is None else curve,
+            float(self.rate[i]) if curve is None else curve,
             lock_in=self.lock_ins.get(i),
             uses=self.uses.get(i, {}),
             **numbers,
