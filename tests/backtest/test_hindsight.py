@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks import hindsight as benchmark
@@ -177,6 +177,7 @@ def test_without_cost_and_limit_every_step_has_the_best() -> None:
         assert found.cost == 0.0
 
 
+@example(731, 1e-6, 10)
 @given(st.integers(0, 1000), st.sampled_from([1e-6, 0.01, 3.0, 1e5]), st.sampled_from([None, 10]))
 def test_scaling_rates_and_costs_scales_everything(seed: int, factor: float, window: int | None) -> None:
     problem = trace(40, 4, 0.4, seed=seed)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, Limits, ProtocolSpec, allocate, hindsight
+from reallot.formulation import moves
 from reallot.problem.arrays import FloatArray
 from reallot.solvers.interface.result import RowPrices
 from reallot.solvers.multi_period import column_generation, seller_generation
@@ -263,6 +264,27 @@ def test_plans_and_hindsight_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert best.net == pytest.approx(plan.value.net, rel=1e-12)
     whole = allocate(problem, solver="highs")
     assert plan.certificate.objective == pytest.approx(whole.certificate.objective, rel=1e-11)
+
+
+def test_large_problems_are_planned_this_way_with_numba_as_well() -> None:
+    known = horizon_arrays(wandering(100, 130))
+    answers = [column_generation.solve_arrays(known, compiled) for compiled in (None, False)]
+    assert all("only sell" in answer.detail for answer in answers)
+
+
+@pytest.mark.parametrize("solver", ["horizon", "highs"])
+def test_no_label_is_made_that_is_not_printed(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    at = moves.Places.__getitem__
+    monkeypatch.setattr(moves.Places, "__getitem__", lambda self, index: made.append(index) or at(self, index))
+    plan = allocate(wandering(20, 10), solver=solver)
+    assert plan.certificate.is_optimal and len(made) <= 1
+
+
+def test_labels_are_names_with_their_periods() -> None:
+    labels = moves.labels(wandering(3, 2))
+    assert list(labels) == [(name, period) for period in range(2) for name in ("q000", "q001", "q002")]
+    assert list(labels[1:3]) == [("q001", 0), ("q002", 0)] and labels[-1] == ("q002", 1)
 
 
 def test_an_answer_that_is_not_proved_is_found_another_way(monkeypatch: pytest.MonkeyPatch) -> None:

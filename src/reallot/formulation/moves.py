@@ -6,6 +6,7 @@ Column and row blocks run over (period t, protocol i) in the order t * protocols
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import overload
 
 import numpy as np
 
@@ -19,6 +20,31 @@ STEEPEST = 1e3
 """How much more of a choice the narrower direction of a move may take than the wider one: a solver cannot see more."""
 
 
+class Places(Sequence[Hashable]):
+    """Labels (name, period) of places, made when they are asked for: most of them never are.
+
+    places  (count,) period * protocols + protocol
+    """
+
+    def __init__(self, names: Sequence[str], places: IntArray) -> None:
+        self._names, self._places = names, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Hashable: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Hashable]: ...
+
+    def __getitem__(self, index: int | slice) -> Hashable | Sequence[Hashable]:
+        if isinstance(index, slice):
+            return Places(self._names, self._places[index])
+        period, protocol = divmod(int(self._places[index]), len(self._names))
+        return self._names[protocol], period
+
+
 def labels(problem: AllocationProblem, places: IntArray | None = None) -> Sequence[Hashable]:
     """Names, or (name, period) where there are several periods, of all places or of some."""
     names, size = problem.names, len(problem.names)
@@ -28,7 +54,7 @@ def labels(problem: AllocationProblem, places: IntArray | None = None) -> Sequen
         places = np.arange(problem.periods * size)
     if problem.periods == 1:
         return [names[k] for k in places]
-    return [(names[k % size], int(k) // size) for k in places]
+    return Places(names, places)
 
 
 def periods(problem: AllocationProblem) -> Sequence[Hashable]:

@@ -35,8 +35,9 @@ FEW = 10
 WORTH_LOADING, TOO_MANY = 30_000, 100_000
 """From so many active protocols times periods on, the seconds saved pay for loading Numba once; beyond so many HiGHS is
 the faster one."""
-WORTH_SELLERS = 2_000
-"""Protocols times periods from which it pays to plan those that only sell apart."""
+WORTH_SELLERS, AHEAD_OF_NETWORK = 2_000, 12_000
+"""Protocols times periods from which it pays to plan those that only sell apart; and from which that is as fast as the
+network simplex."""
 MANY_CELLS = 6_000
 """Active protocols times periods from which HiGHS is not given all of them at once."""
 
@@ -58,7 +59,7 @@ def solve(problem: AllocationProblem, *, compiled: bool | None = None) -> Solver
     """The optimal schedule of a problem that this path does not decline, with prices that prove it.
 
     compiled  True for the network simplex, which needs Numba (extra `fast`), False for HiGHS inside; None for the
-              first where it is loaded already or worth loading
+              first where it is loaded already or worth loading. Large problems in which most only sell need neither
     Raises InvalidInput for a problem it declines, and for compiled code without Numba.
     Source: pricing out of columns (Ford & Fulkerson, 1958; Gilmore & Gomory, 1961), one path a column.
     """
@@ -74,8 +75,10 @@ def solve_arrays(whole: HorizonArrays, compiled: bool | None = None) -> SolverRe
         return NoFeasibleSplit("a protocol's floor is above its ceiling")
     active, note = first_active(whole), ""
     by_network = _pays(whole, active) if compiled is None else compiled
-    if not by_network and whole.gain.size >= WORTH_SELLERS and (sold := solve_sellers(whole)) is not None:
-        return sold
+    if whole.gain.size >= (AHEAD_OF_NETWORK if by_network else WORTH_SELLERS):
+        sold = solve_sellers(whole)
+        if sold is not None:
+            return sold
     if by_network:
         answer, reason = _compiled(whole, active)
         if answer is not None:

@@ -14,19 +14,22 @@ from ..programs.highs import HighsModel
 from .arrays import HorizonArrays, tidy
 from .window_joins import unlimited_prices
 
+WORTH_A_GUESS = 2_000
+"""Periods times protocols from which the simplex is given prices to start from."""
+
 
 class HighsRestricted(HighsModel):
     """The linear program of the protocols at `places`, as `formulate` lays it out; solved warm after others joined.
 
-    Gains count above `guess`, (periods,) prices of capacity, those of steps without limits where none are given: where
-    shares sum to the capacity that changes no plan, and the simplex starts from there instead of from prices of 0.
-    Where capacity may be idle it would change plans, and the guess is 0.
+    Gains count above `guess`, (periods,) prices of capacity; without any, large programs take those of steps without
+    limits. Where shares sum to the capacity that changes no plan, and the simplex starts from there instead of from
+    prices of 0. Where capacity may be idle it would change plans, and the guess is 0.
     """
 
     name = "HiGHS inside"
 
     def __init__(self, whole: HorizonArrays, places: IntArray, guess: FloatArray | None = None) -> None:
-        if whole.idle:
+        if whole.idle or (guess is None and whole.gain.size < WORTH_A_GUESS):
             guess = np.zeros(len(whole.gain))
         self.guess = unlimited_prices(whole).capacity if guess is None else guess
         self.whole, self.places = replace(whole, gain=whole.gain - self.guess[:, None]), places
