@@ -77,7 +77,11 @@ class SimulatedAdapter:
         self.name, self.noise, self.seed = name, noise, seed
         self._random = random.Random(0)  # noqa: S311  noise of a simulation
         try:
-            self._earn = earnings if callable(earnings) else _by_curve(EarningsCurve.of(earnings))
+            if callable(earnings):
+                self._earn: Earn = earnings
+            else:
+                curve = EarningsCurve.of(earnings)
+                self._earn = lambda share, moment: curve.value(share)
         except InvalidInput as error:
             raise ConfigurationError(f"{name}: {error}") from None
         self.outages, self.late, self.latency, self.refuses = list(outages), late, latency, refuses
@@ -202,10 +206,6 @@ class SimulatedAdapter:
             await self._clock.sleep(self.latency)
         if self.outages and any(start <= self._clock.now() < end for start, end in self.outages):
             raise ProtocolError(f"{self.name} does not answer: an outage", ErrorKind.UNREACHABLE)
-
-
-def _by_curve(curve: EarningsCurve) -> Earn:
-    return lambda share, moment: curve.value(share)
 
 
 def _checked(share: float, name: str, error: type[ProtocolError] | type[ConfigurationError]) -> float:

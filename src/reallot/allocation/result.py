@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -15,7 +14,7 @@ from ..problem.arrays import FloatArray, IntArray
 from ..problem.by_value import ByValue
 from ..problem.objective import Value, turnover, value
 from ..program import Certificate, LinearProgram
-from ..text.numbers import amount, shown, usd
+from ..text.numbers import amount, finite, shown, usd
 from .moves import Move
 from .reasons import notes_on, reasons, stopped_note
 from .shadow_prices import Price, prices
@@ -265,7 +264,7 @@ class Allocation(ByValue):
             "net_benefit": self.net_benefit,
             "turnover": self.turnover,
             "idle": self.idle,
-            "prices": {name: [_finite(end) for end in price] for name, price in self.prices.items()},
+            "prices": {name: [finite(end) for end in price] for name, price in self.prices.items()},
             "certificate": certificate,
             "solver": self.solver,
             "solver_reason": self.solver_reason,
@@ -310,7 +309,3 @@ class Allocation(ByValue):
         frame = self.to_frame().round(4)
         frame.index = frame.index.map(shown)
         return "\n".join([frame.to_string(), "", *(f"- {shown(reason)}" for reason in self.reasons)])
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

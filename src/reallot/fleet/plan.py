@@ -14,7 +14,7 @@ from ..allocation.result import Allocation
 from ..problem.arrays import FloatArray
 from ..problem.by_value import ByValue
 from ..program import Certificate
-from ..text.numbers import amount, count, shown, usd
+from ..text.numbers import amount, count, finite, shown, usd
 from .fleet import Fleet
 from .judge import Judged, judge
 from .limits import FleetLimits
@@ -273,21 +273,21 @@ class FleetPlan(ByValue):
         dict
             Numbers, text, lists and tables only.
         """
-        certificate = {key: _finite(value) for key, value in asdict(self.certificate).items()}
+        certificate = {key: finite(value) for key, value in asdict(self.certificate).items()}
         return {
             "status": self.status,
             "hosts": len(self.fleet),
             "protocols": list(self.fleet.protocols),
             "moving_hosts": self.moving_hosts,
             "net_benefit": self.net_benefit,
-            "bound": _finite(self.bound),
-            "gap": _finite(self.gap),
+            "bound": finite(self.bound),
+            "gap": finite(self.gap),
             "prices": dict(self.prices),
             "shared_limits": [
-                {key: _finite(value) for key, value in limit._asdict().items()} for limit in self.shared_limits
+                {key: finite(value) for key, value in limit._asdict().items()} for limit in self.shared_limits
             ],
             "moves": [
-                {key: _finite(value) for key, value in (move._asdict() | {"change": move.change}).items()}
+                {key: finite(value) for key, value in (move._asdict() | {"change": move.change}).items()}
                 for move in self.moves(top)
             ],
             "certificate": certificate,
@@ -343,7 +343,3 @@ class FleetPlan(ByValue):
             f"- {shown(m.host)}: {shown(m.protocol)} {amount(m.before)} -> {amount(m.after)}" for m in self.moves(SHOWN)
         ]
         return "\n".join(lines)
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -17,7 +17,7 @@ from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import Blocked, Rules, held
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
-from ..engine.execution.move_events import Proposed, Started, TakenBack
+from ..engine.execution.move_events import Proposed, Started
 from ..engine.execution.orphaned import KEY, OrphanedProtocol, holders
 from ..engine.execution.pause import pause
 from ..engine.execution.preconditions import examine, identity, now_blocked
@@ -107,7 +107,8 @@ class ReallocationEngine:
         self.ended: list[Report] = []  # plans that were begun earlier and ended now, for whoever tells it
         self._requests: Requests | None = ledger.requests if isinstance(ledger, Ledger) else None
         self._on_alert, self._on_recovered, self._told = on_alert, on_recovered, set[str]()
-        self._repair, self._state = repair, State()
+        self._repair = repair
+        self._driver: Driver | None = None  # of the last entry
         self._lock, self._running = asyncio.Lock(), ""
         self.limits: ShareLimits | None = None
         self.next_best: NextBest | None = None
@@ -259,7 +260,7 @@ class ReallocationEngine:
     @property
     def state(self) -> State:
         """The state of the state machine, with the history that led there."""
-        return self._state
+        return State() if self._driver is None else self._driver.state
 
     async def recover(self, adapters: Adapters) -> State:
         """End what was begun and put back what drifted; for a start and the begin of each cycle.
@@ -409,8 +410,9 @@ class ReallocationEngine:
         """
         standing = await self.books.standing(self.rules)
         found = held(self.books.ages(standing), self.books.clock.now(), self.rules)
-        if self._state.phase is MoveState.VERIFYING and standing.operation and self._state.until:
-            found = dict.fromkeys(standing.operation.before, self._state.until)
+        state = None if self._driver is None else self._driver.state
+        if state is not None and state.phase is MoveState.VERIFYING and standing.operation and state.until:
+            found = dict.fromkeys(standing.operation.before, state.until)
         return {**found, **self.books.kept_until(standing, self.config.rollback_pause)} if standing.kept else found
 
     def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:
@@ -480,7 +482,8 @@ class ReallocationEngine:
         if self._requests is not None:
             await self._hear(self._requests)
         executor = await self._executor(adapters)
-        driver = Driver(executor, self._state, self._repair or repair)
+        before = State() if self._driver is None else self._driver.state
+        driver = self._driver = Driver(executor, before, self._repair or repair)
         standing = await executor.standing()
         if not self.journal.observe_only:
             if standing.waiting is not None:
@@ -492,7 +495,7 @@ class ReallocationEngine:
             executor.waits_until = self.books.clock.monotonic()
         for _ in range(2):
             driver.rolled_back = False
-            await self._feed(driver, Started(self.books.clock.now()))
+            await driver.feed(Started(self.books.clock.now()))
             if not driver.rolled_back:
                 break
         if driver.report is not None and driver.report.verdict in ENDED:
@@ -547,13 +550,8 @@ class ReallocationEngine:
             if await self.books.ask(self.journal.recovered, key, self.books.clock.now()):
                 self._tell_over(key)
         self._told.discard("halted")
-        self._state = State(history=self._state.history)
-
-    async def _feed(self, driver: Driver, event: Started | Proposed | TakenBack) -> None:
-        try:
-            await driver.feed(event)
-        finally:
-            self._state = driver.state
+        if self._driver is not None:
+            self._driver.state = State(history=self._driver.state.history)
 
     async def _execute(self, plan: AllocationPlan, adapters: Adapters) -> Report:
         first = await self.books.ask(self.journal.operation_of, plan.id)
@@ -576,7 +574,7 @@ class ReallocationEngine:
         asks = not confirmed and (self.config.require_confirmation or self.config.mode is Mode.CONFIRM)
         now = driver.executor.now()
         until = now + self.config.confirmation_lifetime if asks else None
-        await self._feed(driver, Proposed(now, plan.id, proposal.changes, proposal.blocked, until))
+        await driver.feed(Proposed(now, plan.id, proposal.changes, proposal.blocked, until))
         return driver.report or Report(plan.id, MoveState.BLOCKED, None, "nothing was done", "busy")
 
     async def _take_back(self, adapters: Adapters, plan_id: str = "") -> None:
@@ -586,5 +584,5 @@ class ReallocationEngine:
             driver = await self._catch_up(adapters, waits=begun is None or begun.state is not MoveState.APPLYING)
             driver.executor.waits_until = self.books.clock.monotonic() + WAITS.get()
             way_back, event = await begin_taking_back(driver.executor, driver.state, plan_id)
-            await self._feed(driver, event)
+            await driver.feed(event)
             await must_be_back(driver.executor, driver.state, way_back)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
+from typing import Any
 
 SAME = 1e-9
 """Shares, and ends of a price, closer than this are shown as one."""
@@ -22,6 +24,11 @@ def apart(value: float, other: float) -> str:
     """
     texts = (amount(value), *(f"{value:.{digits}g}" for digits in range(5, 17)))
     return next((text for text in texts if float(text) != float(amount(other))), texts[0])
+
+
+def finite(value: Any) -> Any:
+    """The value; None for a number that is not finite, which JSON does not have."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def typed(value: float) -> str:

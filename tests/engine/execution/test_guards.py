@@ -19,7 +19,6 @@ from reallot.engine.execution.guards import (
     expired,
     held,
     hold_blocks,
-    mode_blocks,
     outdated,
 )
 
@@ -128,7 +127,7 @@ def test_a_plan_expires_at_its_moment():
 
 @pytest.mark.parametrize("mode", Mode)
 def test_two_modes_move_nothing(mode):
-    found = mode_blocks(mode)
+    found = Rules.of(ReallocationConfig(mode=mode)).watching
     if mode in ("confirm", "automatic"):
         assert found is None
     else:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from ...errors import ErrorKind, ProtocolError
 from ...problem.curve import EarningsCurve as EarningsCurve
 from .records import ProtocolStatus
-from .secrets import redact
+from .secrets import words_of
 
 MOST_SLACK = 0.1
 """No adapter may be further off with its shares than that."""
@@ -150,9 +150,5 @@ async def answer_of(adapter: object, method: str, *arguments: object, **named: o
 
 
 def described(error: BaseException) -> str:
-    """An error by its type and its words, which may raise an error in turn."""
-    try:
-        words = str(error)
-    except Exception:
-        words = "an error that cannot be put into words"
-    return f"{type(error).__name__}: {redact(words)}".rstrip(": ")
+    """An error by its type and its words."""
+    return f"{type(error).__name__}: {words_of(error)}".rstrip(": ")

@@ -123,3 +123,11 @@ def _without_known(text: str) -> str:
             kept += [text[done:at], "***"]
         done = max(done, end)
     return "".join(kept) + text[done:]
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says, without secrets. One of a plug-in's own may fail to say anything."""
+    try:
+        return redact(str(error))
+    except Exception:
+        return "an error that cannot be put into words"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
 from .records import ProtocolStatus, ResourceUtilization, SeriesKind
-from .secrets import redact
+from .secrets import redact, words_of
 
 MOST_EARNINGS = 1e9
 """USD/h that no protocol earns, or loses: beyond it a unit is wrong."""
@@ -57,19 +57,12 @@ def failure(error: BaseException) -> tuple[ErrorKind, str, float | None]:
     """An exception of any type as (kind, words without secrets, seconds it asks to be left alone)."""
     if isinstance(error, ProtocolError):
         kind = error.kind if isinstance(error.kind, ErrorKind) else ErrorKind.TRANSIENT
-        return kind, redact(_words(error)) or kind.value, _pause(error.retry_after_seconds)
+        return kind, words_of(error) or kind.value, _pause(error.retry_after_seconds)
     if isinstance(error, ValidationError):
         places = ", ".join(".".join(map(str, each["loc"])) or "it" for each in error.errors(include_input=False)[:3])
         return ErrorKind.SHAPE, f"a status that cannot be: {places}", None
     kind = next((kind for types, kind in _KINDS if isinstance(error, types)), ErrorKind.TRANSIENT)
-    return kind, redact(f"{type(error).__name__}: {_words(error)}"), None
-
-
-def _words(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return "an error that cannot be put into words"
+    return kind, f"{type(error).__name__}: {words_of(error)}", None
 
 
 def _pause(seconds: Any) -> float | None:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
-from ..contracts.adapter import ProtocolAdapter, answer_of, capabilities_of
-from ..contracts.secrets import redact
+from ..contracts.adapter import ProtocolAdapter, answer_of, capabilities_of, described
+from ..contracts.secrets import words_of
 from ..ledger.journal import StepState
 from .guards import Change, told_apart
 
@@ -125,15 +125,7 @@ async def ask_for(adapter: ProtocolAdapter, share: float, key: str, seconds: flo
 
 def told(error: BaseException) -> str:
     """An error in one line, without secrets: it is kept in the journal."""
-    text = redact(_words(error))
-    return text if isinstance(error, ProtocolError) and text else f"{type(error).__name__}: {text}".rstrip(": ")
-
-
-def _words(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return "an error that cannot be put into words"
+    return (words_of(error) if isinstance(error, ProtocolError) else "") or described(error)
 
 
 def only_reads(adapter: ProtocolAdapter) -> bool:

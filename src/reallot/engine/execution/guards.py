@@ -81,6 +81,9 @@ class Rules:
     @classmethod
     def of(cls, config: ReallocationConfig, capacity: float = 1.0, observe_only: str = "") -> Rules:
         """The rules that a configuration asks for; `observe_only` is why the ledger may only be read."""
+        watching = Blocked("ledger", None, observe_only) if observe_only else None
+        if watching is None and config.mode in (Mode.OBSERVE, Mode.ADVISE):
+            watching = Blocked("mode", None, f"the mode is {config.mode.value}: nothing is moved")
         return cls(
             config.min_hold_duration.total_seconds(),
             config.max_per_hour,
@@ -88,7 +91,7 @@ class Rules:
             config.most_rollbacks,
             config.share_tolerance,
             capacity,
-            Blocked("ledger", None, observe_only) if observe_only else mode_blocks(config.mode),
+            watching,
         )
 
 
@@ -201,13 +204,6 @@ def expired(expires_at: datetime | None, now: datetime) -> Blocked | None:
     if expires_at is None or now < expires_at:
         return None
     return Blocked(MoveState.EXPIRED, None, f"the plan was good until {expires_at:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def mode_blocks(mode: Mode) -> Blocked | None:
-    """Only `confirm` and `automatic` move anything."""
-    if mode in (Mode.OBSERVE, Mode.ADVISE):
-        return Blocked("mode", None, f"the mode is {mode.value}: nothing is moved")
-    return None
 
 
 def end_of_hold(at: datetime, rules: Rules) -> datetime | None:

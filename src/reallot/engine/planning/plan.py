@@ -12,7 +12,7 @@ from ...allocation.allocate import allocate
 from ...allocation.result import Allocation
 from ...allocation.standing import broken_by_staying
 from ...errors import Infeasible
-from ...text.numbers import usd
+from ...text.numbers import finite, usd
 from ..contracts.records import AllocationPlan, OptimizationOpportunity
 from .limits_out_of_reach import nearest
 from .problem_builder import PlanningProblem
@@ -105,8 +105,8 @@ class Plan:
             roi_percent=100.0 * net / cost if cost > 0.0 else 0.0,
             confidence=self._confidence(changes, net if problem.by_policy else careful.net_benefit),
             reasons=(*((problem.urgent,) if problem.urgent else ()), *expected.reasons, *problem.reasons),
-            prices={name: (_finite(price.low), _finite(price.high)) for name, price in careful.prices.items()},
-            certificate={key: _finite(value) for key, value in vars(careful.certificate).items()},
+            prices={name: (finite(price.low), finite(price.high)) for name, price in careful.prices.items()},
+            certificate={key: finite(value) for key, value in vars(careful.certificate).items()},
             **common,
         )
 
@@ -179,7 +179,7 @@ class Plan:
         most, least = self.problem.settled
         worth = self.problem.earned * self.problem.config.horizon_hours
         certificate = {"objective": worth, "bound": worth, "gap": 0.0, "worst_residual": 0.0, "bound_from": "rates"}
-        return {"prices": {"capacity": (_finite(most), _finite(least))}, "certificate": certificate}
+        return {"prices": {"capacity": (finite(most), finite(least))}, "certificate": certificate}
 
 
 def decided(problem: PlanningProblem, rules: RateRules, policy_confidence: PolicyConfidence | None) -> Plan:
@@ -274,8 +274,3 @@ def confidence(
     spread = horizon_hours * sd * math.sqrt((1.0 + 1.0 / n) * (n - 1.0) / (n - 3.0))
     score = MOST if spread * MOST <= abs(net_benefit) else abs(net_benefit) / spread
     return 1.0 / (1.0 + math.exp(-SLOPE * math.copysign(score, net_benefit)))
-
-
-def _finite(value: Any) -> Any:
-    """The value, or None for a number that is not finite: JSON has none."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

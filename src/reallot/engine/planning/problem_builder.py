@@ -331,7 +331,8 @@ def planning_problem(  # noqa: PLR0913  all that a problem is made of
             kept[name] = "its earnings fell as a wrong unit makes them; a step was taken already, and a person is asked"
     all_there = abs(total - 1.0) <= SUM_TOLERANCE or bool(unknown)
     now = {name: shares.get(name, 0.0) for name in names}
-    told = {name for name in names if name in held or limits.held_until(name, 1)}
+    lasting = {name for name in names if limits.held_until(name, 1)} if limits.held else set()
+    told = lasting.union(name for name in names if name in held)
     still = told | kept.keys()
     answers, looks = metrics.connection_status, config.explore == "floor"
     unread = {name for name in kept if looks and name not in told and not known[name].stale and answers.get(name)}
@@ -355,7 +356,7 @@ def planning_problem(  # noqa: PLR0913  all that a problem is made of
         steps=steps,
         floors=floors,
         unread=frozenset(unread),
-        resting=frozenset(name for name in still if not limits.held_until(name, 1)),
+        resting=frozenset(still - lasting),
         shapes=shapes or {},
         power=power or {},
         by_policy=any(each.worth is not None for each in known.values()),
