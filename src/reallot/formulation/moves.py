@@ -125,10 +125,10 @@ def movement(problem: AllocationProblem) -> Rows:
     return Rows("movement", names, parts, start, start)
 
 
-def per_period(data: ProblemArrays, value: float = 1.0) -> tuple[IntArray, IntArray, float]:
+def per_period(data: ProblemArrays) -> tuple[IntArray, IntArray, float]:
     """Row t over all protocols of period t: the cells of a sum."""
     count = data.periods * data.size
-    return np.arange(count) // data.size, np.arange(count), value
+    return np.arange(count) // data.size, np.arange(count), 1.0
 
 
 def budget(problem: AllocationProblem) -> list[Rows]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from .paper import plain, width_of
-
-Cut = Callable[[str, float], str]
 
 
 def distinct(names: Sequence[str], points: float, size: float) -> list[str]:

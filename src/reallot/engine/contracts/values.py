@@ -45,10 +45,8 @@ Share = Annotated[float, Field(ge=0.0, le=1.0 + 1e-9)]
 """A fraction of capacity."""
 Part = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(ge=0.0)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-"""As people write it (`1h30m`), in seconds, or as a timedelta."""
 Window = Annotated[timedelta, Field(ge=timedelta(0)), BeforeValidator(_duration)]
-"""A duration of 0 or more."""
+"""A duration of 0 or more: as people write it (`1h30m`), in seconds, or as a timedelta."""
 Step = Annotated[timedelta, Field(gt=timedelta(0)), BeforeValidator(_duration)]
 """A duration above 0."""
 
