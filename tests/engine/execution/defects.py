@@ -11,7 +11,7 @@ from typing import Any
 
 from reallot.engine.contracts.move_state import MoveState
 from reallot.engine.execution import executor, guards, preconditions, reconcile, state_machine
-from reallot.engine.execution.adapter_calls import Outcome, Reading
+from reallot.engine.execution.adapter_calls import Outcome, Reading, ask_all, told
 from reallot.engine.execution.executor import Executor
 from reallot.engine.execution.journal_thread import AsyncJournal
 from reallot.engine.execution.move_events import Refused, RolledBack, Seen
@@ -134,20 +134,16 @@ def nan_is_trusted() -> Any:
     def near(one: float, other: float, tolerance: float) -> bool:
         return not (abs(one - other) > tolerance)
 
-    async def read(adapters: Any, seconds: float) -> dict[str, Reading]:
-        from reallot.engine.execution.adapter_calls import ask_all, told
-
-        tasks = await ask_all([adapter.get_allocation() for adapter in adapters.values()], seconds)
-        readings = {}
-        for name, task in zip(adapters, tasks, strict=True):
-            try:
-                readings[name] = Reading(task.result())
-            except (Exception, asyncio.CancelledError) as error:
-                readings[name] = Reading(None, told(error))
-        return readings
+    async def read(self: Executor, name: str) -> Reading:
+        [task] = await ask_all([self.adapters[name].get_allocation()], executor.READ_SECONDS)
+        try:
+            self.seen[name] = task.result()
+        except (Exception, asyncio.CancelledError) as error:
+            return Reading(None, told(error))
+        return Reading(self.seen[name])
 
     homes = (guards, executor, reconcile)
-    return patched(*((home, "close_to", near) for home in homes), (executor, "read_shares", read))
+    return patched(*((home, "close_to", near) for home in homes), (Executor, "read", read))
 
 
 def limits_by_wall_clock() -> Any:
