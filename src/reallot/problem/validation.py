@@ -168,6 +168,8 @@ def flag_array(value: Any, what: str) -> NDArray[np.bool_]:
 
 def whole(value: Any, what: str, low: int) -> int:
     """`value` as an int of at least `low`."""
+    if type(value) is int and low <= value <= LARGEST:
+        return value
     result = number(value, what, low)
     if result != int(result):
         raise InvalidInput(f"{what} is {result:g}; it must be a whole number")
