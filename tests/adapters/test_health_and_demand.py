@@ -26,6 +26,7 @@ from tests.adapters.test_local import python
         ({"ok": True, "wanted": 3, "share": 0.5}, True, False),
         ({"ok": "fine", "wanted": 0.5, "share": 0.5}, ErrorKind.SHAPE, None),
         ({"ok": True, "wanted": -1, "share": 0.5}, ErrorKind.SHAPE, None),
+        ({"ok": True, "wanted": 30, "share": 0.5}, ErrorKind.SHAPE, None),
         ({"wanted": 1, "share": 0.5}, ErrorKind.SHAPE, None),
     ],
 )

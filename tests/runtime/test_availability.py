@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from reallot.cli.main import main
 from reallot.engine.contracts.clock import ManualClock
+from reallot.engine.contracts.power import PowerCost
 from reallot.errors import ConfigurationError
+from reallot.runtime.availability import Availability
 from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text
 from reallot.runtime.operation import OperatingRules
@@ -233,3 +236,34 @@ def test_it_is_open_from_the_first_minute_to_before_the_last_by_the_clock_on_the
     inside = {each % 1440 for each in range(begins, ends if ends > begins else ends + 1440)}
     assert OperatingRules(hours=[text], time_zone=zone).is_open(moment, "UTC") == (now in inside)
     assert OperatingRules(hours=[text]).is_open(moment, zone) == (now in inside)
+
+
+def test_a_command_that_hangs_keeps_no_poll_waiting_and_the_others_are_heard(tmp_path):
+    operations = {
+        "hangs": OperatingRules(busy_command=["sleep", "60"]),
+        "plays": OperatingRules(busy_command=["true"]),
+        "idle": OperatingRules(busy_command=["false"]),
+    }
+
+    async def run():
+        availability = Availability(operations, "UTC", ManualClock(BEGIN))
+        began = time.monotonic()
+        for _ in range(2):  # the one that hangs is not begun twice
+            assert await availability.look(timedelta(seconds=0.5)) == {}
+        assert set(availability.away()) == {"plays"}
+        await availability.close()
+        assert time.monotonic() - began < 30.0
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(run()) == 1
+
+
+@pytest.mark.parametrize(("month", "day", "ends"), [(3, 28, 6), (3, 29, 5), (10, 24, 5), (10, 25, 6)])
+def test_hours_and_prices_follow_the_clock_on_the_wall_where_it_changes(month: int, day: int, ends: int):
+    """Berlin's clock goes from 02:00 to 03:00 on 29 March 2026, and back an hour on 25 October."""
+    night, zone = OperatingRules(hours=["22:00-07:00"]), "Europe/Berlin"
+    power = PowerCost({"miner": 1000.0}, (0, 420), (0.12, 0.28), ZoneInfo(zone))
+    end = datetime(2026, month, day, ends, tzinfo=UTC)
+    before = end - timedelta(minutes=1)
+    assert [night.is_open(at, zone) for at in (before, end)] == [True, False]
+    assert [power.rate("miner", at) for at in (before, end)] == [0.12, 0.28]

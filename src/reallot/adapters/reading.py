@@ -22,6 +22,8 @@ from .series import Series, Unit, exact
 from .times import DAY, MOST_AHEAD, end_of, time_of, zone_of
 
 Detail = str | float | int | bool | None
+MOST_DEMAND = 5.0
+"""A protocol that has demand for a share beyond this says it in another unit."""
 FIRST_READING = "a first reading; a rate needs a later one"
 """What is said of a total that was read once: nothing is wrong with it."""
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d+|\*)\]")
@@ -215,6 +217,9 @@ class Reader:
             changes["healthy"] = _truth(healthy, f"{self.name}: its health")
         if wanted is not None and share is not None:
             demand = amount(exact(wanted, f"{self.name}: its demand"), f"{self.name}: its demand")
+            if demand > MOST_DEMAND:
+                told = f"{demand:g}; a share is a part of 1, and at most {MOST_DEMAND:g} is believed: is it in percent?"
+                raise ProtocolError(f"{self.name}: its demand is {told}", ErrorKind.SHAPE)
             changes["demand_limited"] = demand <= share + 1e-9
         return status.model_copy(update=changes)
 

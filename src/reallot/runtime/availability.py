@@ -14,6 +14,8 @@ from .operation import OperatingRules
 
 PATIENCE = timedelta(seconds=10)
 """A command that says whether somebody is busy ends within this."""
+PROMPT = timedelta(seconds=3)
+"""Polls wait so long for these commands: of one that needs longer, what it said before stands meanwhile."""
 _log = logging.getLogger("reallot.run.availability")
 
 
@@ -30,6 +32,7 @@ class Availability:
         self._operations, self._zone, self._clock = operations, zone, clock
         self._busy: dict[str, bool] = {}
         self._failing: dict[str, str] = {}
+        self._asking: dict[str, asyncio.Task[bool | str]] = {}
         self._told: dict[str, str] = {}
 
     def without(self, names: Collection[str]) -> list[str]:
@@ -38,12 +41,22 @@ class Availability:
         self._operations = {name: each for name, each in self._operations.items() if name not in gone}
         return gone
 
-    async def look(self) -> dict[str, str]:
-        """Runs the commands, all at once; returns why those that could not be run could not, by protocol."""
-        names = [name for name, each in self._operations.items() if each.busy_command]
-        answers = await asyncio.gather(*(self._is_busy(name) for name in names))
-        failing = {name: why for name, why in zip(names, answers, strict=True) if isinstance(why, str)}
-        self._busy = {name: busy is True for name, busy in zip(names, answers, strict=True)}
+    async def look(self, patience: timedelta = PROMPT) -> dict[str, str]:
+        """Runs the commands, all at once; returns why those that could not be run could not, by protocol.
+
+        It waits for them no longer than `patience`; what is not over then is heard the next time.
+        """
+        asking = {name: task for name, task in self._asking.items() if not task.cancelled()}
+        for name, each in self._operations.items():
+            if each.busy_command and name not in asking:
+                asking[name] = asyncio.ensure_future(self._is_busy(name))
+        if asking:
+            await asyncio.wait(asking.values(), timeout=patience.total_seconds())
+        answers = {name: task.result() for name, task in asking.items() if task.done()}
+        self._asking = {name: task for name, task in asking.items() if not task.done()}
+        failing = {name: why for name, why in self._failing.items() if name in self._asking}
+        failing |= {name: why for name, why in answers.items() if isinstance(why, str)}
+        self._busy |= {name: busy is True for name, busy in answers.items()}
         for name, why in failing.items():
             if name not in self._failing:
                 _log.warning("%s: busy_command cannot be asked, so it is taken to be free: %s", name, why)
@@ -52,6 +65,13 @@ class Availability:
         self._failing = failing
         self._tell()
         return failing
+
+    async def close(self) -> None:
+        """Ends commands that are still asked."""
+        for task in self._asking.values():
+            task.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        self._asking = {}
 
     def away(self) -> dict[str, str]:
         """Who may hold nothing now, with the reason."""

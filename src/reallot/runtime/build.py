@@ -63,6 +63,8 @@ class Parts:
 
     async def close(self) -> None:
         """Closes adapters, engine and ledger; again is harmless."""
+        if self.availability is not None:
+            await self.availability.close()
         await self.coordinator.close()
         self.engine.close()
         self.ledger.close()

@@ -34,6 +34,7 @@ from ..problem import AllocationProblem, EarningsCurve, ProtocolSpec
 from ..text.durations import format_duration
 from ..text.numbers import amount
 from .adapter_settings import ADAPTERS
+from .availability import PATIENCE
 from .build import adapter_of, availability_of
 from .config import Config
 from .shared_settings import BuildPlace
@@ -101,7 +102,7 @@ async def check_config(config: Config, *, clock: Clock | None = None) -> list[Fi
     finally:
         await coordinator.close()
     if availability is not None:
-        found = _with_availability(found, await availability.look(), availability.away())
+        found = _with_availability(found, await availability.look(2 * PATIENCE), availability.away())
     together = _together(config, found)
     return found if together is None else [*found, together]
 

@@ -51,6 +51,8 @@ async def rebuilt(before: Parts, config: Config) -> tuple[Parts, list[str], list
     monitor.reconfigure(monitoring(config.monitor))
     parts.notes = [note for note in parts.notes if note not in before.notes]
     await _close_others(before.coordinator, same)
+    if before.availability is not None:
+        await before.availability.close()
     return replace(parts, engine=engine, monitor=monitor, alarms=before.alarms), changed, refused
 
 
