@@ -12,7 +12,9 @@ from tests.orchestration.played import Played, simulated
 
 pytestmark = pytest.mark.slow
 STEP = 0.2
-factors = st.sampled_from([0.0, 1.0, 0.3, 2.0, 6.5, -0.5, -3.0, 24.0, 60.0, 1000.0, 3600.0, 1e6])
+factors = st.sampled_from(
+    [0.0, 1.0, 0.3, 2.0, 6.5, -0.5, -3.0, 24.0, 60.0, 1000.0, 3600.0, 1e6, 1 / 24, 1 / 60, 1e-3, 1e-6]
+)
 changes = st.lists(st.tuples(st.integers(1, 11), factors), max_size=4, unique_by=lambda each: each[0])
 protocol = st.tuples(
     st.sampled_from([0.5, 1.0, 2.0]), changes, st.none() | st.integers(1, 9), st.sampled_from([0, 400])
@@ -21,7 +23,7 @@ protocol = st.tuples(
 
 @settings(max_examples=12)
 @given(protocols=st.lists(protocol, min_size=2, max_size=3), idle=st.booleans())
-def test_capacity_is_kept_and_what_jumped_gets_one_step_and_alerts_begin_and_end_in_turn(protocols, idle):
+def test_capacity_is_kept_and_what_jumped_or_fell_moves_one_step_and_alerts_begin_and_end_in_turn(protocols, idle):
     text = ""
     for number, (rate, changed, outage, watts) in enumerate(protocols):
         keys = [f"rate = {rate}", f"watts = {watts}"]
@@ -31,6 +33,7 @@ def test_capacity_is_kept_and_what_jumped_gets_one_step_and_alerts_begin_and_end
     power = '[power]\nusd_per_kwh = { "00:00" = 0.1, "06:00" = 0.4 }\n'
     played = Played(text, every="10m", optimizer=f"allow_idle = {str(idle).lower()}", more=power)
     bases: dict[str, float] = {}
+    lows: dict[str, float] = {}
     for _ in range(73):
         played.go(0.0)
         metrics = played.runner.last.metrics
@@ -39,6 +42,9 @@ def test_capacity_is_kept_and_what_jumped_gets_one_step_and_alerts_begin_and_end
         bases = {name: bases.get(name, base) for name, base in metrics.doubted.items()}
         for name, base in bases.items():
             assert shares[name] <= base + STEP + 1e-6, name
+        lows = {name: lows.get(name, base) for name, base in metrics.fallen.items()}
+        for name, base in lows.items():
+            assert shares[name] >= base - STEP - 1e-6, name
         assert metrics.stale or metrics.measured_earnings_per_hour == metrics.total_earnings_per_hour
         played.parts.clock.advance(600.0)
     open_now: Counter[str] = Counter()

@@ -136,6 +136,24 @@ def test_whatever_was_earned_a_jump_of_a_unit_over_all_of_it_is_never_taken_unas
     assert seen.base == share
 
 
+@given(
+    levels=st.lists(st.floats(0.01, 100.0), min_size=1, max_size=20),
+    unit=st.sampled_from(sorted(UNITS)),
+    share=st.sampled_from([None, 0.001, 0.5, 1.0]),
+    polls=st.integers(1, 5),
+)
+def test_whatever_was_earned_a_fall_of_a_unit_below_all_of_it_is_never_taken_unasked(levels, unit, share, polls):
+    seen = Plausibility()
+    read(levels, seen, share=share)
+    seen.accept()
+    low = levels[-1] / unit
+    if 1.5 * low >= min(levels):
+        return
+    assert read([low] * polls, seen, share=share, start=len(levels) * MINUTE) == [low] * polls
+    assert seen.doubt and seen.fell
+    assert seen.base == share
+
+
 @given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), share=st.sampled_from([None, 0.0, 0.3]))
 def test_whatever_is_read_three_in_a_row_are_never_all_held_back_but_for_zeros(values, share):
     tripled = [value for value in values for _ in range(3)]

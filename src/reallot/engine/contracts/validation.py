@@ -260,8 +260,8 @@ class Plausibility:
             as_units = f", as between {between}" if between else ""
             how = f"{times:.0f} times less" if fell else f"{times:.0f}-fold"
             if not self.doubt or fell is not self.fell:
-                self._middle = math.sqrt(abs(before) * value) / unit
+                self._middle, self.base = math.sqrt(abs(before) * value) / unit, share
             self.doubt = (
                 f"earns {value:g} USD/h after {before:g} at the same share, {how}{as_units}: is its unit right?"
             )
-            self.base, self.fell = share if self.base is None else self.base, fell
+            self.fell = fell
