@@ -70,5 +70,6 @@ def test_what_the_first_steps_may_not_sell_is_in_the_program(monkeypatch: pytest
 def test_long_horizons_without_compiled_code_go_from_coarse_to_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coarse_to_fine, "WHOLE", 100)
     monkeypatch.setattr(column_generation, "MANY_CELLS", 100)
+    monkeypatch.setattr(column_generation, "MOST_USED", 1.0)
     found = column_generation.solve_arrays(horizon_arrays(trace(100, 4, 1.0)), compiled=False)
     assert "HiGHS from coarse to fine" in found.detail

@@ -24,7 +24,7 @@ from ..solvers.multi_period.arrays import HorizonArrays, bound, horizon_arrays
 from ..solvers.multi_period.windows import Joined, is_compiled, plan
 from ..text.numbers import count, usd
 
-AT_ONCE, AT_ONCE_IN_HIGHS = 50_000, 100_000
+AT_ONCE, AT_ONCE_IN_HIGHS = 50_000, 200_000
 """Periods times protocols that are planned as one, with Numba and without."""
 WINDOW, LONGEST = 10_000, 400_000
 """The same of one window at first, and of the longest: windows grow where they do not fit."""

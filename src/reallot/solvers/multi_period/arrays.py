@@ -150,8 +150,8 @@ def tidy(horizon: HorizonArrays, schedule: FloatArray) -> FloatArray:
     return result
 
 
-def proves(horizon: HorizonArrays, schedule: FloatArray, prices: RowPrices) -> bool:
-    """True where the schedule meets the shared rules and the prices leave no gap worth mentioning."""
+def proves(horizon: HorizonArrays, schedule: FloatArray, prices: RowPrices, gap: float = GAP) -> bool:
+    """True where the schedule meets the shared rules and the prices leave no larger gap, as part of the money."""
     change = np.diff(schedule, axis=0, prepend=horizon.current[None, :])
     over = schedule.sum(axis=1) - horizon.available
     misses = [over if horizon.idle else np.abs(over), np.abs(change) - horizon.most]
@@ -159,9 +159,9 @@ def proves(horizon: HorizonArrays, schedule: FloatArray, prices: RowPrices) -> b
         misses.append(np.maximum(change, 0.0).sum(axis=1) - horizon.turnover)
         misses.append(np.maximum(-change, 0.0).sum(axis=1) - horizon.turnover)
     worth = objective(horizon, schedule)
-    gap = bound(horizon, prices) - worth
+    left = bound(horizon, prices) - worth
     meets = max(float(miss.max()) for miss in misses) <= MISS * max(1.0, horizon.available)
-    return meets and gap <= GAP * max(abs(worth), largest(horizon))
+    return meets and left <= gap * max(abs(worth), largest(horizon))
 
 
 def objective(horizon: HorizonArrays, schedule: FloatArray) -> float:

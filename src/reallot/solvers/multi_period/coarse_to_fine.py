@@ -38,12 +38,14 @@ class _Level:
     rounds: int
 
 
-def solve_coarse_to_fine(whole: HorizonArrays) -> SolverResult | None:
+def solve_coarse_to_fine(whole: HorizonArrays, most_used: float = 1.0) -> SolverResult | None:
     """The optimal schedule with prices that prove it; None where none was found this way, though there may be one.
+
+    Nor where more than the part `most_used` of the cells of a level, the coarsest aside, would have to take part.
 
     Source: column generation (Gilmore & Gomory, 1961), its first columns from an aggregated program (Zipkin, 1980).
     """
-    level = _level(whole)
+    level = _level(whole, most_used)
     if level is None or not proves(whole, level.schedule, level.prices):
         return None
     rounds = "1 round" if level.rounds == 1 else f"{level.rounds} rounds"
@@ -51,11 +53,13 @@ def solve_coarse_to_fine(whole: HorizonArrays) -> SolverResult | None:
     return SolverResult(level.schedule, level.prices, detail=detail)
 
 
-def _level(whole: HorizonArrays) -> _Level | None:
+def _level(whole: HorizonArrays, most_used: float) -> _Level | None:
+    """The plan of a level, from that of the next coarser one; None where more than `most_used` of the cells join."""
     if whole.gain.size <= WHOLE or len(whole.gain) <= FACTOR:
+        most_used = 1.0
         used = np.ones(whole.shape, dtype=bool)
     else:
-        coarser = _level(_coarse(whole))
+        coarser = _level(_coarse(whole), most_used)
         if coarser is None:
             return None
         # what moves at once between two long periods moves little by little within one of them
@@ -67,6 +71,8 @@ def _level(whole: HorizonArrays) -> _Level | None:
         used = np.repeat(likely, FACTOR, axis=0)[: len(whole.gain)] | (whole.lower > 0.0)
     basis = _Basis(whole.shape)
     for rounds in range(1, MOST_ROUNDS + 1):
+        if used.mean() > most_used:
+            return None
         program = _Program(whole, used)
         found = program.answer(basis)
         if found is None:

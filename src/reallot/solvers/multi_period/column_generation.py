@@ -26,6 +26,7 @@ from ..interface.result import NoFeasibleSplit, RowPrices, SolverResult
 from ..numba.dispatch import available, is_loaded, require
 from .arrays import DUST, HorizonArrays, best_purchase, holding_values, horizon_arrays, proves
 from .coarse_to_fine import solve_coarse_to_fine
+from .interior_point import WIDEST, solve_interior
 from .restricted_program import HighsRestricted
 from .seller_generation import solve_sellers
 
@@ -38,6 +39,9 @@ the faster one."""
 WORTH_SELLERS, AHEAD_OF_NETWORK = 2_000, 12_000
 """Protocols times periods from which it pays to plan those that only sell apart; and from which that is as fast as the
 network simplex."""
+MOST_USED = 0.25
+"""Where more of the cells than this could hold a share, leaving cells out gains nothing, and an interior point is
+quicker."""
 MANY_CELLS = 6_000
 """Active protocols times periods from which HiGHS is not given all of them at once."""
 
@@ -85,7 +89,10 @@ def solve_arrays(whole: HorizonArrays, compiled: bool | None = None) -> SolverRe
             return answer
         note = f" as {reason}"
     if len(whole.gain) * int(active.sum()) > MANY_CELLS:
-        refined = solve_coarse_to_fine(whole)
+        narrow = whole.shape[1] <= WIDEST
+        refined = solve_coarse_to_fine(whole, MOST_USED if narrow else 1.0)
+        if refined is None and narrow:
+            refined = solve_interior(whole)
         if refined is not None:
             return refined
     found, proven = _generate_columns(whole, active, HighsRestricted, note)
