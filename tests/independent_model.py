@@ -1,7 +1,7 @@
 """A second reading of the documented rules: every choice tried in turn, each a linear program of its own.
 
-Written from the records' descriptions for small problems of every kind but risk, scenarios, warm-up on curves and
-`allow_one_unit`. Nothing of the library's arithmetic is used: scipy's `linprog` answers, on rows laid out here.
+Written from the records' descriptions for small problems of every kind but `allow_one_unit` and warm-up on curves over
+several periods. Nothing of the library's arithmetic is used: scipy's `linprog` answers, on rows laid out here.
 
 A choice says, for each protocol and period, whether it stays, rises or falls (where that counts), on which piece of its
 curve it stands, how many units it has, and whether it is used at all. Given all choices the rest is linear.
@@ -16,8 +16,8 @@ from itertools import pairwise, product
 import numpy as np
 from scipy.optimize import linprog
 
-from reallot import AllocationProblem, ProtocolSpec
-from tests.brute import at, curve_in
+from reallot import AllocationProblem, CVaR, EarningsCurve, ProtocolSpec, RateUncertainty
+from tests.brute import at, mean_curve, probabilities, scenario_curves
 
 NEAR = 1e-9
 """What the present shares may miss a limit by, and the largest change that is none, as documented."""
@@ -28,12 +28,16 @@ INF = float("inf")
 
 @dataclass(frozen=True)
 class Option:
-    """One choice for one protocol in one period: the share's box, its earnings there, and how it may change."""
+    """One choice for one protocol in one period: the share's box, its earnings there, and how it may change.
+
+    lines  (slope, earnings less slope times share) in each scenario, USD/h
+    warm   (USD/h per unit of share, USD/h) that warm up, where the share before is known
+    """
 
     low: float
     high: float
-    slope: float
-    constant: float
+    lines: tuple[tuple[float, float], ...]
+    warm: tuple[float, float] | None
     most_up: float
     most_down: float
     least_up: float = 0.0
@@ -58,21 +62,49 @@ def bounds(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> tuple
     return here(floor, present), here(INF if spec.max_share is None else spec.max_share, present)
 
 
-def pieces(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list[tuple[float, float, float, float]]:
-    """(start, end, slope, earnings less slope times share) of each piece of a curve, USD/h."""
-    curve = curve_in(problem, spec, period)
-    result = []
+Piece = tuple[float, float, tuple[tuple[float, float], ...], tuple[float, float] | None]
+
+
+def pieces(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list[Piece]:
+    """(start, end, lines, warm) of each piece of a curve, cut at the present share where what is added warms up."""
+    curves = scenario_curves(problem, spec, period)
+    ends = [*curves[0].shares, INF]
+    present = problem.current[spec.name]
+    bends = len(curves[0].shares) > 1 or curves[0].earnings[0] != 0.0
+    if bends and spec.warm_up_hours > 0.0:
+        assert problem.periods == 1
+        ends = sorted({*ends, present})
+    mean, result = mean_curve(curves, probabilities(problem)), []
+    for start, end in pairwise(ends):
+        line = _line(mean, start)
+        warm = None
+        if bends and spec.warm_up_hours > 0.0:
+            warm = (0.0, 0.0)
+            if start >= present:
+                before = sum(
+                    max(_line(mean, x)[0], 0.0) * (y - x) for x, y in pairwise(ends) if x >= present and y <= start
+                )
+                rising = max(line[0], 0.0)
+                warm = (rising, before - rising * start)
+        result.append((start, end, tuple(_line(curve, start) for curve in curves), warm))
+    return result
+
+
+def _line(curve: EarningsCurve, start: float) -> tuple[float, float]:
+    """(slope, earnings less slope times share) of the piece that begins at or before `start`, USD/h."""
     points = list(zip(curve.shares, curve.earnings, strict=True))
     for (x0, y0), (x1, y1) in pairwise(points):
-        slope = (y1 - y0) / (x1 - x0)
-        result.append((x0, x1, slope, y0 - slope * x0))
+        if x0 <= start < x1:
+            slope = (y1 - y0) / (x1 - x0)
+            return slope, y0 - slope * x0
     x, y = points[-1]
-    return [*result, (x, INF, curve.last_slope, y - curve.last_slope * x)]
+    return curve.last_slope, y - curve.last_slope * x
 
 
 def sizes(problem: AllocationProblem, spec: ProtocolSpec) -> list[tuple[float, float, bool, bool]]:
     """(least, most, active, still) of each way to hold a share: none, some, a number of units, the odd one it has."""
-    present, entry, step = problem.current[spec.name], spec.entry_share, spec.step
+    present, step = problem.current[spec.name], spec.step
+    entry = here(spec.entry_share, present)
     room = 1.0 if problem.capacity is None else problem.capacity
     top = max(room if spec.max_share is None else spec.max_share, present)
     grouped = any(group.max_active is not None and spec.name in group.members for group in problem.limits.groups)
@@ -102,14 +134,14 @@ def options(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list
         if most > max(NEAR, least - NEAR):
             ways += [(most, 0.0, least, 0.0, spec.move_fee, True), (0.0, most, 0.0, least, spec.move_fee, True)]
     result = []
-    for (low, high, active, still), (start, end, slope, constant), way in product(
+    for (low, high, active, still), (start, end, lines, warm), way in product(
         sizes(problem, spec), pieces(problem, spec, period), ways
     ):
         box = max(floor_ceiling[0], low, start), min(floor_ceiling[1], high, end)
         if box[0] <= box[1] + NEAR:
             up, down, least_up, least_down, fee, moved = way
             box = box[0], max(box)
-            result.append(Option(*box, slope, constant, up, down, least_up, least_down, fee, moved, active, still))
+            result.append(Option(*box, lines, warm, up, down, least_up, least_down, fee, moved, active, still))
     return result
 
 
@@ -162,8 +194,9 @@ def _counts_hold(problem: AllocationProblem, names: list[str], now: tuple[Option
             return False
     if problem.capacity is not None:
         room = problem.capacity - problem.reserve
-        return sum(option.low for option in now) <= room + 1e-6 and (
-            problem.allow_idle or sum(option.high for option in now) >= room - 1e-6
+        wide = 1e-6 * max(1.0, room)
+        return sum(option.low for option in now) <= room + wide and (
+            problem.allow_idle or sum(option.high for option in now) >= room - wide
         )
     return True
 
@@ -180,11 +213,16 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
     size = len(specs)
     cells = periods * size
     present = [problem.current[spec.name] for spec in specs]
-    gain, box, constant = np.zeros(3 * cells), [(0.0, 0.0)] * (3 * cells), 0.0
+    chances, risk = np.array(probabilities(problem)), problem.risk
+    # beside shares and changes: the tail's beginning and the misses of it, or the price and the parts of a worst case
+    extra = 1 + chances.size if isinstance(risk, CVaR) else 1 + size if isinstance(risk, RateUncertainty) else 0
+    width = 3 * cells + extra
+    gain, box, constant = np.zeros(width), [(0.0, 0.0)] * width, 0.0
+    outcome, fixed = np.zeros((chances.size, width)), np.zeros(chances.size)
     equal, equals, above, aboves = [], [], [], []
 
     def add(rows: list[np.ndarray], sides: list[float], entries: dict[int, float], side: float) -> None:
-        row = np.zeros(3 * cells)
+        row = np.zeros(width)
         for place, entry in entries.items():
             row[place] = entry
         rows.append(row)
@@ -193,9 +231,20 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
     for t, now in enumerate(plan):
         span = range(t * size, (t + 1) * size)
         for k, spec, option in zip(span, specs, now, strict=True):
-            gain[k] = hours * option.slope
-            constant += hours * option.constant - option.fee
-            lost = min(spec.warm_up_hours * (1.0 - spec.warm_up_earns), hours) * max(option.slope, 0.0)
+            outcome[:, k] = (
+                [hours * slope for slope, _ in option.lines] if len(option.lines) > 1 else (hours * option.lines[0][0])
+            )
+            fixed += (
+                [hours * value for _, value in option.lines] if len(option.lines) > 1 else (hours * option.lines[0][1])
+            )
+            constant -= option.fee
+            lost_hours = min(spec.warm_up_hours * (1.0 - spec.warm_up_earns), hours)
+            slope = float(np.dot(chances, outcome[:, k])) / hours
+            lost = lost_hours * max(slope, 0.0)
+            if option.warm is not None:
+                lost = 0.0
+                gain[k] -= lost_hours * option.warm[0]
+                constant -= lost_hours * option.warm[1]
             taking = spec.move_cost if spec.move_cost_in is None else spec.move_cost_in
             giving = spec.move_cost if spec.move_cost_out is None else spec.move_cost_out
             gain[cells + k], gain[2 * cells + k] = -taking - lost, -giving
@@ -208,7 +257,27 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
                 entries[k - size] = -1.0
             add(equal, equals, entries, present[k] if first else 0.0)
         _shared(problem, t, present, add, (equal, equals, above, aboves), cells)
+    weight = risk.weight if isinstance(risk, CVaR) else 0.0
+    gain += (1.0 - weight) * (chances @ outcome)
+    constant += (1.0 - weight) * float(chances @ fixed)
     box = [(low, max(low, high)) for low, high in box]
+    if isinstance(risk, CVaR):
+        # the tail's mean is the most of: begins - sum of chance times what outcomes miss it by / (1 - level)
+        begins = 3 * cells
+        gain[begins], gain[begins + 1 :] = weight, -weight * chances / (1.0 - risk.level)
+        box[begins:] = [(None, None), *[(0.0, INF)] * chances.size]
+        for s in range(chances.size):
+            row = dict(enumerate(-outcome[s, : 3 * cells])) | {begins: 1.0, begins + 1 + s: -1.0}
+            add(above, aboves, row, float(fixed[s]))
+    elif isinstance(risk, RateUncertainty):
+        # the largest sum of `budget` losses is the least of: budget * price + what losses are above the price
+        price = 3 * cells
+        gain[price], gain[price + 1 :] = -risk.budget, -1.0
+        box[price:] = [(0.0, INF)] * (1 + size)
+        for i, spec in enumerate(specs):
+            radius = risk.radius.get(spec.name, 0.0) if isinstance(risk.radius, dict) else risk.radius
+            row = {t * size + i: hours * float(radius) for t in range(periods)} | {price: -1.0, price + 1 + i: -1.0}
+            add(above, aboves, row, 0.0)
     found = linprog(
         -gain, np.array(above) if above else None, aboves or None, np.array(equal), equals, box,
         options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},

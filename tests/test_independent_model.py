@@ -9,15 +9,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reallot import AllocationProblem, EarningsCurve, Group, Infeasible, Limits, LockIn, ProtocolSpec, allocate
+from reallot import (
+    AllocationProblem,
+    CVaR,
+    EarningsCurve,
+    Group,
+    Infeasible,
+    Limits,
+    LockIn,
+    ProtocolSpec,
+    RateUncertainty,
+    Scenarios,
+    allocate,
+)
 from tests import independent_model as model
 
 EPSILONS = [0.0, *(sign * size * 10.0**-k for k in range(3, 13) for sign in (1.0, -1.0) for size in (0.5, 1.2777))]
 FEATURES = (
     *("fees", "max_moves", "min_move", "bounds", "turnover", "curves", "entry", "step", "group", "active", "idle"),
     *("max_change", "costs", "periods", "held", "floors", "warm-up", "resources"),
+    *("capacity", "hours", "rates by period", "CVaR", "robust"),
 )
-EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 30
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+EXAMPLES = 2_000 if NIGHTLY else 30
 epsilon = st.sampled_from(EPSILONS)
 
 
@@ -28,7 +42,7 @@ def near(draw: st.DrawFn, share: float) -> float:
 
 
 @st.composite
-def specs(draw: st.DrawFn, name: str, present: float, features: set[str]) -> ProtocolSpec:
+def specs(draw: st.DrawFn, name: str, present: float, features: frozenset[str], size: float = 1.0) -> ProtocolSpec:
     given: dict[str, object] = {}
     curve: object = draw(st.sampled_from([0.0, 1.0, 1.5, 3.0, 5.0, -1.0, 0.02]))
     if "curves" in features and draw(st.booleans()):
@@ -46,12 +60,13 @@ def specs(draw: st.DrawFn, name: str, present: float, features: set[str]) -> Pro
     if "entry" in features and draw(st.booleans()):
         given["entry_share"] = max(1e-3, draw(near(draw(st.sampled_from([present, 0.2])))))
     if "all in steps" in features or ("step" in features and draw(st.booleans())):
-        given["step"] = draw(st.sampled_from([0.1, 0.2, 0.25]))
+        given["step"] = size * draw(st.sampled_from([0.1, 0.2, 0.25]))
     if "floors" in features:
         given["decrease_floor"] = draw(st.just(0.0) | near(present))
         given["lock_in"] = draw(st.none() | near(present).map(LockIn))
-    if "warm-up" in features and not isinstance(curve, EarningsCurve):
+    if "warm-up" in features and not (isinstance(curve, EarningsCurve) and "periods" in features):
         given["warm_up_hours"] = draw(st.sampled_from([0.0, 0.5]))
+        given["warm_up_earns"] = draw(st.sampled_from([0.0, 0.5]))
     if "resources" in features:
         given["uses"] = {"cpu": draw(st.sampled_from([0.5, 1.0, 2.0]))}
     return ProtocolSpec(name, curve, **given)  # type: ignore[arg-type]
@@ -60,22 +75,44 @@ def specs(draw: st.DrawFn, name: str, present: float, features: set[str]) -> Pro
 @st.composite
 def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem:
     """Two or three protocols, over two periods only where there are two, with two to five features."""
-    features = draw(st.sets(st.sampled_from(FEATURES), min_size=2, max_size=5)).union(always)
+    features = frozenset(draw(st.sets(st.sampled_from(FEATURES), min_size=2, max_size=5)).union(always))
     names = ("a", "b", "c")[: 2 if "periods" in features else draw(st.integers(2, 3))]
+    size = draw(st.sampled_from([0.5, 3.0, 16.0])) if "capacity" in features else 1.0
     parts = [draw(st.integers(0, 20)) for _ in names]
     parts[0] += sum(parts) == 0
-    shares = [part / sum(parts) for part in parts]
+    shares = [size * part / sum(parts) for part in parts]
     shares[0] = max(0.0, shares[0] + draw(st.just(0.0) | epsilon))
-    protocols = [draw(specs(name, share, features)) for name, share in zip(names, shares, strict=True)]
+    protocols = [draw(specs(name, share, features, size)) for name, share in zip(names, shares, strict=True)]
+    given: dict[str, object] = {"capacity": size}
+    if "capacity" in features:
+        given["reserve"] = draw(st.sampled_from([0.0, 0.25]))
+        given["capacity"] = size + given["reserve"]  # type: ignore[operator]
+    if "hours" in features:
+        given["horizon_hours"] = draw(st.sampled_from([0.25, 24.0]))
+    if "CVaR" in features:
+        factors = st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 0.0]), min_size=3, max_size=3)
+        given["scenarios"] = Scenarios(
+            factors={name: draw(factors) for name in names if draw(st.booleans())} or {names[0]: draw(factors)},
+            probabilities=draw(st.sampled_from([None, (0.5, 0.25, 0.25)])),
+        )
+        level, weight = draw(st.sampled_from([0.0, 0.5, 0.8])), draw(st.sampled_from([0.0, 0.3, 1.0]))
+        given["risk"] = CVaR(level, weight)
+    elif "robust" in features:
+        radius = draw(st.sampled_from([0.5, 2.0, {names[0]: 1.0}]))
+        given["risk"] = RateUncertainty(radius, draw(st.sampled_from([0.0, 1.0, 1.5, 9.0])))
+    if {"periods", "rates by period"} <= features:
+        flat = [spec.name for spec in protocols if all(curve.is_flat for curve in spec.curves)]
+        rates = st.lists(st.sampled_from([0.0, 1.0, 1.5, 3.0]), min_size=2, max_size=2)
+        given["rates"] = {name: draw(rates) for name in flat} or None
     limits: dict[str, object] = {}
     if "max_moves" in features:
         limits["max_moves"] = draw(st.integers(1, 3))
     if "min_move" in features:
         limits["min_move"] = max(0.0, draw(st.sampled_from([0.05, 0.1])) + draw(epsilon))
     if "turnover" in features:
-        limits["max_turnover"] = max(0.0, draw(st.sampled_from([0.05, 0.1, 0.3])) + draw(epsilon))
+        limits["max_turnover"] = max(0.0, size * draw(st.sampled_from([0.05, 0.1, 0.3])) + draw(epsilon))
     if "max_change" in features:
-        limits["max_change"] = max(0.0, draw(st.sampled_from([0.0, 0.05, 0.1, 0.3])) + draw(epsilon))
+        limits["max_change"] = max(0.0, size * draw(st.sampled_from([0.0, 0.05, 0.1, 0.3])) + draw(epsilon))
     if "held" in features:
         limits["held"] = {draw(st.sampled_from(names))}
     if "group" in features or "active" in features:
@@ -93,6 +130,7 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
         periods=2 if "periods" in features else 1,
         allow_idle="idle" in features,
         resources=resources,
+        **given,  # type: ignore[arg-type]
     )
 
 
@@ -111,6 +149,19 @@ def same(one: float | None, other: float | None, near: float = 1e-6) -> bool:
 @settings(max_examples=EXAMPLES)
 @given(problem=problems(), solver=st.sampled_from(["auto", "auto", "highs", "scipy"]))
 def test_plans_are_worth_what_a_second_reading_of_the_rules_says(problem: AllocationProblem, solver: str) -> None:
+    judged(problem, solver)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FEATURES)
+@settings(max_examples=EXAMPLES if NIGHTLY else 4)
+@given(data=st.data())
+def test_plans_of_every_kind_are_worth_what_a_second_reading_says(kind: str, data: st.DataObject) -> None:
+    judged(data.draw(problems(always=(kind,))), data.draw(st.sampled_from(["auto", "highs"])))
+
+
+def judged(problem: AllocationProblem, solver: str) -> None:
+    """Compares the plan's worth with the second reading's, to a few tolerances of its limits of change."""
     found = worth(problem, solver)
     assert same(found, model.best(problem)) or same(found, model.best(tighter(problem)))
 
