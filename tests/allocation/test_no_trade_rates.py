@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from time import process_time
+from time import perf_counter, process_time
 
 import numpy as np
 import pytest
@@ -251,6 +251,23 @@ def test_whatever_ends_a_search_the_rate_is_within_what_is_told(features: set[st
             assert abs(right - near) <= abs((math.inf if far is None else far) - near) + 1e-9
 
 
+def test_a_search_that_takes_long_leaves_the_others_their_time() -> None:
+    budget = TimeBudget(100.0)
+    began = perf_counter()
+    assert budget.part_ends() - began == pytest.approx(50.0, abs=1.0)
+    budget.waiting = 20
+    assert budget.part_ends() - began == pytest.approx(10.0, abs=1.0)
+
+
+@pytest.mark.slow
+def test_the_time_of_an_explanation_is_bounded_where_sums_hardly_ever_fit() -> None:
+    plan = allocate(problem(Case("explain", 10, 1, frozenset({"cvar", "max_moves", "step"})), 0))
+    began = process_time()
+    why = explain(plan)
+    assert process_time() - began < 4.0
+    assert all(stay.takes_within or stay.gives_within for stay in why.stays if "not all of its rates" in stay.because)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("features", "periods", "ceiling"),
@@ -260,6 +277,8 @@ def test_whatever_ends_a_search_the_rate_is_within_what_is_told(features: set[st
         ({"cvar", "fee", "max_moves"}, 1, 2.0),
         ({"curve", "fee", "max_moves"}, 1, 2.0),
         ({"fee", "step", "on grid"}, 1, 2.0),
+        ({"fee", "step"}, 1, 1.0),
+        ({"step"}, 1, 1.0),
         ({"max_moves"}, 3, 2.0),
         ({"fee", "max_moves"}, 3, 3.0),
     ],

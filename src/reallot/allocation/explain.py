@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .no_trade_rates import NoTradeRange
 
 
-BUDGET_SECONDS = 10.0
+BUDGET_SECONDS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +182,8 @@ def explain(plan: Allocation, *, budget_seconds: float | None = BUDGET_SECONDS) 
     plan
         A plan from `allocate` or a session.
     budget_seconds
-        Seconds for all searches together. What does not end in time is left out, and `left_out` says so. None is no
-        limit.
+        Seconds for all searches together (2 where nothing is said). What does not end in time is left out, and
+        `left_out` says so. None is no limit.
 
     Returns
     -------

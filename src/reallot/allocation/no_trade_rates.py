@@ -111,6 +111,7 @@ def thresholds(
             elif plan.status != "optimal":
                 because = because or "its rates are not known: the plan is not proved the best"
             elif search:
+                budget.waiting = 2 * int((stayed >= i).sum())
                 try:
                     budget.part_ends()
                     rates = _Shifts(plan, budget) if rates is None else rates

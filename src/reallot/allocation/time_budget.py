@@ -10,8 +10,8 @@ from ..problem import AllocationProblem
 from .allocate import allocate
 from .result import Allocation
 
-PART = 0.5
-"""The part of the time left that one search may take."""
+PART, EQUAL_PARTS = 0.5, 2.0
+"""The part of the time left that one search may take at most; and of many so many times as much as is each one's."""
 LEAST = 0.01
 """Seconds below which no search is begun."""
 
@@ -21,10 +21,13 @@ class OutOfTime(Exception):
 
 
 class TimeBudget:
-    """Seconds from now on for all searches together; None is no limit."""
+    """Seconds from now on for all searches together; None is no limit.
+
+    waiting  how many searches are still to come, this one included: one that takes long leaves the others theirs
+    """
 
     def __init__(self, seconds: float | None) -> None:
-        self.seconds = seconds
+        self.seconds, self.waiting = seconds, 1
         self._end = math.inf if seconds is None else perf_counter() + seconds
 
     def part_ends(self) -> float:
@@ -32,7 +35,7 @@ class TimeBudget:
         now = perf_counter()
         if self._end - now < LEAST:
             raise OutOfTime
-        return now + PART * (self._end - now)
+        return now + min(PART, EQUAL_PARTS / max(self.waiting, 1)) * (self._end - now)
 
     def allocate(self, problem: AllocationProblem) -> Allocation:
         """The optimal plan; raises OutOfTime where the time left is too short for a proof, or what allocate raises."""
