@@ -200,3 +200,10 @@ def test_every_relaxation_is_enough_alone_and_half_of_it_is_not(kind: str, data:
         whole = entry.rule.startswith(("held", "max_moves", "active"))
         if not whole and entry.amount > 1e-7:
             assert not is_feasible(relax(problem, entry.rule, 0.5 * entry.amount)), entry
+
+
+def test_where_nothing_was_found_to_loosen_the_message_says_so() -> None:
+    specs = [ProtocolSpec("a", 1.0, max_share=0.1), ProtocolSpec("b", 1.0, min_share=0.8)]
+    problem = AllocationProblem(specs, {"a": 0.9, "b": 0.1}, limits=Limits(held={"a", "b"}))
+    conflict = find_conflict(problem, has_plan=lambda _: False)
+    assert conflict.message.endswith("; no set of rules to loosen together was found in time; no single rule is enough")

@@ -127,8 +127,9 @@ def _named(rule: Rule) -> str:
 def _in_words(involved: Sequence[Rule], ways: WaysOut) -> str:
     """The single relaxations; where none is enough alone, the set that is enough together."""
     if not ways.alone:
-        together = f"; together, {listed([entry.text for entry in ways.together], 'and')}" if ways.together else ""
-        return f"no single rule is enough{together}"
+        if not ways.together:
+            return "no set of rules to loosen together was found in time; no single rule is enough"
+        return f"no single rule is enough; together, {listed([entry.text for entry in ways.together], 'and')}"
     held = [rule.name for rule in involved if rule.kind == "held"]
     freeing = [entry for entry in ways.alone if entry.rule.startswith("held ")]
     others = [entry.text for entry in ways.alone if not entry.rule.startswith("held ")][:3]
