@@ -208,9 +208,26 @@ def parser() -> argparse.ArgumentParser:
     add_formats(demo, "the plan")
     demo.add_argument("--toml", action="store_true", help="print the machine's problem file instead, to start your own")
     demo.add_argument("--plot", metavar="FILE", type=Path, help="also draw it (.png, .svg ...; needs matplotlib)")
+    _add_fleet(commands)
     _add_backtest(commands)
     add_engine_commands(commands)
     return parser
+
+
+def _add_fleet(commands: Any) -> None:
+    """One plan for many hosts."""
+    parser = commands.add_parser("fleet", help="one plan for many hosts under shared limits", epilog=EXIT_CODES)
+    parser.set_defaults(command=late("fleet_solve", "fleet"))
+    parser.add_argument("action", choices=["solve"], help="solve: the best plan for the fleet in a file")
+    parser.add_argument(
+        "fleet", type=Path, help="a .toml file, or a .parquet or .csv table: a row per host and protocol"
+    )
+    parser.add_argument("--limits", metavar="FILE", type=Path, help="a .toml file with [limits] and [host_limits]")
+    parser.add_argument("--gap", metavar="G", default="1e-6", help="largest gap to the bound, relative (1e-6)")
+    parser.add_argument("--prices", metavar="FILE", type=Path, help="begin at the prices of this plan (from --json)")
+    parser.add_argument("--workers", metavar="N", help="processes that a large fleet is worked on by")
+    parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, help="stop then, with the best plan found")
+    add_formats(parser, "the plan")
 
 
 def _add_backtest(commands: Any) -> None:
