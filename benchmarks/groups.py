@@ -19,6 +19,7 @@ from . import (
     explain,
     exploration,
     fee,
+    fleet,
     forecast,
     growth,
     hindsight,
@@ -186,6 +187,15 @@ GROUPS = {
         explain.table,
         "Three problems a case; the middle and the longest of them. Complete: nothing was left out, every plan proved.",
         seeds=_range(explain.SEEDS),
+    ),
+    "fleet": Group(
+        "fleets of hosts under shared limits, from nothing and warm, against HiGHS on the whole program (processor s)",
+        fleet.measure,
+        fleet.table,
+        "Ten protocols; eight caps, a turnover limit and a budget over all hosts. HiGHS's program is made before its "
+        "clock starts. Memory is the largest so far, data included.",
+        _no_numba,
+        seeds=str(fleet.SEED),
     ),
     "growth": Group(
         "time against the number of protocols",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from reallot import Fleet, FleetLimits, Limits
 
@@ -178,6 +178,18 @@ def best_of(given: World) -> float:
     del every
     upper = np.r_[up, down, np.ones(moves + holds)]
     whole = np.r_[np.zeros(2 * count), np.ones(moves + holds)]
+    if limits.moving_hosts is None and not limits.exclusive:
+        # a search over whole numbers is exact to 1e-6 only
+        table, least, most = np.array(rows), np.array(lows), np.array(highs)
+        above, below = np.isfinite(most), np.isfinite(least)
+        linear = linprog(
+            -gain,
+            A_ub=np.concatenate([table[above], -table[below]]),
+            b_ub=np.concatenate([most[above], -least[below]]),
+            bounds=np.column_stack([np.zeros(width), upper]),
+            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+        )
+        return float("nan") if linear.x is None else float(gain @ linear.x)
     found = milp(
         -gain,
         constraints=LinearConstraint(np.array(rows), lows, highs),

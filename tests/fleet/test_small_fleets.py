@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -358,8 +359,6 @@ def test_a_plan_is_plain_values_text_and_safe_html() -> None:
     markup = "<img src=x onerror=alert(1)>"
     frame = FRAME.replace({"attic": markup, "storj": f"{markup}2"})
     plan = allocate_fleet(Fleet.from_frame(frame), FleetLimits(protocol_caps={f"{markup}2": 1.5}))
-    import json
-
     told = json.loads(plan.to_json())
     assert told["net_benefit"] == plan.net_benefit and told["prices"] == plan.prices
     assert told["shared_limits"][0]["binds"] is True
@@ -404,3 +403,11 @@ def test_units_and_curves_in_a_table_make_a_program_of_that_host() -> None:
     plan = allocate_fleet(fleet, FleetLimits(protocol_caps={"storj": 1.1}))
     assert plan.shares[1, 0] % 0.25 == 0.0
     assert plan.shares[:, 0].tolist() == pytest.approx([0.1, 1.0])
+
+
+def test_where_the_time_ends_first_the_plan_is_to_stay_and_says_so() -> None:
+    given = world(1, hosts=30)
+    plan = allocate_fleet(given.fleet(), given.limits, time_limit_seconds=0.0)
+    assert plan.status == "stopped" and "all stay" in plan.solver_reason
+    assert plan.net_benefit == 0.0 and plan.moves() == ()
+    json.loads(plan.to_json())

@@ -33,7 +33,7 @@ from .whole import EQUAL, solve_whole
 
 PRICES = "prices of shared limits"
 """Where the bound of a decomposition comes from: each host's own proof at these prices."""
-LINEAR = 2_000
+LINEAR = 1_000
 """Hosts up to which one linear program is quickest, as measured."""
 SEARCHED_AT_ONCE, SEARCHED = 30, 600
 """Hosts with whole numbers up to which one program is searched at once, and from the plan that prices found."""
@@ -200,7 +200,14 @@ class _Task:
         whole = FleetProgram(fleet, self.limits, rows_of(fleet, self.limits), self.kinds.counts)
         if known is None and weigher.can_stay and len(fleet) == len(weigher.fleet):
             known = weigher.stay
-        answer = solve_whole(whole, self.time_limit_seconds, known)
+        try:
+            answer = solve_whole(whole, self.time_limit_seconds, known)
+        except SolverFailed:
+            if self.time_limit_seconds is None or not weigher.can_stay:
+                raise
+            nothing = np.full(len(weigher.rows), math.nan)
+            reason = f"{self._said} were not planned within {self.time_limit_seconds:g} s: all stay"
+            return _Answer(fleet.table.current.copy(), nothing, math.inf, "nothing", True, "whole", reason)
         if answer.shares is None:
             raise why_no_plan(whole)
         reason = f"{self._said} are one program of {answer.columns:,} columns: {why}"

@@ -15,6 +15,10 @@ from ..solvers.single_period.batch import Answers, BatchStatus, Inputs, solve
 from .block import ROUNDING, BlockAnswer
 from .rows import SharedRows
 
+DROWNED = 1e6
+"""A cost above so many times what anything earns is cut by the kernel, as for a single host."""
+LARGE_GAP = 1e-14
+"""A certified gap above this counts by itself; smaller ones count as rounding does, the largest for all."""
 COMPILED_PAYS = 20_000
 """Hosts times protocols from which compiled code is worth loading: it answers some twenty times."""
 
@@ -54,12 +58,6 @@ class BatchBlock:
         return stays
 
     @cached_property
-    def _symmetric(self) -> bool:
-        table = self.shared.table
-        same = table.cost_in is table.cost_out or np.array_equal(table.cost_in, table.cost_out)
-        return same and not table.lost.any()
-
-    @cached_property
     def _fixed(self) -> dict[str, NDArray[Any] | None]:
         """What prices do not change: the arguments of the kernel by name."""
         table = self.shared.table
@@ -86,7 +84,7 @@ class BatchBlock:
         hours = table.hours[:, None]
         rates = (table.rate if self.money == 1.0 else self.money * table.rate) - charges.share / hours
         cost = table.cost_in * (self.money + charges.paid) + charges.moved
-        if not self._symmetric:
+        if not self.shared.table.is_symmetric:
             into, out = cost + self.money * table.lost, table.cost_out * (self.money + charges.paid) + charges.moved
             cost, rates = 0.5 * (into + out), rates - 0.5 * (into - out) / hours
         if self._scale is not None:
@@ -110,34 +108,74 @@ class BatchBlock:
             return found
         return found * (self._scale if rows is None else self._scale[rows])
 
+    def _solved(self, inputs: Inputs) -> Answers:
+        """The kernel's answers; straight from compiled code where no cost drowns all other numbers."""
+        if self.solver != "numba" or self._drowned:
+            return solve(inputs, self.solver)
+        count, size = inputs.shape
+        numbers = {name: np.empty(count) for name in ("net_benefit", "earnings_per_hour", "cost", "gap", "residual")}
+        answers = Answers(
+            shares=np.empty((count, size)),
+            capacity_price=np.empty((count, 2)),
+            status=np.empty(count, dtype=np.int8),
+            solver="numba",
+            solver_reason="asked for",
+            **numbers,
+        )
+        dispatch.fill_batch(inputs.whole(), answers)
+        return answers
+
+    @cached_property
+    def _drowned(self) -> bool:
+        """True where a cost is many times what anything earns."""
+        table = self.shared.table
+        return float((table.cost_in + table.cost_out).max()) > DROWNED * float(np.abs(table.gain()).max())
+
     def answer(self, prices: FloatArray) -> BlockAnswer:
         """The best answer of every host at these prices."""
         inputs = self._inputs(prices)
-        answers = solve(inputs, self.solver)
-        shares = self._found(answers)
+        answers = self._solved(inputs)
+        use = self.shared.added(self._found(answers))
         failed = answers.status != BatchStatus.OPTIMAL
-        worth = np.where(failed, 0.0, answers.net_benefit) + _proved(inputs, answers)
-        value, use = self.shared.table.worth(shares), self.shared.added(shares)
+        worth = answers.net_benefit
+        worth[failed] = 0.0
         if self.whole:
-            stays = self._stays(prices, worth)
-            worth[stays], value[stays], use[stays] = 0.0, 0.0, 0.0
-            worth -= np.where(stays, 0.0, self.shared.charges(prices).host)
-        bound = float((worth * self.weights).sum()) + ROUNDING * self._handled(prices)
+            worth = worth - self.shared.charges(prices).host * use[:, self._moving]
+            stays = (worth <= 0.0) & self.can_stay
+            worth[stays], use[stays] = 0.0, 0.0
+        value = worth.copy()
+        for k, price in enumerate(prices.tolist()):
+            if price > 0.0:
+                value += price * use[:, k]
+        bound = float((worth * self.weights).sum()) + self._unproved(inputs, answers, prices)
         return BlockAnswer(bound, value, use, failed)
 
-    def _stays(self, prices: FloatArray, worth: FloatArray) -> BoolArray:
-        """(hosts,) True where a move is worth no more than the price of a moving host."""
-        stays: BoolArray = (worth <= self.shared.charges(prices).host) & self.can_stay
-        return stays
+    @cached_property
+    def _moving(self) -> int:
+        return next(k for k, row in enumerate(self.shared.rows) if row.kind == "moving")
+
+    def _unproved(self, inputs: Inputs, answers: Answers, prices: FloatArray) -> float:
+        """USD by which the answers together may miss the best: what rounding may, and their own certified gaps."""
+        gap = np.where(np.isnan(answers.gap), 0.0, answers.gap)
+        large = np.flatnonzero(gap > LARGE_GAP)
+        own = 0.0
+        if large.size:
+            hours = inputs.horizon_hours[large] if inputs.horizon_hours.size > 1 else inputs.horizon_hours
+            gain = np.abs(inputs.rates[large] * hours[:, None]).max(axis=1)
+            objective = np.abs(answers.earnings_per_hour[large] * hours - answers.cost[large])
+            scale = np.maximum(np.maximum(gain, inputs.move_cost[large].max(axis=1)), objective)
+            own = float((gap[large] * scale * self.weights[large]).sum())
+            gap[large] = 0.0
+        return own + (ROUNDING + float(gap.max(initial=0.0))) * self._handled(prices)
 
     def shares(self, prices: FloatArray, units: IntArray) -> tuple[IntArray, FloatArray]:
         """Rows of `places`, and the shares of these hosts at the prices."""
-        inputs = self._inputs(prices, units)
-        answers = solve(inputs, self.solver)
+        answers = self._solved(self._inputs(prices, units))
         found = self._found(answers, units)
         if self.whole:
-            worth = answers.net_benefit + _proved(inputs, answers)
-            stays = (worth <= self.shared.charges(prices).host) & self.can_stay[units]
+            moves = (found != self.shared.table.current[units]).any(axis=1)
+            worth = answers.net_benefit - self.shared.charges(prices).host * moves
+            stays = (worth <= 0.0) & self.can_stay[units]
             found = np.where(stays[:, None], self.shared.table.current[units], found)
         return units, found
 
@@ -169,17 +207,3 @@ class BatchBlock:
     def _handled(self, prices: FloatArray) -> float:
         money, uses = self._sizes
         return money + float(prices @ uses)
-
-
-def _proved(inputs: Inputs, answers: Answers) -> FloatArray:
-    """(hosts,) USD by which each answer may miss the best: its own certified gap."""
-    gap = np.where(np.isnan(answers.gap), 0.0, answers.gap)
-    places = np.flatnonzero(gap)
-    result = np.zeros(gap.size)
-    if places.size:
-        hours = inputs.horizon_hours[places] if inputs.horizon_hours.size > 1 else inputs.horizon_hours
-        gain = np.abs(inputs.rates[places] * hours[:, None]).max(axis=1)
-        objective = np.abs(answers.earnings_per_hour[places] * hours - answers.cost[places])
-        scale = np.maximum(np.maximum(gain, inputs.move_cost[places].max(axis=1)), objective)
-        result[places] = gap[places] * scale
-    return result

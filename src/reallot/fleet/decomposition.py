@@ -20,15 +20,20 @@ from .last_columns import Mixture, mixture
 from .prices import BoxStep
 from .shard import OpenUnits, RoundAnswer
 
-GROUPS = 40
-"""Groups of hosts that give a cut each round: fewer take more rounds, more make a larger program of each."""
+GROUPS, GROUPS_AT = 40, 10_000
+"""Groups of so many hosts that give a cut each round, more with the root of the hosts.
+
+Fewer take more rounds, more make a larger program of each round.
+"""
 SWITCH, AT_HOSTS = 2e-4, 10_000
 """The promise, as a part of the bound, below which open hosts are looked at; smaller for larger fleets."""
-MOST_ROUNDS, MOST_POLISHED = 80, 12
+MOST_ROUNDS, MOST_POLISHED = 80, 16
 KEPT, KEPT_OF_MANY, MANY = 8, 4, 20_000
 """Rounds whose answers are remembered, in fleets of few and of many hosts."""
 WARM, WARM_LEAST = 0.006, 0.0015
 """Half of the box's sides around given prices: a part of the price, and at least one of a usual price."""
+HARDLY = 0.1
+"""A box that promises less than this part of the gap is left, even where it binds."""
 FIRST = 0.5
 """The same around no prices at all, of a usual price."""
 BEYOND = 1e4
@@ -133,13 +138,14 @@ class Decomposition:
             return float("inf")
         return max(0.0, self.bound - plan) / max(abs(plan), self.stake)
 
-    def run(self, start: FloatArray | None, radius: FloatArray | None, *, polish: bool = True) -> Decomposed:
+    def run(self, start: FloatArray | None, radius: FloatArray | None) -> Decomposed:
         """Bound and plan, from prices to begin with, where there are any."""
         rows = self.room.size
         first = self.answer(np.zeros(rows) if start is None else start)
         if not rows:
             opened = self.crew.ask("open_units")
-            return Decomposed(self.best, self.bound, self._mixture(opened), opened, self.rounds)
+            none = np.zeros(0)
+            return Decomposed(self.best, self.bound, mixture(opened, self.room, none, none), opened, self.rounds)
         worth = max(abs(float(first.value.sum())), self.stake)
         self.usual = worth / np.maximum(np.abs(first.use).sum(axis=0), 1e-12 + worth * 1e-12)
         self.usual = np.where(
@@ -154,31 +160,27 @@ class Decomposition:
         step = master.step()
         for _ in range(MOST_ROUNDS):
             promise = (self.bound - step.model) / max(abs(self.bound), self.stake)
-            if (step.inside and promise < switch) or self.missing(step.plan) <= self.gap or self._is_late():
+            settled = (step.inside and promise < switch) or self.missing(step.plan) <= self.gap
+            if settled or promise < self.gap * HARDLY or self._is_late():
                 break
             answered = self.answer(step.prices, step.plan)
             master.add(step.prices, answered.bound, answered.value, answered.use)
             step = master.step()
-        if not polish:
-            return Decomposed(master.center, self.bound, None, (), self.rounds)
         return self._polished(step.prices)
 
     def _polished(self, prices: FloatArray) -> Decomposed:
         """The plan of open hosts' answers, and rounds at its prices until it meets the bound."""
         self.kept += MOST_POLISHED
         plan, opened = None, list[OpenUnits]()
+        nothing, most = np.zeros(self.room.size), BEYOND * self.usual
         for _ in range(MOST_POLISHED):
-            before = -np.inf if plan is None else plan.value
-            self.answer(prices, before)
+            self.answer(prices, -np.inf if plan is None else plan.value)
             opened = self.crew.ask("open_units")
-            plan = self._mixture(opened)
+            plan = mixture(opened, self.room, nothing, most)
             if self.missing(plan.value) <= self.gap or self._is_late():
                 break
             prices = plan.prices
         return Decomposed(self.best, self.bound, plan, opened, self.rounds)
-
-    def _mixture(self, opened: Sequence[OpenUnits]) -> Mixture:
-        return mixture(opened, self.room, BEYOND * self.usual, None)
 
     def _is_late(self) -> bool:
         return perf_counter() > self.deadline

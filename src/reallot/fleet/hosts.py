@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,25 @@ class HostTable(ByValue):
     def worth(self, shares: FloatArray) -> FloatArray:
         """(hosts,) USD over the horizon that `shares` are worth more than staying, as far as arrays can say."""
         change = shares - self.current
-        taken = np.maximum(change, 0.0)
-        paid = (self.cost_in + self.lost) * taken + self.cost_out * (taken - change)
-        result: FloatArray = (self.gain() * change - paid).sum(axis=1)
+        result = row_sums(self.rate, change) * self.hours
+        if self.is_symmetric:
+            result -= row_sums(self.cost_in, np.abs(change))
+        else:
+            taken = np.maximum(change, 0.0)
+            result -= row_sums(self.cost_in + self.lost, taken) + row_sums(self.cost_out, taken - change)
         return result
+
+    @cached_property
+    def is_symmetric(self) -> bool:
+        """True where taking on and giving away cost the same, and nothing is lost while it warms up."""
+        same = self.cost_in is self.cost_out or np.array_equal(self.cost_in, self.cost_out)
+        return same and not self.lost.any()
+
+
+def row_sums(one: FloatArray, other: FloatArray) -> FloatArray:
+    """(hosts,) sum of products over the protocols; each row is summed alone, wherever it stands."""
+    result: FloatArray = np.einsum("hp,hp->h", one, other)
+    return result
 
 
 def why_alone(problem: AllocationProblem) -> str | None:

@@ -12,9 +12,10 @@ import numpy as np
 from ..formulation import formulate
 from ..problem import AllocationProblem, LockIn, ProtocolSpec
 from ..problem.arrays import BoolArray, FloatArray, IntArray
+from ..problem.effective import PRESENT
 from .batch_block import BatchBlock
 from .block import Block
-from .decomposition import GROUPS, Crew, Decomposed, Decomposition, Here, Tell
+from .decomposition import GROUPS, GROUPS_AT, Crew, Decomposed, Decomposition, Here, Tell
 from .fleet import Fleet
 from .limits import FleetLimits
 from .program_block import ProgramBlock
@@ -43,7 +44,9 @@ class LargeFleet:
         self.fleet, self.rows, self.counts = fleet, rows, counts
         self.shared = SharedRows.of(fleet, rows)
         self.now = self.counts @ self.shared.now
-        self.room = self.shared.limits - self.now
+        room = self.shared.limits - self.now
+        # staying meets a limit that it misses by rounding only
+        self.room = np.where((room < 0.0) & (room >= -PRESENT * np.maximum(1.0, np.abs(self.now))), 0.0, room)
         self.places, self.shard_hosts = np.arange(len(fleet)), shard
         self.exclusive = [fleet.protocols.index(name) for name in limits.exclusive]
         self.site = np.full(len(fleet), -1)
@@ -71,7 +74,8 @@ class LargeFleet:
     def makers(self) -> list[Callable[[], Shard]]:
         """A function for each shard that makes it, wherever it is to be."""
         parts = self.cut()
-        groups = max(1, min(GROUPS, self.places.size) // len(parts))
+        all_groups = int(GROUPS * max(1.0, (self.places.size / GROUPS_AT) ** 0.5))
+        groups = max(1, min(all_groups, self.places.size) // len(parts))
         return [_Maker(self, part, groups) for part in parts]
 
     def solve(
@@ -117,7 +121,7 @@ class LargeFleet:
             run = Decomposition(
                 Here([shard]), 1, n, self.room * part, gap=1e-5, stake=stake, deadline=deadline, tell=tell
             )
-            found = run.run(start, radius, polish=False)
+            found = run.run(start, radius)
             start = found.prices
             radius = np.maximum(NEAR * start, NEAR_LEAST * run.usual) * (NEAR_AT / n) ** 0.5
         return start, radius

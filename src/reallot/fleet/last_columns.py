@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 
 from ..problem.arrays import BoolArray, FloatArray, IntArray
-from ..program import Columns, LinearProgram, Rows, Status, cells, diagonal
+from ..program import Columns, LinearProgram, Rows, Solution, Status, cells, diagonal
 from ..program.tie_breaking import with_bounds
 from ..solvers.backends import runner
+from ..solvers.programs.highs import HighsModel
 from .shard import OpenUnits
 
 MISSED = 1e-9
@@ -38,11 +39,12 @@ class Mixture:
     open: int
 
 
-def mixture(opened: Sequence[OpenUnits], room: FloatArray, ceiling: FloatArray, seconds: float | None) -> Mixture:
+def mixture(opened: Sequence[OpenUnits], room: FloatArray, low: FloatArray, high: FloatArray) -> Mixture:
     """The best mixture of the open units' answers within the room that the settled units leave.
 
-    room     (rows,) sense * limit, less what staying uses
-    ceiling  (rows,) what is paid for a unit beyond a row: more than any row can be worth
+    room  (rows,) sense * limit, less what staying uses
+    low   (rows,) what is paid for a unit of a row that is left: its price is no lower
+    high  (rows,) what is paid for a unit beyond a row: its price is no higher
     """
     base = sum(each.value for each in opened)
     left = room - sum((each.use for each in opened), np.zeros(room.size))
@@ -65,7 +67,8 @@ def mixture(opened: Sequence[OpenUnits], room: FloatArray, ceiling: FloatArray, 
     made = LinearProgram(
         (
             Columns("part", range(count), value / scale, np.zeros(count), np.ones(count)),
-            Columns("beyond", range(rows), -ceiling * size / scale, np.zeros(rows), most),
+            Columns("beyond", range(rows), -high * size / scale, np.zeros(rows), most),
+            Columns("unused", range(rows), low * size / scale, np.zeros(rows), most),
         ),
         (
             Rows(
@@ -74,17 +77,21 @@ def mixture(opened: Sequence[OpenUnits], room: FloatArray, ceiling: FloatArray, 
             Rows(
                 "shared",
                 range(rows),
-                {"part": cells(row, column, (use / size).T[row, column]), "beyond": diagonal(-1.0, rows)},
-                np.full(rows, -np.inf),
+                {
+                    "part": cells(row, column, (use / size).T[row, column]),
+                    "beyond": diagonal(-1.0, rows),
+                    "unused": diagonal(1.0, rows),
+                },
+                left / size,
                 left / size,
             ),
         ),
     )
-    run = runner("highs", seconds)
-    found = run(made)
+    last = np.concatenate([each.answer for each in opened])
+    found = _solved(made, (last == last.max()).nonzero()[0], left - use[last == last.max()].sum(axis=0))
     if found.status is not Status.OPTIMAL or found.values is None or found.row_prices is None:
         return Mixture(-np.inf, np.zeros(rows), tuple(np.zeros(each.unit.size) for each in opened), units.size)
-    prices = np.maximum(found.row_prices[units.size :], 0.0) * scale / size
+    prices = np.clip(found.row_prices[units.size :] * scale / size, low, high)
     values = found.values
     if whole.any():
         values = _in_whole(made, values, whole, owner, use, left, size)
@@ -95,6 +102,18 @@ def mixture(opened: Sequence[OpenUnits], room: FloatArray, ceiling: FloatArray, 
     edges = np.cumsum([0, *(each.unit.size for each in opened)])
     cut = tuple(parts[start:end] for start, end in pairwise(edges.tolist()))
     return Mixture(worth, prices, cut, units.size)
+
+
+def _solved(made: LinearProgram, last: IntArray, left: FloatArray) -> Solution:
+    """The program solved from where every unit stands at its `last` answer, which leaves so much of each row."""
+    model, rows = HighsModel(made), left.size
+    model.without_presolve()
+    columns = np.full(made.column_count, model.AT_LOWER)
+    columns[last] = model.BASIC
+    edges = made.column_count - 2 * rows + np.where(left < 0.0, 0, rows) + np.arange(rows)
+    columns[edges] = model.BASIC
+    model.start_at_basis(columns, np.full(made.row_count, model.AT_LOWER))
+    return model.solve()
 
 
 def _to_one(parts: FloatArray, owner: IntArray, units: int) -> FloatArray:

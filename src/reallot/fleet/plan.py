@@ -231,11 +231,19 @@ class FleetPlan(ByValue):
         """
         from .host_plan import Decided, host_plan
 
-        said = [str(limit) for limit in self.shared_limits if limit.binds or limit.price > 0.0]
+        place = self.fleet.place(name)
+        limits = zip(self.rows, self.shared_limits, strict=True)
+        said = [str(each) for row, each in limits if (each.binds or each.price > 0.0) and self._concerns(row, place)]
         prices = np.array([self.prices.get(row.name, 0.0) for row in self.rows])
         slack = self.gap * self.certificate.scale
         decided = Decided(self.fleet, self.limits, self.rows, self.shares, prices, self.status, slack, tuple(said))
-        return host_plan(decided, self.fleet.place(name))
+        return host_plan(decided, place)
+
+    def _concerns(self, row: Row, place: int) -> bool:
+        """True where the host at `place` may use some of a shared limit."""
+        if row.protocol >= 0:
+            return bool(self.fleet.table.there[place, row.protocol])
+        return row.hosts is None or place in row.hosts
 
     def to_frame(self) -> pd.DataFrame:
         """Return the plan as a long table.

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import SolverFailed
-from ..problem.arrays import FloatArray
+from ..problem.arrays import FloatArray, IntArray
 from ..program import Columns, LinearProgram, Rows, Status, cells, diagonal
 from ..solvers.programs.highs import HighsModel
 
 GROWS, SHRINKS = 2.5, 0.5
+LEAST = 1e-12
+"""The smallest half of a box's side, as a part of the highest price."""
 KEPT_CUTS = 30
 """Rounds whose cuts are kept, beside those that the last mixture used."""
 
@@ -55,6 +57,8 @@ class BoxStep:
         self._value: list[FloatArray] = []
         self._use: list[FloatArray] = []
         self._used: list[bool] = []
+        self._rested: list[IntArray] = []
+        self._edges = self._rows = np.empty(0, dtype=np.intp)
         self._inside = np.ones(room.size, dtype=bool)
 
     def add(self, prices: FloatArray, bound: float, value: FloatArray, use: FloatArray) -> None:
@@ -62,9 +66,10 @@ class BoxStep:
         self._value.append(value)
         self._use.append(use)
         self._used.append(True)
+        self._rested.append(np.full(value.size, HighsModel.AT_LOWER))
         if len(self._value) > KEPT_CUTS:
             drop = next((i for i, used in enumerate(self._used) if not used), 0)
-            for kept in (self._value, self._use, self._used):
+            for kept in (self._value, self._use, self._used, self._rested):
                 del kept[drop]
         if bound < self.bound:
             serious = np.isfinite(self.bound)
@@ -72,7 +77,7 @@ class BoxStep:
             if serious:
                 self.radius = np.where(self._inside, self.radius, self.radius * GROWS)
         else:
-            self.radius = self.radius * SHRINKS
+            self.radius = np.maximum(self.radius * SHRINKS, LEAST * self.ceiling)
 
     def step(self) -> PriceStep:
         """The best prices within the box, and the plan that the answers so far mix to."""
@@ -104,6 +109,9 @@ class BoxStep:
         )
         model = HighsModel(made)
         model.without_presolve()
+        if self._rows.size:
+            # prices of the box are gains, so the last basis is feasible whatever the box: new cuts stand at nothing
+            model.start_at_basis(np.concatenate([*self._rested, self._edges]), self._rows)
         found = model.solve()
         if found.status is not Status.OPTIMAL or found.values is None or found.row_prices is None:
             raise SolverFailed(f"the prices of the fleet were not found ({found.detail})")
@@ -111,6 +119,8 @@ class BoxStep:
         edge = 1e-9 * np.maximum(self.radius, 1e-12)
         at_high = (prices >= high - edge) & (high < self.ceiling)
         self._inside = ~(at_high | ((prices <= low + edge) & (low > 0.0)))
+        rested, self._rows = model.basis()
+        self._rested, self._edges = list(rested[:count].reshape(-1, groups)), rested[count:]
         parts = found.values[:count]
         weights = parts.reshape(-1, groups)
         self._used = [bool((weight > 1e-9).any()) for weight in weights]

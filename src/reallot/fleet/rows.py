@@ -15,7 +15,7 @@ from ..errors import InvalidInput, near_miss
 from ..problem.arrays import BoolArray, FloatArray, IntArray
 from ..problem.validation import known_names
 from .fleet import Fleet
-from .hosts import HostTable
+from .hosts import HostTable, row_sums
 from .limits import FleetLimits
 
 
@@ -159,29 +159,32 @@ class SharedRows:
 
     def _held(self, shares: FloatArray) -> FloatArray:
         """(hosts, rows) sense * use by what is held; 0 in rows of moves."""
-        result = np.zeros((len(shares), len(self.rows)))
+        result = np.zeros((len(self.rows), len(shares))).T
         for k, row in enumerate(self.rows):
             if row.protocol >= 0:
-                result[:, k] = row.sense * self.sizes * shares[:, row.protocol]
-            elif k in self.weights:
-                result[:, k] = (self.weights[k] * shares).sum(axis=1)
+                np.multiply(self.sizes, shares[:, row.protocol], out=result[:, k])
+                if row.sense < 0.0:
+                    np.negative(result[:, k], out=result[:, k])
+        for k, weight in self.weights.items():
+            result[:, k] = row_sums(weight, shares)
         return result
 
-    def added(self, shares: FloatArray, fees: FloatArray | None = None) -> FloatArray:
-        """(hosts, rows) sense * use by `shares` (hosts, protocols), less that by the present shares.
-
-        fees  (hosts,) USD that the moves pay beside what the table charges; none where not given
-        """
+    def added(self, shares: FloatArray) -> FloatArray:
+        """(hosts, rows) sense * use by `shares` (hosts, protocols), less that by the present shares; fees left out."""
         table = self.table
         change = shares - table.current
         result = self._held(change)
         size = np.abs(change)
         for k, row in enumerate(self.rows):
             if row.kind == "turnover":
-                result[:, k] = self.sizes * size.sum(axis=1) / 2.0
+                result[:, k] = self.sizes * np.einsum("hp->h", size) / 2.0
             elif row.kind == "budget":
-                paid = 0.5 * ((table.cost_in + table.cost_out) * size + (table.cost_in - table.cost_out) * change)
-                result[:, k] = paid.sum(axis=1) if fees is None else paid.sum(axis=1) + fees
+                if table.is_symmetric:
+                    paid = row_sums(table.cost_in, size)
+                else:
+                    taken = np.maximum(change, 0.0)
+                    paid = row_sums(table.cost_in, taken) + row_sums(table.cost_out, taken - change)
+                result[:, k] = paid
             elif row.kind == "moving":
                 result[:, k] = (change != 0.0).any(axis=1)
         return result
