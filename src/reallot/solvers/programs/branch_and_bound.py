@@ -161,10 +161,10 @@ class Branches:
         program = self.program
         lower, upper = program.lower if lower is None else lower, program.upper if upper is None else upper
         with quiet():
-            return Run(self, goal).through([Branch(np.inf, lower, upper)], ends, work)
+            return BranchSearch(self, goal).through([Branch(np.inf, lower, upper)], ends, work)
 
 
-class Run:
+class BranchSearch:
     """One search: the branches that wait, as (minus bound, turn, branch), and what is proved so far.
 
     closed  the boxes that were closed, in this order

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...program import LinearProgram
 from ...program.blocks import FloatArray, IntArray
-from .branch_and_bound import Best, Branch, Branches, Closed, Prices, Run, Searched
+from .branch_and_bound import Best, Branch, Branches, BranchSearch, Closed, Prices, Searched
 from .quiet import quiet
 
 WIDEST = 600
@@ -66,7 +66,7 @@ class KeptSearch:
         branches, inverses = self._kept(program, tolerance)
         last = self._last
         goal, seen = Best(program, known), branches.seen
-        run, starts = Run(branches, goal, bases=True), [Branch(np.inf, program.lower, program.upper)]
+        run, starts = BranchSearch(branches, goal, bases=True), [Branch(np.inf, program.lower, program.upper)]
         with quiet():
             if last is not None and self.changed is not None:
                 branches.seen += 1
@@ -96,7 +96,7 @@ class KeptSearch:
         return branches, self._inverses
 
 
-def _opened_again(run: Run, last: _Last, inverses: Inverses) -> list[Branch]:
+def _opened_again(run: BranchSearch, last: _Last, inverses: Inverses) -> list[Branch]:
     """The branches that promise more than the best point does at the new gains; `run` closes the others."""
     program = run.program
     whole = Branch(np.inf, program.lower, program.upper)
@@ -179,7 +179,7 @@ class _Boxes:
         self.most = np.maximum(self.reduced * self.lower, self.reduced * self.upper)
         self.bound = program.offset + (rows * limit).sum(axis=1) + self.most.sum(axis=1)
 
-    def opened(self, run: Run) -> list[Branch]:
+    def opened(self, run: BranchSearch) -> list[Branch]:
         """The parts that promise too much; `run` closes the others."""
         whole = np.array([box.left is None for box in self.closed])
         for place in np.flatnonzero(whole & (self.bound <= run.enough)).tolist():
