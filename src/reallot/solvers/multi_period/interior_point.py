@@ -39,7 +39,7 @@ def solve_interior(whole: HorizonArrays) -> SolverResult | None:
         return None
     rows = _Rows(whole)
     point = _Point(rows)
-    best, least, stalled, steps = (point.values, point.duals), np.inf, 0, 0
+    best, least, stalled, steps = (point.values, point.multipliers), np.inf, 0, 0
     while least > AIM and stalled < STALLED and steps < MOST_STEPS:
         try:
             with np.errstate(all="ignore"):
@@ -49,7 +49,7 @@ def solve_interior(whole: HorizonArrays) -> SolverResult | None:
             break
         steps, stalled = steps + 1, stalled + 1
         if gap < least:
-            best, least, stalled = (point.values, point.duals), gap, 0
+            best, least, stalled = (point.values, point.multipliers), gap, 0
     schedule, prices = tidy(whole, rows.parts(best[0])[0]), rows.prices(best[1])
     if not proves(whole, schedule, prices, CLOSE):
         return None
@@ -102,9 +102,9 @@ class _Rows:
             result[:, self.size + 2] += down.sum(axis=1)
         return result
 
-    def transposed(self, duals: FloatArray) -> FloatArray:
-        """What the rows at these duals (periods, m) take from each value."""
-        move, shared = duals[:, : self.size], duals[:, self.size :]
+    def transposed(self, multipliers: FloatArray) -> FloatArray:
+        """What the rows at these multipliers (periods, m) take from each value."""
+        move, shared = multipliers[:, : self.size], multipliers[:, self.size :]
         share = move + shared[:, [0]]
         share[:-1] -= move[1:]
         up, down = -move, move
@@ -132,9 +132,9 @@ class _Rows:
             band[n + 2 - own, :, own] = down.T
         return band.reshape(m + 1, -1)
 
-    def prices(self, duals: FloatArray) -> RowPrices:
-        """The duals as prices, USD over the horizon."""
-        prices = -self.scale * duals
+    def prices(self, multipliers: FloatArray) -> RowPrices:
+        """The multipliers as prices, USD over the horizon."""
+        prices = -self.scale * multipliers
         capacity, bought = prices[:, self.size], np.zeros(self.periods)
         sold = bought
         if self.limited:
@@ -145,7 +145,7 @@ class _Rows:
 
 
 class _Point:
-    """Values between their bounds, duals of the rows, and the pull of each bound (> 0; 0 where there is none)."""
+    """Values between their bounds, multipliers of the rows, and the pull of each bound (> 0; 0 where there is none)."""
 
     def __init__(self, rows: _Rows) -> None:
         self.rows = rows
@@ -154,7 +154,7 @@ class _Point:
         self.upper = np.where(self.capped, rows.upper, 0.0)
         width = np.where(self.capped, self.upper - rows.lower, 1.0)
         self.values = rows.lower + np.where(self.free, np.minimum(0.5 * width, 0.5), 0.0)
-        self.duals = np.zeros((rows.periods, rows.m))
+        self.multipliers = np.zeros((rows.periods, rows.m))
         self.low, self.high = self.free.astype(float), self.capped.astype(float)
 
     def gap(self) -> float:
@@ -186,7 +186,7 @@ class _Point:
         along, along_prices = self._reach(middle)
         self.values = self.values + min(1.0, BACK * along) * middle.values
         along_prices = min(1.0, BACK * along_prices)
-        self.duals = self.duals + along_prices * middle.duals
+        self.multipliers = self.multipliers + along_prices * middle.multipliers
         self.low, self.high = self.low + along_prices * middle.low, self.high + along_prices * middle.high
 
     def _rooms(self) -> tuple[FloatArray, FloatArray]:
@@ -198,7 +198,7 @@ class _Point:
         return self.rows.sides - self.rows.times(self.values)
 
     def _unpriced(self) -> FloatArray:
-        left = self.rows.cost - self.rows.transposed(self.duals) - self.low + self.high
+        left = self.rows.cost - self.rows.transposed(self.multipliers) - self.low + self.high
         return np.where(self.free, left, 0.0)
 
     def _direction(
@@ -210,9 +210,11 @@ class _Point:
         low, high = self._rooms()
         pull = to_low / low - to_high / high - self._unpriced()
         sides = self._missed() - self.rows.times(weights * pull)
-        duals = cho_solve_banded((factor, True), sides.ravel(), check_finite=False).reshape(sides.shape)
-        values = weights * (self.rows.transposed(duals) + pull)
-        return _Direction(values, duals, (to_low - self.low * values) / low, (to_high + self.high * values) / high)
+        multipliers = cho_solve_banded((factor, True), sides.ravel(), check_finite=False).reshape(sides.shape)
+        values = weights * (self.rows.transposed(multipliers) + pull)
+        return _Direction(
+            values, multipliers, (to_low - self.low * values) / low, (to_high + self.high * values) / high
+        )
 
     def _reach(self, to: _Direction) -> tuple[float, float]:
         """How many times as far values, and prices with their pulls, can go before one meets its bound."""
@@ -224,10 +226,10 @@ class _Point:
 
 
 class _Direction(NamedTuple):
-    """Changes of a point's values, of its duals, and of the pulls of its bounds."""
+    """Changes of a point's values, of its multipliers, and of the pulls of its bounds."""
 
     values: FloatArray
-    duals: FloatArray
+    multipliers: FloatArray
     low: FloatArray
     high: FloatArray
 
