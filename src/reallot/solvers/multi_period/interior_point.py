@@ -37,7 +37,7 @@ def solve_interior(whole: HorizonArrays) -> SolverResult | None:
     """
     if whole.shape[1] > WIDEST or (whole.lower > whole.upper).any():
         return None
-    rows = _Rows(whole)
+    rows = _PeriodRows(whole)
     point = _Point(rows)
     best, least, stalled, steps = (point.values, point.multipliers), np.inf, 0, 0
     while least > AIM and stalled < STALLED and steps < MOST_STEPS:
@@ -56,7 +56,7 @@ def solve_interior(whole: HorizonArrays) -> SolverResult | None:
     return SolverResult(schedule, prices, detail=f"interior point, {steps} steps")
 
 
-class _Rows:
+class _PeriodRows:
     """The program in period order: of each period its movements and its sums, rows (periods, m).
 
     Values are shares, increases, decreases and slacks of the sums. Rows are share[t] - share[t-1] - increase[t] +
@@ -147,7 +147,7 @@ class _Rows:
 class _Point:
     """Values between their bounds, multipliers of the rows, and the pull of each bound (> 0; 0 where there is none)."""
 
-    def __init__(self, rows: _Rows) -> None:
+    def __init__(self, rows: _PeriodRows) -> None:
         self.rows = rows
         fixed = rows.upper - rows.lower <= DUST
         self.free, self.capped = ~fixed, ~fixed & np.isfinite(rows.upper)
