@@ -41,6 +41,7 @@ class Play:
         acts = None if config.names_mode else Mode.AUTOMATIC
         self.parts = build(config, simulate=True, ledger=ledger, mode=acts)
         self.told: list = []
+        self.hours: list[float] = []
         self.shares: list[tuple[datetime, dict[str, float]]] = []
         self.polled: list[datetime] = []
         self.runner = Runner(self.parts, self.told.append)
@@ -61,6 +62,15 @@ class Play:
                     each(self)
 
         asyncio.run(run())
+        return self
+
+    def go_for(self, hours: float, each: Callable[[Play], None]) -> Play:
+        """So many hours of time that passes, whatever the wall clock says."""
+        clock = self.parts.clock
+        until = clock.monotonic() + 3600.0 * hours
+        while clock.monotonic() < until:
+            self.go(0.0, each)
+            clock.advance(self.parts.config.coordinator.every.total_seconds())
         return self
 
     def now(self) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from reallot.engine.execution.learned_limits import STEPS, step_of
 from tests.orchestration.playing import Play, simulated
 
 THREE = simulated("a", 0.6, "rate = 0.2") + simulated("b", 0.2, "rate = 0.9") + simulated("c", 0.2, "rate = 0.5")
@@ -111,6 +113,29 @@ def test_a_move_that_is_put_back_costs_and_is_counted():
     assert played.now() == pytest.approx({"a": 0.6, "b": 0.4})
     report = asyncio.run(played.parts.monitor.generate_report(start, start + timedelta(minutes=30)))
     assert report.total_cost == pytest.approx(0.02)  # a gave and took back, at 0.01 USD each
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [0.01, 0.05, 0.1, 0.125, 0.25])
+def test_one_that_rounds_is_learned_as_a_step_and_asked_for_whole_ones(step):
+    played = Play(
+        simulated("a", 0.34, "rate = 0.2") + simulated("b", 0.33, "rate = 0.9") + simulated("c", 0.33, "rate = 0.5")
+    )
+    for name in "abc":
+        between(played, name, step=step)
+    played.go(24)
+    assert played.now()["b"] >= 0.75 and not played.parts.engine.journal.halted()
+    assert all(played.changes(name) <= 8 for name in "abc")
+    played.assert_alerts_begin_and_end_in_turn()
+
+
+@given(st.sampled_from(STEPS), st.floats(0.05, 0.95), st.booleans())
+def test_a_share_that_was_rounded_tells_a_step_that_explains_it(step, asked, cuts):
+    read = step * (math.floor(asked / step + 1e-9) if cuts else round(asked / step))
+    found = step_of(asked, read, 1e-6)
+    if abs(read - asked) <= 1e-5 or read == 0.0:
+        return
+    assert found is not None and found <= step and abs(read - asked) < found + 1e-6
 
 
 worlds = st.lists(

@@ -149,8 +149,9 @@ async def run_cycle(
     if metrics is None:
         return cycle.result()
     rules, limits = getattr(engine, "rules", None), getattr(engine, "limits", None)
-    if limits or optimizer.warm_up or (rules is not None and (rules.own or rules.tolerance > FINEST)):
-        metrics = prepared(metrics, rules, limits, optimizer.warm_up)
+    known = {} if all(metrics.connection_status.values()) else getattr(engine, "shares", {})
+    if known or limits or optimizer.warm_up or (rules is not None and (rules.own or rules.tolerance > FINEST)):
+        metrics = prepared(metrics, rules, limits, optimizer.warm_up, known)
     optimizer.update_metrics(metrics)
     held = tuple(rests or ())
     opportunities: list[OptimizationOpportunity]

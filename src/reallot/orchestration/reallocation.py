@@ -64,6 +64,8 @@ class ReallocationEngine:
     ----------
     limits
         Shares that protocols would not go beyond when they were asked, and are not asked to for now.
+    shares
+        Shares in force by name, as they were read last; as they were confirmed where they could not be read.
     next_best
         Who is given what a protocol would not take: a function of the shares in force and the names that would not,
         which returns shares by name. Without it, what was not taken at all goes back.
@@ -111,6 +113,7 @@ class ReallocationEngine:
         self._driver: Driver | None = None  # of the last entry
         self._lock, self._running = asyncio.Lock(), ""
         self.limits: ShareLimits | None = None
+        self.shares: dict[str, float] = {}
         self.next_best: NextBest | None = None
         self._drifting: dict[str, tuple[float, float]] = {}
 
@@ -401,7 +404,7 @@ class ReallocationEngine:
             await self._resume()
 
     async def held_protocols(self) -> dict[str, datetime]:
-        """Return the protocols that still rest after a change, stay where a person put them back, or wait for a plan.
+        """Return the protocols that still rest after a change, or stay where a person put them back.
 
         Returns
         -------
@@ -411,8 +414,9 @@ class ReallocationEngine:
         standing = await self.books.standing(self.rules)
         found = held(self.books.ages(standing), self.books.clock.now(), self.rules)
         state = None if self._driver is None else self._driver.state
-        if state is not None and state.phase is MoveState.VERIFYING and standing.operation and state.until:
-            found = dict.fromkeys(standing.operation.before, state.until)
+        if state is not None and state.phase is MoveState.VERIFYING:
+            # what is left of this plan may go to those that it moves
+            found = {name: until for name, until in found.items() if name not in state.touched}
         return {**found, **self.books.kept_until(standing, self.config.rollback_pause)} if standing.kept else found
 
     def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:
@@ -500,8 +504,9 @@ class ReallocationEngine:
                 break
         if driver.report is not None and driver.report.verdict in ENDED:
             self.ended.append(driver.report)
-        learned = (await driver.executor.standing()).learned
-        self.limits = in_force(learned, self.books) if learned else None
+        standing = await driver.executor.standing()
+        self.limits = in_force(standing.learned, self.books) if standing.learned else None
+        self.shares = {**standing.committed, **driver.executor.seen}
         if driver.state.phase is MoveState.HALTED and "halted" not in self._told:
             # halted by an earlier process: a halt is loud in this one too, once
             for alert in await self.books.ask(self.journal.alerts):

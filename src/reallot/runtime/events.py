@@ -76,6 +76,8 @@ class ChangeDetector:
             return [LogEvent(report.verdict, at, f"moves {plan_text(plan)}; {report.reason}", numbers)]
         if report.verdict in (MoveState.NOTHING_TO_DO, MoveState.REPEATED):
             return []
+        if report.verdict is MoveState.BLOCKED and report.reason.startswith(MoveState.VERIFYING.words):
+            return []  # what is awaited was told when that began
         if report.verdict is MoveState.BLOCKED:
             told, self._blocked = self._blocked == report.by, report.by
             text = f"not now ({report.by}): {report.reason}"

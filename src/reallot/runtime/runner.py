@@ -359,6 +359,10 @@ class _Recorded:
         return self._parts.engine.limits
 
     @property
+    def shares(self) -> object:
+        return self._parts.engine.shares
+
+    @property
     def rules(self) -> object:
         return self._parts.engine.rules
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
 from ..contracts.move_state import MoveState
+from ..ledger.journal import Standing
 from .executor import LET_GO, NEAR, ROUNDING, Executor
 from .guards import FINEST, Change, capacity_blocks, close_to, room_for
+from .learned_limits import STEP
 from .move_events import Event, RollbackFailed, RollbackUnknown, RolledBack
 
 ROUND_PAUSE = 5.0
@@ -20,7 +26,8 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
     name, now = change.protocol, executor.now
     asked_back = executor.asked_back.get(name)
     if asked_back is not None and asked_back.is_looked_for:
-        return await executor.look_for(asked_back)
+        event = await _as_near_as_it_gets(executor, await executor.look_for(asked_back), change)
+        return await _taken_as_it_is(executor, change) if isinstance(event, RolledBack) else event
     reading = await executor.read(name)
     if reading.share is None:
         return RollbackUnknown(now(), name, f"{name} cannot be read: {reading.reason}")
@@ -34,16 +41,53 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
     if close_to(reading.share, change.after, executor.rules.slack(name)):
         return RolledBack(now(), name)
     possible, free_at = await executor.possible()
-    room = max(room_for(name, possible, executor.rules), reading.share)
-    others = {each: most for each, most in possible.items() if each != name}
-    are_back = all(abs(most - executor.opened.before.get(each, most)) <= NEAR for each, most in others.items())
-    short = free_at is None and are_back and ROUNDING < change.after - room <= NEAR
-    asked = Change(name, reading.share, room if short else change.after)
-    if short and asked.after - asked.before <= FINEST:
-        return RolledBack(now(), name)
+    asked = await _with_what_is_free(executor, change, reading.share, possible) if free_at is None else change
+    asked = Change(name, reading.share, asked.after)
+    if asked.after < change.after and asked.after - asked.before <= FINEST:
+        return await _taken_as_it_is(executor, change)
     blocked = capacity_blocks(asked, possible, free_at, executor.rules)
     if blocked is None:
-        return await executor.put_back(asked)
+        event = await _as_near_as_it_gets(executor, await executor.put_back(asked), asked)
+        return await _taken_as_it_is(executor, change) if isinstance(event, RolledBack) else event
     if blocked.by == MoveState.SETTLING or possible.keys() - executor.seen.keys():
         return RollbackUnknown(now(), name, blocked.reason, free_at)
     return RollbackFailed(now(), name, blocked.reason)
+
+
+async def _with_what_is_free(executor: Executor, change: Change, read: float, possible: Mapping[str, float]) -> Change:
+    """The change, or less of it where all others are back, and some got a little more than they had."""
+    standing, before = await executor.standing(), executor.opened.before
+    others = {each: most for each, most in possible.items() if each != change.protocol}
+    more = [most - before.get(each, most) for each, most in others.items()]
+    off = [abs(most - standing.committed.get(each, most)) for each, most in others.items()]
+    room = max(room_for(change.protocol, possible, executor.rules), read)
+    missing = change.after - room
+    are_back = all(min(abs(one), other) <= NEAR for one, other in zip(more, off, strict=True))
+    if not are_back or not ROUNDING < missing <= NEAR + sum(one for one in more if one > NEAR):
+        return change
+    step = _learned_step(standing, change.protocol) if missing > NEAR else 0.0
+    return replace(change, after=max(step * math.floor(room / step + ROUNDING), read) if step else room)
+
+
+async def _taken_as_it_is(executor: Executor, change: Change) -> RolledBack:
+    """That a share is back; where it could not be quite what it was, it is confirmed as it is."""
+    name = change.protocol
+    if abs(executor.seen[name] - change.after) > max(NEAR, executor.rules.slack(name)):
+        await executor.write(executor.books.journal.adopt, {name: executor.seen[name]})
+    return RolledBack(executor.now(), name)
+
+
+async def _as_near_as_it_gets(executor: Executor, event: Event, asked: Change) -> Event:
+    """That a share is back, where it was rounded to the steps that its target takes and that leaves room for all."""
+    name, share = asked.protocol, executor.seen.get(asked.protocol)
+    if not isinstance(event, RollbackFailed) or share is None:
+        return event
+    step = _learned_step(await executor.standing(), name)
+    most, _ = await executor.possible()
+    fits = sum(most.values()) <= executor.rules.capacity + executor.rules.slack_of(most)
+    return RolledBack(executor.now(), name) if abs(share - asked.after) < step and fits else event
+
+
+def _learned_step(standing: Standing, name: str) -> float:
+    """The step that a protocol was learned to take; 0 where none was."""
+    return max([each.share for each in standing.learned if (each.protocol, each.kind) == (name, STEP)], default=0.0)

@@ -1,4 +1,4 @@
-"""What protocols would not take when they were asked: learned as a ceiling or a floor, for a while that doubles."""
+"""What protocols would not take when they were asked: learned as a ceiling, floor or step, for a while that doubles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from .adapter_calls import Reading
 from .guards import Change, Rules
 from .journal_thread import AsyncJournal
 
-CEILING, FLOOR = "ceiling", "floor"
+CEILING, FLOOR, STEP = "ceiling", "floor", "step"
+STEPS = (0.01, 0.02, 0.025, 0.05, 0.1, 0.125, 0.2, 0.25, 0.5)
+"""Steps that shares are rounded to, if they are."""
 FIRST_SECONDS, MOST_SECONDS = 3600.0, 86_400.0
 """How long a first failure is remembered, doubled after each further one, up to the second."""
 TOLD_AT = 2
@@ -50,11 +52,18 @@ class ShareLimits:
 
     ceilings: dict[str, float] = field(default_factory=dict)
     floors: dict[str, float] = field(default_factory=dict)
+    steps: dict[str, float] = field(default_factory=dict)
 
     def within(self, metrics: AggregatedMetrics) -> AggregatedMetrics:
         """`metrics` with these limits beside those that adapters say."""
         floors = {name: max(share, metrics.floors.get(name, 0.0)) for name, share in self.floors.items() if share}
-        return metrics.model_copy(update={"ceilings": self.ceilings, "floors": {**metrics.floors, **floors}})
+        steps = {name: max(step, metrics.steps.get(name, 0.0)) for name, step in self.steps.items()}
+        limits = {
+            "ceilings": self.ceilings,
+            "floors": {**metrics.floors, **floors},
+            "steps": {**metrics.steps, **steps},
+        }
+        return metrics.model_copy(update=limits)
 
 
 def lasts(failures: int) -> float:
@@ -69,16 +78,37 @@ def lasts(failures: int) -> float:
 def in_force(learned: Iterable[LearnedLimit], books: AsyncJournal) -> ShareLimits:
     """Those that hold now."""
     found = ShareLimits()
+    kinds = {CEILING: found.ceilings, FLOOR: found.floors, STEP: found.steps}
     for each in learned:
         if books.age(each.at) < lasts(each.failures):
-            (found.ceilings if each.kind == CEILING else found.floors)[each.protocol] = each.share
+            kinds[each.kind][each.protocol] = each.share
     return found
+
+
+def step_of(asked: float, read: float, slack: float) -> float | None:
+    """The smallest step to which `asked` was rounded, or cut, where `read` is in force; None where it was not.
+
+    >>> step_of(0.34, 0.35, 1e-6), step_of(0.333, 0.33, 1e-6), step_of(0.5, 0.37, 1e-6)
+    (0.025, 0.01, None)
+    """
+    for step in STEPS:
+        near = abs(read - asked) <= step / 2.0 + slack or 0.0 < asked - read < step
+        if near and not _is_whole(asked, step, slack) and _is_whole(read, step, slack) and read > slack:
+            return step
+    return None
+
+
+def _is_whole(share: float, step: float, slack: float) -> bool:
+    return abs(share - step * round(share / step)) <= slack
 
 
 async def would_not(keeper: Keeper, change: Change, reading: Reading, reason: str) -> None:
     """Learns of a change that was not made, or not wholly; told from the second time on."""
     kind = FLOOR if change.releases else CEILING
     share = change.before if reading.share is None else reading.share
+    slack = keeper.rules.same(change.protocol, change.after - change.before)
+    if abs(share - change.before) > slack and (step := step_of(change.after, share, slack)) is not None:
+        kind, share = STEP, step
     known = [
         each for each in (await keeper.standing()).learned if (each.protocol, each.kind) == (change.protocol, kind)
     ]
@@ -94,7 +124,8 @@ async def taken(keeper: Keeper, change: Change) -> None:
     for each in (await keeper.standing()).learned:
         if each.protocol == change.protocol:
             beyond = change.after - each.share if each.kind == CEILING else each.share - change.after
-            if beyond > keeper.rules.slack(change.protocol):
+            slack = keeper.rules.slack(change.protocol)
+            if (not _is_whole(change.after, each.share, slack)) if each.kind == STEP else beyond > slack:
                 await _forget(keeper, each)
 
 
@@ -113,10 +144,13 @@ async def _forget(keeper: Keeper, limit: LearnedLimit) -> None:
 
 def _text(limit: LearnedLimit, now: datetime) -> str:
     until = now + timedelta(seconds=lasts(limit.failures))
-    is_ceiling = limit.kind == CEILING
-    what, key = ("takes no more", "max_share") if is_ceiling else ("keeps no less", "decrease_floor")
+    what, key = {
+        CEILING: (f"takes no more than {limit.share:.4f}", "max_share"),
+        FLOOR: (f"keeps no less than {limit.share:.4f}", "decrease_floor"),
+        STEP: (f"takes whole steps of {limit.share:g} only", "step"),
+    }[limit.kind]
     return (
-        f"{limit.protocol} {what} than {limit.share:.4f}, as it showed {limit.failures} times in a row "
+        f"{limit.protocol} {what}, as it showed {limit.failures} times in a row "
         f"(the last time {limit.reason}); it is asked again from {until:%Y-%m-%d %H:%M} UTC on, and plans keep to that "
         f"meanwhile: look at it, or set its {key}"
     )

@@ -83,6 +83,11 @@ class State:
     reason: str = ""
     history: tuple[str, ...] = ()
 
+    @property
+    def touched(self) -> frozenset[str]:
+        """Protocols that the plan changes."""
+        return frozenset(each.protocol for each in self.changes)
+
 
 Next = tuple[State, list[Command]]
 

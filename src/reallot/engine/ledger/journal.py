@@ -112,7 +112,7 @@ class PaidQuote(NamedTuple):
 class LearnedLimit:
     """A share beyond which a protocol would not go when it was asked to.
 
-    kind      "ceiling" where it took no more, "floor" where it gave no more
+    kind      "ceiling" where it took no more, "floor" where it gave no more, "step" where it rounded: `share` is that
     failures  how often in a row; `reason` says what happened the last time, and `at` when
     """
 
