@@ -1,4 +1,4 @@
-"""A simulated week with faults mixed in: outages, refusals, caps, noise, zeros, jumps, stale sources, the clock.
+"""A simulated week with faults mixed in: outages, refusals, caps, slow effects, noise, zeros, jumps, stale, the clock.
 
 The world is a set of simulated protocols whose answers are spoilt from outside; what they really earn is known.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reallot.engine.contracts.adapter import Capabilities
 from reallot.engine.contracts.clock import ManualClock
 from reallot.errors import ErrorKind, ProtocolError
 from reallot.runtime.build import build
@@ -34,6 +35,9 @@ connection_timeout = "30m"
 optimization_threshold = 1000.0
 """
 NAMES = ("a", "b", "c", "d")
+KINDS = ("out", "zero", "jump", "stale", "refuse", "cap", "slow", "late")
+SLOW = timedelta(minutes=10)
+"""How long a change takes that is slow, as its adapter says, or late, which nobody says."""
 ONE_ENDS = ("alert", "recovered")
 
 
@@ -45,10 +49,11 @@ class Faults:
         self.windows, draw, at = [], random.Random(seed), 6.0
         while at < 160.0:
             length = draw.choice([0.5, 1.0, 3.0])
-            self.windows.append((at, at + length, draw.choice(["out", "zero", "jump", "stale", "refuse", "cap"])))
+            self.windows.append((at, at + length, draw.choice(KINDS)))
             at += length + draw.uniform(6.0, 24.0)
         self.read, self.asked, self.last = adapter.get_status, adapter.apply_allocation, None
         adapter.get_status, adapter.apply_allocation = self.get_status, self.apply_allocation
+        adapter.capabilities = lambda: Capabilities(delay=SLOW if self.now() == "slow" else timedelta(0))
 
     def now(self):
         hours = self.clock.monotonic() / HOUR
@@ -70,6 +75,7 @@ class Faults:
         fault = self.now()
         if fault == "refuse" or (fault == "cap" and share > 0.3):
             raise ProtocolError(f"refuses {share:g}", ErrorKind.REFUSED)
+        self.adapter.late = SLOW if fault in ("slow", "late") else timedelta(0)
         await self.asked(share)
 
 
@@ -110,7 +116,7 @@ def week(seed, ledger):
 @pytest.mark.parametrize("seed", range(2))
 def test_a_week_with_all_faults_earns_no_less_than_never_moving_and_keeps_the_laws(seed, tmp_path):
     runner, faults, told, most, earned, never = week(seed, tmp_path / "ledger")
-    assert runner.moves and {kind for each in faults.values() for *_, kind in each.windows} >= {"out", "zero", "jump"}
+    assert runner.moves and {kind for each in faults.values() for *_, kind in each.windows} >= {"out", "zero", "slow"}
     assert most <= 1.0 + 1e-9
     assert earned - runner.spent >= 0.99 * never
     began = dict.fromkeys({event.fields.get("key") for event in told if event.kind in ONE_ENDS}, 0)
