@@ -72,8 +72,9 @@ async def _with_what_is_free(executor: Executor, change: Change, read: float, po
 async def _taken_as_it_is(executor: Executor, change: Change) -> RolledBack:
     """That a share is back; where it could not be quite what it was, it is confirmed as it is."""
     name = change.protocol
-    if abs(executor.seen[name] - change.after) > max(NEAR, executor.rules.slack(name)):
-        await executor.write(executor.books.journal.adopt, {name: executor.seen[name]})
+    share = executor.seen.get(name, change.after)
+    if abs(share - change.after) > max(NEAR, executor.rules.slack(name)):
+        await executor.write(executor.books.journal.adopt, {name: share})
     return RolledBack(executor.now(), name)
 
 
