@@ -187,3 +187,19 @@ def test_whatever_targets_do_capacity_holds_few_are_disturbed_and_a_world_that_h
     earned = sum(rates[name] * shares[name] for name in names)
     left = max((best - rates[name]) * min(shares[name], 0.2) for name in names)
     assert left <= 0.05 * earned + 0.001, (shares, rates)  # what is left is not worth a move
+
+
+def test_one_whose_share_is_read_in_percent_is_told_while_it_lasts():
+    played = Play(simulated("a", 0.5, "rate = 0.2") + simulated("b", 0.5, "rate = 0.9"))
+    read = played.adapters["b"].get_allocation
+
+    async def in_percent() -> float:
+        return 100.0 * await read()
+
+    played.adapters["b"].get_allocation = in_percent
+    played.go(0.5)
+    assert played.now() == {"a": 0.5, "b": 0.5} and played.alerts("no share:b") == 1
+    assert any("50 is not a share between 0 and 1" in text for text in played.of("alert"))
+    played.adapters["b"].get_allocation = read
+    played.go(0.5)
+    assert played.ends("no share:b") == 1 and played.now()["b"] > 0.5

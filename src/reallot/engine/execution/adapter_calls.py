@@ -24,6 +24,10 @@ PERHAPS_LATER = (ErrorKind.UNKNOWN, ErrorKind.UNREACHABLE)
 """Kinds that say: no answer came, and the call may still arrive."""
 
 
+NO_SHARE = "is not a share between 0 and 1"
+"""So ends the reason of a reading that is a number, or something else, and no share."""
+
+
 class Outcome(StrEnum):
     """What is known of a call that was to change something.
 
@@ -92,10 +96,10 @@ def checked_share(value: object) -> Reading:
     if type(value) is float and 0.0 <= value <= 1.0:
         return Reading(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return Reading(None, f"a {type(value).__name__} is not a share between 0 and 1")
+        return Reading(None, f"a {type(value).__name__} {NO_SHARE}")
     share = float(value)
     if not (math.isfinite(share) and -1e-9 <= share <= 1.0 + 1e-9):
-        return Reading(None, f"{share:g} is not a share between 0 and 1")
+        return Reading(None, f"{share:g} {NO_SHARE}")
     return Reading(min(max(share, 0.0), 1.0))
 
 

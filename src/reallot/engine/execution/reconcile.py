@@ -9,7 +9,7 @@ from ..contracts.adapter import capabilities_of
 from ..contracts.move_state import MoveState
 from ..contracts.records import ChangeKind
 from ..ledger.journal import Operation, Standing, Step, StepState
-from .adapter_calls import Reading
+from .adapter_calls import NO_SHARE, Reading
 from .executor import Executor
 from .guards import FINEST, Change, changes_of, close_to, held
 from .keeps_drifting import DRIFT, told_drift, watch, without_those_that_keep_drifting
@@ -20,6 +20,8 @@ from .waiting_plan import outlived
 
 UNSETTLED = "unsettled"
 """Key of an alert: something begun that cannot be ended yet."""
+UNREAD = "no share:"
+"""Keys of alerts about shares that are read as what is no share begin so."""
 
 
 async def reconcile(executor: Executor, repair: bool) -> Reconciled:
@@ -35,6 +37,9 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
     if standing.unsettled:
         await _settle(executor, standing, readings)
         standing = await executor.standing()
+    unread = {name: each.reason for name, each in readings.items() if each.share is None and NO_SHARE in each.reason}
+    if unread or any(key.startswith(UNREAD) for key in standing.open_alerts):
+        await _tell_unread(executor, unread, standing)
     if standing.halted:
         return Reconciled(executor.now(), halted=standing.halted)
     operation = standing.operation
@@ -56,6 +61,16 @@ async def reconcile(executor: Executor, repair: bool) -> Reconciled:
     if not rollback:
         return await _rest(executor)
     return Reconciled(executor.now(), operation.plan_id, rollback, operation.rounds)
+
+
+async def _tell_unread(executor: Executor, unread: Mapping[str, str], standing: Standing) -> None:
+    """Whose share is read as what is none: said while it lasts."""
+    for name, reason in unread.items():
+        told = f"the share of {name} cannot be read ({reason}), so nothing is moved that it takes part in"
+        await executor.alert(UNREAD + name, f"{told}: its adapter has to return a fraction of capacity", 0.6)
+    for key in standing.open_alerts:
+        if key.startswith(UNREAD) and key.removeprefix(UNREAD) in executor.seen:
+            await executor.recovered(key)
 
 
 async def _settle(executor: Executor, standing: Standing, readings: dict[str, Reading]) -> None:
