@@ -83,10 +83,8 @@ pd.DataFrame(plan.shared_limits).set_index("name")[["used", "limit", "unit", "pr
     "price", ascending=False
 ).head(8).round(3)
 
-# %% [markdown]
-# A price is a slope, and holds for the next unit. Ten dollars more, decided again:
-
 # %%
+# a price is a slope, and holds for the next unit: ten dollars more, decided again
 more = ra.allocate_fleet(
     fleet,
     ra.FleetLimits(protocol_caps=limits.protocol_caps, move_budget=260.0, resources=limits.resources),
@@ -114,9 +112,9 @@ print(f"worth {dark.net_benefit - plan.net_benefit:,.2f} USD a day compared with
 print(f"one more watt at site07 would bring {dark.prices['resource power site07']:.4f} USD a day")
 changes = dark.to_frame().merge(table[["host", "protocol", "site", "size"]], on=["host", "protocol"])
 changes["units"] = changes["size"] * changes["change"]
-changes[changes["site"] == "site07"].groupby("protocol")["units"].sum().round(2)
+print(changes[changes["site"] == "site07"].groupby("protocol")["units"].sum().round(2).to_dict())
 
-# %%
+
 watt = pd.Series({name.split()[-1]: price for name, price in dark.prices.items() if name.startswith("resource")})
 axes = watt.plot.barh(figsize=(7, 4.5), color=["tab:red" if site == "site07" else "tab:blue" for site in watt.index])
 axes.set(title="What one more watt is worth at each site", xlabel="USD a day for a watt", ylabel="site")
