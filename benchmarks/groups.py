@@ -13,6 +13,7 @@ from . import (
     confidence,
     curves,
     cycle,
+    data,
     decision_runs,
     decision_tables,
     equal_split,
@@ -179,6 +180,9 @@ DUELS = {
 """The comparisons that the figures are taken from."""
 
 GROUPS = {
+    "data": Group(
+        "from a table of data to a certified plan (processor ms)", data.measure, data.table, data.ABOUT, _no_peers
+    ),
     **{name: _spec(spec) for name, spec in SPECS.items()},
     **DUELS,
     "explain": Group(

@@ -273,3 +273,34 @@ def test_frames_of_polars_are_taken_by_their_column_of_names() -> None:
         AllocationProblem.from_frame(frame.rename({"rate": "rat"}))
     with pytest.raises(InvalidInput, match=r"protocols\.relay\.rate is None"):
         AllocationProblem.from_frame(frame.with_columns(rate=polars.lit(None)))
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"rate": 1e16, "curve": [[0, 0], [0.3, 0.9]]}, r"protocols\.compute\.rate is 1e\+16; numbers go up to"),
+        ({"rate": 1.0, "curve": [[0, 0], [0.3, 0.9]]}, r"protocols\.compute: both rate and curve are given"),
+        ({"rate": None, "curve": None}, r"protocols\.compute\.rate is None; it must be a number"),
+        ({"rate": None, "curve": [[0, 0], []]}, r"protocols\.compute\.curve"),
+        ({"rate": None, "curve": [[0, 0], [0.5, 1], [0.3, 2]]}, "breakpoints must rise strictly: 0.3 follows 0.5"),
+        ({"uses": {"cpu": "x"}}, r"protocols\.compute\.uses\.cpu is 'x'; it must be a number"),
+        ({"uses": {3: 1.0}}, r"protocols\.compute\.uses"),
+        ({"lock_in": {"shar": 0.1}}, r"protocols\.compute\.lock_in: unknown key 'shar'; did you mean 'share'"),
+        ({"lock_in": 3}, r"protocols\.compute\.lock_in is 3; it must be a table"),
+    ],
+)
+def test_what_is_more_than_a_number_is_named_as_in_a_file(cells: dict[str, Any], message: str) -> None:
+    columns = {"rate": 2.0, "curve": None, "uses": None, "lock_in": None}
+    rows = [columns, columns | {"rate": 1.0} | cells]
+    frame = pd.DataFrame(rows, index=["relay", "compute"], dtype=object)
+    with pytest.raises(InvalidInput, match=message):
+        AllocationProblem.from_frame(frame, resources={"cpu": 1.0})
+
+
+def test_curves_of_a_frame_may_be_points_curves_or_one_a_period() -> None:
+    curve = EarningsCurve.through([(0, 0), (0.3, 0.9)])
+    cells = [[[0, 0], [0.3, 0.9]], curve, [curve, EarningsCurve.flat(1.0)], EarningsCurve.flat(2.0)]
+    frame = pd.DataFrame({"curve": pd.Series(cells, index=list("abcd"), dtype=object)})
+    found = AllocationProblem.from_frame(frame, periods=2)
+    expected = [curve, curve, (curve, EarningsCurve.flat(1.0)), EarningsCurve.flat(2.0)]
+    assert [spec.curve for spec in found.specs] == expected

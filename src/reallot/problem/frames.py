@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidInput, near_miss
+from .curve import EarningsCurve
 from .limits import Limits
-from .protocol import DEFAULTS, Curves, ProtocolColumns, ProtocolSpec
+from .protocol import DEFAULTS, Curves, LockIn, ProtocolColumns, ProtocolSpec
 from .segments import BoolArray, FloatArray
-from .validation import LARGEST, MOST, SMALLEST_STEP, number_rule
+from .validation import LARGEST, MOST, SMALLEST_STEP, number, number_rule
 
 COLUMNS = (*(each.name for each in fields(ProtocolSpec) if each.name != "name"), "rate", "current")
 OBJECTS = ("curve", "lock_in", "uses")
@@ -114,32 +115,47 @@ class _Rows:
 
     def checked(self) -> tuple[ProtocolColumns, FloatArray]:
         """The table and the present shares; raises InvalidInput for the first row that cannot be."""
+        curves = self._objects("curve", _curve)
+        lock_ins = self._objects("lock_in", _lock_in)
+        uses = self._objects("uses", _uses)
         given = {key: self._numbers(key, values) for key, values in self.columns.items() if key not in OBJECTS}
-        for key in OBJECTS:
-            if key in self.columns:
-                self.odd |= np.array([not is_missing(cell) for cell in self.columns[key]], dtype=bool)
         size = len(self.names)
         rate, shares = given.pop("rate", None), given.pop("current", None)
-        if rate is None:
-            rate, self.odd = np.full(size, math.nan), np.ones(size, dtype=bool)
+        rate = np.full(size, math.nan) if rate is None else rate
+        self.odd |= np.where(self._is_in(curves), rate == rate, ~(np.abs(rate) <= LARGEST))  # one of them, and not both
         self._compare(given)
-        curves: dict[int, Curves] = {}
-        lock_ins, uses = {}, {}
         for i in self.odd.nonzero()[0].tolist():
             spec = self._record(i)
             curve: Any = spec.curve
             rate[i] = math.nan if isinstance(curve, tuple) else curve.rate
-            if rate[i] != rate[i]:
-                curves[i] = curve
-            if spec.lock_in is not None:
-                lock_ins[i] = spec.lock_in
-            if spec.uses:
-                uses[i] = spec.uses
+            for found, value in ((curves, curve), (lock_ins, spec.lock_in), (uses, spec.uses)):
+                found.pop(i, None)
+                if value and not (found is curves and rate[i] == rate[i]):
+                    found[i] = value
             for key, column in given.items():
                 value = getattr(spec, key)
                 column[i] = math.nan if value is None else value
+        for i in [i for i, curve in curves.items() if isinstance(curve, EarningsCurve) and curve.is_flat]:
+            rate[i] = curves.pop(i).rate
         table = ProtocolColumns(self.names, rate, given, curves, lock_ins, uses)
         return table, np.zeros(size) if shares is None else shares
+
+    def _is_in(self, found: Mapping[int, Any]) -> BoolArray:
+        result = np.zeros(len(self.names), dtype=bool)
+        result[list(found)] = True
+        return result
+
+    def _objects(self, key: str, read: Callable[[Any], Any]) -> dict[int, Any]:
+        """What a column of more than numbers holds, by row; rows that cannot be read so are marked as odd."""
+        found: dict[int, Any] = {}
+        for i, cell in enumerate(self.columns.get(key, ())):
+            if is_missing(cell):
+                continue
+            try:
+                found[i] = read(cell)
+            except (InvalidInput, TypeError, ValueError):
+                self.odd[i] = True
+        return found
 
     def _numbers(self, key: str, values: Any) -> FloatArray:
         """A column as floats; rows with what is no number that the field may be are marked as odd."""
@@ -153,10 +169,10 @@ class _Rows:
                 elif not is_missing(cell) and not number_rule(cell):
                     column[i] = float(cell)
                 elif cell is not None or key not in NONE_IS_SAID:
-                    self.odd[i] = True
-        low, high = -LARGEST if key == "rate" else 0.0, MOST.get(key, LARGEST)
-        if not (column.size and column.min() >= low and column.max() <= high):  # a NaN makes both false
-            wrong = ~((column >= low) & (column <= high))
+                    self.odd[i] |= key != "rate" or not is_missing(cell)
+        high = MOST.get(key, LARGEST)
+        if key != "rate" and not (column.size and column.min() >= 0.0 and column.max() <= high):  # False for a NaN
+            wrong = ~((column >= 0.0) & (column <= high))
             self.odd |= wrong & (column == column) if DEFAULTS.get(key, 0.0) is None else wrong
         return column
 
@@ -175,6 +191,29 @@ class _Rows:
         return protocol_from_table(
             self.names[i], {key: cell for key, cell in cells.items() if not _is_left_out(key, cell, cells)}
         )
+
+
+def _curve(cell: Any) -> Curves:
+    """A curve, curves a period, or points; what else may stand in a file is read with its row."""
+    if isinstance(cell, EarningsCurve):
+        return cell
+    if not isinstance(cell, (list, tuple)) or not cell:
+        raise TypeError
+    if all(isinstance(each, EarningsCurve) for each in cell):
+        return tuple(cell)
+    if not all(isinstance(point, (list, tuple)) and point and type(point[0]) in (int, float) for point in cell):
+        raise TypeError
+    return EarningsCurve.through(cell)
+
+
+def _lock_in(cell: Any) -> LockIn:
+    return cell if isinstance(cell, LockIn) else LockIn(**cell)
+
+
+def _uses(cell: Any) -> Mapping[str, float]:
+    if not isinstance(cell, dict) or not all(isinstance(key, str) for key in cell):
+        raise TypeError
+    return {key: number(value, key, 0.0) for key, value in cell.items()}
 
 
 def _cell(value: Any) -> Any:
