@@ -265,7 +265,6 @@ def _earnings(problem: Statement, reach: FloatArray) -> tuple[FloatArray, CurveS
         curves = curve if isinstance(curve, tuple) else (curve,)
         if curves is not curve or not all(each.is_flat for each in curves):
             bent[i] = curves
-            rates[:, i] = 0.0
         elif series is None or series[0, i] != series[0, i]:
             rates[:, i] = [each.last_slope for each in curves]
     if scenarios is not None:
@@ -275,6 +274,7 @@ def _earnings(problem: Statement, reach: FloatArray) -> tuple[FloatArray, CurveS
     if not bent:
         return rates, None
     index, factors = list(bent), np.ones((periods, len(bent)))
+    rates[:, index] = 0.0
     if scenarios is not None:
         factors = np.array([expected(scenario_factors(problem, i), problem) for i in index]).T
     return rates, pieces(index, list(bent.values()), factors, reach[index])

@@ -231,10 +231,11 @@ class ProtocolColumns:
         rate = np.array([each.get("_rate", math.nan) for each in own])
         curves: dict[int, Curves] = {}
         for i in (rate != rate).nonzero()[0].tolist():
-            curve: Any = specs[i].curve
-            rate[i] = math.nan if isinstance(curve, tuple) else curve.rate
-            if rate[i] != rate[i]:
+            curve = own[i]["curve"]
+            if isinstance(curve, tuple) or not curve.is_flat:
                 curves[i] = curve
+            else:
+                rate[i] = curve.last_slope
         lock_ins = {i: each["lock_in"] for i, each in enumerate(own) if "lock_in" in each} if "lock_in" in keys else {}
         return cls(
             names, rate, given, curves, lock_ins, {i: each["uses"] for i, each in enumerate(own) if each["uses"]}
@@ -247,15 +248,15 @@ class ProtocolColumns:
             return True
         return (
             self.names == other.names
-            and np.array_equal(self.rate, other.rate, equal_nan=True)
+            and _is_same(self.rate, other.rate)
             and self.curves == other.curves
             and self.lock_ins == other.lock_ins
             and self.uses == other.uses
-            and all(np.array_equal(self[key], other[key], equal_nan=True) for key in {*self.given, *other.given})
+            and all(_is_same(self[key], other[key]) for key in {*self.given, *other.given})
         )
 
     def __hash__(self) -> int:
-        return hash((self.names, (np.nan_to_num(self.rate) + 0.0).tobytes()))
+        return hash((self.names, float(self.rate[self.rate == self.rate].sum())))
 
     def __getitem__(self, key: str) -> FloatArray:
         """The column of a field; where nobody gives it, its default throughout."""
@@ -324,3 +325,8 @@ class Protocols(Sequence[ProtocolSpec]):
 
     def __repr__(self) -> str:
         return repr(self.records)
+
+
+def _is_same(one: FloatArray, other: FloatArray) -> bool:
+    """True for equal arrays; NaN equals NaN."""
+    return one is other or one.tobytes() == other.tobytes() or np.array_equal(one, other, equal_nan=True)
