@@ -163,6 +163,15 @@ def test_a_wrong_array_is_refused_in_words(changes: dict[str, Any], message: str
         RECORDS.update(**changes)
 
 
+def test_an_array_of_rates_has_nan_where_there_is_a_curve() -> None:
+    curve = EarningsCurve.through([(0, 0), (0.3, 0.9)])
+    problem = AllocationProblem({"relay": curve, "compute": 1.0}, {"relay": 0.3, "compute": 0.7})
+    after = problem.update(rates=np.array([np.nan, 2.0]), order=problem.names)
+    assert after == problem.update(rates={"compute": 2.0}) and after["relay"].curve == curve
+    with pytest.raises(InvalidInput, match="rates names 'relay', which has a curve"):
+        problem.update(rates=np.array([1.0, 2.0]), order=problem.names)
+
+
 def test_what_did_not_change_is_shared() -> None:
     after = RECORDS.update(rates=np.array([1.0, 2.0]), order=RECORDS.names)
     assert after.protocols is RECORDS.protocols and after.current_shares is RECORDS.current_shares

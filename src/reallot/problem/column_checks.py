@@ -24,15 +24,15 @@ def checked(names: tuple[str, ...], values: Any, what: Callable[[int], str], key
     Raises InvalidInput for the first number that cannot be, named by what(row).
     """
     optional = key in OPTIONAL
-    low, high = -math.inf if key == "rate" else 0.0, MOST.get(key, math.inf)
+    low, high = -LARGEST if key == "rate" else 0.0, MOST.get(key, LARGEST)
     column = as_column(names, values, what, key)
-    if (column.min() >= low and column.max() <= min(high, LARGEST)) and (low == 0.0 or column.min() >= -LARGEST):
-        return column  # a NaN makes both comparisons false
-    wrong = ~((column >= max(low, -LARGEST)) & (column <= min(high, LARGEST)))
+    if column.min() >= low and column.max() <= high:  # a NaN makes both comparisons false
+        return column
+    wrong = ~((column >= low) & (column <= high))
     if optional:
         wrong &= column == column
     for i in wrong.nonzero()[0][:1].tolist():
-        number(float(column[i]), what(i), low, high)
+        number(float(column[i]), what(i), low, MOST.get(key, math.inf))
     return column
 
 

@@ -61,31 +61,38 @@ def shares_changed(given: Any, table: ProtocolColumns, before: FloatArray) -> Fl
 def rates_of(given: Any, table: ProtocolColumns, periods: int) -> FloatArray:
     """Rates (USD/h per unit of share) in place of the protocols' own, (periods, protocols); NaN where none is given."""
     if type(given) is InOrder:
-        result, named = _in_order(given, periods), None
+        result = _in_order(given, periods, list(table.curves))
     else:
         rates = by_name(given, "rates")
         known_names(rates, table.place, "rates")
-        named = [table.place[name] for name in rates]
         result = np.full((periods, len(table.names)), np.nan)
-        if named:
-            result[:, named] = _series(rates, periods)
+        if rates:
+            result[:, [table.place[name] for name in rates]] = _series(rates, periods)
     for i, curves in table.each_curve():
-        if (named is None or i in set(named)) and not (len(curves) == 1 and curves[0].is_flat):
+        if result[0, i] == result[0, i] and not (len(curves) == 1 and curves[0].is_flat):
             raise InvalidInput(
                 f"rates names {table.names[i]!r}, which has a curve; give that protocol one curve per period instead"
             )
     return result
 
 
-def _in_order(given: InOrder, periods: int) -> FloatArray:
+def _in_order(given: InOrder, periods: int, curved: list[int]) -> FloatArray:
+    """The rates of an array; for protocols with a curve, at the places `curved`, NaN is none."""
     names, values = given.names, given.values
+    without = curved if curved and values.dtype.kind == "f" and np.isnan(values[..., curved]).all() else []
+    if without:
+        values = values.copy()
+        values[..., without] = 0.0
     rows = values if values.ndim == 2 else [values] * periods
     if values.ndim > 2 or len(rows) != periods:
         raise InvalidInput(f"rates is {brief(values)}; give one number for each protocol, or (periods, protocols)")
     if values.ndim == 1:
         row = checked(names, values, lambda i: f"rates {names[i]} (USD/h)", "rate")
-        return np.tile(row, (periods, 1)) if periods > 1 else row[None, :]
-    return np.array([_in_period(names, row, t) for t, row in enumerate(rows)])
+        result = np.tile(row, (periods, 1)) if periods > 1 else row[None, :]
+    else:
+        result = np.array([_in_period(names, row, t) for t, row in enumerate(rows)])
+    result[:, without] = np.nan
+    return result
 
 
 def _in_period(names: tuple[str, ...], row: FloatArray, t: int) -> FloatArray:

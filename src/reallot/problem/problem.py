@@ -459,7 +459,7 @@ class AllocationProblem:
             result._scale_single(current)
         if "arrays" in vars(self) and self.scenarios is None and (current is None or self._is_free_of(shares)):
             data = self.arrays.as_given
-            rate = data.rate if rates is None else np.where(found == found, found, data.rate)
+            rate = data.rate if rates is None else np.where(np.isnan(found), data.rate, found)
             vars(result).update(arrays=effective(replace(data, rate=rate, current=result.current_shares)))
         return result
 
