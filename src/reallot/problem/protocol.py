@@ -246,14 +246,15 @@ class ProtocolColumns:
             return NotImplemented
         if self is other:
             return True
-        return (
-            self.names == other.names
-            and _is_same(self.rate, other.rate)
-            and self.curves == other.curves
-            and self.lock_ins == other.lock_ins
-            and self.uses == other.uses
-            and all(_is_same(self[key], other[key]) for key in {*self.given, *other.given})
-        )
+        if (self.names, self.curves, self.lock_ins, self.uses) != (
+            other.names,
+            other.curves,
+            other.lock_ins,
+            other.uses,
+        ):
+            return False
+        columns = [(self.rate, other.rate), *((self[key], other[key]) for key in {*self.given, *other.given})]
+        return all(a is b or a.tobytes() == b.tobytes() or np.array_equal(a, b, equal_nan=True) for a, b in columns)
 
     def __hash__(self) -> int:
         return hash((self.names, float(self.rate[self.rate == self.rate].sum())))
@@ -325,8 +326,3 @@ class Protocols(Sequence[ProtocolSpec]):
 
     def __repr__(self) -> str:
         return repr(self.records)
-
-
-def _is_same(one: FloatArray, other: FloatArray) -> bool:
-    """True for equal arrays; NaN equals NaN."""
-    return one is other or one.tobytes() == other.tobytes() or np.array_equal(one, other, equal_nan=True)
