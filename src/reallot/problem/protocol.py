@@ -232,10 +232,11 @@ class ProtocolColumns:
         curves: dict[int, Curves] = {}
         for i in (rate != rate).nonzero()[0].tolist():
             curve = own[i]["curve"]
-            if isinstance(curve, tuple) or not curve.is_flat:
-                curves[i] = curve
+            flat = math.nan if isinstance(curve, tuple) else curve.rate
+            if flat == flat:
+                rate[i] = flat
             else:
-                rate[i] = curve.last_slope
+                curves[i] = curve
         lock_ins = {i: each["lock_in"] for i, each in enumerate(own) if "lock_in" in each} if "lock_in" in keys else {}
         return cls(
             names, rate, given, curves, lock_ins, {i: each["uses"] for i, each in enumerate(own) if each["uses"]}
