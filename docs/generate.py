@@ -136,7 +136,7 @@ def configuration() -> str:
     from reallot.runtime.config import Sections
     from reallot.runtime.operation import OperatingRules
 
-    own = ", ".join(f"`{key}`" for key in keys_of(reallot.ProtocolSpec))
+    own = ", ".join(f"`{key}`" for key in keys_of(reallot.ProtocolSpec) if key != "name")
     pages = [
         "# Configuration\n",
         '`reallot run config.toml` reads one TOML file. A length of time is written as `"90s"`, `"15m"`, `"2h"` '
@@ -144,15 +144,18 @@ def configuration() -> str:
     ]
     for section, field in Sections.model_fields.items():
         model = field.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
+        if section != "limits" and isinstance(model, type) and issubclass(model, BaseModel):
             pages.append(f"## [{section}]\n\n{_paragraphs(model)}\n\n{_keys(model)}")
     pages.append(
-        "## [limits]\n\nThe same keys as in a problem file: the fields of `reallot.Limits`, for the whole engine.\n"
+        "## [limits]\n\nThe same keys as in a problem file: the fields of `reallot.Limits`, for the whole engine.\n\n"
+        + _keys(Sections.model_fields["limits"].annotation)
     )
     pages.append(
-        "## [protocols.NAME]\n\nOne table for each protocol. `adapter` says where its earnings are read; beside it "
-        f"may stand every key of `reallot.ProtocolSpec` ({own}), the keys of its adapter, and these:\n\n"
-        f"{_keys(OperatingRules)}"
+        "## [protocols.NAME]\n\nOne table for each protocol. `adapter` says where its earnings are read. Beside it "
+        "stand the keys of that adapter, on this page below. A table `actor` names another adapter that sets the "
+        'share, such as `actor = { adapter = "cgroup", folder = "...", cpus = 4 }`. What a share may be and what a '
+        f"change of it costs is said by the keys of `reallot.ProtocolSpec` ({own}), and `rate` or `curve` where its "
+        f"earnings are known beforehand. Any protocol may have these too:\n\n{_keys(OperatingRules)}"
     )
     for name, model in ADAPTERS.items():
         pages.append(f'### adapter = "{name}"\n\n{_paragraphs(model)}\n\n{_keys(model)}')

@@ -1,9 +1,13 @@
-"""Hypothesis profiles, by HYPOTHESIS_PROFILE: dev (default), paths and ci repeat examples; nightly draws new ones."""
+"""Hypothesis profiles, by HYPOTHESIS_PROFILE, and the limit that keeps the quick round quick, by REALLOT_QUICK.
+
+dev (default), paths and ci repeat their examples; explore and nightly draw new ones.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from statistics import median
 from time import process_time
 
 import pytest
@@ -19,15 +23,84 @@ settings.register_profile("nightly", max_examples=10_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 QUICK = float(os.environ.get("REALLOT_QUICK", "inf"))
-"""Seconds of processor time that a test not marked `slow` may take; `.ci/run` sets it."""
+"""Seconds of processor time that a test not marked `slow` may take on a machine as fast as the reference."""
+REFERENCE = 0.022
+"""Seconds of processor time that `_work` takes on the reference: two cores of 2024, nothing else running."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _first_calls() -> None:
+    """Pays what the first call of anything costs, so that no test is charged for it: imports and compiled kernels."""
+    if float("inf") == QUICK:
+        return
+    import asyncio
+    import importlib
+    from dataclasses import replace
+
+    from pandas import DataFrame, date_range
+
+    from reallot import (
+        AllocationProblem,
+        Limits,
+        SimulatedAdapter,
+        allocate,
+        allocate_many,
+        backtest,
+        explain,
+        hindsight,
+    )
+    from reallot.cli.main import parser
+    from reallot.runtime.config import config_from_text
+    from reallot.solvers.numba import dispatch
+
+    for name in (
+        "pandas",
+        "pydantic",
+        "scipy.optimize",
+        "scipy.sparse",
+        "numpy.testing",
+        "sqlite3",
+        "httpx2",
+        "rich.table",
+        "matplotlib.figure",
+    ):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+    problem = AllocationProblem({"a": 2.0, "b": 1.0}, {"a": 0.3, "b": 0.7}, limits=Limits(max_change=0.2))
+    for solver in ("exact", "highs", "scipy", "pulp"):
+        explain(allocate(problem, solver=solver)).to_frame()
+    for solver in ("numpy", "numba") if dispatch.available() else ("numpy",):
+        allocate_many([[2.0, 1.0]], [[0.3, 0.7]], solver=solver)
+    hindsight(replace(problem, periods=12))
+    adapter = SimulatedAdapter("a", 2.0, share=0.5)
+    asyncio.run(adapter.get_status())
+    parser()
+    config_from_text('[protocols.a]\nadapter = "simulated"\nshare = 0.5\nrate = 1.0\n')
+    times = date_range("2026-01-01", periods=6, freq="h", tz="UTC")
+    backtest(DataFrame({"a": 1.0, "b": 2.0}, index=times), ["replay"])
+
+
+def _work() -> float:
+    """Processor time of a fixed piece of work: how fast the machine is, with what else runs on it now."""
+    started = process_time()
+    sum(k * k % 7 for k in range(300_000))
+    return process_time() - started
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fails a test that is not marked `slow` and takes more processor time than a quick one may."""
+    """Fails a test that is not marked `slow` and takes more processor time than a quick one may.
+
+    Only the call counts, no fixture; and a machine that is slower, or busy, is given more by as much.
+    """
     started = process_time()
     outcome = yield
     taken = process_time() - started
-    if taken > QUICK and item.get_closest_marker("slow") is None and outcome.excinfo is None:
-        words = f"takes {taken:.2f} s of processor time, over {QUICK:g} s; make it less or mark it slow"
+    if taken <= QUICK or item.get_closest_marker("slow") is not None or outcome.excinfo is not None:
+        return
+    slower = max(1.0, median(_work() for _ in range(5)) / REFERENCE)
+    if taken > QUICK * slower:
+        words = f"takes {taken / slower:.2f} s of processor time, over {QUICK:g} s; make it less or mark it slow"
         outcome.force_exception(pytest.fail.Exception(words))

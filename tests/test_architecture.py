@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -304,6 +305,62 @@ def test_a_circle_is_seen():
 
 def test_no_imports_go_in_circles():
     assert circle(GRAPH) is None
+
+
+SAME_IDEA = {
+    "allocate": "of one problem, and of a fleet",
+    "alerts": "raised, and kept",
+    "arrays": "of a problem, and of its horizon",
+    "backends": "chosen, and tested",
+    "base": "the port of policies, and that of forecasts",
+    "batch": "many problems: public, exact and compiled",
+    "exploration": "of a policy, in a backtest, and in the engine",
+    "fees": "exact and compiled",
+    "frames": "read for a problem, and for a fleet",
+    "frontier": "worked out, and drawn",
+    "limits": "of one problem, and of a fleet",
+    "moves": "as rows of a program, and as they are told",
+    "plan": "of the engine, of a fleet, and drawn",
+    "prices": "worked out for a fleet, and drawn",
+    "reliability": "worked out, and drawn",
+    "report": "made, and printed",
+    "result": "of a path, of a decision, and of a backtest",
+    "risk": "as a record, and as rows of a program",
+    "run": "of a backtest; the command line has a file for each command",
+    "schema": "of a configuration, and the command that prints it",
+    "split": "exact and compiled",
+    "validation": "of a problem, and of a reading",
+}
+"""Modules of one name in several packages, and the idea that they share."""
+
+
+def twice(places: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Of (name, place) pairs the names with several places."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, place in places:
+        found[name].append(place)
+    return {name: where for name, where in found.items() if len(where) > 1}
+
+
+def test_a_name_with_two_places_is_seen() -> None:
+    assert twice([("a", "x"), ("b", "x"), ("a", "y")]) == {"a": ["x", "y"]}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    classes = (
+        (node.name, path.relative_to(ROOT).as_posix())
+        for path in FILES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert twice(classes) == {}
+
+
+def test_modules_of_one_name_share_an_idea_that_is_listed() -> None:
+    modules = ((path.stem, path.relative_to(ROOT).as_posix()) for path in FILES if path.name != "__init__.py")
+    found = twice(modules)
+    assert {name: where for name, where in found.items() if name not in SAME_IDEA} == {}
+    assert set(SAME_IDEA) <= set(found), "listed, and there is only one of them"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

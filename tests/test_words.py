@@ -1,10 +1,9 @@
-"""The words of the field: the glossary holds, its words to avoid name nothing, and a name means one thing."""
+"""The words of the field: the glossary holds, and its words to avoid name nothing."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,32 +16,6 @@ FILES = {path: path.read_text(encoding="utf-8") for path in sorted(SOURCES.rglob
 TREES = {path: ast.parse(text) for path, text in FILES.items()}
 PAGES = [page for page in (ROOT / "docs").rglob("*.md") if page.name != "glossary.md" and "made" not in page.parts]
 TEXT = "\n".join([*FILES.values(), *(page.read_text(encoding="utf-8") for page in PAGES)]).lower()
-
-SAME_IDEA = {
-    "allocate": "of one problem, and of a fleet",
-    "alerts": "raised, and kept",
-    "arrays": "of a problem, and of its horizon",
-    "backends": "chosen, and tested",
-    "base": "the port of policies, and that of forecasts",
-    "batch": "many problems: public, exact and compiled",
-    "exploration": "of a policy, in a backtest, and in the engine",
-    "fees": "exact and compiled",
-    "frames": "read for a problem, and for a fleet",
-    "frontier": "worked out, and drawn",
-    "limits": "of one problem, and of a fleet",
-    "moves": "as rows of a program, and as they are told",
-    "plan": "of the engine, of a fleet, and drawn",
-    "prices": "worked out for a fleet, and drawn",
-    "reliability": "worked out, and drawn",
-    "report": "made, and printed",
-    "result": "of a path, of a decision, and of a backtest",
-    "risk": "as a record, and as rows of a program",
-    "run": "of a backtest; the command line has a file for each command",
-    "schema": "of a configuration, and the command that prints it",
-    "split": "exact and compiled",
-    "validation": "of a problem, and of a reading",
-}
-"""Modules of one name in several packages, and the idea that they share."""
 
 
 def table(heading: str) -> list[list[str]]:
@@ -79,14 +52,6 @@ def misnamed(names: Iterable[str], avoided: Iterable[str]) -> list[str]:
     return [name for name in names if set(words(name)) & set(avoided)]
 
 
-def twice(places: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Of (name, place) pairs the names with several places."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, place in places:
-        found[name].append(place)
-    return {name: where for name, where in found.items() if len(where) > 1}
-
-
 def test_the_walk_sees_names_of_every_kind() -> None:
     made = set(
         defined(ast.parse("class A:\n def f(self, b):\n  c, self.d = 1, 2\n  return other.e\nasync def g(): ..."))
@@ -94,7 +59,6 @@ def test_the_walk_sees_names_of_every_kind() -> None:
     assert made == {"A", "f", "self", "b", "c", "d", "g"}
     assert words("RateRules") == ["rate", "rules"] and words("_max_usd") == ["max", "usd"]
     assert misnamed(["old_swap", "swapped", "TmpFile"], ["swap", "tmp"]) == ["old_swap", "TmpFile"]
-    assert twice([("a", "x"), ("b", "x"), ("a", "y")]) == {"a": ["x", "y"]}
     assert len(TERMS) > 25 and len(AVOIDED) > 25
     assert {"ProtocolSpec", "allocate", "max_change"} <= {name for names in MADE.values() for name in names}
 
@@ -125,23 +89,6 @@ def test_no_name_has_a_word_to_avoid() -> None:
         f"{path.relative_to(SOURCES)}: {name}" for path, names in MADE.items() for name in misnamed(names, AVOIDED)
     ]
     assert not wrong, "the glossary says what to say instead:\n" + "\n".join(wrong)
-
-
-def test_no_two_classes_have_one_name() -> None:
-    classes = (
-        (node.name, path.relative_to(SOURCES).as_posix())
-        for path, tree in TREES.items()
-        for node in tree.body
-        if isinstance(node, ast.ClassDef)
-    )
-    assert twice(classes) == {}
-
-
-def test_modules_of_one_name_share_an_idea_that_is_listed() -> None:
-    modules = ((path.stem, path.relative_to(SOURCES).as_posix()) for path in FILES if path.name != "__init__.py")
-    found = twice(modules)
-    assert {name: where for name, where in found.items() if name not in SAME_IDEA} == {}
-    assert set(SAME_IDEA) <= set(found), "listed, and there is only one of them"
 
 
 def test_public_names_are_none_of_the_words_to_avoid() -> None:

@@ -23,6 +23,15 @@ from datetime import datetime
 from enum import StrEnum
 
 
+def how_to_install(extra: str) -> str:
+    """The command that brings an extra, for those who installed from an index and for those with a clone.
+
+    >>> how_to_install("plot")
+    "pip install 'reallot[plot]' (in a clone: pip install '.[plot]')"
+    """
+    return f"pip install 'reallot[{extra}]' (in a clone: pip install '.[{extra}]')"
+
+
 class ReallotError(Exception):
     """Base of every error that this library raises on purpose.
 

@@ -190,6 +190,7 @@ def test_scaling_rates_and_costs_scales_everything(seed: int, factor: float, win
     assert np.allclose(found.shares, scaled.shares, rtol=0.0, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(st.permutations(range(5)), st.integers(0, 1000), st.sampled_from([None, 12]))
 def test_permuting_alternatives_permutes_the_plan(order: list[int], seed: int, window: int | None) -> None:
     problem = trace(40, 5, 0.4, seed=seed)
@@ -207,6 +208,7 @@ def test_a_copied_alternative_changes_nothing_in_value(which: int, seed: int) ->
     assert hindsight(copied).net == pytest.approx(hindsight(problem).net, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [pytest.param(True, marks=needs_numba, id="numba"), pytest.param(False, id="highs")])
 def test_windows_that_look_far_enough_ahead_are_exact(way: bool) -> None:
     known = horizon_arrays(trace(600, 4, 0.3))

@@ -18,6 +18,7 @@ import pytest
 from reallot.cli.main import main
 from reallot.engine.contracts.records import Alert
 from reallot.engine.ledger.folder import open_ledger
+from reallot.errors import how_to_install
 from tests.adapters.server import Server
 from tests.pair import PAIR
 
@@ -197,7 +198,7 @@ def test_a_library_that_is_missing_is_cured_by_its_extra(capsys, monkeypatch, tm
     code, found = findings(capsys, tmp_path, text)
     assert code == 3
     assert found["[protocols.odd]"]["trouble"] == "adapters over HTTP need the extra http"
-    assert found["[protocols.odd]"]["cure"] == "pip install 'reallot[http]'"
+    assert found["[protocols.odd]"]["cure"] == how_to_install("http")
 
 
 @pytest.mark.slow

@@ -62,6 +62,7 @@ def bent(seed: int, hosts: int, *, whole: bool) -> Fleet:
     return Fleet(problems)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000))
 @settings(max_examples=10)
 def test_hosts_with_curves_and_resources_answer_to_prices_as_in_one_program(seed: int) -> None:
@@ -89,6 +90,7 @@ def test_hosts_with_units_and_fees_answer_with_a_bound_above_the_best_plan(seed:
     )
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000))
 @settings(max_examples=10)
 def test_sites_answer_with_a_bound_above_the_best_plan_and_never_break_their_rule(seed: int) -> None:

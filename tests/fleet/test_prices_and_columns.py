@@ -34,6 +34,7 @@ def at_prices(fleet: Fleet, limits: FleetLimits, gap: float = 1e-9) -> tuple[Dec
     return found, judged.net_benefit
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(2, 8))
 def test_prices_and_columns_find_what_an_independent_program_finds(seed: int, hosts: int) -> None:
     given = world(seed, hosts=hosts)
@@ -120,6 +121,7 @@ def test_a_large_fleet_that_must_move_is_planned_and_one_that_cannot_is_refused_
     assert "turnover" in e.value.conflict.rules  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000))
 def test_moving_hosts_and_asymmetric_costs_answer_to_prices(seed: int) -> None:
     given = world(seed, ("turnover", "moving"), hosts=6)

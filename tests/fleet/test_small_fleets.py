@@ -65,6 +65,7 @@ def meets_all_rules(given: World, plan: FleetPlan) -> bool:
     return all(map(bool, rules))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(2, 8))
 def test_a_fleet_is_planned_as_an_independent_program_does(seed: int, hosts: int) -> None:
     given = world(seed, hosts=hosts)

@@ -83,6 +83,7 @@ def test_a_restart_in_the_middle_goes_on(tmp_path):
     second.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minutes", [3, 15])
 def test_a_person_takes_a_move_back_in_the_middle(tmp_path, minutes):
     """Before and after the giver has given: all goes back to where it was, stays there, and no capacity is exceeded."""

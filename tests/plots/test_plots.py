@@ -291,6 +291,7 @@ def test_a_plan_of_long_names_stays_on_the_page_and_tells_them_apart(kind: str) 
         assert box.x0 >= -1.0 and box.x1 <= figure.bbox.width + 1.0, text
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(st.characters(codec="latin-1"), min_size=1, max_size=60), min_size=1, max_size=6, unique=True))
 def test_labels_are_different_and_fit(names: list[str]) -> None:
     labels = distinct([shown(name) for name in names], 160.0, 9.0)

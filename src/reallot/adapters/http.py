@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
 from ..engine.contracts.secrets import Secret, redact, remember
-from ..errors import ConfigurationError, ErrorKind, ProtocolError
+from ..errors import ConfigurationError, ErrorKind, ProtocolError, how_to_install
 
 if TYPE_CHECKING:
     import httpx2
@@ -193,7 +193,7 @@ def _library() -> ModuleType:
     try:
         import httpx2
     except ImportError:
-        raise ConfigurationError("adapters over HTTP need the extra http: pip install 'reallot[http]'") from None
+        raise ConfigurationError(f"adapters over HTTP need the extra http: {how_to_install('http')}") from None
     return httpx2
 
 

@@ -198,9 +198,10 @@ def _times(index: pd.Index[Any], said: str) -> NDArray[Any]:
             texts = not pd.api.types.is_datetime64_any_dtype(index.dtype)  # 04/05/2026 is two days: only ISO is read
             moments = pd.DatetimeIndex(pd.to_datetime(index, utc=True, format="ISO8601" if texts else None))
         except (ValueError, TypeError, OverflowError) as error:
-            first = str(error).splitlines()[0]
+            wrong = next((repr(str(each)) for each in index if not _holds_times([each])), type(error).__name__)
             rule = "its index holds neither numbers nor times such as 2026-01-31T00:00Z"
-            raise InvalidInput(f"{said}: {rule}: {first}") from None
+            cure = "write times like that, or hand over a DataFrame whose index pandas.to_datetime has read"
+            raise InvalidInput(f"{said}: {rule}, but {wrong}; {cure}") from None
         if moments.hasnans:
             raise InvalidInput(f"{said}: row {int(np.argmax(moments.isna()))} has no time")
         times = moments.tz_convert(None).as_unit("ns").to_numpy()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, how_to_install
 from ..text.numbers import shown
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def matplotlib(module: str = "") -> Any:
     try:
         return import_module(f"matplotlib.{module}" if module else "matplotlib")
     except ImportError:
-        raise InvalidInput("drawing needs matplotlib: pip install 'reallot[plot]'") from None
+        raise InvalidInput(f"drawing needs matplotlib: {how_to_install('plot')}") from None
 
 
 @cache

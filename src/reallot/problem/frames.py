@@ -71,9 +71,11 @@ def _any(frame: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
     try:
         import narwhals.stable.v1 as nw
     except ImportError:
+        from ..errors import how_to_install
+
         raise InvalidInput(
             f"the frame is a {type(frame).__name__}; frames of other libraries than pandas need narwhals: "
-            "pip install 'reallot[frames]'"
+            f"{how_to_install('frames')}"
         ) from None
     try:
         table = nw.from_native(frame, eager_only=True)

@@ -21,7 +21,7 @@ from ..engine.ledger.history_store import HistoryStore
 from ..engine.monitoring.alert_conditions import JUMP
 from ..engine.planning.learned_curves import KEPT
 from ..engine.planning.quotes import Payment
-from ..errors import ConfigurationError, DataError, InvalidInput, ReallotError
+from ..errors import ConfigurationError, DataError, InvalidInput, ReallotError, how_to_install
 from ..orchestration.coordinator import ProtocolCoordinator
 from ..orchestration.monitor import RealtimeMonitor
 from ..orchestration.optimizer import EarningsOptimizer
@@ -220,7 +220,7 @@ def _history(config: Config) -> HistoryStore | None:
 
         return PostgresHistory(config.ledger.history_env, schema=config.ledger.history_schema)
     except ImportError as error:
-        told = f"it needs the library {error.name}: pip install 'reallot[postgres]'"
+        told = f"it needs the library {error.name}: {how_to_install('postgres')}"
     except ReallotError as error:
         told = redact(str(error))
     raise ConfigurationError(f"{config.source}: [ledger] history_env: {told}")
@@ -262,7 +262,7 @@ def adapter_of(config: Config, name: str, section: ProtocolSection, place: Build
     except (ConfigurationError, InvalidInput) as error:
         told = redact(str(error)).removeprefix(f"{name}: ")
     except ImportError as error:
-        told = f"its adapter needs the library {error.name}: pip install 'reallot[http]'"
+        told = f"its adapter needs the library {error.name}: {how_to_install('http')}"
     except ReallotError as error:
         told = redact(str(error))
     raise ConfigurationError(f"{config.source}: {where} {told}")

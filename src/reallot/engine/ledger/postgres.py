@@ -11,7 +11,7 @@ from threading import Lock, Timer
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...errors import ConfigurationError, DataError, ProtocolError
+from ...errors import ConfigurationError, DataError, ProtocolError, how_to_install
 from ...text.durations import format_duration
 from ..contracts.secrets import Secret, redact, remember
 from .history import Readings
@@ -36,7 +36,7 @@ class Server(Readings):
         try:
             import psycopg
         except ImportError:
-            raise ConfigurationError("readings in PostgreSQL need more: pip install 'reallot[postgres]'") from None
+            raise ConfigurationError(f"readings in PostgreSQL need more: {how_to_install('postgres')}") from None
         given = _connection_values(variable)
         self.name = f"readings in PostgreSQL ({given.get('host') or 'local'}/{given.get('dbname') or ''})"
         self._seconds = connect_seconds + statement_seconds

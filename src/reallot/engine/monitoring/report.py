@@ -13,6 +13,7 @@ from statistics import median
 from typing import Protocol
 
 from ...errors import MonitoringError
+from ...text.numbers import count as counted
 from ...text.numbers import usd
 from ..contracts.records import AllocationChange, AllocationPlan, ChangeKind, MoveReview
 from ..execution.guards import Blocked
@@ -241,5 +242,5 @@ def notes_on(older: Integral, found: Integral, since: datetime, unknown: int) ->
     if found.carried:
         notes.append(f"values carried forward would add {usd(found.carried)} USD: not measured, so not counted")
     if unknown > 0:
-        notes.append(f"of {unknown} moves the plan is not known here, nor what it cost")
+        notes.append(f"of {counted(unknown, 'move')} the plan is not known here, nor what it cost")
     return notes

@@ -23,7 +23,7 @@ IDLE = "idle"
 """Stands where a protocol would: capacity that nobody has."""
 DUST = 1e-12
 """Shares below this are rounding."""
-HARD_TO_UNDO = ("move_fee", "step", "entry_share", "decrease_floor", "warm_up_hours")
+HARD_TO_TAKE_BACK = ("move_fee", "step", "entry_share", "decrease_floor", "warm_up_hours")
 """Numbers of a ProtocolSpec that make its moves hard to undo."""
 SLOPE, MOST = 1.7, 4.0
 """P = 1 / (1 + exp(-SLOPE * score)): nearly the normal distribution; scores beyond MOST count as MOST."""
@@ -151,7 +151,7 @@ class Plan:
         net = share * (hours * (taker.careful - giver.careful) - taker.cost - giver.cost)
         many = max(0.0, len(self._moves) - 2.0) / max(1.0, len(problem.names) - 2.0)
         places = [problem.table.place[name] for name in changes]
-        columns = [problem.table.given[key] for key in HARD_TO_UNDO if key in problem.table.given]
+        columns = [problem.table.given[key] for key in HARD_TO_TAKE_BACK if key in problem.table.given]
         sticky = any(place in problem.table.lock_ins or any(column[place] for column in columns) for place in places)
         idle = self.problem.config.idle_rate if self.problem.allow_idle else 0.0  # rates are what is earned beyond it
         return OptimizationOpportunity(
