@@ -173,7 +173,12 @@ class Session:
                 models.append(HighsModel(program, time_limit_seconds=seconds(self._time_limit_seconds)))
             if first:
                 self._kept, self._solved = _in_words(self._solved, program, new), program
-            if place > 0:
+            shapes = {
+                (each.program.column_count, each.program.row_count) for each in models[max(place - 1, 0) : place + 1]
+            }
+            if (
+                place > 0 and len(shapes) == 1
+            ):  # at full costs a decision is made once more, on a program that may differ
                 # ties are settled among the optima: the one just found is a good place to start
                 models[place].start_at_basis_of(models[place - 1])
             return models[place].solve()
