@@ -255,6 +255,7 @@ def test_without_compiled_code_windows_grow_until_they_are_exact(monkeypatch: py
     monkeypatch.setattr(column_generation, "available", lambda: False)
     monkeypatch.setattr(column_generation, "MANY_CELLS", 300)
     monkeypatch.setattr(coarse_to_fine, "WHOLE", 300)
+    monkeypatch.setattr(column_generation, "MOST_USED", 1.0)  # as where many protocols take part: no interior point
     for name, small in (("AT_ONCE", 1000), ("SHORTEST", 50), ("WINDOW", 300)):
         monkeypatch.setattr(module, name, small)
     found = hindsight(problem)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from reallot.engine.execution.learned_limits import STEPS, step_of
@@ -151,6 +151,7 @@ worlds = st.lists(
 
 @pytest.mark.slow
 @settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.generate))
+@example([(0.8, 2, "refuses"), (1.73, 5, "ignores"), (0.25, 1, "refuses"), (0.47, 3, "keeps")])
 @given(worlds)
 def test_whatever_targets_do_capacity_holds_few_are_disturbed_and_a_world_that_heals_is_followed(world):
     total = sum(weight for _, weight, _ in world)

@@ -18,6 +18,8 @@ STEPS = (0.01, 0.02, 0.025, 0.05, 0.1, 0.125, 0.2, 0.25, 0.5)
 """Steps that shares are rounded to, if they are."""
 FIRST_SECONDS, MOST_SECONDS = 3600.0, 86_400.0
 """How long a first failure is remembered, doubled after each further one, up to the second."""
+TOGETHER_SECONDS = 1800.0
+"""What may be asked again waits so long for others that may be soon: one attempt disturbs who gives once."""
 TOLD_AT = 2
 """From so many failures in a row on there is an alert."""
 KEY = "refuses:"
@@ -76,11 +78,13 @@ def lasts(failures: int) -> float:
 
 
 def in_force(learned: Iterable[LearnedLimit], books: AsyncJournal) -> ShareLimits:
-    """Those that hold now."""
+    """Those that hold now, and those that are over and wait for others to be asked again together."""
     found = ShareLimits()
     kinds = {CEILING: found.ceilings, FLOOR: found.floors, STEP: found.steps}
-    for each in learned:
-        if books.age(each.at) < lasts(each.failures):
+    left = [(each, lasts(each.failures) - books.age(each.at)) for each in learned]
+    wait = any(0.0 < seconds <= TOGETHER_SECONDS for _, seconds in left)
+    for each, seconds in left:
+        if seconds > 0.0 or (wait and seconds > -lasts(each.failures)):
             kinds[each.kind][each.protocol] = each.share
     return found
 
@@ -110,9 +114,11 @@ async def would_not(keeper: Keeper, change: Change, reading: Reading, reason: st
     if abs(share - change.before) > slack and (step := step_of(change.after, share, slack)) is not None:
         kind, share = STEP, step
     known = [
-        each for each in (await keeper.standing()).learned if (each.protocol, each.kind) == (change.protocol, kind)
+        each.failures
+        for each in (await keeper.standing()).learned
+        if each.protocol == change.protocol and (each.kind == kind or STEP in (kind, each.kind))
     ]
-    failures = 1 + (known[0].failures if known else 0)
+    failures = 1 + max(known, default=0)
     limit = LearnedLimit(change.protocol, kind, share, failures, reason, keeper.books.stamp())
     await keeper.write(keeper.books.journal.learn, limit)
     if failures >= TOLD_AT:
