@@ -43,6 +43,7 @@ read = ["/bin/cat", "{folder}/{name}.json"]
 apply = ["/bin/sh", "{folder}/apply", "{folder}/{name}", "{rate}", "{{share}}"]
 value = "usd"
 share = "share"
+rate = {rate}  # known, so that the first reading is believed
 """
 FINISHED, PUT_BACK, AT_ONCE = 0, 5, 6
 
