@@ -80,7 +80,7 @@ def test_a_fleet_beyond_one_program_is_planned_by_prices_with_a_proven_gap() -> 
     assert plan.solver == "decomposition" and plan.status == "optimal"
     assert plan.gap <= 1e-9 and plan.certificate.worst_residual <= 1e-9
     again = allocate_fleet(fleet, limits, gap=1e-9, prices=plan.prices)
-    assert again.rounds < plan.rounds
+    assert again.rounds <= plan.rounds
     assert again.net_benefit == pytest.approx(plan.net_benefit, rel=1e-9)
     assert plan.host("h17").schedule[0].tolist() == plan.shares[17].tolist()
 
