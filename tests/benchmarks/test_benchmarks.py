@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from reallot.solvers.numba import dispatch
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("REALLOT_SMOKE_LATER" in os.environ, reason="smoke mode is a later step, with all other libraries")
 @pytest.mark.parametrize("name", GROUPS)
 def test_a_benchmark_runs_in_smoke_mode(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "result.json"
