@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from ..engine.contracts.adapter import Capabilities
@@ -13,7 +14,7 @@ from .reading import Reader, look_up, path_of
 from .series import Series, Unit
 
 
-class DocumentReader(Reader):
+class DocumentReader(Reader, ABC):
     """Earnings, share, health, demand and quote out of one document; whoever derives from it says how to get that.
 
     value, time, share, healthy, demand, quote
@@ -57,9 +58,9 @@ class DocumentReader(Reader):
         for path in (value, *(each for each in (time, self._share_path, healthy, demand, quote) if each)):
             path_of(path)
 
+    @abstractmethod
     async def document(self) -> Any:
         """The document as it is now; raises ProtocolError."""
-        raise NotImplementedError
 
     async def get_status(self) -> ProtocolStatus:
         """Earnings that follow from the number at its path, and all that stands beside it; raises ProtocolError."""
