@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.fleet import sites
 from reallot import (
     AllocationProblem,
     EarningsCurve,
@@ -141,26 +142,11 @@ def test_a_host_with_a_program_of_its_own_keeps_to_the_rule_of_its_site() -> Non
 
 @pytest.mark.slow
 def test_a_thousand_sites_are_planned_within_a_thousandth_and_never_break_their_rule() -> None:
-    g = np.random.default_rng(0)
-    sites, hosts = 1000, 3000
-    size = g.lognormal(0.0, 0.5, hosts)
-    rates = g.lognormal(0.0, 0.35, 10) * g.lognormal(0.0, 0.25, (hosts, 10)) * size[:, None]
-    rates[:, :2] *= 1.8
-    current = np.concatenate([np.zeros((hosts, 2)), np.full((hosts, 8), 0.125)], axis=1)
-    fleet = Fleet.from_arrays(
-        rates,
-        current,
-        upper=0.6,
-        move_cost=0.3 * size[:, None],
-        sizes=size,
-        horizon_hours=24.0,
-        sites=[f"s{h % sites}" for h in range(hosts)],
-    )
-    limits = FleetLimits(turnover=0.1 * size.sum(), exclusive={"p0": "site", "p1": "site"})
+    fleet, limits = sites(1000)
     plan = allocate_fleet(fleet, limits, gap=1e-3)
     assert plan.status == "optimal" and plan.gap <= 1e-3 and plan.certificate.worst_residual <= 1e-9
     for p in range(2):
-        assert np.bincount(np.arange(hosts) % sites, plan.shares[:, p] > 0.0).max() <= 1.0
+        assert np.bincount(np.arange(3000) % 1000, plan.shares[:, p] > 0.0).max() <= 1.0
 
 
 def test_what_two_hosts_of_a_site_must_hold_is_named_in_a_larger_fleet_too() -> None:
