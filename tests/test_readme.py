@@ -171,3 +171,15 @@ def test_the_architecture_page_is_two_screens_and_the_readme_three() -> None:
     most = {"ARCHITECTURE.md": 100, "README.md": 149}
     long = {name: len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in most}
     assert all(long[name] <= most[name] for name in most), long
+
+
+def test_the_changelog_has_one_unreleased_section_and_one_line_an_entry() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("## ")][:1] == ["## [Unreleased]"]
+    assert text.count("## [Unreleased]") == 1
+    entries = text.split("## [Unreleased]", 1)[1].split("\n## ", 1)[0]
+    heads = [line for line in entries.splitlines() if line.startswith("### ")]
+    assert heads == [f"### {kind}" for kind in ("Changed", "Added", "Fixed")]
+    other = [line for line in entries.splitlines() if line and not line.startswith(("- ", "### "))]
+    assert not other, f"an entry is one line: {other}"
+    assert [line for line in entries.splitlines() if len(line) > 160] == []
