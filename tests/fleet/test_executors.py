@@ -120,12 +120,22 @@ def test_dask_actors_give_the_same_plan_and_a_lost_worker_costs_a_round() -> Non
 
 
 @pytest.mark.slow
-def test_ray_actors_give_the_same_plan() -> None:
-    ray = pytest.importorskip("ray", reason="Ray is not installed")
+def test_ray_actors_give_the_same_plan_and_a_killed_actor_costs_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="extra `ray`")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(num_cpus=2, include_dashboard=False)
     try:
-        assert isinstance(crew_of(ray, large().makers())[0].seats, RayActors)  # type: ignore[attr-defined]
         assert solved(ray) == solved(None)
+        fleet = large()
+        crew = Elsewhere(RayActors(ray), fleet.makers())
+
+        def tell(progress: Progress) -> None:
+            if progress.round == 3:
+                ray.kill(crew.handles[1])
+
+        found, shares = fleet.solve(crew, SHARDS, None, gap=1e-9, stake=1.0, deadline=math.inf, tell=tell)
+        assert shares is not None and crew.lost == 1
+        assert (found.bound, shares.tobytes(), found.rounds) == solved(None)
     finally:
         ray.shutdown()
 
