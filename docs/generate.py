@@ -134,6 +134,7 @@ def configuration() -> str:
     from reallot.problem.tables import keys_of
     from reallot.runtime.adapter_settings import ADAPTERS
     from reallot.runtime.config import Sections
+    from reallot.runtime.notify_settings import NotifyTarget
     from reallot.runtime.operation import OperatingRules
 
     own = ", ".join(f"`{key}`" for key in keys_of(reallot.ProtocolSpec) if key != "name")
@@ -146,6 +147,7 @@ def configuration() -> str:
         model = field.annotation
         if section != "limits" and isinstance(model, type) and issubclass(model, BaseModel):
             pages.append(f"## [{section}]\n\n{_paragraphs(model)}\n\n{_keys(model)}")
+    pages.append(f"### [[notify.targets]]\n\n{_paragraphs(NotifyTarget)}\n\n{_keys(NotifyTarget)}")
     pages.append(
         "## [limits]\n\nThe same keys as in a problem file: the fields of `reallot.Limits`, for the whole engine.\n\n"
         + _keys(Sections.model_fields["limits"].annotation)

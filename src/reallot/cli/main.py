@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, Infeasible, InvalidInput, OrchestrationError, SolverFailed
 from .engine_commands import add_engine_commands, add_formats, add_ledger, late
+from .operator_commands import add_operator_commands
 
 if TYPE_CHECKING:
     from ..allocation.result import Allocation
@@ -211,6 +212,7 @@ def parser() -> argparse.ArgumentParser:
     _add_fleet(commands)
     _add_backtest(commands)
     add_engine_commands(commands)
+    add_operator_commands(commands)
     return parser
 
 

@@ -20,6 +20,7 @@ from ..runtime.events import LogEvent
 from ..runtime.runner import Runner
 from ..text.durations import format_duration
 from ..text.numbers import percent, usd
+from .beside import Beside
 from .config_file import config_of
 from .live_table import Lines, display, final_table, report_text, state_table
 from .logs import logging_to, tell
@@ -77,9 +78,10 @@ class _Stop:
 
 
 async def _run(parts: Parts, options: argparse.Namespace, shows: Lines) -> int:
-    runner = Runner(parts, tell)
+    beside = Beside.of(parts, tell, simulated=options.simulate is not None)
+    runner = Runner(parts, tell if beside is None else beside.tell)
     stopping = _Stop(runner)
-    stopping.task = asyncio.ensure_future(_loop(runner, options, shows, stopping.asked))
+    stopping.task = asyncio.ensure_future(_loop(runner, options, shows, stopping.asked, beside))
     answers: dict[int, Callable[[], None]] = {signal.SIGINT: stopping, signal.SIGTERM: stopping}
     if hasattr(signal, "SIGHUP"):
         answers[signal.SIGHUP] = _hangup(runner, stopping, options)
@@ -93,6 +95,8 @@ async def _run(parts: Parts, options: argparse.Namespace, shows: Lines) -> int:
     finally:
         for each in heard:
             loop.remove_signal_handler(each)
+        if beside is not None:
+            beside.end()
         shows.end()
         await close_quietly(parts)
     return _code(runner, stopping, shows, options)
@@ -167,7 +171,9 @@ def _is_in_trouble(runner: Runner) -> bool:
     return (has_shares and bool(last.errors)) or (last.plan is not None and bool(last.plan.conflict))
 
 
-async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop: asyncio.Event) -> None:
+async def _loop(
+    runner: Runner, options: argparse.Namespace, shows: Lines, stop: asyncio.Event, beside: Beside | None
+) -> None:
     parts = runner.parts
     began, known = parts.clock.now(), 0
     try:
@@ -178,6 +184,8 @@ async def _loop(runner: Runner, options: argparse.Namespace, shows: Lines, stop:
     until = began + options.simulate if options.simulate is not None else None
     async for result in runner.cycles(stop, began if options.once else until):
         shows.show(_after_move(result, parts))
+        if beside is not None:
+            beside.cycle(runner)
     shows.end()
     if options.once and runner.last is not None and not options.json_log:
         shows.block(state_table(_after_move(runner.last, parts), Screen.of(sys.stdout), alerts=False))

@@ -27,6 +27,7 @@ from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read
 from ..problem.files import text_of
 from ..problem.protocol_tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS
+from .notify_settings import NotifySection
 from .operation import OperatingRules, Zone
 from .shared_settings import Settings, Variable
 
@@ -183,6 +184,7 @@ class Config:
     power: PowerSection = field(default_factory=PowerSection)
     simulation: SimulationSection = field(default_factory=SimulationSection)
     limits: Limits = field(default_factory=Limits)
+    notify: NotifySection = field(default_factory=NotifySection)
     names_mode: bool = True
 
     @property
@@ -195,6 +197,7 @@ class Config:
         """(where it is named, variable) of each environment variable that is named and not set."""
         named = [(f"[protocols.{name}]", each.variables()) for name, each in self.protocols.items()]
         named.append(("[ledger]", [] if self.ledger.history_env is None else [self.ledger.history_env]))
+        named += [("[notify]", each.variables()) for each in self.notify.targets]
         return [(place, each) for place, variables in named for each in variables if not os.environ.get(each)]
 
     @property
@@ -254,6 +257,7 @@ class Sections(Record):
     power: PowerSection = PowerSection()
     simulation: SimulationSection = SimulationSection()
     limits: LimitsTable = Limits()
+    notify: NotifySection = NotifySection()
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Messages to people about a running engine: rules without a clock of their own, and a thread that sends."""
