@@ -144,7 +144,7 @@ def _protocols(books: LedgerReader, last: datetime | None) -> list[ProtocolLine]
 
 def _stopped(folder: Path, halted: str) -> str:
     """Why nothing is moved, with what was asked for and not heard yet."""
-    asked = [each.kind for each in Requests(folder).all() if each.kind in (PAUSE, RESUME)]
+    asked = [each.kind for each in Requests(folder).all() if each.kind in (PAUSE, RESUME) and not each.is_late()]
     if not asked:
         return halted
     if asked[-1] == RESUME:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from ..engine.contracts.adapter import ProtocolAdapter
@@ -15,18 +16,18 @@ from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import Blocked, Rules, held
+from ..engine.execution.hearing import Answer, hear, refused, taken_back
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
 from ..engine.execution.move_events import Proposed, Started
 from ..engine.execution.orphaned import KEY, OrphanedProtocol, holders
-from ..engine.execution.pause import pause
 from ..engine.execution.preconditions import examine, identity, now_blocked
 from ..engine.execution.state_machine import State
 from ..engine.execution.taking_back import begin_taking_back, must_be_back, take_as_it_is
 from ..engine.execution.waiting_plan import expire
 from ..engine.ledger.folder import Ledger
 from ..engine.ledger.journal import Journal
-from ..engine.ledger.operator_requests import CONFIRM, PAUSE, RESUME, ROLLBACK, Request, Requests
+from ..engine.ledger.operator_requests import CONFIRM, ROLLBACK, ActionState, Request, Requests
 from ..engine.ledger.sqlite_journal import MemoryJournal
 from ..engine.ledger.timestamps import moment_before
 from ..errors import ConfigurationError, InvalidInput, ReallocationError, other_kind
@@ -349,7 +350,15 @@ class ReallocationEngine:
         waiting = await self.books.ask(self.journal.waiting)
         if waiting is None or not waiting.confirmed:
             return False
-        await self.execute_reallocation(AllocationPlan.model_validate_json(waiting.plan), adapters)
+        try:
+            await self.execute_reallocation(AllocationPlan.model_validate_json(waiting.plan), adapters)
+        except ReallocationError as error:
+            await self._answer(CONFIRM, waiting.plan_id, refused(error.by, error.reason, error.until))
+            raise
+        finally:
+            async with self._lock:
+                if self._requests is not None:
+                    await self._hear(self._requests)
         return True
 
     async def execute_rollback_asked(self, adapters: Adapters) -> str:
@@ -373,16 +382,23 @@ class ReallocationEngine:
         """
         if self._requests is None or self.journal.observe_only:
             return ""
-        asked = [each for each in await self.books.ask(self._requests.all) if each.kind == ROLLBACK]
+        found = await self.books.ask(self._requests.all)
+        queued = [each for each in found if each.kind == ROLLBACK and each.state is ActionState.QUEUED]
+        asked = [each for each in queued if not each.is_late()]
         if not asked:
             return ""
+        plan_id, failed = asked[-1].plan_id, Answer()
         try:
-            await self._take_back(adapters, asked[-1].plan_id)
+            await self._take_back(adapters, plan_id)
+        except ReallocationError as error:
+            failed = refused(error.by, error.reason, error.until)
+            raise
         finally:
             # a process that ends before this asks again, and finds that it was done
             for each in asked:
-                await self.books.ask(self._requests.done, each)
-        return asked[-1].plan_id
+                answer = await taken_back(self.books, each.plan_id) or failed
+                await self.books.ask(self._requests.done, each, answer.state, answer.problem, answer.operation)
+        return plan_id
 
     async def resume(self, adapters: Adapters | None = None) -> None:
         """Allow moves again, after a person has looked at what halted the engine.
@@ -535,19 +551,28 @@ class ReallocationEngine:
         if self.journal.observe_only:
             return
         for request in await self.books.ask(requests.all):
-            if request.kind == ROLLBACK:
+            if request.kind == ROLLBACK and request.state is ActionState.QUEUED and not request.is_late():
                 continue  # it is carried out by execute_rollback_asked, which has the adapters
-            if request.kind == PAUSE:
-                if await self.books.ask(self.journal.open_operation) is not None:
-                    continue  # what was begun is ended first
-                if (alert := await pause(self.books)) is not None:
-                    self._tell(alert)
-            elif request.kind == CONFIRM:
-                await self.books.ask(self.journal.confirm, request.plan_id)
-            elif request.kind == RESUME:
+            answer = await hear(self.books, request)
+            if answer.resumes:
                 await self._resume()
-            self.heard.append(request)
-            await self.books.ask(requests.done, request)
+            if answer.began is not None:
+                self._tell(answer.began)
+            if answer.over:
+                self._tell_over(answer.over)
+            if answer.state is None or answer.state is request.state:
+                continue
+            if request.state is ActionState.QUEUED:
+                self.heard.append(replace(request, state=answer.state, problem=answer.problem))
+            await self.books.ask(requests.done, request, answer.state, answer.problem, answer.operation)
+
+    async def _answer(self, kind: str, plan_id: str, answer: Answer) -> None:
+        """Says what came of the requests for a plan that are being carried out."""
+        if self._requests is None:
+            return
+        for each in await self.books.ask(self._requests.all):
+            if (each.kind, each.plan_id, each.state) == (kind, plan_id, ActionState.RUNNING):
+                await self.books.ask(self._requests.done, each, answer.state, answer.problem, answer.operation)
 
     async def _resume(self) -> None:
         await self.books.ask(self.journal.resume)

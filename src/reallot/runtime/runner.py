@@ -17,7 +17,17 @@ from ..engine.contracts.records import Alert, AllocationPlan
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
 from ..engine.execution.executor import WAITS
-from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, CONFIRM, RESUME, Request
+from ..engine.ledger.operator_requests import (
+    ACKNOWLEDGE,
+    ASK_AGAIN,
+    CONFIRM,
+    DECLINE,
+    MUTE,
+    POLL,
+    RESUME,
+    ActionState,
+    Request,
+)
 from ..engine.planning.problem_builder import PlanningProblem
 from ..errors import ConfigurationError, DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
@@ -34,6 +44,8 @@ from .reload import rebuilt
 Tell = Callable[[LogEvent], None]
 JUMP_SECONDS = 120.0
 """A wall clock that goes another way than the time that passed by so much is told."""
+LOOKS = 0.5
+"""Seconds between two looks at the box of requests while nothing else is to be done."""
 LONGEST = 800
 """Characters of an alert that names files."""
 
@@ -70,6 +82,7 @@ class Runner:
         self._truth: tuple[datetime, float, float] | None = None
         self._reload: Callable[[], Config] | None = None
         self._woken: asyncio.Event | None = None
+        self._known: set[str] = set()  # requests that a cycle was begun for
         self._watch = LoopWatch(lambda: self.parts.coordinator.adapters, self._stands_still, limit=stall_limit)
 
     async def cycle(self) -> CycleResult:
@@ -188,7 +201,7 @@ class Runner:
             await self.parts.clock.sleep(seconds)
             return
         woken = self._woken or stop
-        waits = self.parts.clock.sleep(seconds), stop.wait(), woken.wait()
+        waits = self.parts.clock.sleep(seconds), stop.wait(), woken.wait(), self._asked()
         tasks = [asyncio.ensure_future(each) for each in waits]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -197,11 +210,28 @@ class Runner:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def wake(self) -> None:
+        """The next cycle begins at once, or when this one ends; from the thread of the engine's loop only."""
+        if self._woken is not None:
+            self._woken.set()
+
     def reload(self, read: Callable[[], Config]) -> None:
         """Takes what `read` returns before the next cycle, which comes at once; where it raises, all stays as it is."""
         self._reload = read
-        if self._woken is not None:
-            self._woken.set()
+        self.wake()
+
+    async def _asked(self) -> None:
+        """Returns when somebody asks for something that was not in the box before. A look costs one `stat`."""
+        requests, told = self.parts.ledger.requests, None
+        while True:
+            if requests is not None and (stamp := requests.stamp()) != told:
+                told = stamp
+                with suppress(DataError):  # which the next cycle says
+                    found = {each.id for each in await self.parts.engine.books.ask(requests.all)}
+                    if found - self._known:
+                        self._known = found
+                        return
+            await self.parts.clock.sleep(LOOKS)
 
     async def _reloaded(self) -> None:
         """Swaps the configuration where that was asked for, and says what came of it."""
@@ -297,7 +327,16 @@ class Runner:
     async def _take_up(self, request: Request) -> None:
         """What a person asked for that is not the engine's: to ask at once what is backed off; an alert was seen."""
         parts, at = self.parts, self.parts.clock.now()
-        if request.kind in (RESUME, ASK_AGAIN) and self.last is not None and self.last.metrics is not None:
+        if not request.state.is_open and request.state is not ActionState.DONE:
+            fields: Fields = {"action": request.id, "by": str(request.problem.get("by", ""))}
+            text = f"{request.kind} was {request.state.value}: {request.problem.get('detail', '')}"
+            self._tell(LogEvent("action", at, text, fields, logging.WARNING))
+        elif request.kind == DECLINE:
+            text = f"a person said no to plan {request.plan_id}: it does not wait any more"
+            self._tell(LogEvent(MoveState.DECLINED, at, text, {"plan_id": request.plan_id}))
+        elif request.kind == MUTE:
+            self._tell(LogEvent("muted", at, f"{request.plan_id} is muted until {request.body['until']}"))
+        elif request.kind in (RESUME, ASK_AGAIN, POLL) and self.last is not None and self.last.metrics is not None:
             silent = [name for name, answers in self.last.metrics.connection_status.items() if not answers]
             for name in silent:
                 parts.coordinator.resume(name)
@@ -401,7 +440,7 @@ class _Recorded:
         if waiting is None or waiting.confirmed or requests is None:
             return waiting is not None and waiting.confirmed
         asked = await books.ask(requests.all)
-        return any(each.kind == CONFIRM and each.plan_id == waiting.plan_id for each in asked)
+        return any(each.kind == CONFIRM and each.plan_id == waiting.plan_id and not each.is_late() for each in asked)
 
     async def record(self, plan: AllocationPlan, verdict: MoveState, reason: str = "") -> None:
         """Keeps a plan beside its exact inputs, with what was decided on it and why."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ..contracts.records import Alert
@@ -75,6 +76,19 @@ class ExceptionalRows:
         names = (*learned, f"kept:{protocol}", f"quote:{protocol}")
         tables = (f"DELETE FROM {table} WHERE protocol = ?" for table in ("committed", "touched", "frozen"))
         self._run(*((_DROP, (name,)) for name in names), *((sql, (protocol,)) for sql in tables))
+
+    def acknowledge(self, key: str) -> bool:
+        """A person has seen the open alert of this key; False where there is none."""
+        sql = "UPDATE alert SET acknowledged = 1 WHERE key = ? AND recovered IS NULL"
+        return bool(self._write(lambda connection: connection.execute(sql, (key,)).rowcount > 0))
+
+    def mute(self, key: str, until: datetime) -> None:
+        """A person wants to hear nothing more of this key until then."""
+        self._run((_PUT, (f"muted:{key}", json.dumps([key, until.isoformat()]))))
+
+    def muted(self) -> dict[str, datetime]:
+        """Keys of which nothing is to be heard, and until when."""
+        return dict(self._database.each(lambda row: journal_rows.muted_of(row[0]), journal_rows.MUTED))
 
     def repairs(self, count: int) -> list[tuple[Stamp, frozenset[str]]]:
         """The last repairs, newest first: when, and of which protocols."""

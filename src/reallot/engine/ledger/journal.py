@@ -321,6 +321,15 @@ class Journal(Protocol):
     def recovered(self, key: str, at: datetime) -> bool:
         """Closes the open alert of this key; False where there is none."""
 
+    def acknowledge(self, key: str) -> bool:
+        """A person has seen the open alert of this key; False where there is none."""
+
+    def mute(self, key: str, until: datetime) -> None:
+        """A person wants to hear nothing more of this key until then."""
+
+    def muted(self) -> dict[str, datetime]:
+        """Keys of which nothing is to be heard, and until when; what is over is among them until it is muted anew."""
+
     def alerts(self, limit: int = 1000) -> list[Alert]:
         """The last alerts, oldest first."""
 

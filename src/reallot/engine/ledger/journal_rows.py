@@ -76,6 +76,7 @@ REPAIRS = (
 )
 LEARNED = "SELECT value FROM meta WHERE name >= 'learned:' AND name < 'learned;'"
 QUOTES = "SELECT value FROM meta WHERE name >= 'quote:' AND name < 'quote;'"
+MUTED = "SELECT value FROM meta WHERE name >= 'muted:' AND name < 'muted;'"
 _WIDTH = 12
 _PARTS = {
     "halted": (HALTED, 1),
@@ -211,6 +212,12 @@ def _check_step(row: Sequence[Any]) -> None:
     _check_shares(step.before, step.after)
 
 
+def muted_of(text: str) -> tuple[str, datetime]:
+    """The value of a row of `meta` whose name begins with "muted:"."""
+    key, until = json.loads(text)
+    return str(key), datetime.fromisoformat(until)
+
+
 EVERYTHING: tuple[tuple[str, Callable[[tuple[Any, ...]], object]], ...] = (
     ("SELECT value FROM meta WHERE name = 'epoch'", lambda row: int(row[0])),
     (HALTED, tuple),
@@ -222,6 +229,7 @@ EVERYTHING: tuple[tuple[str, Callable[[tuple[Any, ...]], object]], ...] = (
     (LEARNED, lambda row: learned_of(row[0])),
     (KEPT, lambda row: kept_of(row[0])),
     (QUOTES, lambda row: quote_of(row[0])),
+    (MUTED, lambda row: muted_of(row[0])),
     (LAST_CHANGES, lambda row: stamp_of(row[1:])),
     (DECISION, decision_of),
     (ALERT, alert_of),

@@ -1,0 +1,144 @@
+"""What people ask for, heard between two steps: what each request does to the journal, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..contracts.move_state import ENDED, MoveState
+from ..contracts.records import Alert
+from ..ledger.journal import Operation
+from ..ledger.operator_requests import (
+    ACKNOWLEDGE,
+    CONFIRM,
+    DECLINE,
+    EXECUTE,
+    MUTE,
+    PAUSE,
+    RESUME,
+    ROLLBACK,
+    UNPAUSE,
+    ActionState,
+    Request,
+)
+from .journal_thread import AsyncJournal
+from .pause import PAUSED, pause
+
+BY_A_PERSON = "a person said no"
+"""The reason of a decision against a plan that waited begins so."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a request.
+
+    state    where it stands now; None where it stays as it is, to be heard again
+    resumes  True where moves are allowed again
+    began    the alert that begins with it; `over` is the key of the one that ends
+    """
+
+    state: ActionState | None = ActionState.DONE
+    problem: Mapping[str, Any] = field(default_factory=dict)
+    operation: int | None = None
+    resumes: bool = False
+    began: Alert | None = None
+    over: str = ""
+
+
+LATER = Answer(None)
+
+
+def refused(by: str, detail: str, until: datetime | None = None) -> Answer:
+    """An answer that says no: who, why, and until when."""
+    told = {"by": str(by), "detail": detail}
+    return Answer(ActionState.REFUSED, told if until is None else {**told, "until": until.isoformat()})
+
+
+async def hear(books: AsyncJournal, request: Request) -> Answer:
+    """Does what a request asks of the journal. Raises DataError."""
+    if request.is_late():
+        told = f"nobody heard it within 10 minutes of {request.at:%Y-%m-%d %H:%M:%S} UTC, so it is not done: ask again"
+        return Answer(ActionState.EXPIRED, {"by": "expired", "detail": told})
+    if request.kind in (CONFIRM, EXECUTE):
+        return await _confirmed(books, request)
+    if request.kind == ROLLBACK:
+        return await taken_back(books, request.plan_id) or LATER
+    if request.kind == DECLINE:
+        return await _declined(books, request)
+    if request.kind == PAUSE:
+        if await books.ask(books.journal.open_operation) is not None:
+            return LATER  # what was begun is ended first
+        return Answer(began=await pause(books))
+    if request.kind == RESUME:
+        return Answer(resumes=True)
+    if request.kind == UNPAUSE:
+        halted = await books.ask(books.journal.halted)
+        if halted in ("", PAUSED):
+            return Answer(resumes=bool(halted))
+        return refused(MoveState.HALTED, f"it is not paused, it halted: {halted}; first look, then: reallot resume")
+    if request.kind == ACKNOWLEDGE:
+        await books.ask(books.journal.acknowledge, request.plan_id)
+    elif request.kind == MUTE:
+        until = datetime.fromisoformat(request.body["until"])
+        await books.ask(books.journal.mute, request.plan_id, until)
+    return Answer()
+
+
+async def _confirmed(books: AsyncJournal, request: Request) -> Answer:
+    """Marks the plan that waits; a request that was heard before ends as the plan did."""
+    journal, plan_id = books.journal, request.plan_id
+    if (operation := await books.ask(journal.operation_of, plan_id)) is not None:
+        return ended(operation)
+    if request.state is ActionState.QUEUED and request.kind == CONFIRM:
+        if await books.ask(journal.confirm, plan_id):
+            return Answer(ActionState.RUNNING)
+        waiting = await books.ask(journal.waiting)
+        instead = f"; {waiting.plan_id} does" if waiting is not None else ""
+        return refused("confirmation", f"plan {plan_id} does not wait for a confirmation{instead}")
+    waiting = await books.ask(journal.waiting)
+    if waiting is not None and waiting.plan_id == plan_id and waiting.confirmed:
+        return LATER
+    known = await books.ask(journal.decision_of, plan_id)
+    if known is None or known.verdict in (MoveState.PLANNED, MoveState.WAITING):
+        return refused("confirmation", f"plan {plan_id} does not wait any more, and was not carried out")
+    return refused(known.verdict, f"plan {plan_id} was not carried out: {known.reason}")
+
+
+def ended(operation: Operation) -> Answer:
+    """How a request for a plan stands whose operation is in the journal."""
+    if operation.state not in ENDED:
+        return Answer(ActionState.RUNNING, operation=operation.id)
+    if operation.state is MoveState.COMMITTED:
+        return Answer(operation=operation.id)
+    said = f"{operation.plan_id} is {operation.state.words}" + (f": {operation.reason}" * bool(operation.reason))
+    return Answer(ActionState.REFUSED, {"by": operation.state.value, "detail": said}, operation.id)
+
+
+async def taken_back(books: AsyncJournal, plan_id: str) -> Answer | None:
+    """How it stands with the way back of a plan; None where none was begun."""
+    operation = await books.ask(books.journal.operation_of, plan_id)
+    if operation is None:
+        return None
+    if operation.state not in (MoveState.ROLLED_BACK, MoveState.ROLLING_BACK):
+        operation = await books.ask(books.journal.operation_of, f"back-{operation.id}")
+    if operation is not None and operation.state is MoveState.ROLLED_BACK:
+        return Answer(operation=operation.id)
+    return None if operation is None else ended(operation)
+
+
+async def _declined(books: AsyncJournal, request: Request) -> Answer:
+    """The plan that waits does so no more, and the journal says that a person said no."""
+    journal, waiting = books.journal, await books.ask(books.journal.waiting)
+    if waiting is None or waiting.plan_id != request.plan_id:
+        instead = f"; {waiting.plan_id} does" if waiting is not None else ""
+        return refused("confirmation", f"plan {request.plan_id} does not wait for a confirmation{instead}")
+    if waiting.confirmed:
+        return refused("confirmation", f"plan {request.plan_id} was confirmed before, and is carried out")
+    reason = f"{BY_A_PERSON}: {request.body['reason']}" if request.body.get("reason") else BY_A_PERSON
+    now, key = books.clock.now(), f"confirm-{waiting.plan_id}"
+    await books.ask(journal.decide, waiting.plan_id, now, MoveState.DECLINED, reason, waiting.plan)
+    await books.ask(journal.drop_waiting)
+    await books.ask(journal.recovered, key, now)
+    return Answer(over=key)
