@@ -43,6 +43,9 @@ HOMES = {
     "lightgbm": {"forecast.boosted"},
     "matplotlib": {"plots.paper"},
     "apprise": {"service.notify.ways"},
+    "fastapi": {"service.app"},
+    "starlette": {"service.app", "service.stream"},
+    "uvicorn": {"service.serving"},
 }
 LATE = ("pandas", "narwhals", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "psycopg", "lightgbm", "apprise")
 """Never imported when a module is: only where they are used."""

@@ -45,6 +45,9 @@ def add_engine_commands(commands: Any) -> None:
         "--simulate", metavar="LENGTH", type=_length, help="simulated time, such as 24h, as fast as it goes"
     )
     run.add_argument("--ledger", metavar="FOLDER", type=Path, help="in place of the file's")
+    run.add_argument(
+        "--serve", metavar="HOST:PORT", nargs="?", const="", help="show it in a browser (127.0.0.1:8420 without it)"
+    )
     run.add_argument("--json-log", action="store_true", help="every change as a line of JSON, and nothing else")
     _add_looking(commands)
     _add_asking(commands)

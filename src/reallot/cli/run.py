@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from ..engine.contracts.configs import Mode
 from ..engine.contracts.move_state import MoveState
@@ -182,10 +183,20 @@ async def _loop(
         tell(LogEvent("ledger", began, f"what was known before cannot be read: {error}", level=30))
     _hello(parts, began, known, options)
     until = began + options.simulate if options.simulate is not None else None
-    async for result in runner.cycles(stop, began if options.once else until):
+
+    def seen(result: CycleResult) -> None:
         shows.show(_after_move(result, parts))
         if beside is not None:
             beside.cycle(runner)
+
+    if options.serve is not None:
+        from .serve import serve
+
+        say = partial(print, file=sys.stderr, flush=True) if options.json_log else shows.block
+        await serve(runner, options.serve, say).run(seen, until, stop)
+    else:
+        async for result in runner.cycles(stop, began if options.once else until):
+            seen(result)
     shows.end()
     if options.once and runner.last is not None and not options.json_log:
         shows.block(state_table(_after_move(runner.last, parts), Screen.of(sys.stdout), alerts=False))

@@ -16,7 +16,7 @@ from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import Blocked, Rules, held
-from ..engine.execution.hearing import Answer, hear, refused, taken_back
+from ..engine.execution.hearing import Heard, hear, refused, taken_back
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
 from ..engine.execution.move_events import Proposed, Started
@@ -387,7 +387,7 @@ class ReallocationEngine:
         asked = [each for each in queued if not each.is_late()]
         if not asked:
             return ""
-        plan_id, failed = asked[-1].plan_id, Answer()
+        plan_id, failed = asked[-1].plan_id, Heard()
         try:
             await self._take_back(adapters, plan_id)
         except ReallocationError as error:
@@ -478,6 +478,10 @@ class ReallocationEngine:
         calls = tuple(call_text(adapters[each.protocol], each) for each in proposal.changes)
         return (*calls, *((f"not now ({blocked.by}): {blocked.reason}",) if blocked else ()))
 
+    def listen_to(self, requests: Requests) -> None:
+        """Hear what people ask for in this box, where the ledger is in memory and has none."""
+        self._requests = requests
+
     def close(self) -> None:
         """End the thread that writes the journal; the ledger is closed by whoever opened it."""
         self.books.close()
@@ -566,7 +570,7 @@ class ReallocationEngine:
                 self.heard.append(replace(request, state=answer.state, problem=answer.problem))
             await self.books.ask(requests.done, request, answer.state, answer.problem, answer.operation)
 
-    async def _answer(self, kind: str, plan_id: str, answer: Answer) -> None:
+    async def _answer(self, kind: str, plan_id: str, answer: Heard) -> None:
         """Says what came of the requests for a plan that are being carried out."""
         if self._requests is None:
             return

@@ -4,42 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from ..adapters.simulated import SimulatedAdapter
-from ..engine.contracts.adapter import ProtocolAdapter
-from ..engine.contracts.clock import ManualClock
+from ..engine.contracts.clock import Clock, ManualClock, SystemClock
 from ..engine.contracts.configs import Mode
 from ..engine.contracts.move_state import MoveState
 from ..engine.contracts.records import Alert, AllocationPlan
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
 from ..engine.execution.executor import WAITS
-from ..engine.ledger.operator_requests import (
-    ACKNOWLEDGE,
-    ASK_AGAIN,
-    CONFIRM,
-    DECLINE,
-    MUTE,
-    POLL,
-    RESUME,
-    ActionState,
-    Request,
-)
-from ..engine.planning.problem_builder import PlanningProblem
+from ..engine.ledger.operator_requests import Request
 from ..errors import ConfigurationError, DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
 from ..text.durations import format_duration
 from .build import Parts
 from .config import Config
-from .decision_replay import inputs_of
 from .declined import why_declined, why_waiting
 from .events import ChangeDetector, Fields, LogEvent, alert_line
 from .history_writer import HistoryWriter
 from .loop_watchdog import KEY, LIMIT_SECONDS, LoopWatch
+from .recorded_engine import RecordedEngine
 from .reload import rebuilt
+from .taking_up import take_up
 
 Tell = Callable[[LogEvent], None]
 JUMP_SECONDS = 120.0
@@ -60,6 +49,8 @@ class Runner:
     never    what the shares of the start would have earned, USD; of simulated protocols only, which know it
     earned   what was earned by the same reckoning
     spent    USD that moves cost
+    taken    seconds that the last cycle took
+    pace     seconds from cycle to cycle in simulated time, for those who watch; 0 as fast as it goes
 
     In real time, what holds up the event loop for `stall_limit` seconds is named in an alert of the cycle.
     """
@@ -68,10 +59,11 @@ class Runner:
         self.parts, self._tell = parts, tell
         self.report: Report | None = None
         self._changes = ChangeDetector(parts.mode)
-        self._engine = _Recorded(parts, self._take_up)
+        self._engine = RecordedEngine(parts, self._take_up)
         self._writer = HistoryWriter(parts.ledger.history, parts.engine.books)
         self.first: dict[str, float] = {}
         self.never = self.earned = self.spent = 0.0
+        self.taken = self.pace = 0.0
         self.polls = self.moves = 0
         self.last: CycleResult | None = None
         self.acting = False
@@ -188,7 +180,9 @@ class Runner:
                 await self._reloaded()
                 every = self.parts.config.coordinator.every.total_seconds()
                 began = clock.monotonic()
-                yield await self.cycle()
+                result = await self.cycle()
+                self.taken = clock.monotonic() - began
+                yield result
                 if stop.is_set() or (until is not None and clock.now() + timedelta(seconds=every) > until):
                     break
                 await self._sleep(max(0.0, every - (clock.monotonic() - began)), stop)
@@ -197,11 +191,14 @@ class Runner:
 
     async def _sleep(self, seconds: float, stop: asyncio.Event) -> None:
         """Waits on the clock, or until somebody stops it or wants its configuration read again."""
-        if isinstance(self.parts.clock, ManualClock):
-            await self.parts.clock.sleep(seconds)
-            return
+        clock: Clock = self.parts.clock
+        if isinstance(clock, ManualClock):
+            await clock.sleep(seconds)
+            if not self.pace:
+                return
+            clock, seconds = SystemClock(), self.pace
         woken = self._woken or stop
-        waits = self.parts.clock.sleep(seconds), stop.wait(), woken.wait(), self._asked()
+        waits = clock.sleep(seconds), stop.wait(), woken.wait(), self._asked()
         tasks = [asyncio.ensure_future(each) for each in waits]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -209,6 +206,16 @@ class Runner:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def also_tell(self, tell: Tell) -> None:
+        """Tells somebody else every event as well, from now on."""
+        before = self._tell
+
+        def both(event: LogEvent) -> None:
+            before(event)
+            tell(event)
+
+        self._tell = both
 
     def wake(self) -> None:
         """The next cycle begins at once, or when this one ends; from the thread of the engine's loop only."""
@@ -231,7 +238,7 @@ class Runner:
                     if found - self._known:
                         self._known = found
                         return
-            await self.parts.clock.sleep(LOOKS)
+            await asyncio.sleep(LOOKS)
 
     async def _reloaded(self) -> None:
         """Swaps the configuration where that was asked for, and says what came of it."""
@@ -248,7 +255,7 @@ class Runner:
             return
         if parts is not self.parts:
             self.parts = parts
-            self._engine = _Recorded(parts, self._take_up)
+            self._engine = RecordedEngine(parts, self._take_up)
             self._changes.mode = parts.mode
         text = (
             f"read again, and changed: {', '.join(changed)}" if changed else "read again: nothing that is used changed"
@@ -325,28 +332,13 @@ class Runner:
         self._tell(LogEvent("move", self.parts.clock.now(), text, {"plan_id": plan}))
 
     async def _take_up(self, request: Request) -> None:
-        """What a person asked for that is not the engine's: to ask at once what is backed off; an alert was seen."""
-        parts, at = self.parts, self.parts.clock.now()
-        if not request.state.is_open and request.state is not ActionState.DONE:
-            fields: Fields = {"action": request.id, "by": str(request.problem.get("by", ""))}
-            text = f"{request.kind} was {request.state.value}: {request.problem.get('detail', '')}"
-            self._tell(LogEvent("action", at, text, fields, logging.WARNING))
-        elif request.kind == DECLINE:
-            text = f"a person said no to plan {request.plan_id}: it does not wait any more"
-            self._tell(LogEvent(MoveState.DECLINED, at, text, {"plan_id": request.plan_id}))
-        elif request.kind == MUTE:
-            self._tell(LogEvent("muted", at, f"{request.plan_id} is muted until {request.body['until']}"))
-        elif request.kind in (RESUME, ASK_AGAIN, POLL) and self.last is not None and self.last.metrics is not None:
-            silent = [name for name, answers in self.last.metrics.connection_status.items() if not answers]
-            for name in silent:
-                parts.coordinator.resume(name)
-            if silent:
-                self._tell(LogEvent("resumed", at, f"asked again now: {', '.join(silent)}"))
-        elif request.kind == ACKNOWLEDGE:
-            for alert in parts.monitor.open_alerts:
-                if alert.key == request.plan_id and not alert.acknowledged:
-                    await parts.monitor.acknowledge_alert(alert.timestamp)
-                    self._tell(LogEvent("acknowledged", at, f"seen by a person: {alert.message}", {"key": alert.key}))
+        metrics = None if self.last is None else self.last.metrics
+        await take_up(self.parts, metrics, self._tell, request)
+
+    @property
+    def never_rate(self) -> float | None:
+        """USD/h that the shares of the start would earn now; None where protocols are not simulated."""
+        return None if self._truth is None or not self._truth[1] else self._truth[2]
 
     def _count(self, result: CycleResult, report: Report | None) -> None:
         if result.metrics is None:
@@ -377,74 +369,3 @@ class Runner:
         """USD/h that a share really earns after power."""
         power = self.parts.config.power_cost
         return adapter.earns(share, at) - (0.0 if power is None else share * power.rate(name, at))
-
-
-class _Recorded:
-    """The engine, with every plan that may act kept beside its exact inputs before it is carried out."""
-
-    def __init__(self, parts: Parts, take_up: Callable[[Request], Awaitable[None]]) -> None:
-        self._take_up = take_up
-        self._parts, self._held, self._fixed = parts, dict[str, datetime](), tuple[str, ...]()
-        self._advised = ""
-
-    async def recover(self, adapters: Mapping[str, ProtocolAdapter]) -> object:
-        state = await self._parts.engine.recover(adapters)
-        while self._parts.engine.heard:
-            await self._take_up(self._parts.engine.heard.pop(0))
-        return state
-
-    @property
-    def limits(self) -> object:
-        return self._parts.engine.limits
-
-    @property
-    def shares(self) -> object:
-        return self._parts.engine.shares
-
-    @property
-    def rules(self) -> object:
-        return self._parts.engine.rules
-
-    async def held_protocols(self) -> dict[str, datetime]:
-        self._held = await self._parts.engine.held_protocols()
-        return self._held
-
-    def fixed_protocols(self, adapters: Mapping[str, ProtocolAdapter]) -> tuple[str, ...]:
-        self._fixed = self._parts.engine.fixed_protocols(adapters)
-        return self._fixed
-
-    async def execute_reallocation(self, plan: AllocationPlan, adapters: Mapping[str, ProtocolAdapter]) -> None:
-        engine = self._parts.engine
-        if (self._parts.mode is Mode.CONFIRM or engine.config.require_confirmation) and await self._confirmed():
-            raise ReallocationError("a plan was confirmed meanwhile: it is carried out in the next cycle", by="confirm")
-        if self._parts.mode in (Mode.OBSERVE, Mode.ADVISE):
-            moves = ", ".join(f"{name} {change:+.2f}" for name, change in plan.moves.items())
-            if self._parts.mode is Mode.ADVISE and moves != self._advised:
-                self._advised = moves
-                await self.record(plan, MoveState.ADVISED)
-        else:
-            with suppress(ReallocationError):  # which the engine says itself, at once
-                if not plan.urgent:
-                    await engine.can_reallocate()
-                await self.record(plan, MoveState.PLANNED)
-        await engine.execute_reallocation(plan, adapters)
-
-    def asked(self) -> PlanningProblem:
-        """The problem of the last plan."""
-        return self._parts.optimizer.asked(held=(*self._held, *self._fixed))
-
-    async def _confirmed(self) -> bool:
-        """True where a person confirmed the plan that waits since this cycle began."""
-        books, requests = self._parts.engine.books, self._parts.ledger.requests
-        waiting = await books.ask(books.journal.waiting)
-        if waiting is None or waiting.confirmed or requests is None:
-            return waiting is not None and waiting.confirmed
-        asked = await books.ask(requests.all)
-        return any(each.kind == CONFIRM and each.plan_id == waiting.plan_id and not each.is_late() for each in asked)
-
-    async def record(self, plan: AllocationPlan, verdict: MoveState, reason: str = "") -> None:
-        """Keeps a plan beside its exact inputs, with what was decided on it and why."""
-        asked = self.asked()
-        books, reason = self._parts.engine.books, reason or "; ".join(plan.reasons)
-        text = plan.model_dump_json()
-        await books.ask(books.journal.decide, plan.id, books.clock.now(), verdict, reason, text, inputs_of(asked))

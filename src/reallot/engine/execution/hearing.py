@@ -31,7 +31,7 @@ BY_A_PERSON = "a person said no"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Heard:
     """What came of a request.
 
     state    where it stands now; None where it stays as it is, to be heard again
@@ -47,20 +47,20 @@ class Answer:
     over: str = ""
 
 
-LATER = Answer(None)
+LATER = Heard(None)
 
 
-def refused(by: str, detail: str, until: datetime | None = None) -> Answer:
+def refused(by: str, detail: str, until: datetime | None = None) -> Heard:
     """An answer that says no: who, why, and until when."""
     told = {"by": str(by), "detail": detail}
-    return Answer(ActionState.REFUSED, told if until is None else {**told, "until": until.isoformat()})
+    return Heard(ActionState.REFUSED, told if until is None else {**told, "until": until.isoformat()})
 
 
-async def hear(books: AsyncJournal, request: Request) -> Answer:
+async def hear(books: AsyncJournal, request: Request) -> Heard:
     """Does what a request asks of the journal. Raises DataError."""
     if request.is_late():
         told = f"nobody heard it within 10 minutes of {request.at:%Y-%m-%d %H:%M:%S} UTC, so it is not done: ask again"
-        return Answer(ActionState.EXPIRED, {"by": "expired", "detail": told})
+        return Heard(ActionState.EXPIRED, {"by": "expired", "detail": told})
     if request.kind in (CONFIRM, EXECUTE):
         return await _confirmed(books, request)
     if request.kind == ROLLBACK:
@@ -70,30 +70,30 @@ async def hear(books: AsyncJournal, request: Request) -> Answer:
     if request.kind == PAUSE:
         if await books.ask(books.journal.open_operation) is not None:
             return LATER  # what was begun is ended first
-        return Answer(began=await pause(books))
+        return Heard(began=await pause(books))
     if request.kind == RESUME:
-        return Answer(resumes=True)
+        return Heard(resumes=True)
     if request.kind == UNPAUSE:
         halted = await books.ask(books.journal.halted)
         if halted in ("", PAUSED):
-            return Answer(resumes=bool(halted))
+            return Heard(resumes=bool(halted))
         return refused(MoveState.HALTED, f"it is not paused, it halted: {halted}; first look, then: reallot resume")
     if request.kind == ACKNOWLEDGE:
         await books.ask(books.journal.acknowledge, request.plan_id)
     elif request.kind == MUTE:
         until = datetime.fromisoformat(request.body["until"])
         await books.ask(books.journal.mute, request.plan_id, until)
-    return Answer()
+    return Heard()
 
 
-async def _confirmed(books: AsyncJournal, request: Request) -> Answer:
+async def _confirmed(books: AsyncJournal, request: Request) -> Heard:
     """Marks the plan that waits; a request that was heard before ends as the plan did."""
     journal, plan_id = books.journal, request.plan_id
     if (operation := await books.ask(journal.operation_of, plan_id)) is not None:
         return ended(operation)
     if request.state is ActionState.QUEUED and request.kind == CONFIRM:
         if await books.ask(journal.confirm, plan_id):
-            return Answer(ActionState.RUNNING)
+            return Heard(ActionState.RUNNING)
         waiting = await books.ask(journal.waiting)
         instead = f"; {waiting.plan_id} does" if waiting is not None else ""
         return refused("confirmation", f"plan {plan_id} does not wait for a confirmation{instead}")
@@ -106,17 +106,17 @@ async def _confirmed(books: AsyncJournal, request: Request) -> Answer:
     return refused(known.verdict, f"plan {plan_id} was not carried out: {known.reason}")
 
 
-def ended(operation: Operation) -> Answer:
+def ended(operation: Operation) -> Heard:
     """How a request for a plan stands whose operation is in the journal."""
     if operation.state not in ENDED:
-        return Answer(ActionState.RUNNING, operation=operation.id)
+        return Heard(ActionState.RUNNING, operation=operation.id)
     if operation.state is MoveState.COMMITTED:
-        return Answer(operation=operation.id)
+        return Heard(operation=operation.id)
     said = f"{operation.plan_id} is {operation.state.words}" + (f": {operation.reason}" * bool(operation.reason))
-    return Answer(ActionState.REFUSED, {"by": operation.state.value, "detail": said}, operation.id)
+    return Heard(ActionState.REFUSED, {"by": operation.state.value, "detail": said}, operation.id)
 
 
-async def taken_back(books: AsyncJournal, plan_id: str) -> Answer | None:
+async def taken_back(books: AsyncJournal, plan_id: str) -> Heard | None:
     """How it stands with the way back of a plan; None where none was begun."""
     operation = await books.ask(books.journal.operation_of, plan_id)
     if operation is None:
@@ -124,11 +124,11 @@ async def taken_back(books: AsyncJournal, plan_id: str) -> Answer | None:
     if operation.state not in (MoveState.ROLLED_BACK, MoveState.ROLLING_BACK):
         operation = await books.ask(books.journal.operation_of, f"back-{operation.id}")
     if operation is not None and operation.state is MoveState.ROLLED_BACK:
-        return Answer(operation=operation.id)
+        return Heard(operation=operation.id)
     return None if operation is None else ended(operation)
 
 
-async def _declined(books: AsyncJournal, request: Request) -> Answer:
+async def _declined(books: AsyncJournal, request: Request) -> Heard:
     """The plan that waits does so no more, and the journal says that a person said no."""
     journal, waiting = books.journal, await books.ask(books.journal.waiting)
     if waiting is None or waiting.plan_id != request.plan_id:
@@ -141,4 +141,4 @@ async def _declined(books: AsyncJournal, request: Request) -> Answer:
     await books.ask(journal.decide, waiting.plan_id, now, MoveState.DECLINED, reason, waiting.plan)
     await books.ask(journal.drop_waiting)
     await books.ask(journal.recovered, key, now)
-    return Answer(over=key)
+    return Heard(over=key)

@@ -1,0 +1,114 @@
+"""reallot run --serve: the engine with a server beside it, which shows it and asks it for actions."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ..engine.ledger.operator_requests import Requests
+from ..errors import ConfigurationError, how_to_install
+from ..orchestration.cycle import CycleResult
+from ..runtime.events import LogEvent
+from ..runtime.runner import Runner
+from .logs import tell
+
+if TYPE_CHECKING:
+    from ..service.publisher import Publisher
+    from ..service.serving import ServiceThread
+
+Show = Callable[[CycleResult], None]
+PORT, PACE = 8420, 2.0
+"""Where it listens if nothing else is said; seconds of real time from poll to poll after simulated time is over."""
+_ADDRESS = re.compile(r"(?:(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]+):)?(?P<port>[0-9]{1,5})")
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Host and port of "HOST:PORT", "PORT" or ""; raises ConfigurationError.
+
+    >>> address_of("8080"), address_of("[::1]:80"), address_of("")
+    (('127.0.0.1', 8080), ('::1', 80), ('127.0.0.1', 8420))
+    """
+    found = _ADDRESS.fullmatch(text or str(PORT))
+    if found is None or int(found["port"]) > 65535:
+        raise ConfigurationError(f"--serve {text[:80]!r} is no address; give HOST:PORT, such as 127.0.0.1:{PORT}")
+    host = (found["host"] or "127.0.0.1").strip("[]")
+    return host, int(found["port"])
+
+
+class Served:
+    """The server of a run, from its start to its end."""
+
+    def __init__(self, server: ServiceThread, publisher: Publisher, token: str) -> None:
+        self.server, self.publisher, self._token = server, publisher, token
+
+    @property
+    def url(self) -> str:
+        """What is opened in a browser; what follows # stays there, and is in no log of the server."""
+        return f"{self.server.url}#token={self._token}"
+
+    async def run(self, show: Show, until: datetime | None, stop: asyncio.Event) -> None:
+        """Cycles, each shown and published; simulated time that is over goes on slowly until somebody stops it."""
+        runner = self.publisher.runner
+        try:
+            await self.publisher.publish(None)
+            async for result in runner.cycles(stop, until):
+                show(result)
+                await self.publisher.publish(result)
+            if until is not None and not stop.is_set():
+                runner.pace = PACE
+                text = f"simulated time goes on, a poll every {PACE:g} s, until you stop it: {self.server.url}"
+                tell(LogEvent("service", runner.parts.clock.now(), text))
+                async for result in runner.cycles(stop):
+                    show(result)
+                    await self.publisher.publish(result, ends_simulated=True)
+        finally:
+            await asyncio.to_thread(self.server.stop)
+
+
+def serve(runner: Runner, address: str, say: Callable[[str], None]) -> Served:
+    """Starts the server beside a runner, and says where it is.
+
+    Raises ConfigurationError, where the extra is missing or the port is taken.
+    """
+    host, port = address_of(address)
+    try:
+        import_module("fastapi"), import_module("uvicorn"), import_module("websockets")
+    except ImportError as error:
+        told = f"--serve needs the library {error.name}: {how_to_install('service')}"
+        raise ConfigurationError(told) from None
+    from ..service.access import LOOPBACK, Tokens
+    from ..service.actions import Actions
+    from ..service.board import Board
+    from ..service.hub import Hub
+    from ..service.publisher import Publisher
+    from ..service.serving import ServiceThread
+
+    parts = runner.parts
+    if host not in {each.strip("[]") for each in LOOPBACK}:
+        told = f"--serve {host} would listen beyond this machine; use 127.0.0.1, and a tunnel or a proxy before it"
+        raise ConfigurationError(told)
+    if parts.ledger.requests is None:
+        parts.ledger.requests = Requests(None)
+        parts.engine.listen_to(parts.ledger.requests)
+    loop = asyncio.get_running_loop()
+    hub = Hub(Board(mode=parts.mode, names=tuple(parts.coordinator.adapters)), parts.clock.now)
+    actions = Actions(parts.ledger.requests, lambda: hub.board, _waker(loop, runner))
+    tokens = Tokens(parts.ledger.folder)
+    token = tokens.start(datetime.now(UTC))
+    server = ServiceThread(hub, actions, tokens, host=host, port=port)
+    server.start()
+    served = Served(server, Publisher(runner, hub), token)
+    runner.also_tell(served.publisher.happened)
+    say(f"open {served.url}")  # not in the log, which keeps no token
+    return served
+
+
+def _waker(loop: asyncio.AbstractEventLoop, runner: Runner) -> Callable[[], None]:
+    def wake() -> None:
+        loop.call_soon_threadsafe(runner.wake)
+
+    return wake

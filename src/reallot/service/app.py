@@ -1,0 +1,227 @@
+"""The routes of the HTTP API, each with the scope that it needs; what they answer is made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import FastAPI, Header, Path, Query, Request, WebSocket
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+from ..errors import ReallotError
+from . import frames
+from .access import Caller, Scope
+from .actions import Actions, row, until_of
+from .hub import Hub
+from .problems import MEDIA, Problem, problem_of
+from .stream import Stream
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+PAGE = "index.html"
+ActionKind = Literal[
+    "confirm", "decline", "execute", "rollback", "resume", "pause", "unpause", "poll", "acknowledge", "mute"
+]
+Key = Annotated[
+    str | None, Header(alias="Idempotency-Key", description="1 to 128 visible characters, the same for one action")
+]
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", description="what it was decided on: the ETag of /v1/state, or the plan")
+]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
+Via = Annotated[Literal["page", "mcp"] | None, Header(alias="Reallot-Via", description="who asks for a person")]
+
+
+class Action(BaseModel):
+    """What is asked for: `plan_id` names a plan, `alert` an alert by its key; `until` is for mute."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    kind: ActionKind
+    plan_id: Annotated[str, Field(max_length=80)] | None = None
+    alert: Annotated[str, Field(max_length=400)] | None = None
+    protocol: Annotated[str, Field(max_length=400)] | None = None
+    until: AwareDatetime | None = None
+    reason: Annotated[str, Field(max_length=400)] | None = None
+
+
+def needs(scope: Scope) -> Callable[[Endpoint], Endpoint]:
+    """Declares the scope of an endpoint; one without is closed to all."""
+
+    def declared(endpoint: Endpoint) -> Endpoint:
+        endpoint.scope = scope  # type: ignore[attr-defined]
+        return endpoint
+
+    return declared
+
+
+def scope_of(routes: list[BaseRoute], method: str, path: str) -> Scope | None:
+    """What a method and a path need; None where no route has both, which wants a token and finds nothing."""
+    for each in routes:
+        regex, methods = getattr(each, "path_regex", None), getattr(each, "methods", None)
+        if regex is not None and regex.match(path) and (methods is None or method in methods):
+            found: Scope | None = getattr(getattr(each, "endpoint", None), "scope", None)
+            return found
+    return None
+
+
+def application(hub: Hub, actions: Actions, stream: Stream, links: dict[str, str] | None = None) -> FastAPI:
+    """The application, without the gate that stands before it."""
+    app = FastAPI(title="reallot", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    _errors(app)
+    _static(app)
+    _state(app, hub, links or {})
+    _actions(app, actions)
+
+    @app.websocket("/v1/stream")
+    @needs("read")
+    async def live(socket: WebSocket) -> None:
+        await stream.websocket(socket)
+
+    @app.get("/v1/stream/events", response_class=Response)
+    @needs("read")
+    async def live_events(request: Request) -> Response:
+        """The frames of the live stream as server-sent events."""
+        return await stream.events(request)
+
+    return app
+
+
+def _state(app: FastAPI, hub: Hub, links: dict[str, str]) -> None:
+    @app.get("/healthz")
+    @needs("none")
+    async def health() -> Response:
+        """200 where the last cycle is no older than three of them and a minute, else 503."""
+        fresh = hub.board.is_fresh(hub.now())
+        return JSONResponse({"status": "ok" if fresh else "stale"}, 200 if fresh else 503)
+
+    @app.get("/v1")
+    @needs("read")
+    async def about(request: Request) -> dict[str, Any]:
+        """Whom one speaks with, and what the token may."""
+        board, caller = hub.board, _caller(request)
+        return {
+            "name": "reallot",
+            "version": board.version,
+            "api": 1,
+            "mode": board.mode.value,
+            "epoch": board.epoch,
+            "every": frames.iso_duration(board.every),
+            "you": {"name": caller.name, "scope": caller.scope},
+            "links": links,
+        }
+
+    @app.get("/v1/state")
+    @needs("read")
+    async def state(if_none_match: IfNoneMatch = None) -> Response:
+        """The whole state, as the live stream sends it."""
+        tag = f'"{hub.board.key}"'
+        if if_none_match is not None and tag in if_none_match:
+            return Response(status_code=304, headers={"ETag": tag})
+        return Response(hub.text, media_type="application/json", headers={"ETag": tag})
+
+
+def _actions(app: FastAPI, actions: Actions) -> None:
+    @app.post("/v1/actions", status_code=202)
+    @needs("act")
+    def act(asked: Action, request: Request, key: Key = None, match: IfMatch = None, via: Via = None) -> Response:
+        """Asks for an action; the same key again answers with the first."""
+        body = {**asked.model_dump(exclude={"kind", "until"}), "until": until_of(asked.until)}
+        found, is_new = actions.post(
+            asked.kind, body, key=key, match=match, actor=_caller(request).name, via=via or "http"
+        )
+        headers = {"Location": f"/v1/actions/{found.id}"}
+        return JSONResponse(row(found), 202 if is_new else 200, headers)
+
+    @app.get("/v1/actions")
+    @needs("read")
+    def all_actions(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: Annotated[str | None, Query(max_length=40)] = None
+    ) -> dict[str, Any]:
+        """Actions of the last 7 days, the newest first."""
+        found = actions.page(limit, after)
+        return {"items": list(map(row, found)), "next": found[-1].id if len(found) == limit else None}
+
+    @app.get("/v1/actions/{number}")
+    @needs("read")
+    async def one_action(
+        number: Annotated[str, Path(max_length=40)], wait: Annotated[float, Query(ge=0.0, le=30.0)] = 0.0
+    ) -> dict[str, Any]:
+        """One action; with `wait` (seconds) it answers when that is at its end."""
+        return row(await actions.ended(number, wait))
+
+
+def _static(app: FastAPI) -> None:
+    """The page: every file of the package's folder is a route of its own, and nothing else is."""
+    folder = files(__package__) / "static"
+    names = [each.name for each in folder.iterdir() if each.is_file()] if folder.is_dir() else []
+    for name in names:
+        content, media = (folder / name).read_bytes(), TYPES.get(name.rpartition(".")[2])
+        if media is not None:
+            _serve(app, f"/{name}", content, media)
+            if name == PAGE:
+                _serve(app, "/", content, media)
+
+
+def _serve(app: FastAPI, path: str, content: bytes, media: str) -> None:
+    @needs("none")
+    async def file() -> Response:
+        return Response(content, headers={"content-type": media})
+
+    app.add_api_route(path, file, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def _errors(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return _answer(request, _wrong(error))
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404:
+            told = Problem(404, "unknown", "there is nothing at this path; GET /openapi.json lists all paths")
+        elif error.status_code == 405:
+            told = Problem(405, "method", "this path has other methods; GET /openapi.json lists them")
+        else:
+            told = Problem(error.status_code, "invalid", "the request cannot be read")
+        answer = _answer(request, told)
+        answer.headers.update({k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"})
+        return answer
+
+    @app.exception_handler(Exception)
+    async def other(request: Request, error: Exception) -> Response:
+        return _answer(request, problem_of(error))
+
+    for kind in (Problem, ReallotError):
+        app.add_exception_handler(kind, other)
+
+
+def _wrong(error: RequestValidationError) -> Problem:
+    """The places and the rules, never what was given."""
+    found = [
+        {"pointer": "/" + "/".join(map(str, each["loc"][1:])), "in": str(each["loc"][0]), "rule": _rule(each)}
+        for each in error.errors()
+    ]
+    told = "; ".join(f"{each['in']} {each['pointer']}: {each['rule']}" for each in found[:3])
+    return Problem(422, "invalid", told or "the request cannot be read", errors=found[:20])
+
+
+def _rule(error: dict[str, Any]) -> str:
+    """What must hold, without what was given."""
+    kind, context = str(error["type"]), error.get("ctx") or {}
+    bounds = {key: value for key, value in context.items() if key in ("ge", "le", "gt", "lt", "max_length", "expected")}
+    return " ".join([kind.replace("_", " "), *(f"{key} {value}" for key, value in bounds.items())])
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    number = request.scope.get("state", {}).get("request", "")
+    return Response(problem.text(number), problem.status, problem.headers(), MEDIA)
+
+
+def _caller(request: Request) -> Caller:
+    found: Caller = request.scope["state"]["caller"]
+    return found

@@ -1,0 +1,97 @@
+"""The engine's side of the service: after each cycle one board, made of what the engine knows, and what happened."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+
+from ..engine.contracts.records import AllocationPlan
+from ..engine.execution.preconditions import now_blocked
+from ..engine.ledger.journal import Standing, Waiting
+from ..errors import DataError
+from ..orchestration.cycle import CycleResult
+from ..runtime.events import LogEvent
+from ..runtime.runner import Runner
+from .board import Board, KeptEvent
+from .hub import Hub
+
+
+class Publisher:
+    """Makes boards of a runner, on its loop, and hands them to the hub."""
+
+    def __init__(self, runner: Runner, hub: Hub) -> None:
+        self.runner, self._hub = runner, hub
+        self._last_event = hub.board.last_event
+        self.board = hub.board
+
+    def happened(self, event: LogEvent) -> None:
+        """One more event, told with the next board, or at once where no cycle runs."""
+        self._last_event += 1
+        told = KeptEvent(self._last_event, event.at, event.kind, event.text, event.fields, event.level)
+        self._hub.publish(None, (told,))
+
+    async def publish(self, result: CycleResult | None, **known: object) -> Board:
+        """The board after a cycle, told to everybody. Raises nothing: what cannot be read is left out."""
+        board = await self._board(result)
+        self.board = replace(board, **known) if known else board  # type: ignore[arg-type]
+        self._hub.publish(self.board)
+        return self.board
+
+    async def _board(self, result: CycleResult | None) -> Board:
+        runner, parts = self.runner, self.runner.parts
+        engine, before = parts.engine, self.board
+        standing, muted = Standing(), before.muted
+        with suppress(DataError):
+            standing = await engine.books.standing(engine.rules)
+            muted = await engine.books.ask(engine.journal.muted)
+        now = parts.clock.now()
+        waiting, until = self._waiting(standing.waiting, now)
+        result = before.result if result is None else result
+        lifetime = engine.config.confirmation_lifetime
+        return Board(
+            seq=before.seq + 1,
+            epoch=getattr(engine.journal, "epoch", 0),
+            version=_version(),
+            mode=parts.mode,
+            at=before.at if result is None else result.started_at,
+            every=parts.config.coordinator.every.total_seconds(),
+            taken=runner.taken,
+            result=result,
+            standing=standing,
+            blocked=now_blocked(engine.books, standing, engine.rules, lifetime),
+            rests=await self._rests(),
+            waiting=waiting,
+            waits_until=until,
+            alerts=tuple(parts.monitor.open_alerts),
+            muted={key: each for key, each in muted.items() if each > now},
+            never=runner.never_rate,
+            names=tuple(parts.coordinator.adapters),
+            last_event=self._last_event,
+        )
+
+    async def _rests(self) -> dict[str, datetime]:
+        try:
+            return await self.runner.parts.engine.held_protocols()
+        except DataError:
+            return {}
+
+    def _waiting(self, waiting: Waiting | None, now: datetime) -> tuple[AllocationPlan | None, datetime | None]:
+        """The plan that waits for a person, and until when."""
+        if waiting is None or waiting.confirmed:
+            return None, None
+        engine = self.runner.parts.engine
+        try:
+            plan = AllocationPlan.model_validate_json(waiting.plan)
+        except ValueError:
+            return None, None
+        age = engine.books.age(waiting.at)
+        return plan, now + engine.config.confirmation_lifetime - timedelta(seconds=age)
+
+
+def _version() -> str:
+    try:
+        return version("reallot")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,122 @@
+"""The server beside the engine: a thread of its own with a loop of its own, so that no client delays a cycle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Collection
+from threading import Event, Thread
+
+import uvicorn
+
+from ..errors import ConfigurationError
+from .access import LOOPBACK, Tokens
+from .actions import Actions
+from .app import application, scope_of
+from .gate import Gate
+from .hub import Hub
+from .stream import Stream
+
+SEND_BUFFER = 65_536
+"""Bytes that the kernel keeps for a client: with its usual 4 MB a client that never reads is noticed late."""
+HEADER_BYTES, MESSAGE_BYTES, BACKLOG, GRACE = 16 * 1024, 4096, 2048, 3
+log = logging.getLogger("reallot.service")
+
+
+class ServiceThread:
+    """uvicorn in a thread. `url` is where it listens."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        actions: Actions,
+        tokens: Tokens,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8420,
+        hosts: Collection[str] = (),
+        stream: Stream | None = None,
+    ) -> None:
+        self._hub = hub
+        self._socket = _bound(host, port)
+        self.host, self.port = host, int(self._socket.getsockname()[1])
+        app = application(hub, actions, stream or Stream(hub), {"state": "/v1/state", "stream": "/v1/stream"})
+        named = {*LOOPBACK, *(each.lower() for each in hosts)}
+        routes = app.router.routes
+        self.gate = Gate(
+            app, tokens, named, lambda method, path: scope_of(routes, method, path), ("/v1/stream/events",)
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self.gate,
+                ws="websockets-sansio",
+                ws_per_message_deflate=False,
+                ws_max_size=MESSAGE_BYTES * 2,
+                ws_ping_interval=None,
+                h11_max_incomplete_event_size=HEADER_BYTES,
+                http="h11",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=GRACE,
+                timeout_keep_alive=30,
+                backlog=BACKLOG,
+            )
+        )
+        self._ready = Event()
+        self._thread = Thread(target=self._run, name="reallot-service", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+    def start(self) -> None:
+        """Listens from now on."""
+        self._thread.start()
+        self._ready.wait(10.0)
+
+    def stop(self) -> None:
+        """Says goodbye to the streams, ends what is being answered, and returns within a few seconds."""
+        self._hub.end()  # streams end by themselves: the server would wait for them
+        self._server.should_exit = True
+        self._thread.join(GRACE + 2.0)
+        self._socket.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """True while it answers."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # the engine goes on without it
+            log.error("the service ended: %s", type(error).__name__)
+
+    async def _serve(self) -> None:
+        self._hub.belongs_to(asyncio.get_running_loop())
+        self._ready.set()
+        await self._server.serve(sockets=[self._socket])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A listening socket; raises ConfigurationError where the address is taken or is none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        found.bind((host, port))
+        found.listen(BACKLOG)
+        found.setblocking(False)
+    except (OSError, OverflowError) as error:
+        found.close()
+        why = getattr(error, "strerror", None) or str(error)
+        told = f"the service cannot listen on {host}:{port}: {why}; give another port, as --serve {host}:8421"
+        raise ConfigurationError(told) from None
+    return found

@@ -1,0 +1,52 @@
+"""A server of its own for a test, on a port that is free, with an engine that is not running."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra service is not installed")
+pytest.importorskip("uvicorn", reason="the extra service is not installed")
+httpx2 = pytest.importorskip("httpx2")
+
+
+class Asked:
+    """A server with a client for each scope; `wakes` counts how often the engine would have been woken."""
+
+    def __init__(self, folder=None, board=None, **options):
+        from reallot.engine.ledger.operator_requests import Requests
+        from reallot.service.access import Tokens
+        from reallot.service.actions import Actions
+        from reallot.service.board import Board
+        from reallot.service.hub import Hub
+        from reallot.service.serving import ServiceThread
+
+        self.wakes = 0
+        now = datetime.now(UTC)
+        self.hub = Hub(board or Board(seq=3, epoch=1, at=now, names=("relay", "compute")))
+        self.requests, self.tokens = Requests(folder), Tokens(folder)
+        self.server = ServiceThread(
+            self.hub, Actions(self.requests, lambda: self.hub.board, self._wake), self.tokens, port=0, **options
+        )
+        self.secrets = {scope: self.tokens.new(scope, f"the-{scope}", None) for scope in ("read", "act")}
+        self.server.start()
+
+    def _wake(self):
+        self.wakes += 1
+
+    def client(self, scope="read", **headers):
+        if scope is not None:
+            headers = {"Authorization": f"Bearer {self.secrets[scope]}", **headers}
+        return httpx2.Client(base_url=self.server.url, headers=headers, verify=False)
+
+    def close(self):
+        self.server.stop()
+        self.requests.close()
+
+
+@pytest.fixture(scope="module")
+def asked():
+    found = Asked()
+    yield found
+    found.close()
