@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,16 +14,13 @@ from ..problem.validation import of_kind, seconds
 from ..text.columns import table
 from ..text.numbers import amount, count, shown, usd
 from .result import Allocation
-from .time_budget import OutOfTime, TimeBudget
+from .time_budget import OutOfTime, TimeBudget, default_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .limit_costs import LimitCost
     from .no_trade_rates import NoTradeRange
-
-
-BUDGET_SECONDS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,18 +169,20 @@ class Explanation(ByValue):
         return result_as_html(title, ["protocol", *frame.columns], rows, text=text, about=repr(self.plan))
 
 
-def explain(plan: Allocation, *, budget_seconds: float | None = BUDGET_SECONDS) -> Explanation:
+def explain(plan: Allocation, *, budget_seconds: float | Literal["auto"] | None = "auto") -> Explanation:
     """Explain a plan: per move, per protocol that stays and per limit.
 
-    Parts of the problem are solved again where that is needed.
+    Parts of the problem are solved again where that is needed, what limits cost first, then the rates of the largest
+    shares.
 
     Parameters
     ----------
     plan
         A plan from `allocate` or a session.
     budget_seconds
-        Seconds for all searches together (2 where nothing is said). What does not end in time is left out, and
-        `left_out` says so. None is no limit.
+        Seconds of processor time for all searches together. What does not end in time is left out, and the explanation
+        says so. "auto" is 0.025 s for each share of one period and 0.05 s for each of several, at least 0.25 s and at
+        most 2 s. None is no limit.
 
     Returns
     -------
@@ -211,7 +210,9 @@ def explain(plan: Allocation, *, budget_seconds: float | None = BUDGET_SECONDS) 
 
     problem = plan.problem
     free = widened(problem)
-    budget, left_out = TimeBudget(seconds(budget_seconds, "budget_seconds")), []
+    limit = default_seconds(problem) if budget_seconds == "auto" else seconds(budget_seconds, "budget_seconds")
+    budget, left_out = TimeBudget(limit), []
+    budget.waiting = 2 * len(problem.names)  # about: two rates of each that stayed, and what limits cost
     answers = {
         "today": Answer(dict(problem.current), plan.stay_value.net / problem.horizon_hours),
         "within limits": _answer(plan),
@@ -296,7 +297,11 @@ def _limit_lines(why: Explanation) -> list[str]:
 
 
 def _note_lines(why: Explanation) -> list[str]:
+    from .no_trade_rates import NOT_ALL
+
     notes = [*why.plan.notes, *why.left_out]
+    if why.left_out or any(NOT_ALL in stay.because for stay in why.stays):
+        notes.append("explain(plan, budget_seconds=None) searches until all of it is known")
     return ["", *notes] if notes else []
 
 

@@ -63,7 +63,7 @@ def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
 def limit_costs(plan: Allocation, budget: TimeBudget | None = None) -> tuple[tuple[LimitCost, ...], tuple[str, ...]]:
     """Cost of every limit that is set, dearest first, then by name, in the plan's own objective; and those left out.
 
-    What does not end within the budget of time is left out, by name.
+    What does not end within its part of the budget of time is left out, by name.
     """
     budget = TimeBudget(None) if budget is None else budget
     here = objective(plan)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ..problem import AllocationProblem, EarningsCurve, ProtocolSpec, Scenarios
-from ..problem.arrays import scenario_rates
+from ..problem.arrays import FloatArray, scenario_rates
 from ..solvers.single_period import concave_curves
 from ..solvers.single_period.sensitivity import ExactSlopes, marginals, slopes
 from ..text.numbers import amount, usd
@@ -20,6 +20,8 @@ from .unit_rates import UnitRates, why_ineligible
 
 Within = tuple[float, float | None]
 """Rates between which another one is, the nearer to the present one first; None where the farther is not known."""
+NOT_ALL = "not all of its rates are known"
+"""What a NoTradeRange says where a search did not end."""
 MOST_SEARCHED = 1500
 """Each rate off the exact path is a search of its own. Where protocols that stayed, times the shares in the problem,
 are more than this, `explain` leaves the rates out and says so."""
@@ -97,37 +99,67 @@ def thresholds(
     problem = plan.problem
     stayed = np.flatnonzero(plan.schedule[0] == problem.arrays.current)
     right, left = marginals(problem.arrays, plan.schedule[0])
-    found = slopes(problem) if concave_curves.why_ineligible(problem) is None else None
+    slope = slopes(problem) if concave_curves.why_ineligible(problem) is None else None
+    exact = slope if isinstance(slope, ExactSlopes) and problem.limits.min_gain == 0.0 else None
+    searches = exact is None and plan.status == "optimal"
     if search is None:
         search = stayed.size * plan.schedule.size <= MOST_SEARCHED
-    rates = None
+    free = [int(i) for i in stayed if not problem.arrays.held[0, i]]
+    found = _searched(plan, free, right, left, budget) if searches and search else {}
     result = []
-    for i in stayed:
-        because = _because(plan, int(i))
-        takes = gives = takes_within = gives_within = None
+    for i in stayed.tolist():
+        because, rates = _because(plan, i), found.get(i, _Rates())
         if because != "held":
-            if isinstance(found, ExactSlopes) and problem.limits.min_gain == 0.0:
-                takes, gives = _by_slopes(plan, found, int(i), float(right[i]), float(left[i]))
-            elif plan.status != "optimal":
+            if exact is not None:
+                rates = _Rates(*_by_slopes(plan, exact, i, float(right[i]), float(left[i])))
+            elif not searches:
                 because = because or "its rates are not known: the plan is not proved the best"
-            elif search:
-                budget.waiting = 2 * int((stayed >= i).sum())
-                try:
-                    budget.part_ends()
-                    rates = _Shifts(plan, budget) if rates is None else rates
-                    takes, takes_within = _rate(float(right[i]), 1.0, rates.of(int(i), 1.0))
-                    if plan.schedule[0, i] > 0.0:
-                        gives, gives_within = _rate(float(left[i]), -1.0, rates.of(int(i), -1.0))
-                except OutOfTime:
-                    because = because or f"not all of its rates are known: {budget}"
-                if takes_within or gives_within:
-                    because = because or f"not all of its rates are known: {budget}"
-            else:
+            elif not search:
                 because = because or "its rates take long to search: thresholds(plan, search=True)"
-        name, share = problem.names[i], float(plan.schedule[0, i])
-        found_rates = (takes, gives, because, takes_within, gives_within)
-        result.append(NoTradeRange(name, share, float(right[i]), *found_rates))
+            elif not rates.are_known:
+                because = f"{because}; {NOT_ALL}: {budget}" if because else f"{NOT_ALL}: {budget}"
+        all_rates = (rates.takes, rates.gives, because, rates.takes_within, rates.gives_within)
+        result.append(NoTradeRange(problem.names[i], float(plan.schedule[0, i]), float(right[i]), *all_rates))
     return tuple(result)
+
+
+@dataclass
+class _Rates:
+    """The rates of one protocol, as a NoTradeRange has them.
+
+    are_known  False where a search for one of them did not end
+    """
+
+    takes: float | None = None
+    gives: float | None = None
+    takes_within: Within | None = None
+    gives_within: Within | None = None
+    are_known: bool = True
+
+
+def _searched(
+    plan: Allocation, free: list[int], right: FloatArray, left: FloatArray, budget: TimeBudget
+) -> dict[int, _Rates]:
+    """The rates of `free` protocols, each by a search: the largest shares come first, then the best rates."""
+    share, shifts = plan.schedule[0], None
+    order = sorted(free, key=lambda i: (-share[i], -right[i]))
+    result = {i: _Rates() for i in free}
+    searches = [(i, sign) for i in order for sign in (1.0, -1.0) if sign > 0.0 or share[i] > 0.0]
+    for place, (i, sign) in enumerate(searches):
+        rates, budget.waiting = result[i], len(searches) - place
+        try:
+            budget.part_ends()
+            shifts = _Shifts(plan, budget) if shifts is None else shifts
+            rate, within = _rate(float((right if sign > 0.0 else left)[i]), sign, shifts.of(i, sign))
+        except OutOfTime:
+            rates.are_known = False
+            continue
+        rates.are_known &= within is None
+        if sign > 0.0:
+            rates.takes, rates.takes_within = rate, within
+        else:
+            rates.gives, rates.gives_within = rate, within
+    return result
 
 
 class _Shifts:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..formulation import complete
 from ..formulation.earnings import own_columns
+from ..formulation.fixed_integers import moving_box
 from ..formulation.moves import change_cap
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
@@ -57,7 +58,7 @@ class RateSearch:
         self.plan, self.budget = plan, budget
         self.problem = plan.problem if problem is None else problem
         self.program = plan.program if problem is None else formulate(problem)
-        self.branches = Branches(self.program, plan.certificate.tolerance)
+        self.branches = Branches(self.program, plan.certificate.tolerance, budget.clock)
         best = plan.schedule if plan.set_aside is None else plan.set_aside
         self.start = complete(self.problem, self.program, best)
         self.stay = complete(self.problem, self.program, self.problem.arrays.staying)
@@ -93,6 +94,8 @@ class _Walk:
         # where a rate passes 0, what warms up begins to lose, or loses no more
         turns = -sign * self.own.rates if self.own.warms_up.size else np.empty(0)
         self.turns = sorted(set(turns[turns > 0.0].tolist()))
+        # of one period only plans that move it now are worth more at other rates than the plan is
+        self.box = moving_box(self.problem, self.program, i, sign) if self.problem.periods == 1 else (None, None)
         room = float(data.upper[0, i]) - self.now if sign > 0.0 else self.now - float(data.lower[0, i])
         self.can_move = min(room, float(change_cap(data)[0][0, i])) > SAME
         self.least = limits.min_gain if search.plan.can_stay else 0.0
@@ -231,7 +234,8 @@ class _Piece:
         return goal.point, ended
 
     def _search(self, goal: Goal, lower: FloatArray | None = None, upper: FloatArray | None = None) -> bool:
-        return self.search.branches.search(goal, self.search.budget.part_ends(), ENDLESS, lower, upper)[1]
+        box = self.walk.box if lower is None else (lower, upper)
+        return self.search.branches.search(goal, self.search.budget.part_ends(), ENDLESS, *box)[1]
 
 
 class Any(Best):

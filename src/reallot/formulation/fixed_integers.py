@@ -1,4 +1,4 @@
-"""The linear program that is left once the choices are made: integer columns fixed, so that there are prices again."""
+"""Integer columns fixed: all of them, so that there are prices again, or those of one move."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem import AllocationProblem
-from ..problem.arrays import BoolArray
+from ..problem.arrays import BoolArray, IntArray
 from ..program import LinearProgram, Rows, cells
 from ..program.blocks import FloatArray
 from ..program.tie_breaking import with_bounds
+from .integer_rules import ON_GRID, grid_places, odd, stepped
 from .moves import counts_moves, labels, moved_places
 
 
@@ -51,3 +52,38 @@ def _unmoved(problem: AllocationProblem, program: LinearProgram, whole: FloatArr
     one = cells(np.arange(places.size), places, 1.0)
     free, zero = np.full(places.size, -np.inf), np.zeros(places.size)
     return [Rows("unmoved", labels(problem, places), {"increase": one, "decrease": one}, free, zero)]
+
+
+def moving_box(
+    problem: AllocationProblem, program: LinearProgram, i: int, sign: float
+) -> tuple[FloatArray, FloatArray]:
+    """Bounds (columns,) of all points that move protocol i in the first period, up (`sign` 1) or down (-1).
+
+    `program` is that of `problem`. Points at the present share are within them as well, as moves of size 0.
+    """
+    data, rises = problem.arrays, sign > 0.0
+    now, step = float(data.current[i]), float(data.step[i])
+    lower, upper = program.lower.copy(), program.upper.copy()
+    blocks = program.column_slices
+
+    def column(block: str, places: IntArray) -> IntArray:
+        """The column of protocol i in a block over `places`; empty where there is none."""
+        return blocks[block].start + np.flatnonzero(places == i) if block in blocks else np.empty(0, np.intp)
+
+    share = blocks["share"].start + i
+    if rises:
+        lower[share] = max(lower[share], now)
+    else:
+        upper[share] = min(upper[share], now)
+    upper[blocks["decrease" if rises else "increase"].start + i] = 0.0
+    moved = moved_places(problem)
+    lower[column("moved", moved)] = 1.0
+    raised = column("raised", moved)
+    lower[raised] = upper[raised] = float(rises)
+    upper[column("still", grid_places(data, odd(data)))] = 0.0
+    units = column("units", grid_places(data, stepped(data)))
+    if rises and units.size:
+        lower[units] = np.maximum(lower[units], np.floor(now / step + ON_GRID) + 1.0)
+    elif units.size:
+        upper[units] = np.minimum(upper[units], np.ceil(now / step - ON_GRID) - 1.0)
+    return lower, upper

@@ -11,6 +11,7 @@ Source: branch and bound over linear relaxations (Land and Doig, 1960); deeper f
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from time import perf_counter
@@ -137,11 +138,12 @@ class Closed(NamedTuple):
 class Branches:
     """The linear relaxation of a program, kept in HiGHS for all the searches of its branches.
 
-    seen  how many branches were looked into
+    seen   how many branches were looked into
+    clock  the clock that says when a search has to end, in seconds
     """
 
-    def __init__(self, program: LinearProgram, tolerance: float) -> None:
-        self.program, self.tolerance, self.seen = program, tolerance, 0
+    def __init__(self, program: LinearProgram, tolerance: float, clock: Callable[[], float] = perf_counter) -> None:
+        self.program, self.tolerance, self.clock, self.seen = program, tolerance, clock, 0
         self.model = HighsModel(program, relaxed=True)
         self.model.without_presolve()
 
@@ -155,7 +157,7 @@ class Branches:
     ) -> tuple[float, bool]:
         """What no point of the box is worth more than by the goal's gain, and whether every branch was closed.
 
-        ends          when to stop, on the clock perf_counter
+        ends          when to stop, on the clock
         lower, upper  (columns,) of the box; the program's own bounds where None
         """
         program = self.program
@@ -195,7 +197,7 @@ class BranchSearch:
         for branch in starts if deeper is None else ():
             self._waits(branch)
         while deeper is not None or self.waiting:
-            if self.branches.seen >= most or perf_counter() >= ends:
+            if self.branches.seen >= most or self.branches.clock() >= ends:
                 break
             branch = heapq.heappop(self.waiting)[2] if deeper is None else deeper
             deeper = None

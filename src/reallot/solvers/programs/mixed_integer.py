@@ -13,8 +13,8 @@ from . import branch_and_bound
 from .branch_and_bound import Searched, search
 from .highs import FEASIBILITY, HighsModel
 
-FIRST_PART = 0.25
-"""The part of a time limit that our own search may take before HiGHS takes over."""
+FIRST_PART, FIRST_SECONDS = 0.25, 0.25
+"""The part of a time limit that our own search may take before HiGHS takes over, and seconds that it may always."""
 
 
 def solve(
@@ -25,7 +25,9 @@ def solve(
     A stopped search gives the program's known point where it found none that is better. `first` is our own search, or
     one like it that goes on from the last program.
     """
-    started, part = perf_counter(), None if time_limit_seconds is None else FIRST_PART * time_limit_seconds
+    started, part = perf_counter(), None
+    if time_limit_seconds is not None:
+        part = max(FIRST_PART * time_limit_seconds, min(FIRST_SECONDS, time_limit_seconds))
     found = first(program, program.known, FEASIBILITY, part, branch_and_bound.WORK // 2)
     if found.finished:
         if found.values is None:
