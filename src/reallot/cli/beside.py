@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..runtime.build import Parts
@@ -14,6 +15,10 @@ from ..runtime.runner import Runner
 
 if TYPE_CHECKING:
     from ..service.notify.sender import Notifier
+
+
+STEP = timedelta(minutes=5)
+"""Longest time that a step within a cycle may take."""
 
 
 class Beside:
@@ -55,7 +60,7 @@ class Beside:
         if self.notifier is not None:
             self.notifier.cycle(self._conditions.holds(runner))
         if self._watchdog:
-            self._systemd("WATCHDOG=1" if self._ready else "READY=1\nWATCHDOG=1")
+            self._systemd("WATCHDOG=1" if self._ready else f"READY=1\nWATCHDOG=1\n{_patience(runner.parts)}")
             self._ready = True
 
     def end(self) -> None:
@@ -71,3 +76,10 @@ class Beside:
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as there:
             there.setblocking(False)
             there.sendto(text.encode(), address)
+
+
+def _patience(parts: Parts) -> str:
+    """How long systemd waits for the next sign of life, where it watches at all: by how often the engine polls."""
+    if "WATCHDOG_USEC" not in os.environ:
+        return ""
+    return f"WATCHDOG_USEC={(3 * parts.config.coordinator.every + STEP) // timedelta(microseconds=1)}"

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .engine_commands import late
+from .engine_commands import add_ledger, late
 
+DOCTOR_CODES = "exit codes: 0 all is well; 1 something should be known; 2 something is wrong"
+HEALTH_CODES = "exit codes: 0 the engine is alive; 1 it is not, or does not answer"
 SENT_CODES = "exit codes: 0 every message was sent; 2 bad input; 3 one was not, or perhaps not"
 
 
@@ -18,6 +20,35 @@ def add_operator_commands(commands: Any) -> None:
     notify.add_argument("action", choices=["test"], help="test: one message that says that it is a test")
     _add_file(notify)
     notify.add_argument("--json", action="store_true", help="how it went, as JSON")
+
+    doctor = commands.add_parser(
+        "doctor", help="what is wrong with an installation, and the command that mends it", epilog=DOCTOR_CODES
+    )
+    doctor.set_defaults(command=late("doctor"))
+    _add_file(doctor)
+    doctor.add_argument("--send", action="store_true", help="also send a test message to each target of [notify]")
+    doctor.add_argument("--json", action="store_true", help="what was found, as JSON")
+
+    backup = commands.add_parser("backup", help="copy a ledger while its engine runs; the copy is a ledger")
+    backup.set_defaults(command=late("operators", "backup"))
+    backup.add_argument("target", metavar="DIR", type=Path, help="a new folder")
+    _add_optional_file(backup)
+
+    health = commands.add_parser("health", help="whether an engine is alive, for containers", epilog=HEALTH_CODES)
+    health.set_defaults(command=late("operators", "health"))
+    health.add_argument("--url", default="http://127.0.0.1:8420", help="its page (http://127.0.0.1:8420)")
+    health.add_argument("config", type=Path, nargs="?", help="the config.toml that runs: its ledger is asked instead")
+    add_ledger(health)
+
+    reload = commands.add_parser("reload", help="let the engine read its config.toml again")
+    reload.set_defaults(command=late("operators", "reload"))
+    _add_file(reload)
+    add_ledger(reload)
+
+
+def _add_optional_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, nargs="?", help="the config.toml that runs: its ledger is found")
+    add_ledger(parser)
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
