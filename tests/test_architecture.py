@@ -46,6 +46,7 @@ HOMES = {
     "fastapi": {"service.app"},
     "starlette": {"service.app", "service.stream"},
     "uvicorn": {"service.serving"},
+    "prometheus_client": {"service.metrics"},
 }
 LATE = ("pandas", "narwhals", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "psycopg", "lightgbm", "apprise")
 """Never imported when a module is: only where they are used."""

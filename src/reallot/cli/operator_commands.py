@@ -45,6 +45,11 @@ def add_operator_commands(commands: Any) -> None:
     _add_file(reload)
     add_ledger(reload)
 
+    rules = commands.add_parser("rules", help="print alert rules for Prometheus")
+    rules.set_defaults(command=late("monitoring", "rules"))
+    board = commands.add_parser("board", help="print a board for Grafana, as JSON")
+    board.set_defaults(command=late("monitoring", "board"))
+
 
 def _add_optional_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, nargs="?", help="the config.toml that runs: its ledger is found")

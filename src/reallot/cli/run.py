@@ -193,7 +193,8 @@ async def _loop(
         from .serve import serve
 
         say = partial(print, file=sys.stderr, flush=True) if options.json_log else shows.block
-        await serve(runner, options.serve, say).run(seen, until, stop)
+        counts = None if beside is None or beside.notifier is None else beside.notifier.counts
+        await serve(runner, options.serve, say, counts).run(seen, until, stop)
     else:
         async for result in runner.cycles(stop, began if options.once else until):
             seen(result)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine.ledger.operator_requests import Requests
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ..service.serving import ServiceThread
 
 Show = Callable[[CycleResult], None]
+MOST_COUNTED = 1000
 PORT, PACE = 8420, 2.0
 """Where it listens if nothing else is said; seconds of real time from poll to poll after simulated time is over."""
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]+):)?(?P<port>[0-9]{1,5})")
@@ -69,8 +72,10 @@ class Served:
             await asyncio.to_thread(self.server.stop)
 
 
-def serve(runner: Runner, address: str, say: Callable[[str], None]) -> Served:
-    """Starts the server beside a runner, and says where it is.
+def serve(
+    runner: Runner, address: str, say: Callable[[str], None], notified: Mapping[tuple[str, str], int] | None = None
+) -> Served:
+    """Starts the server beside a runner, and says where it is; `notified` counts messages for the metrics.
 
     Raises ConfigurationError, where the extra is missing or the port is taken.
     """
@@ -84,6 +89,7 @@ def serve(runner: Runner, address: str, say: Callable[[str], None]) -> Served:
     from ..service.actions import Actions
     from ..service.board import Board
     from ..service.hub import Hub
+    from ..service.metrics import Metrics
     from ..service.publisher import Publisher
     from ..service.serving import ServiceThread
 
@@ -96,10 +102,17 @@ def serve(runner: Runner, address: str, say: Callable[[str], None]) -> Served:
         parts.engine.listen_to(parts.ledger.requests)
     loop = asyncio.get_running_loop()
     hub = Hub(Board(mode=parts.mode, names=tuple(parts.coordinator.adapters)), parts.clock.now)
-    actions = Actions(parts.ledger.requests, lambda: hub.board, _waker(loop, runner))
+    box = parts.ledger.requests
+    actions = Actions(box, lambda: hub.board, _waker(loop, runner))
+    metrics = Metrics(
+        hub,
+        actions=lambda: Counter((each.kind, each.state.value) for each in box.page(MOST_COUNTED)),
+        notified=lambda: {} if notified is None else dict(notified),
+        ledger_bytes=lambda: _sizes(parts.ledger.folder),
+    )
     tokens = Tokens(parts.ledger.folder)
     token = tokens.start(datetime.now(UTC))
-    server = ServiceThread(hub, actions, tokens, host=host, port=port)
+    server = ServiceThread(hub, actions, tokens, host=host, port=port, metrics=metrics)
     server.start()
     served = Served(server, Publisher(runner, hub), token)
     runner.also_tell(served.publisher.happened)
@@ -112,3 +125,8 @@ def _waker(loop: asyncio.AbstractEventLoop, runner: Runner) -> Callable[[], None
         loop.call_soon_threadsafe(runner.wake)
 
     return wake
+
+
+def _sizes(folder: Path | None) -> dict[str, int]:
+    """Bytes of each database of a ledger."""
+    return {} if folder is None else {each.name: each.stat().st_size for each in folder.glob("*.db")}

@@ -18,6 +18,7 @@ from . import frames
 from .access import Caller, Scope
 from .actions import Actions, row, until_of
 from .hub import Hub
+from .metrics import Metrics
 from .problems import MEDIA, Problem, problem_of
 from .stream import Stream
 
@@ -69,13 +70,23 @@ def scope_of(routes: list[BaseRoute], method: str, path: str) -> Scope | None:
     return None
 
 
-def application(hub: Hub, actions: Actions, stream: Stream, links: dict[str, str] | None = None) -> FastAPI:
+def application(
+    hub: Hub, actions: Actions, stream: Stream, links: dict[str, str] | None = None, metrics: Metrics | None = None
+) -> FastAPI:
     """The application, without the gate that stands before it."""
     app = FastAPI(title="reallot", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     _errors(app)
     _static(app)
     _state(app, hub, links or {})
     _actions(app, actions)
+    metrics = metrics or Metrics(hub)
+    hub.watch = metrics.tally.see
+
+    @app.get("/metrics", response_class=Response)
+    @needs("read")
+    def exposed() -> Response:
+        """All metrics, as Prometheus reads them."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.websocket("/v1/stream")
     @needs("read")

@@ -40,6 +40,7 @@ class Hub:
     """The newest board, the newest events, and the clients.
 
     dismissed, skipped  clients that were too slow, and states that they were not sent
+    watch               is told of each board and event, on the server's loop
     """
 
     def __init__(self, board: Board, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -49,6 +50,7 @@ class Hub:
         self.recent: deque[tuple[int, str]] = deque(maxlen=RECENT)
         self.clients: set[Client] = set()
         self.dismissed = self.skipped = 0
+        self.watch: Callable[[Board | None, tuple[KeptEvent, ...]], None] = lambda board, events: None
         self._of: dict[str, int] = defaultdict(int)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
@@ -68,6 +70,7 @@ class Hub:
         now = monotonic()
         told = [(each.seq, frames.encoded(frames.event(each))) for each in events]
         self.recent.extend(told)
+        self.watch(board, events)
         renamed = board is not None and board.names != self.board.names
         if board is not None:
             self.board, self.text = board, frames.encoded(frames.state(board))

@@ -16,6 +16,7 @@ from .actions import Actions
 from .app import application, scope_of
 from .gate import Gate
 from .hub import Hub
+from .metrics import Metrics
 from .stream import Stream
 
 SEND_BUFFER = 65_536
@@ -37,11 +38,13 @@ class ServiceThread:
         port: int = 8420,
         hosts: Collection[str] = (),
         stream: Stream | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._hub = hub
         self._socket = _bound(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
-        app = application(hub, actions, stream or Stream(hub), {"state": "/v1/state", "stream": "/v1/stream"})
+        links = {"state": "/v1/state", "stream": "/v1/stream"}
+        app = application(hub, actions, stream or Stream(hub), links, metrics)
         named = {*LOOPBACK, *(each.lower() for each in hosts)}
         routes = app.router.routes
         self.gate = Gate(
