@@ -177,6 +177,18 @@ def static_rules(problem: AllocationProblem, now: Shares, period: int, stayed: l
             broken.append(f"group {group.name}")
         if group.max_active is not None and sum(x > near for x in held) > group.max_active:
             broken.append(f"active {group.name}")
+        if group.min_share is not None and sum(held) < group.min_share - near:
+            broken.append(f"group {group.name} below its floor")
+        if group.min_active is not None and sum(x > near for x in held) < group.min_active:
+            broken.append(f"too few active in group {group.name}")
+    for rule in problem.limits.rules:
+        of = {spec.name: (spec.name,) for spec in problem.specs}
+        of |= {group.name: group.members for group in problem.limits.groups}
+        share = {spec.name: x for spec, x in zip(problem.specs, now, strict=True)}
+        total = sum(weight * share[name] for key, weight in rule.coefficients.items() for name in of[key])
+        least, most = (rule.equals, rule.equals) if rule.equals is not None else (rule.at_least, rule.at_most)
+        if (most is not None and total > most + near) or (least is not None and total < least - near):
+            broken.append(f"rule {rule.name}")
     return broken
 
 

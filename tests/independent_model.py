@@ -107,7 +107,10 @@ def sizes(problem: AllocationProblem, spec: ProtocolSpec) -> list[tuple[float, f
     entry = here(spec.entry_share, present)
     room = 1.0 if problem.capacity is None else problem.capacity
     top = max(room if spec.max_share is None else spec.max_share, present)
-    grouped = any(group.max_active is not None and spec.name in group.members for group in problem.limits.groups)
+    mine = [group for group in problem.limits.groups if spec.name in group.members]
+    grouped = any(group.max_active is not None or group.min_active is not None for group in mine)
+    if any(group.min_active for group in mine):
+        entry = max(entry, here(1e-6, present))
     if step > 0.0:
         units = [k for k in range(int(top / step + NEAR) + 1) if k == 0 or k * step >= entry - NEAR]
         ways = [(k * step, k * step, k > 0, False) for k in units]
@@ -191,6 +194,8 @@ def _counts_hold(problem: AllocationProblem, names: list[str], now: tuple[Option
     for group in limits.groups:
         active = sum(option.active for name, option in zip(names, now, strict=True) if name in group.members)
         if group.max_active is not None and active > group.max_active:
+            return False
+        if group.min_active is not None and active < group.min_active:
             return False
     if problem.capacity is not None:
         room = problem.capacity - problem.reserve
@@ -306,8 +311,28 @@ def _shared(problem: AllocationProblem, t: int, present: list[float], add, rows,
         now = sum(use * share for use, share in zip(uses, present, strict=True))
         add(above, aboves, dict(zip(span, uses, strict=True)), here(most, now))
     for group in problem.limits.groups:
+        if group.min_share is not None:
+            inside = [spec.name in group.members for spec in specs]
+            now = sum(share for share, member in zip(present, inside, strict=True) if member)
+            add(above, aboves, {k: -float(member) for k, member in zip(span, inside, strict=True)},
+                -here(group.min_share, now))  # fmt: skip
         if group.max_share is not None:
             inside = [spec.name in group.members for spec in specs]
             now = sum(share for share, member in zip(present, inside, strict=True) if member)
             add(above, aboves, {k: float(member) for k, member in zip(span, inside, strict=True)},
                 here(group.max_share, now))  # fmt: skip
+    for rule in problem.limits.rules:
+        members = {spec.name: (spec.name,) for spec in specs}
+        members |= {group.name: group.members for group in problem.limits.groups}
+        weight = dict.fromkeys(members, 0.0)
+        for key, each in rule.coefficients.items():
+            for name in members[key]:
+                weight[name] += each
+        row = {k: weight[spec.name] for k, spec in zip(span, specs, strict=True)}
+        now = sum(weight[spec.name] * share for spec, share in zip(specs, present, strict=True))
+        least = rule.at_least if rule.equals is None else rule.equals
+        most = rule.at_most if rule.equals is None else rule.equals
+        if most is not None:
+            add(above, aboves, row, here(most, now))
+        if least is not None:
+            add(above, aboves, {k: -each for k, each in row.items()}, -here(least, now))

@@ -9,6 +9,7 @@ from tests.known_cases import (
     holds,
     impossible,
     periods,
+    relations,
     risk,
     shares,
     sharing,
@@ -25,6 +26,7 @@ ITEMS: dict[str, tuple[Known, ...]] = {
     "sharing": sharing.CASES,
     "periods": periods.CASES,
     "risk": risk.CASES,
+    "relations": relations.CASES,
 }
 KNOWN: tuple[Known, ...] = tuple(case for cases in ITEMS.values() for case in cases)
-IMPOSSIBLE: tuple[Impossible, ...] = impossible.CASES
+IMPOSSIBLE: tuple[Impossible, ...] = (*impossible.CASES, *relations.IMPOSSIBLE)

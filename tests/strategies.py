@@ -17,6 +17,7 @@ from reallot import (
     EarningsCurve,
     Group,
     Limits,
+    LinearRule,
     LockIn,
     ProtocolSpec,
     RateUncertainty,
@@ -42,6 +43,7 @@ LINEAR = {
 COUPLED = {
     "several periods": {"bounds", "curves", "idle", "turnover", "costs", "warm_up", "floors", "periods"},
     "resources and groups": {"bounds", "curves", "idle", "costs", "resources", "groups"},
+    "group floors and relations": {"bounds", "curves", "idle", "costs", "groups", "group floors", "rules"},
     "resources alone": {"bounds", "curves", "costs", "resources", "no capacity"},
     "CVaR": {"bounds", "curves", "idle", "costs", "warm_up", "scenarios", "cvar"},
     "robust": {"bounds", "curves", "idle", "costs", "robust"},
@@ -58,6 +60,7 @@ CHOICES = {
     "one unit past max change": {"bounds", "idle", "step", "entry", "one_unit"},
     "bent curves": {"bounds", "idle", "costs", "curves", "bent", "warm_up"},
     "one of a group": {"bounds", "idle", "active", "entry"},
+    "so many of a group": {"bounds", "idle", "costs", "least active", "group floors", "step"},
     "fees over periods": {"bounds", "idle", "fees", "max_moves", "periods", "floors"},
     "choices over periods": {"idle", "periods", "entry", "step", "one_unit", "active", "min_move"},
 }
@@ -179,6 +182,16 @@ def _earnings(draw: st.DrawFn, features: set[str], grid: int | None, periods: in
 
 
 @st.composite
+def relations(draw: st.DrawFn, current: dict[str, float], grid: int | None) -> LinearRule:
+    """A relation between two protocols, or on one, often met exactly by the present shares."""
+    names = draw(st.lists(st.sampled_from(tuple(current)), min_size=1, max_size=2, unique=True))
+    weights = {name: draw(st.sampled_from([1.0, -1.0, -2.0])) for name in names}
+    now = sum(weight * current[name] for name, weight in weights.items())
+    bound = draw(st.one_of(st.just(now), st.just(now), shares(grid)))
+    return LinearRule(weights, **{draw(st.sampled_from(["at_most", "at_least", "equals"])): bound})
+
+
+@st.composite
 def limits(draw: st.DrawFn, current: dict[str, float], features: set[str], grid: int | None, periods: int) -> Limits:
     """Max change in all its forms, holds with and without an end, and the features' limits."""
     share, names = shares(grid), tuple(current)
@@ -197,12 +210,20 @@ def limits(draw: st.DrawFn, current: dict[str, float], features: set[str], grid:
     if "min_move" in features:
         given["min_move"] = draw(st.integers(0, 3)) / (grid or 10)
     groups = []
-    if "groups" in features or "active" in features:
+    if features & {"groups", "active", "group floors", "least active"}:
         members = draw(st.sets(st.sampled_from(names), min_size=1))
         now = sum(current[name] for name in members)
         cap = draw(st.one_of(share, st.just(now), st.just(now))) if "groups" in features else None
         active = draw(st.integers(1, 2)) if "active" in features else None
-        groups.append(Group("shared", tuple(sorted(members)), max_share=cap, max_active=active))
+        floor = least = None
+        if "group floors" in features:
+            floor = draw(st.one_of(share, st.just(now), st.just(0.0)))
+            floor = floor if cap is None else min(floor, cap)
+        if "least active" in features:
+            least = draw(st.integers(1, len(members)))
+        groups.append(Group("shared", tuple(sorted(members)), cap, active, floor, least))
+    if "rules" in features and draw(st.booleans()):
+        given["rules"] = [draw(relations(current, grid))]
     return Limits(**given, groups=tuple(groups), allow_one_unit="one_unit" in features and draw(st.booleans()))
 
 
@@ -294,7 +315,15 @@ def staying_allowed(problem: AllocationProblem) -> AllocationProblem:
         held = [current[name] for name in group.members]
         cap = None if group.max_share is None else max(group.max_share, sum(held))
         active = None if group.max_active is None else max(group.max_active, sum(share > 0.0 for share in held))
-        groups.append(replace(group, max_share=cap, max_active=active))
+        floor = None if group.min_share is None else min(group.min_share, sum(held))
+        least = None if group.min_active is None else min(group.min_active, sum(share >= 1e-6 for share in held))
+        groups.append(replace(group, max_share=cap, max_active=active, min_share=floor, min_active=least))
+    rules = []
+    for rule in problem.limits.rules:
+        now = sum(weight * current[name] for name, weight in rule.coefficients.items())
+        low, high = rule.bounds
+        low, high = None if low is None else min(low, now), None if high is None else max(high, now)
+        rules.append(LinearRule(rule.coefficients, high, low))
     resources = {
         key: max(most, sum(spec.uses.get(key, 0.0) * current[spec.name] for spec in specs))
         for key, most in problem.resources.items()
@@ -308,5 +337,5 @@ def staying_allowed(problem: AllocationProblem) -> AllocationProblem:
         protocols=specs,
         capacity=capacity,
         resources=resources,
-        limits=replace(problem.limits, groups=tuple(groups)),
+        limits=replace(problem.limits, groups=tuple(groups), rules=tuple(rules)),
     )

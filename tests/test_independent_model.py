@@ -16,6 +16,7 @@ from reallot import (
     Group,
     Infeasible,
     Limits,
+    LinearRule,
     LockIn,
     ProtocolSpec,
     RateUncertainty,
@@ -29,6 +30,7 @@ FEATURES = (
     *("fees", "max_moves", "min_move", "bounds", "turnover", "curves", "entry", "step", "group", "active", "idle"),
     *("max_change", "costs", "periods", "held", "floors", "warm-up", "resources"),
     *("capacity", "hours", "rates by period", "CVaR", "robust"),
+    *("group floor", "least active", "rule"),
 )
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 EXAMPLES = 2_000 if NIGHTLY else 30
@@ -70,6 +72,15 @@ def specs(draw: st.DrawFn, name: str, present: float, features: frozenset[str], 
     if "resources" in features:
         given["uses"] = {"cpu": draw(st.sampled_from([0.5, 1.0, 2.0]))}
     return ProtocolSpec(name, curve, **given)  # type: ignore[arg-type]
+
+
+@st.composite
+def rules(draw: st.DrawFn, names: tuple[str, ...], shares: list[float]) -> LinearRule:
+    """A relation that the present shares are at, or near to."""
+    weights = {names[0]: draw(st.sampled_from([1.0, 0.5])), names[1]: draw(st.sampled_from([1.0, -2.0, -1.0]))}
+    now = weights[names[0]] * shares[0] + weights[names[1]] * shares[1]
+    bound = now + draw(st.sampled_from([0.0, 0.05, -0.05])) + draw(epsilon)
+    return LinearRule(weights, **{draw(st.sampled_from(["at_most", "at_least", "equals"])): bound})
 
 
 @st.composite
@@ -115,10 +126,15 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
         limits["max_change"] = max(0.0, size * draw(st.sampled_from([0.0, 0.05, 0.1, 0.3])) + draw(epsilon))
     if "held" in features:
         limits["held"] = {draw(st.sampled_from(names))}
-    if "group" in features or "active" in features:
-        members = names[-2:]
-        cap = draw(near(sum(shares[-2:]))) if "group" in features else None
-        limits["groups"] = (Group("g", members, cap, draw(st.integers(1, 2)) if "active" in features else None),)
+    if features & {"group", "active", "group floor", "least active"}:
+        held, active = sum(shares[-2:]), draw(st.integers(1, 2)) if "active" in features else None
+        cap = draw(near(held)) if "group" in features else None
+        floor = min(cap or held + 1.0, draw(near(held))) if "group floor" in features and cap != 0.0 else None
+        least = min(active or 2, draw(st.integers(1, 2))) if "least active" in features else None
+        if (cap, active, floor, least) != (None,) * 4:
+            limits["groups"] = (Group("g", names[-2:], cap, active, floor, least),)
+    if "rule" in features:
+        limits["rules"] = (draw(rules(names, shares)),)
     resources = {}
     if "resources" in features:
         used = sum(spec.uses["cpu"] * share for spec, share in zip(protocols, shares, strict=True))
@@ -208,6 +224,14 @@ def loosened(problem: AllocationProblem, by: float, data: st.DataObject) -> Allo
     if limits.groups and limits.groups[0].max_share is not None:
         group = limits.groups[0]
         rules["group"] = replace(limits, groups=(replace(group, max_share=group.max_share + by),))  # type: ignore[operator]
+    if limits.groups and limits.groups[0].min_share is not None:
+        group = limits.groups[0]
+        rules["group floor"] = replace(limits, groups=(replace(group, min_share=max(0.0, group.min_share - by)),))
+    if limits.groups and limits.groups[0].min_active:
+        group = limits.groups[0]
+        rules["least active"] = replace(limits, groups=(replace(group, min_active=group.min_active - 1),))
+    if limits.rules:
+        rules["rule"] = replace(limits, rules=(limits.rules[0].loosened(by, by),))
     which = data.draw(st.sampled_from(sorted(ways | rules)))
     if which in ways:
         return replace(problem, protocols=[ways[which], *problem.specs[1:]])

@@ -51,6 +51,17 @@ def _together(problem: AllocationProblem, t: int, shares: np.ndarray, before: np
             return f"group {group.name}"
         if group.max_active is not None and (members > 0).sum() > group.max_active:
             return f"active {group.name}"
+        if group.min_share is not None and members.sum() < group.min_share - NEAR:
+            return f"group_floor {group.name}"
+        if group.min_active is not None and (members >= 1e-6 - NEAR).sum() < group.min_active:
+            return f"active_floor {group.name}"
+    of = {name: (name,) for name in problem.names} | {group.name: group.members for group in limits.groups}
+    share = dict(zip(problem.names, shares, strict=True))
+    for rule in limits.rules:
+        total = sum(weight * share[name] for key, weight in rule.coefficients.items() for name in of[key])
+        least, most = (rule.equals, rule.equals) if rule.equals is not None else (rule.at_least, rule.at_most)
+        if (most is not None and total > most + NEAR) or (least is not None and total < least - NEAR):
+            return f"rule {rule.name}"
     return None
 
 

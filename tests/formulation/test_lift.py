@@ -28,8 +28,15 @@ FILES = {
         "fees over periods",
     ),
     "earnings": ("concave curves", "bent curves", "everything on one capacity"),
-    "choices": ("entry shares", "units", "one unit past max change", "one of a group", "choices over periods"),
-    "resources": ("resources and groups", "resources alone"),
+    "choices": (
+        "entry shares",
+        "units",
+        "one unit past max change",
+        "one of a group",
+        "so many of a group",
+        "choices over periods",
+    ),
+    "resources": ("resources and groups", "group floors and relations", "resources alone"),
     "risk": ("CVaR", "robust", "periods with groups and CVaR"),
 }
 every_file = pytest.mark.parametrize("file", FILES)

@@ -64,7 +64,7 @@ def test_loosening_a_rule_in_the_program_is_relaxing_it_in_the_problem(name):
     for rule in rules(problem, program, both_ways=True):
         if not is_one_number(problem, rule):
             continue
-        amount = 1.0 if rule.kind in ("max_moves", "active") else min(0.05, rule.limit)
+        amount = 1.0 if rule.kind in ("max_moves", "active", "active_floor") else min(0.05, rule.limit)
         in_problem = optimum(formulate(relax(problem, rule.name, amount)))
         in_program = optimum(loosened(program, rule, amount))
         assert (in_problem is None) == (in_program is None), rule.name

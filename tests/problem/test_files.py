@@ -22,6 +22,7 @@ from reallot import (
     Group,
     InvalidInput,
     Limits,
+    LinearRule,
     LockIn,
     ProtocolSpec,
     RateUncertainty,
@@ -91,8 +92,12 @@ EVERYTHING = AllocationProblem(
         min_move=0.01,
         min_gain=0.001,
         held={"relay": 1},
-        groups=(Group("disks", ("storage", "archive"), 0.8, 1),),
+        groups=(Group("disks", ("storage", "archive"), 0.8, 1, 0.1, 1),),
         allow_one_unit=True,
+        rules=(
+            LinearRule({"relay": 1.0, "disks": -2.0}, at_most=0.9, at_least=-2.0),
+            LinearRule({"compute": 1.0}, equals=0.1, name="kept"),
+        ),
     ),
     resources={"disk": 8},
     rates={"relay": [2.1, 2.2]},
@@ -429,7 +434,7 @@ def replaced(table: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[s
 @pytest.mark.parametrize("wrong", ["twelve", True, None])
 def test_whatever_number_is_wrong_its_key_is_named(wrong: Any) -> None:
     table = problem_to_dict(EVERYTHING)
-    records = (AllocationProblem, Limits, Group, ProtocolSpec)
+    records = (AllocationProblem, Limits, Group, LinearRule, ProtocolSpec)
     may_be_none = {field.name for each in records for field in fields(each) if field.default is None} | {"capacity"}
     for path, value in leaves(table):
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -445,7 +450,16 @@ def test_whatever_number_is_wrong_its_key_is_named(wrong: Any) -> None:
 def test_whatever_key_is_misspelt_it_is_named_with_the_right_one(data: st.DataObject) -> None:
     table = problem_to_dict(EVERYTHING)
     known = [path for path, _ in leaves(table) if isinstance(path[-1], str) and path[-1].islower()]
-    free = ("held", "max_change", "uses", "resources", "rates", "factors", "current")  # their keys are names
+    free = (
+        "coefficients",
+        "held",
+        "max_change",
+        "uses",
+        "resources",
+        "rates",
+        "factors",
+        "current",
+    )  # their keys are names
     path = data.draw(st.sampled_from([path for path in known if len(path) == 1 or path[-2] not in free]))
     other = inner = json.loads(json.dumps(table))
     for key in path[:-1]:

@@ -360,7 +360,8 @@ seed = 1
 max_change = 0.2
 max_turnover = [0.3]
 held = ["relay"]
-groups = [{ name = "ip", members = ["relay"], max_active = 1 }]
+groups = [{ name = "ip", members = ["relay"], max_active = 1, min_share = 0.1, min_active = 1 }]
+rules = ["relay <= 2 * node"]
 [power]
 usd_per_kwh = { "00:00" = 0.1, "07:00" = 0.3 }
 time_zone = "Europe/Berlin"

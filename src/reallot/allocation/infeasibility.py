@@ -85,6 +85,7 @@ def _whole_sentence(involved: Sequence[Rule]) -> str:
 
 _OWN = {"held", "max_change", "max_share", "min_share", "lock_in", "decrease_floor"}
 _CAPACITY = {"capacity", "capacity lower"}
+_GROUP_FLOORS = {"group_floor": "min_share", "active_floor": "min_active"}
 
 
 def _capacity_sentence(problem: AllocationProblem, own: Sequence[Rule], *, is_full: bool) -> str:
@@ -119,6 +120,10 @@ def _is(rule: Rule) -> str:
 def _named(rule: Rule) -> str:
     if rule.kind in ("max_moves", "active"):
         return f"{rule.name} {rule.limit:.0f}"
+    if rule.kind in ("rule", "rule_floor"):
+        return f"rule {rule.subject}"
+    if rule.kind in _GROUP_FLOORS:
+        return f"{_GROUP_FLOORS[rule.kind]} {shown(rule.limit)} of group {rule.subject}"
     if rule.kind == "held":
         return f"{rule.subject} held at {shown(rule.limit)}"
     return f"{rule.name.removesuffix(' lower')} {shown(rule.limit)}"

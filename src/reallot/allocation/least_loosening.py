@@ -18,7 +18,7 @@ from ..solvers.programs.highs import HighsModel
 SECONDS = 5.0
 """For one search over whole numbers; what it found by then is enough, if not the least."""
 
-DOWN_TO_NOTHING = ("min_share", "lock_in", "decrease_floor", "capacity lower")
+DOWN_TO_NOTHING = ("min_share", "lock_in", "decrease_floor", "capacity lower", "group_floor", "active_floor")
 """Kinds of rules that are loosened downwards, to 0 at the least."""
 
 

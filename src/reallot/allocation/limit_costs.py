@@ -22,7 +22,8 @@ class LimitCost:
 def widened(problem: AllocationProblem) -> AllocationProblem:
     """`problem` with nothing that limits change: no max change, turnover, count or size of moves, no holds."""
     limits = problem.limits
-    return replace(problem, limits=Limits(groups=limits.groups, allow_one_unit=limits.allow_one_unit))
+    kept = {name: getattr(limits, name) for name in ("groups", "rules", "allow_one_unit")}
+    return replace(problem, limits=Limits(**kept))
 
 
 _SINGLE: tuple[tuple[str, str, float | None], ...] = (
@@ -46,10 +47,16 @@ def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
     held = limits.held
     for name in problem.names:
         if limits.held_until(name, problem.periods):
-            rest = {k: v for k, v in held.items() if k != name} if isinstance(held, dict) else set(held) - {name}
-            result[f"held {name}"] = changed(held=rest)
+            free_held = {k: v for k, v in held.items() if k != name} if isinstance(held, dict) else set(held) - {name}
+            result[f"held {name}"] = changed(held=free_held)
     for group in limits.groups:
-        result[f"group {group.name}"] = changed(groups=tuple(g for g in limits.groups if g is not group))
+        # its name may stand in a rule, so that it stays there without bounds
+        free = replace(group, max_share=None, max_active=None, min_share=0.0, min_active=None)
+        named = any(group.name in rule.coefficients for rule in limits.rules)
+        others = tuple(each for each in limits.groups if each is not group)
+        result[f"group {group.name}"] = changed(groups=(*others, free) if named else others)
+    for rule in limits.rules:
+        result[f"rule {rule.name}"] = changed(rules=tuple(r for r in limits.rules if r is not rule))
     if problem.reserve > 0.0:
         result["reserve"] = replace(problem, reserve=0.0)
     if problem.capacity is not None:

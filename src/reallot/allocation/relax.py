@@ -56,11 +56,11 @@ def _relax_held(problem: AllocationProblem, subject: str, _amount: float) -> All
     return _limits(problem, held=frozenset(held) - {subject})
 
 
-def _relax_group(key: str) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
+def _relax_group(key: str, sign: int = 1) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
     def change(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
         groups = tuple(
-            replace(group, **{key: type(getattr(group, key))(getattr(group, key) + amount)})
-            if group.name == subject
+            replace(group, **{key: max(0, now + sign * (math.ceil(amount - 1e-6) if isinstance(now, int) else amount))})
+            if group.name == subject and (now := getattr(group, key)) is not None
             else group
             for group in problem.limits.groups
         )
@@ -91,6 +91,16 @@ def _relax_spec(key: str, sign: float) -> Callable[[AllocationProblem, str, floa
     return relaxed
 
 
+def _relax_rule(side: str) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
+    def change(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+        rules = tuple(
+            rule.loosened(**{side: amount}) if rule.name == subject else rule for rule in problem.limits.rules
+        )
+        return _limits(problem, rules=rules)
+
+    return change
+
+
 _RELAX: dict[str, Callable[[AllocationProblem, str, float], AllocationProblem]] = {
     "capacity": _relax_capacity,
     "turnover": _relax_turnover,
@@ -98,6 +108,10 @@ _RELAX: dict[str, Callable[[AllocationProblem, str, float], AllocationProblem]] 
     "resource": lambda p, s, a: replace(p, resources={**p.resources, s: p.resources[s] + a}),
     "group": _relax_group("max_share"),
     "active": _relax_group("max_active"),
+    "group_floor": _relax_group("min_share", -1),
+    "active_floor": _relax_group("min_active", -1),
+    "rule": _relax_rule("upper"),
+    "rule_floor": _relax_rule("lower"),
     "held": _relax_held,
     "max_change": _relax_max_change,
     "max_share": _relax_spec("max_share", 1.0),

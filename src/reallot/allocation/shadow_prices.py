@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 SAME = 1e-11
 """Shares closer than this are one: two ways to sum them round differently."""
-NOT_PRICED = ("max_moves", "active")
+NOT_PRICED = ("max_moves", "active", "active_floor")
+SHARED = ("capacity", "turnover", "resource", "group", "group_floor", "rule", "rule_floor")
+"""Limits that are priced whether they bind or not."""
 """Limits on whole numbers: given the choices made, one more of them has no slope."""
 
 
@@ -96,7 +98,7 @@ def _from_tangent(
     for rule in rules(problem, program):
         if rule.kind in NOT_PRICED:
             continue
-        shared = rule.kind in ("capacity", "turnover", "resource", "group")
+        shared = rule.kind in SHARED
         if not shared and not _binds(rule, tangent):
             continue
         more = tangent.slope(rule.loosening)

@@ -30,6 +30,16 @@ def broken_by_staying(problem: AllocationProblem) -> str:
             found.append(f"group {group.name} holds {amount(sum(held))}, max_share {amount(group.max_share)}")
         if group.max_active is not None and sum(share > 0.0 for share in held) > group.max_active:
             found.append(f"group {group.name} has {sum(s > 0.0 for s in held)} active, max_active {group.max_active}")
+        if group.min_share is not None and sum(held) < group.min_share - STAYS:
+            found.append(f"group {group.name} holds {amount(sum(held))}, min_share {amount(group.min_share)}")
+        if group.min_active is not None and sum(share > 0.0 for share in held) < group.min_active:
+            found.append(f"group {group.name} has {sum(s > 0.0 for s in held)} active, min_active {group.min_active}")
+    for each in problem.limits.rules:
+        weights = each.weights(problem.table.place, problem.limits.groups)
+        now = sum(weight * float(data.current[i]) for i, weight in weights.items())
+        least, most = each.bounds
+        if (most is not None and now > most + STAYS) or (least is not None and now < least - STAYS):
+            found.append(f"rule {each.name} does not hold: its sum is {amount(now)}")
     for key, limit in problem.resources.items():
         used = sum(uses.get(key, 0.0) * float(data.current[i]) for i, uses in problem.table.uses.items())
         if used > limit + STAYS * max(1.0, used):

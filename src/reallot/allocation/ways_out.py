@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InvalidInput, Relaxation
 from ..formulation import Rule, formulate, rules
 from ..problem import AllocationProblem
+from ..problem.rule_text import as_text
 from ..program import LinearProgram
 from ..program.elastic import Loosening
 from ..text.numbers import typed
@@ -30,7 +31,7 @@ MARGINS = (1e-9, 1e-8, 1e-7, 1e-6)
 """What is added, as part of the amount, where the amount itself is too little by a solver's tolerance."""
 ROUNDS = 8
 """How often a joint loosening that is not enough yet is added to."""
-COUNTS = ("max_moves", "active")
+COUNTS = ("max_moves", "active", "active_floor")
 """Kinds of rules that count, and are loosened by whole numbers."""
 
 
@@ -178,6 +179,10 @@ def _by_the_letter(problem: AllocationProblem, table: Sequence[Rule]) -> Sequenc
 def text_of(problem: AllocationProblem, rule: Rule, amount: float) -> str:
     """What to do about one rule, with the amount as it is typed."""
     by, of = typed(amount), f" of {rule.subject}" if rule.subject else ""
+    if rule.kind in ("rule", "rule_floor"):
+        side = "upper" if rule.kind == "rule" else "lower"
+        loose = next(each for each in problem.limits.rules if each.name == rule.subject).loosened(**{side: amount})
+        return f"loosen rule {rule.subject} by {by}, to {as_text(loose.coefficients, *loose.bounds)}"
     return {
         "capacity": f"raise capacity by {by}",
         "capacity lower": f"allow idle capacity (or lower capacity by {by})",
@@ -186,6 +191,8 @@ def text_of(problem: AllocationProblem, rule: Rule, amount: float) -> str:
         "resource": f"raise resource {rule.subject} by {by}",
         "group": f"raise max_share of group {rule.subject} by {by}",
         "active": f"raise max_active of group {rule.subject} by {amount:.0f}",
+        "group_floor": f"lower min_share of group {rule.subject} by {by}",
+        "active_floor": f"lower min_active of group {rule.subject} by {amount:.0f}",
         "held": f"release {rule.subject}",
         "max_change": f"raise max_change{of} by {by}",
         "max_share": f"raise max_share{of} by {by}",

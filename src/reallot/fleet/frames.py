@@ -175,7 +175,7 @@ def _places_alone(
     frame: Any, columns: Mapping[str, FloatArray], host: IntArray, count: int, limits: Limits
 ) -> BoolArray:
     """(hosts,) True where a host has choices, curves or limits that arrays do not hold."""
-    if limits.groups or limits.max_moves is not None or limits.min_move > 0.0:
+    if limits.groups or limits.rules or limits.max_moves is not None or limits.min_move > 0.0:
         return np.ones(count, dtype=bool)
     rows = np.zeros(len(frame), dtype=bool)
     for name in CHOICES:
@@ -215,12 +215,8 @@ def _limits_for(limits: Limits, names: list[str]) -> Limits:
         held = {name: until for name, until in held.items() if name in names}
     else:
         held = [name for name in held if name in names]
-    groups = tuple(
-        replace(group, members=members)
-        for group in limits.groups
-        if (members := tuple(name for name in group.members if name in names))
-    )
-    return replace(limits, max_change=change or None if isinstance(change, dict) else change, held=held, groups=groups)
+    change = change or None if isinstance(change, dict) else change
+    return replace(limits.among(names), max_change=change, held=held)
 
 
 def _table(

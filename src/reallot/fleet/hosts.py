@@ -114,7 +114,7 @@ def why_alone(problem: AllocationProblem) -> str | None:
         "units or entry shares": data.has_units,
         "resources of its own": bool(problem.resources),
         "no capacity": data.total is None,
-        "groups": bool(limits.groups),
+        "groups or rules between protocols": bool(limits.groups or limits.rules),
         "a number or size of moves": limits.max_moves is not None or limits.min_move > 0.0,
         "a measure of risk": problem.risk is not None,
     }

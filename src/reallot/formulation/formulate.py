@@ -8,7 +8,7 @@ from ..program import LinearProgram
 from .earnings import curve_columns
 from .integer_rules import choice_columns
 from .moves import budget, move_choices, movement, share_columns, turnover
-from .resources import group_rows, resource_rows
+from .resources import group_rows, resource_rows, rule_rows
 from .risk import expected_weight, risk_columns
 
 
@@ -48,6 +48,8 @@ def formulate(problem: AllocationProblem, *, wide: bool = False) -> LinearProgra
         columns += more_columns
         rows += more_rows
     rows += [*resource_rows(problem), *group_rows(problem)]
+    if problem.limits.rules:
+        rows += rule_rows(problem)
     data = problem.arrays
     offset = weight * data.hours * sum(float(curve.base.sum()) for curve in data.curved)
     return LinearProgram(tuple(columns), tuple(rows), offset)

@@ -1,4 +1,4 @@
-"""All-or-nothing shares: none-or-at-least, indivisible units, at most so many of a group."""
+"""All-or-nothing shares: none-or-at-least, indivisible units, at most or at least so many of a group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def stepped(data: ProblemArrays) -> BoolArray:
 def has_choices(problem: AllocationProblem) -> bool:
     """True where some share is all or nothing: units, entry shares, or groups that count their members."""
     data = problem.arrays
-    groups = any(group.max_active is not None for group in problem.limits.groups)
+    groups = any(group.counts for group in problem.limits.groups)
     return groups or bool(data.has_units)
 
 
@@ -29,7 +29,7 @@ def counted(problem: AllocationProblem) -> BoolArray:
     """Protocols of which it must be known whether they are used: an entry share, or a group that counts its members."""
     result = problem.arrays.entry > 0.0
     for group in problem.limits.groups:
-        if group.max_active is not None:
+        if group.counts:
             result = result | np.isin(problem.names, group.members)
     return np.asarray(result)
 
@@ -270,10 +270,10 @@ def _enter(
 
 
 def _active(problem: AllocationProblem, used: BoolArray, still: BoolArray, rows: list[Rows]) -> None:
-    """sum of used (and still) over a group's members <= max_active, one row a group and period."""
+    """min_active <= sum of used (and still) over a group's members <= max_active: a row for each side and period."""
     data = problem.arrays
     for group in problem.limits.groups:
-        if group.max_active is None:
+        if not group.counts:
             continue
         members = np.isin(problem.names, group.members)
         parts = {}
@@ -282,5 +282,10 @@ def _active(problem: AllocationProblem, used: BoolArray, still: BoolArray, rows:
             if mine.size:
                 when = grid_places(data, which)[mine] // data.size
                 parts[block] = cells(when, mine, 1.0)
-        high = np.full(data.periods, float(group.max_active))
-        rows.append(Rows(f"active {group.name}", periods(problem), parts, np.full(data.periods, -np.inf), high))
+        free = np.full(data.periods, np.inf)
+        if group.max_active is not None:
+            high = np.full(data.periods, float(group.max_active))
+            rows.append(Rows(f"active {group.name}", periods(problem), parts, -free, high))
+        if group.min_active is not None:
+            low = np.full(data.periods, float(group.min_active))
+            rows.append(Rows(f"active_floor {group.name}", periods(problem), parts, low, free))

@@ -1,4 +1,4 @@
-"""Capacity rows: shared resources, and caps on the sum of a group's shares."""
+"""Rows on weighted sums of shares: shared resources, groups, and relations between protocols."""
 
 from __future__ import annotations
 
@@ -25,20 +25,38 @@ def resource_rows(problem: AllocationProblem) -> list[Rows]:
 
 
 def group_rows(problem: AllocationProblem) -> list[Rows]:
-    """sum of the members' shares <= max_share, one row per group and period."""
-    place = {name: i for i, name in enumerate(problem.names)}
-    return [
-        _total(problem, f"group {group.name}", {place[name]: 1.0 for name in group.members}, group.max_share)
-        for group in problem.limits.groups
-        if group.max_share is not None
-    ]
+    """min_share <= sum of the members' shares <= max_share, a row for each side, group and period."""
+    place, result = problem.table.place, []
+    for group in problem.limits.groups:
+        ones = {place[name]: 1.0 for name in group.members}
+        if group.max_share is not None:
+            result.append(_total(problem, f"group {group.name}", ones, group.max_share))
+        if group.min_share is not None:
+            result.append(_total(problem, f"group_floor {group.name}", ones, group.min_share, is_floor=True))
+    return result
 
 
-def _total(problem: AllocationProblem, name: str, use: dict[int, float], capacity: float) -> Rows:
+def rule_rows(problem: AllocationProblem) -> list[Rows]:
+    """at_least <= sum of weight * share <= at_most, a row for each side, rule and period."""
+    limits, result = problem.limits, []
+    for rule in limits.rules:
+        weights = rule.weights(problem.table.place, limits.groups)
+        low, high = rule.bounds
+        if high is not None:
+            result.append(_total(problem, f"rule {rule.name}", weights, high))
+        if low is not None:
+            result.append(_total(problem, f"rule_floor {rule.name}", weights, low, is_floor=True))
+    return result
+
+
+def _total(
+    problem: AllocationProblem, name: str, use: dict[int, float], limit: float, *, is_floor: bool = False
+) -> Rows:
     count, size = problem.periods, len(problem.names)
     when = np.repeat(np.arange(count), len(use))
     who = np.tile(np.array(list(use), dtype=np.intp), count)
     parts = {"share": cells(when, when * size + who, np.tile(list(use.values()), count))} if use else {}
     present = float(np.dot(list(use.values()), problem.arrays.current[list(use)])) if use else 0.0
-    most = float(widened(capacity, present))
-    return Rows(name, periods(problem), parts, np.full(count, -np.inf), np.full(count, most))
+    limits, free = np.full(count, float(widened(limit, present, is_floor=is_floor))), np.full(count, np.inf)
+    low, high = (limits, free) if is_floor else (-free, limits)
+    return Rows(name, periods(problem), parts, low, high)

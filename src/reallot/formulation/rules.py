@@ -34,8 +34,8 @@ class Rule:
 
 
 def rules(problem: AllocationProblem, program: LinearProgram, *, both_ways: bool = False) -> list[Rule]:
-    """Every rule with a number to loosen, shared ones first; with `both_ways` also capacity downwards."""
-    result = _shared(problem, program)
+    """Every rule with a number to loosen, shared ones first; with `both_ways` equalities in each direction."""
+    result = _shared(problem, program, both_ways=both_ways)
     if both_ways and "budget" in program.row_slices and not problem.allow_idle:
         rows = _rows(program, "budget")
         lower = Loosening("capacity lower", row_lower=side(rows, -1.0), row_upper=side(rows, -1.0))
@@ -43,7 +43,7 @@ def rules(problem: AllocationProblem, program: LinearProgram, *, both_ways: bool
     return result + _own(problem, program)
 
 
-def _shared(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
+def _shared(problem: AllocationProblem, program: LinearProgram, *, both_ways: bool) -> list[Rule]:
     result = []
 
     def add(name: str, kind: str, subject: str, limit: float, *blocks: str, equal: bool = False) -> None:
@@ -59,12 +59,52 @@ def _shared(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
         add("max_moves", "max_moves", "", float(problem.limits.max_moves or 0), "max_moves")
     for key, capacity in problem.resources.items():
         add(f"resource {key}", "resource", key, capacity, f"resource {key}")
+    return result + _groups(problem, program) + _relations(problem, program, both_ways=both_ways)
+
+
+def _groups(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
+    """Ceilings and floors of groups and of their counts."""
+    result = []
     for group in problem.limits.groups:
         if group.max_share is not None:
-            add(f"group {group.name}", "group", group.name, group.max_share, f"group {group.name}")
+            result.append(_ceiling(program, "group", group.name, group.max_share))
         if group.max_active is not None:
-            add(f"active {group.name}", "active", group.name, float(group.max_active), f"active {group.name}")
+            result.append(_ceiling(program, "active", group.name, float(group.max_active)))
+        if group.min_share:
+            result.append(_floor(program, "group_floor", group.name, group.min_share))
+        if group.min_active:
+            result.append(_floor(program, "active_floor", group.name, float(group.min_active)))
     return result
+
+
+def _relations(problem: AllocationProblem, program: LinearProgram, *, both_ways: bool) -> list[Rule]:
+    """Relations between shares: each side by itself, and an equality as one limit unless `both_ways`."""
+    result = []
+    for rule in problem.limits.rules:
+        low, high = rule.bounds
+        if rule.equals is not None and not both_ways:
+            name = f"rule {rule.name}"
+            sides = [side(_rows(program, block)) for block in (name, f"rule_floor {rule.name}")]
+            shifted = Loosening(name, row_upper=sides[0], row_lower=sides[1])
+            result.append(Rule(name, "rule", rule.name, rule.equals, shifted))
+            continue
+        if high is not None:
+            result.append(_ceiling(program, "rule", rule.name, high))
+        if low is not None:
+            result.append(_floor(program, "rule_floor", rule.name, low))
+    return result
+
+
+def _ceiling(program: LinearProgram, kind: str, subject: str, limit: float) -> Rule:
+    """The rule of a row block that is bounded above."""
+    name = f"{kind} {subject}"
+    return Rule(name, kind, subject, limit, Loosening(name, row_upper=side(_rows(program, name))))
+
+
+def _floor(program: LinearProgram, kind: str, subject: str, limit: float) -> Rule:
+    """The rule of a row block that is bounded below: one unit more of it is one unit less of the floor."""
+    name = f"{kind} {subject}"
+    return Rule(name, kind, subject, limit, Loosening(name, row_lower=side(_rows(program, name), -1.0)))
 
 
 def _own(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:

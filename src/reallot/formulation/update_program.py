@@ -11,7 +11,7 @@ from ..problem.arrays import FloatArray
 from ..program import LinearProgram
 from .integer_rules import has_choices
 from .moves import budget, moved_places, movement, share_columns, turnover
-from .resources import group_rows, resource_rows
+from .resources import group_rows, resource_rows, rule_rows
 from .risk import expected_weight
 
 PLAIN = {"share", "increase", "decrease"}
@@ -34,17 +34,13 @@ def formulate_again(
         return None
     columns = share_columns(problem, expected_weight(problem))
     rows = [movement(problem), *budget(problem), *turnover(problem)]
-    if not all(block.name in program.row_slices for block in rows):
-        return None
-    shared = len(problem.resources) + sum(group.max_share is not None for group in problem.limits.groups)
-    if len(rows) + shared != len(program.rows):
+    rows += [*resource_rows(problem), *group_rows(problem), *rule_rows(problem)]
+    if [block.name for block in rows] != [block.name for block in program.rows]:
         return None
     row_lower, row_upper = program.row_lower.copy(), program.row_upper.copy()
     for block in rows:
         span = program.row_slices[block.name]
         row_lower[span], row_upper[span] = block.lower, block.upper
-    for block in (*resource_rows(problem), *group_rows(problem)):
-        row_upper[program.row_slices[block.name]] = block.upper
     return program.with_numbers(
         gain=np.concatenate([block.gain for block in columns]),
         lower=np.concatenate([block.lower for block in columns]),
@@ -67,16 +63,18 @@ def _gain(problem: AllocationProblem, program: LinearProgram) -> FloatArray:
 
 
 def _is_plain(problem: AllocationProblem, before: AllocationProblem, program: LinearProgram) -> bool:
-    """True where both problems have columns for shares and changes only, and the same resources and groups."""
+    """True where both problems have columns for shares and changes only, and the same resources, groups and rules."""
     return (
         set(program.column_slices) == PLAIN
         and not has_choices(problem)
         and not moved_places(problem).size
         and problem.resources.keys() == before.resources.keys()
-        and _capped(problem) == _capped(before)
+        and _summed(problem) == _summed(before)
     )
 
 
-def _capped(problem: AllocationProblem) -> list[tuple[str, tuple[str, ...]]]:
-    """Name and members of each group with a cap."""
-    return [(group.name, group.members) for group in problem.limits.groups if group.max_share is not None]
+def _summed(problem: AllocationProblem) -> list[tuple[str, dict[int, float]]]:
+    """What each row on a sum of a group's or a rule's shares is of: its name and weights."""
+    limits, place = problem.limits, problem.table.place
+    groups = [(group.name, {place[name]: 1.0 for name in group.members}) for group in limits.groups]
+    return groups + [(rule.name, rule.weights(place, limits.groups)) for rule in limits.rules]

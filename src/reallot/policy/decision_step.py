@@ -71,7 +71,8 @@ def plan(decision: Decision, problem: AllocationProblem) -> Allocation:
 def room_of(problem: AllocationProblem) -> Room | None:
     """The room of a step from the problem's present shares; None where other rules count, or where it may not stay."""
     limits, data = problem.limits, problem.arrays
-    others = (limits.max_moves is not None, limits.min_move, limits.groups, problem.resources, problem.allow_idle)
+    coupled = (limits.groups, limits.rules, problem.resources)
+    others = (limits.max_moves is not None, limits.min_move, problem.allow_idle, *coupled)
     if any(others) or problem.available is None or data.has_units or data.one_unit.any():
         return None
     current, turnover = data.current, 1.0 if data.max_turnover is None else float(data.max_turnover[0])

@@ -2,6 +2,7 @@
 
 from .curve import EarningsCurve
 from .limits import Group, Limits
+from .linear_rule import LinearRule
 from .problem import AllocationProblem
 from .protocol import LockIn, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
@@ -12,6 +13,7 @@ __all__ = [
     "EarningsCurve",
     "Group",
     "Limits",
+    "LinearRule",
     "LockIn",
     "ProtocolSpec",
     "RateUncertainty",

@@ -27,6 +27,9 @@ __all__ = [
     "scenario_rates",
 ]
 
+LEAST_ACTIVE = 1e-6
+"""A member of a group that counts its active members from below holds nothing, or at least this share."""
+
 
 class Statement(Protocol):
     """What arrays are laid out from: the fields of a checked AllocationProblem."""
@@ -146,8 +149,8 @@ def arrays(problem: Statement) -> ProblemArrays:
     given, hours = table.given, problem.horizon_hours / periods
     nothing = np.zeros(current.size)
     entry, step = given.get("entry_share", nothing), given.get("step", nothing)
-    if "step" in given:
-        entry = _in_units(entry, step)
+    if "step" in given or limits.groups:
+        entry = _in_units(_least_active(problem, entry), step)
 
     floor = given.get("min_share", nothing)
     if "decrease_floor" in given:
@@ -227,6 +230,14 @@ def _in_units(share: FloatArray, step: FloatArray) -> FloatArray:
     units = np.ceil(share / np.where(step > 0.0, step, 1.0) - 1e-9)
     result: FloatArray = np.where(step > 0.0, units * step, share)
     return result
+
+
+def _least_active(problem: Statement, entry: FloatArray) -> FloatArray:
+    """`entry` (protocols,), raised for members of groups with `min_active` to the least share that counts as one."""
+    members = {name for group in problem.limits.groups if group.min_active for name in group.members}
+    if not members:
+        return entry
+    return np.where([name in members for name in problem.table.names], np.maximum(entry, LEAST_ACTIVE), entry)
 
 
 def _ceiling(problem: Statement) -> FloatArray | float:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..errors import InvalidInput
+from .linear_rule import LinearRule
 from .validation import brief, by_name, in_order, names_in, number, several, whole, yes_or_no
 
 
 @dataclass(frozen=True)
 class Group:
-    """A cap on several protocols together.
+    """Bounds on several protocols together.
 
     Parameters
     ----------
@@ -23,6 +25,16 @@ class Group:
         Largest sum of their shares, in the unit of capacity. None is no cap.
     max_active
         Largest number of them with a share above zero. None is no cap.
+    min_share
+        Smallest sum of their shares, in the unit of capacity. None is no floor.
+    min_active
+        Smallest number of them with a share. A member then holds nothing, or at least its entry share or unit, and in
+        any case 1e-6. None is no floor.
+
+    Raises
+    ------
+    InvalidInput
+        Where a bound is no number, or contradicts another one or the number of members.
 
     Examples
     --------
@@ -35,6 +47,8 @@ class Group:
     members: tuple[str, ...]
     max_share: float | None = None
     max_active: int | None = None
+    min_share: float | None = None
+    min_active: int | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -47,8 +61,44 @@ class Group:
             put(self, "max_share", number(self.max_share, f"group {self.name}: max_share", 0.0))
         if self.max_active is not None:
             put(self, "max_active", whole(self.max_active, f"group {self.name}: max_active", 0))
-        if self.max_share is None and self.max_active is None:
-            raise InvalidInput(f"group {self.name} has no rule; give max_share, max_active or both")
+        if self.min_share is not None:
+            put(self, "min_share", number(self.min_share, f"group {self.name}: min_share", 0.0))
+        if self.min_active is not None:
+            put(self, "min_active", whole(self.min_active, f"group {self.name}: min_active", 0))
+            if self.min_active > len(self.members):
+                count = len(self.members)
+                raise InvalidInput(f"group {self.name}: min_active {self.min_active} is above its {count} members")
+        bounds = (self.min_share, self.max_share, self.min_active, self.max_active)
+        if bounds == (None,) * 4:
+            rules = "give max_share, max_active or both, or min_share, min_active"
+            raise InvalidInput(f"group {self.name} has no rule; {rules}")
+        for low, high, what in ((*bounds[:2], "share"), (*bounds[2:], "active")):
+            if low is not None and high is not None and low > high:
+                raise InvalidInput(f"group {self.name}: min_{what} {low:g} is above max_{what} {high:g}")
+
+    @property
+    def counts(self) -> bool:
+        """True where the group bounds how many of its members are active."""
+        return self.max_active is not None or self.min_active is not None
+
+    def among(self, names: Container[str]) -> Group | None:
+        """Return the group of those members that there are; None where there is none.
+
+        Parameters
+        ----------
+        names
+            Names of the protocols that there are.
+
+        Returns
+        -------
+        Group or None
+            The same bounds, with no more active than there are members.
+        """
+        members = tuple(name for name in self.members if name in names)
+        if not members:
+            return None
+        least = None if self.min_active is None else min(self.min_active, len(members))
+        return replace(self, members=members, min_active=least)
 
 
 @dataclass(frozen=True)
@@ -75,10 +125,12 @@ class Limits:
         Names that may not change in any period, or {name: period} for "not before that period". Periods count from 0,
         so 1 means "not now".
     groups
-        Caps on several protocols together.
+        Bounds on several protocols together.
     allow_one_unit
         Where one unit (`step`) or the entry share is larger than `max_change`: True lets exactly one unit move all the
         same. Otherwise such a protocol is reported as unreachable.
+    rules
+        Relations between shares: LinearRule records, or texts such as "relay <= 2 * compute".
 
     Raises
     ------
@@ -101,6 +153,7 @@ class Limits:
     held: Iterable[str] | Mapping[str, int] = field(default_factory=frozenset)
     groups: tuple[Group, ...] = ()
     allow_one_unit: bool = False
+    rules: tuple[LinearRule, ...] = ()
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -128,9 +181,34 @@ class Limits:
         if len(set(names)) != len(names):
             raise InvalidInput(f"two groups have the same name: {', '.join(sorted(names))}")
         put(self, "allow_one_unit", yes_or_no(self.allow_one_unit, "allow_one_unit"))
+        if type(self.rules) is not tuple or self.rules:
+            put(self, "rules", _rules(self.rules))
 
     def __hash__(self) -> int:
         return hash((self.max_moves, self.min_move, self.min_gain, frozenset(self.held), self.groups))
+
+    def among(self, names: Collection[str]) -> Limits:
+        """Return the limits of a problem that has only some of the protocols: those left out hold nothing.
+
+        Parameters
+        ----------
+        names
+            Names of the protocols that there are.
+
+        Returns
+        -------
+        Limits
+            Groups of their remaining members and rules of their remaining terms; what no protocol is left in is left
+            out.
+        """
+        groups = tuple(few for group in self.groups if (few := group.among(names)) is not None)
+        there = {*names, *(group.name for group in groups)}
+        rules = []
+        for rule in self.rules:
+            left = {name: weight for name, weight in rule.coefficients.items() if name in there}
+            if any(left.values()):
+                rules.append(replace(rule, coefficients=left))
+        return replace(self, groups=groups, rules=tuple(rules))
 
     def held_until(self, name: str, periods: int) -> int:
         """Return the first period in which a protocol may change.
@@ -150,6 +228,17 @@ class Limits:
         if isinstance(self.held, dict):
             return min(int(self.held.get(name, 0)), periods)
         return periods if name in frozenset(self.held) else 0
+
+
+def _rules(given: Any) -> tuple[LinearRule, ...]:
+    """The rules as records; raises InvalidInput where one is none, or two have one name."""
+    listed = several(given, "rules", 'rules, such as ["relay <= 2 * compute"]')
+    rules = tuple(rule if isinstance(rule, LinearRule) else LinearRule.of_text(rule) for rule in listed)
+    names = [rule.name for rule in rules]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput(f"two rules have the same name: {name}")
+    return rules
 
 
 def _per_period_or_name(

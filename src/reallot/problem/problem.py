@@ -312,6 +312,8 @@ class AllocationProblem:
                 raise InvalidInput(f"{key} has {len(value)} entries for {self.periods} periods; give one per period")
         for group in self.limits.groups:
             known_names(group.members, self.table.place, f"group {group.name}")
+        for rule in self.limits.rules:
+            rule.weights(self.table.place, self.limits.groups)
 
     def _check_risk(self) -> None:
         if self.scenarios is not None:

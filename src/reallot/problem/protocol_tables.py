@@ -16,6 +16,7 @@ from ..errors import InvalidInput
 from .curve import EarningsCurve
 from .file_errors import FileError, broken, read, record_fault
 from .limits import Group, Limits
+from .linear_rule import LinearRule
 from .protocol import LockIn, ProtocolSpec
 from .validation import number_rule
 
@@ -130,6 +131,13 @@ def _sound(make: Callable[[], EarningsCurve], part: str) -> EarningsCurve:
         raise broken(str(error), None, part, whole=True) from None
 
 
+def _rule_of(text: str) -> LinearRule:
+    try:
+        return LinearRule.of_text(text)
+    except InvalidInput as error:
+        raise broken(str(error).removeprefix(f"rule {text!r}: "), None) from None
+
+
 def _is_nested(entry: Any) -> bool:
     """True for what can only be a whole curve in a list, where a point would be two numbers."""
     if isinstance(entry, (EarningsCurve, Mapping)):
@@ -163,7 +171,19 @@ RATE = "USD/h per unit of share, or a list with one per period, in place of a cu
 # Tables
 
 CurveTable = table_of(EarningsCurve, without=("last_slope",), last_slope=Number)
-LimitsTable = record(Limits, max_change=Numbers, max_turnover=Numbers, held=Held, groups=list[record(Group)])  # type: ignore[misc]
+_RuleRecord = record(LinearRule, coefficients=dict[str, Number])
+RuleOrText = Annotated[
+    _RuleRecord,  # type: ignore[valid-type]
+    WrapValidator(lambda value, handler: _rule_of(value) if isinstance(value, str) else handler(value)),
+]
+LimitsTable = record(
+    Limits,
+    max_change=Numbers,
+    max_turnover=Numbers,
+    held=Held,
+    groups=list[record(Group)],  # type: ignore[misc]
+    rules=list[RuleOrText],
+)
 ProtocolTable = table_of(
     ProtocolSpec,
     without=("name", "curve"),

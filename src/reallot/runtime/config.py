@@ -6,7 +6,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -363,11 +363,24 @@ def _contradictions(sections: Sections, protocols: Mapping[str, ProtocolSection]
     for key, name in named:
         if name not in protocols:
             yield Fault(("limits", *key), f"there is no protocol {_clean(name)!r}; {near_miss(name, protocols)}")
+    yield from _unknown_in_rules(limits, protocols)
     begun = [getattr(each.reader, "share", None) for each in protocols.values()]
     total = sum(share for share in begun if isinstance(share, (int, float)))
     if total > 1.0 + 1e-6:
         rule = f"all shares together are {total:.6g}; they must not exceed 1"
         yield Fault(("protocols", "NAME", "share"), rule)
+
+
+def _unknown_in_rules(limits: Limits, protocols: Collection[str]) -> Iterator[Fault]:
+    """Rules name protocols or groups that there are, and not both by one name."""
+    groups = [group.name for group in limits.groups]
+    for i, rule in enumerate(limits.rules):
+        for name in rule.coefficients:
+            if name not in protocols and name not in groups:
+                hint = near_miss(name, [*protocols, *groups])
+                yield Fault(("limits", "rules", i), f"there is no {_clean(name)!r}; {hint}")
+            elif name in protocols and name in groups:
+                yield Fault(("limits", "rules", i), f"{_clean(name)!r} is a protocol and a group; rename the group")
 
 
 def _clean(text: str) -> str:

@@ -11,7 +11,7 @@ from ...allocation.standing import broken_by_staying
 from ...formulation import formulate, rules
 from ...problem import AllocationProblem, Group, ProtocolSpec
 
-STATES = ("max_share", "min_share", "lock_in", "group", "resource")
+STATES = ("max_share", "min_share", "lock_in", "group", "group_floor", "active_floor", "rule", "rule_floor", "resource")
 """Kinds of rules about shares themselves, and not about how they may change: those that are come near to."""
 PROGRESS = 1e-7
 """Less of it is rounding."""
@@ -73,7 +73,7 @@ def nearest(problem: AllocationProblem, resting: Collection[str], conflict: str)
 def _breach(problem: AllocationProblem) -> tuple[float, tuple[tuple[str, float], ...] | None]:
     """The least sum by which rules about shares have to give way, and each rule's part; None where that is no help."""
     program = formulate(problem, wide=True)
-    table = [rule for rule in rules(problem, program) if rule.kind in STATES]
+    table = [rule for rule in rules(problem, program, both_ways=True) if rule.kind in STATES]
     if not table:
         return float("inf"), None
     least = least_loosening(program, table)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...problem import Group, Limits, ProtocolSpec
+from ...problem import Group, Limits, LinearRule, ProtocolSpec
 from ..contracts.records import AggregatedMetrics
 
 LEAST_SLACK = 0.005
@@ -40,7 +40,8 @@ def measured(
     shares = metrics.allocation_by_protocol
     near = {name: _near(spec, shares[name], slack[name]) for name, spec in specs.items() if name in shares}
     groups = tuple(_near_group(group, shares, slack) for group in limits.groups)
-    return metrics, {**specs, **near}, replace(limits, groups=groups)
+    rules = tuple(_near_rule(rule, limits.groups, shares, slack) for rule in limits.rules)
+    return metrics, {**specs, **near}, replace(limits, groups=groups, rules=rules)
 
 
 def _near(spec: ProtocolSpec, share: float, slack: float) -> ProtocolSpec:
@@ -55,9 +56,26 @@ def _near(spec: ProtocolSpec, share: float, slack: float) -> ProtocolSpec:
 def _near_group(group: Group, shares: Mapping[str, float], slack: Mapping[str, float]) -> Group:
     members = [name for name in group.members if name in shares]
     total = math.fsum(shares[name] for name in members)
-    if group.max_share is None or not 0.0 < total - group.max_share <= math.fsum(slack[name] for name in members):
-        return group
-    return replace(group, max_share=total)
+    within, changes = math.fsum(slack[name] for name in members), dict[str, Any]()
+    if group.max_share is not None and 0.0 < total - group.max_share <= within:
+        changes["max_share"] = total
+    if group.min_share is not None and 0.0 < group.min_share - total <= within:
+        changes["min_share"] = total
+    return replace(group, **changes) if changes else group
+
+
+def _near_rule(
+    rule: LinearRule, groups: Sequence[Group], shares: Mapping[str, float], slack: Mapping[str, float]
+) -> LinearRule:
+    members = {group.name: group.members for group in groups}
+    each = [(name, weight) for key, weight in rule.coefficients.items() for name in members.get(key, (key,))]
+    there = [(name, weight) for name, weight in each if name in shares]
+    total = math.fsum(weight * shares[name] for name, weight in there)
+    within = math.fsum(abs(weight) * slack[name] for name, weight in there)
+    low, high = rule.bounds
+    over = 0.0 if high is None else max(0.0, total - high)
+    under = 0.0 if low is None else max(0.0, low - total)
+    return rule.loosened(lower=under, upper=over) if 0.0 < over + under <= within else rule
 
 
 def with_shares(metrics: AggregatedMetrics, shares: Mapping[str, float], full: Collection[str]) -> AggregatedMetrics:

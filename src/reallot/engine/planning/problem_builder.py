@@ -138,7 +138,8 @@ class PlanningProblem:
 
         None where more may be earned than given up, or where specs, groups or learned curves have a say.
         """
-        if self.limits.groups or self.shapes or self.ceilings or any(name in self.specs for name in self.names):
+        shared = self.limits.groups or self.limits.rules
+        if shared or self.shapes or self.ceilings or any(name in self.specs for name in self.names):
             return None
         free = [(self.known[name], self.shares[name]) for name in self.names if name not in self.held]
         draws = self.power
@@ -393,6 +394,5 @@ def _limits(limits: Limits, names: Sequence[str], config: OptimizerConfig, held:
         change = min(most, *given[:1]) if given else most
     elif given is not None:
         change = min(most, float(given))  # type: ignore[arg-type]
-    there = ((group, tuple(name for name in group.members if name in names)) for group in limits.groups)
-    groups = tuple(replace(group, members=members) for group, members in there if members)
-    return replace(limits, max_change=change, held=held, groups=groups)
+    limits = limits.among(names) if limits.groups or limits.rules else limits
+    return replace(limits, max_change=change, held=held)

@@ -13,6 +13,8 @@ def coupled(problem: AllocationProblem, path: str) -> str | None:
         return f"resources ({', '.join(problem.resources)}) couple protocols; the {path} path takes one capacity only"
     if problem.limits.groups:
         return f"group {problem.limits.groups[0].name} couples protocols; the {path} path takes one capacity only"
+    if problem.limits.rules:
+        return f"rule {problem.limits.rules[0].name} couples protocols; the {path} path takes one capacity only"
     if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
         return "CVaR couples protocols through the scenarios"
     if isinstance(problem.risk, RateUncertainty):

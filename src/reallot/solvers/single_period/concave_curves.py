@@ -54,6 +54,7 @@ def is_plain(problem: AllocationProblem) -> bool:
         problem.resources,
         problem.risk,
         limits.groups,
+        limits.rules,
         limits.max_moves is not None,
         limits.min_move,
         data.has_fee,
