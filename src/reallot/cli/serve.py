@@ -115,7 +115,6 @@ def serve(
     server = ServiceThread(hub, actions, tokens, host=host, port=port, metrics=metrics)
     server.start()
     served = Served(server, Publisher(runner, hub), token)
-    runner.also_tell(served.publisher.happened)
     say(f"open {served.url}")  # not in the log, which keeps no token
     return served
 

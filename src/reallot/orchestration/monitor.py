@@ -371,6 +371,16 @@ class RealtimeMonitor:
         """Alerts whose condition still holds, the gravest first."""
         return self._alerts.open
 
+    def seen_before(self, keys: set[str]) -> None:
+        """Take alerts as seen by a person, where their condition still holds after a restart.
+
+        Parameters
+        ----------
+        keys
+            Their keys.
+        """
+        self._alerts.seen_before |= keys
+
     def remember_hours(self, hours: Sequence[Hour]) -> None:
         """Take hourly means, by which reports count the time before the first snapshot.
 

@@ -16,7 +16,7 @@ from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import Blocked, Rules, held
-from ..engine.execution.hearing import Heard, hear, refused, taken_back
+from ..engine.execution.hearing import Heard, declined_before, hear, refused, taken_back
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
 from ..engine.execution.move_events import Proposed, Started
@@ -606,6 +606,9 @@ class ReallocationEngine:
             await driver.executor.write(self.journal.drop_waiting)
             await driver.executor.recovered(f"confirm-{plan.id}")
         asks = not confirmed and (self.config.require_confirmation or self.config.mode is Mode.CONFIRM)
+        if asks and proposal.blocked is None:
+            said_no = await declined_before(self.books, plan, self.config.confirmation_lifetime)
+            proposal = replace(proposal, blocked=said_no)
         now = driver.executor.now()
         until = now + self.config.confirmation_lifetime if asks else None
         await driver.feed(Proposed(now, plan.id, proposal.changes, proposal.blocked, until))

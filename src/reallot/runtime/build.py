@@ -205,7 +205,9 @@ def learned(parts: Parts) -> Iterator[AggregatedMetrics]:
         parts.optimizer.update_metrics(metrics)
         parts.coordinator.remember(metrics if power is None else power.gross(metrics))
         yield metrics
-    unseen = {alert.key for alert in parts.ledger.journal.alerts() if alert.recovered_at is None}
+    still = [alert for alert in parts.ledger.journal.alerts() if alert.recovered_at is None]
+    unseen = {alert.key for alert in still if not alert.acknowledged}
+    parts.monitor.seen_before({alert.key for alert in still if alert.acknowledged})
     for name in parts.config.protocols:
         if f"{JUMP}:{name}" not in unseen:
             parts.coordinator.accept(name)

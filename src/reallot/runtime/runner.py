@@ -16,7 +16,8 @@ from ..engine.contracts.records import Alert, AllocationPlan
 from ..engine.contracts.secrets import redact
 from ..engine.execution.driver import Report
 from ..engine.execution.executor import WAITS
-from ..engine.ledger.operator_requests import Request
+from ..engine.ledger.event_log import KeptEvent
+from ..engine.ledger.operator_requests import EXECUTE, ActionState, Request
 from ..errors import ConfigurationError, DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
 from ..text.durations import format_duration
@@ -43,6 +44,7 @@ class Runner:
     """One engine at work.
 
     tell     gets every event as it comes
+    on_kept  gets those of a cycle with their numbers, when they are in the ledger
     first    shares at the start
     last     the last cycle; `report` is how its plan ended, where it had one that was to act
     acting   True in the middle of a cycle
@@ -56,7 +58,9 @@ class Runner:
     """
 
     def __init__(self, parts: Parts, tell: Tell, *, stall_limit: float = LIMIT_SECONDS) -> None:
-        self.parts, self._tell = parts, tell
+        self.parts, self._tell_now = parts, tell
+        self.on_kept: Callable[[list[KeptEvent]], None] | None = None
+        self._told: list[LogEvent] = []
         self.report: Report | None = None
         self._changes = ChangeDetector(parts.mode)
         self._engine = RecordedEngine(parts, self._take_up)
@@ -119,7 +123,22 @@ class Runner:
             self._tell_confirmed(report.plan_id)  # it was confirmed in the last moment
         await self._declined(result)
         self._count(result, report)
+        if self._told:
+            await self._keep_told()
         return result
+
+    def _tell(self, event: LogEvent) -> None:
+        self._tell_now(event)
+        self._told.append(event)
+
+    async def _keep_told(self) -> None:
+        """Keeps what was told since the last cycle; where that cannot be done it was told all the same."""
+        told, self._told = self._told, []
+        rows = [(each.at, each.kind, each.text, each.fields, each.level) for each in told]
+        with suppress(DataError):
+            kept = await self.parts.engine.books.ask(self.parts.ledger.events.add, rows)
+            if self.on_kept is not None:
+                self.on_kept(kept)
 
     async def _ended(self, at: datetime) -> Report | None:
         """Tells how plans of earlier cycles ended, whose effects took their time; the last of these reports."""
@@ -206,16 +225,6 @@ class Runner:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    def also_tell(self, tell: Tell) -> None:
-        """Tells somebody else every event as well, from now on."""
-        before = self._tell
-
-        def both(event: LogEvent) -> None:
-            before(event)
-            tell(event)
-
-        self._tell = both
 
     def wake(self) -> None:
         """The next cycle begins at once, or when this one ends; from the thread of the engine's loop only."""
@@ -308,9 +317,13 @@ class Runner:
 
     async def _confirmed(self) -> None:
         """Carries out what a person said yes to since the last cycle."""
-        engine, at = self.parts.engine, self.parts.clock.now()
-        if engine.journal.observe_only or not self._asks():
+        if self.parts.engine.journal.observe_only or not (self._asks() or self.last is None):
             return
+        await self._carried_out()
+
+    async def _carried_out(self) -> None:
+        """Carries out the plan that waits with a person's yes."""
+        engine, at = self.parts.engine, self.parts.clock.now()
         try:
             done = await engine.execute_confirmed(self.parts.coordinator.adapters)
             report = engine.last_report if done else None
@@ -332,6 +345,8 @@ class Runner:
         self._tell(LogEvent("move", self.parts.clock.now(), text, {"plan_id": plan}))
 
     async def _take_up(self, request: Request) -> None:
+        if request.kind == EXECUTE and request.state is ActionState.RUNNING:
+            await self._carried_out()
         metrics = None if self.last is None else self.last.metrics
         await take_up(self.parts, metrics, self._tell, request)
 

@@ -17,17 +17,6 @@ from ..orchestration.cycle import CycleResult
 from ..text.numbers import listed, shown, usd
 
 
-class KeptEvent(NamedTuple):
-    """Something that happened, numbered without a gap."""
-
-    seq: int
-    at: datetime
-    kind: str
-    text: str
-    fields: Mapping[str, str | float | int | bool | None]
-    level: int
-
-
 @dataclass(frozen=True)
 class Board:
     """The engine as it stood at the end of a cycle.

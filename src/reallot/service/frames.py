@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..engine.contracts.records import Alert, AllocationPlan
+from ..engine.ledger.event_log import KeptEvent
 from ..text.durations import format_duration
-from .board import Board, KeptEvent, verdict
+from .board import Board, verdict
 
 PROTOCOL = 1
 """Version of the messages: clients ignore fields that they do not know."""

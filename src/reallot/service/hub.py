@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 
+from ..engine.ledger.event_log import KeptEvent
 from . import frames
 from .access import Caller
-from .board import Board, KeptEvent
+from .board import Board
 from .mailbox import Mailbox
 from .problems import Problem
 

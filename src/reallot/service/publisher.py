@@ -9,12 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ..engine.contracts.records import AllocationPlan
 from ..engine.execution.preconditions import now_blocked
+from ..engine.ledger.event_log import KeptEvent
 from ..engine.ledger.journal import Standing, Waiting
 from ..errors import DataError
 from ..orchestration.cycle import CycleResult
-from ..runtime.events import LogEvent
 from ..runtime.runner import Runner
-from .board import Board, KeptEvent
+from .board import Board
 from .hub import Hub
 
 
@@ -24,13 +24,13 @@ class Publisher:
     def __init__(self, runner: Runner, hub: Hub) -> None:
         self.runner, self._hub = runner, hub
         self._last_event = hub.board.last_event
+        runner.on_kept = self.happened
         self.board = hub.board
 
-    def happened(self, event: LogEvent) -> None:
-        """One more event, told with the next board, or at once where no cycle runs."""
-        self._last_event += 1
-        told = KeptEvent(self._last_event, event.at, event.kind, event.text, event.fields, event.level)
-        self._hub.publish(None, (told,))
+    def happened(self, events: list[KeptEvent]) -> None:
+        """What was kept of a cycle is told at once."""
+        self._last_event = events[-1].seq
+        self._hub.publish(None, tuple(events))
 
     async def publish(self, result: CycleResult | None, **known: object) -> Board:
         """The board after a cycle, told to everybody. Raises nothing: what cannot be read is left out."""

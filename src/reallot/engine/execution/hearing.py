@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..contracts.move_state import ENDED, MoveState
-from ..contracts.records import Alert
+from ..contracts.records import Alert, AllocationPlan
 from ..ledger.journal import Operation
 from ..ledger.operator_requests import (
     ACKNOWLEDGE,
     CONFIRM,
     DECLINE,
     EXECUTE,
+    FORGET,
     MUTE,
     PAUSE,
     RESUME,
@@ -23,9 +24,14 @@ from ..ledger.operator_requests import (
     ActionState,
     Request,
 )
+from .guards import Blocked
 from .journal_thread import AsyncJournal
+from .orphaned import KEY as ORPHANED
+from .orphaned import give_up
 from .pause import PAUSED, pause
 
+MOST_DECISIONS = 50
+"""The last ones, among which a person's no is looked for."""
 BY_A_PERSON = "a person said no"
 """The reason of a decision against a plan that waited begins so."""
 
@@ -61,28 +67,38 @@ async def hear(books: AsyncJournal, request: Request) -> Heard:
     if request.is_late():
         told = f"nobody heard it within 10 minutes of {request.at:%Y-%m-%d %H:%M:%S} UTC, so it is not done: ask again"
         return Heard(ActionState.EXPIRED, {"by": "expired", "detail": told})
-    if request.kind in (CONFIRM, EXECUTE):
-        return await _confirmed(books, request)
-    if request.kind == ROLLBACK:
-        return await taken_back(books, request.plan_id) or LATER
-    if request.kind == DECLINE:
-        return await _declined(books, request)
-    if request.kind == PAUSE:
-        if await books.ask(books.journal.open_operation) is not None:
-            return LATER  # what was begun is ended first
-        return Heard(began=await pause(books))
-    if request.kind == RESUME:
-        return Heard(resumes=True)
-    if request.kind == UNPAUSE:
-        halted = await books.ask(books.journal.halted)
-        if halted in ("", PAUSED):
-            return Heard(resumes=bool(halted))
-        return refused(MoveState.HALTED, f"it is not paused, it halted: {halted}; first look, then: reallot resume")
-    if request.kind == ACKNOWLEDGE:
-        await books.ask(books.journal.acknowledge, request.plan_id)
-    elif request.kind == MUTE:
-        until = datetime.fromisoformat(request.body["until"])
-        await books.ask(books.journal.mute, request.plan_id, until)
+    does = _DOES.get(request.kind)
+    return Heard() if does is None else await does(books, request)
+
+
+async def _paused(books: AsyncJournal, _: Request) -> Heard:
+    if await books.ask(books.journal.open_operation) is not None:
+        return LATER  # what was begun is ended first
+    return Heard(began=await pause(books))
+
+
+async def _resumed(*_: object) -> Heard:
+    return Heard(resumes=True)
+
+
+async def _unpaused(books: AsyncJournal, _: Request) -> Heard:
+    halted = await books.ask(books.journal.halted)
+    if halted in ("", PAUSED):
+        return Heard(resumes=bool(halted))
+    return refused(MoveState.HALTED, f"it is not paused, it halted: {halted}; first look, then: reallot resume")
+
+
+async def _rolled_back(books: AsyncJournal, request: Request) -> Heard:
+    return await taken_back(books, request.plan_id) or LATER
+
+
+async def _seen(books: AsyncJournal, request: Request) -> Heard:
+    await books.ask(books.journal.acknowledge, request.plan_id)
+    return Heard()
+
+
+async def _muted(books: AsyncJournal, request: Request) -> Heard:
+    await books.ask(books.journal.mute, request.plan_id, datetime.fromisoformat(request.body["until"]))
     return Heard()
 
 
@@ -91,7 +107,9 @@ async def _confirmed(books: AsyncJournal, request: Request) -> Heard:
     journal, plan_id = books.journal, request.plan_id
     if (operation := await books.ask(journal.operation_of, plan_id)) is not None:
         return ended(operation)
-    if request.state is ActionState.QUEUED and request.kind == CONFIRM:
+    if request.state is ActionState.QUEUED:
+        if request.kind == EXECUTE and (known := await books.ask(journal.decision_of, plan_id)) is not None:
+            await books.ask(journal.wait_for, plan_id, known.plan, books.stamp())
         if await books.ask(journal.confirm, plan_id):
             return Heard(ActionState.RUNNING)
         waiting = await books.ask(journal.waiting)
@@ -104,6 +122,32 @@ async def _confirmed(books: AsyncJournal, request: Request) -> Heard:
     if known is None or known.verdict in (MoveState.PLANNED, MoveState.WAITING):
         return refused("confirmation", f"plan {plan_id} does not wait any more, and was not carried out")
     return refused(known.verdict, f"plan {plan_id} was not carried out: {known.reason}")
+
+
+async def _forgotten(books: AsyncJournal, request: Request) -> Heard:
+    """A person says that a protocol which is not configured any more has no share."""
+    name = request.plan_id
+    missed = (each.key for each in await books.ask(books.journal.alerts) if each.recovered_at is None)
+    if ORPHANED + name not in missed:
+        return refused(MoveState.NOTHING_TO_DO, f"no engine missed {name} here: only what is gone is forgotten")
+    await books.ask(give_up, books.journal, name, books.stamp())
+    return Heard()
+
+
+async def declined_before(books: AsyncJournal, plan: AllocationPlan, lifetime: timedelta) -> Blocked | None:
+    """Why a plan is not asked for: a person said no to the same moves, less than `lifetime` ago."""
+    now, ways = books.clock.now(), {name: change > 0.0 for name, change in plan.moves.items()}
+    for each in await books.ask(books.journal.decisions, MOST_DECISIONS):
+        said_no = each.verdict is MoveState.DECLINED and each.reason.startswith(BY_A_PERSON)
+        if not said_no or not timedelta(0) <= now - each.at < lifetime:
+            continue
+        moves = AllocationPlan.model_validate_json(each.plan).moves
+        if {name: change > 0.0 for name, change in moves.items()} == ways:
+            until = each.at + lifetime
+            return Blocked(
+                "declined", until, f"a person said no to these moves; they are asked for again at {until:%H:%M} UTC"
+            )
+    return None
 
 
 def ended(operation: Operation) -> Heard:
@@ -132,6 +176,9 @@ async def _declined(books: AsyncJournal, request: Request) -> Heard:
     """The plan that waits does so no more, and the journal says that a person said no."""
     journal, waiting = books.journal, await books.ask(books.journal.waiting)
     if waiting is None or waiting.plan_id != request.plan_id:
+        known = await books.ask(journal.decision_of, request.plan_id)
+        if known is not None and known.verdict is MoveState.DECLINED and known.reason.startswith(BY_A_PERSON):
+            return Heard(over=f"confirm-{request.plan_id}")  # a process ended before it said so
         instead = f"; {waiting.plan_id} does" if waiting is not None else ""
         return refused("confirmation", f"plan {request.plan_id} does not wait for a confirmation{instead}")
     if waiting.confirmed:
@@ -142,3 +189,18 @@ async def _declined(books: AsyncJournal, request: Request) -> Heard:
     await books.ask(journal.drop_waiting)
     await books.ask(journal.recovered, key, now)
     return Heard(over=key)
+
+
+_DOES: dict[str, Callable[[AsyncJournal, Request], Awaitable[Heard]]] = {
+    CONFIRM: _confirmed,
+    EXECUTE: _confirmed,
+    DECLINE: _declined,
+    ROLLBACK: _rolled_back,
+    PAUSE: _paused,
+    RESUME: _resumed,
+    UNPAUSE: _unpaused,
+    ACKNOWLEDGE: _seen,
+    MUTE: _muted,
+    FORGET: _forgotten,
+}
+"""What each kind asks of the journal; the others are for whoever polls and watches."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...errors import DataError, other_kind
 from ..contracts.records import Alert
 from .damage import Damaged, NewerSchema, keep_aside
+from .event_log import EventLog
 from .history import History
 from .history_store import HistoryStore
 from .journal import Journal
@@ -35,6 +36,8 @@ class Ledger:
         The lock of the folder. None in memory.
     notes
         What somebody who starts an engine on it should know.
+    events
+        What happened, in words.
     """
 
     folder: Path | None
@@ -43,11 +46,13 @@ class Ledger:
     requests: Requests | None
     lock: LedgerLock | None
     notes: list[str] = field(default_factory=list)
+    events: EventLog = field(default_factory=lambda: EventLog(None))
 
     def close(self) -> None:
         """Lets go of everything; again is harmless."""
         self.journal.close()
         self.history.close()
+        self.events.close()
         if self.lock is not None:
             self.lock.release()
 
@@ -106,7 +111,8 @@ def open_ledger(
     notes: list[str] = []
     try:
         journal = _journal(folder, busy_seconds)
-        return Ledger(folder, journal, history or _history(folder, notes), Requests(folder), lock, notes)
+        readings, asked = history or _history(folder, notes), Requests(folder)
+        return Ledger(folder, journal, readings, asked, lock, notes, EventLog(folder))
     except BaseException:
         lock.release()
         raise

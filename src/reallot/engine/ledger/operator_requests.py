@@ -25,10 +25,11 @@ from .timestamps import microseconds, moment
 T = TypeVar("T")
 CONFIRM, DECLINE, EXECUTE, ROLLBACK = "confirm", "decline", "execute", "rollback"
 PAUSE, UNPAUSE, RESUME, POLL, ASK_AGAIN = "pause", "unpause", "resume", "poll", "ask again"
-ACKNOWLEDGE, MUTE = "acknowledge", "mute"
+ACKNOWLEDGE, MUTE, FORGET, CLEANUP = "acknowledge", "mute", "forget", "cleanup"
 ABOUT = {
     **dict.fromkeys((CONFIRM, DECLINE, EXECUTE, ROLLBACK), "plan_id"),
     **dict.fromkeys((ACKNOWLEDGE, MUTE), "alert"),
+    FORGET: "protocol",
 }
 """What a request names, by its kind; the others name nothing."""
 LIFETIME = timedelta(minutes=10)

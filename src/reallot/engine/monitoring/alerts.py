@@ -16,6 +16,7 @@ class AlertBook:
     """The alerts of one monitor, oldest first; a timestamp is that of one alert only.
 
     keys  of those whose condition still holds
+    seen_before  keys of conditions that an earlier process told, and that a person has seen
     """
 
     def __init__(self, config: MonitorConfig) -> None:
@@ -26,6 +27,7 @@ class AlertBook:
         self._told: dict[str, datetime] = {}
         self._muted: dict[str, datetime] = {}
         self._silent: set[str] = set()
+        self.seen_before: set[str] = set()
         self._checks: dict[str, deque[bool]] = {}
 
     def reconfigure(self, config: MonitorConfig) -> None:
@@ -70,7 +72,14 @@ class AlertBook:
             return None
         while now in self._alerts:
             now += timedelta(microseconds=1)
-        alert = Alert(message=condition.message, severity=condition.severity, timestamp=now, key=key, last_seen=now)
+        alert = Alert(
+            message=condition.message,
+            severity=condition.severity,
+            timestamp=now,
+            acknowledged=key in self.seen_before,
+            key=key,
+            last_seen=now,
+        )
         self._alerts[now] = alert
         self._open[key] = self._told[key] = now
         while len(self._alerts) > self._config.max_alerts:  # those that are over go first, oldest first
@@ -84,6 +93,7 @@ class AlertBook:
         if began is None or began not in self._alerts:
             return None
         alert = self._update(began, recovered_at=now)
+        self.seen_before.discard(key)
         if now < self._muted.get(key, now) or key in self._silent:
             self._silent.discard(key)
             return None
