@@ -16,9 +16,10 @@ import pytest
 from reallot.cli.main import main
 from reallot.engine.contracts.records import AggregatedMetrics, Alert, AllocationPlan
 from reallot.engine.execution.pause import PAUSED
+from reallot.engine.ledger.event_log import KeptEvent
 from reallot.engine.ledger.journal import Standing
 from reallot.orchestration.cycle import CycleResult
-from reallot.service.board import Board, KeptEvent
+from reallot.service.board import Board
 from reallot.service.monitoring_rules import RULES, board
 from tests.orchestration.played import Played
 from tests.pair import PAIR

@@ -14,7 +14,8 @@ from typing import Any
 
 from ..engine.contracts.move_state import MoveState
 from ..engine.execution.pause import PAUSED
-from .board import Board, KeptEvent
+from ..engine.ledger.event_log import KeptEvent
+from .board import Board
 from .hub import Hub
 
 NAMES = (
