@@ -17,6 +17,8 @@ import reallot
 
 ROOT = Path(reallot.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
+SOURCES = {path: path.read_text(encoding="utf-8") for path in FILES}
+TREES = {path: ast.parse(source) for path, source in SOURCES.items()}
 
 PAGE = Path(__file__).resolve().parents[1] / "ARCHITECTURE.md"
 
@@ -79,11 +81,10 @@ class Import:
 
 def code_lines(path: Path) -> int:
     """Lines of a file that do not belong to a docstring."""
-    source = path.read_text()
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    texts = [each.body[0] for each in ast.walk(ast.parse(source)) if isinstance(each, documented) and each.body]
+    texts = [each.body[0] for each in ast.walk(TREES[path]) if isinstance(each, documented) and each.body]
     said = [text for text in texts if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)]
-    return len(source.splitlines()) - sum((text.end_lineno or text.lineno) - text.lineno + 1 for text in said)
+    return len(SOURCES[path].splitlines()) - sum((text.end_lineno or text.lineno) - text.lineno + 1 for text in said)
 
 
 def name_of(path: Path) -> str:
@@ -117,7 +118,7 @@ def imports(path: Path) -> list[Import]:
             body = guarded and child in node.body
             visit(child, late, typing or body)
 
-    visit(ast.parse(path.read_text()), late=False, typing=False)
+    visit(TREES[path], late=False, typing=False)
     return found
 
 
@@ -355,8 +356,8 @@ def test_a_name_with_two_places_is_seen() -> None:
 def test_no_two_classes_have_one_name() -> None:
     classes = (
         (node.name, path.relative_to(ROOT).as_posix())
-        for path in FILES
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for path, tree in TREES.items()
+        for node in tree.body
         if isinstance(node, ast.ClassDef)
     )
     assert twice(classes) == {}
@@ -369,14 +370,14 @@ def test_modules_of_one_name_share_an_idea_that_is_listed() -> None:
     assert set(SAME_IDEA) <= set(found), "listed, and there is only one of them"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_is_about_one_idea_and_not_long(path):
-    assert code_lines(path) < MOST_LINES
+def test_a_file_is_about_one_idea_and_not_long():
+    lengths = {path.relative_to(ROOT).as_posix(): code_lines(path) for path in FILES}
+    assert {name: lines for name, lines in lengths.items() if lines >= MOST_LINES} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_says_in_its_first_line_why_it_exists(path):
-    assert ast.get_docstring(ast.parse(path.read_text())) or not path.read_text().strip()
+def test_a_file_says_in_its_first_line_why_it_exists():
+    silent = [path for path, tree in TREES.items() if SOURCES[path].strip() and not ast.get_docstring(tree)]
+    assert not silent, silent
 
 
 def test_importing_the_package_stays_light():

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from reallot import AllocationProblem, EarningsCurve, Infeasible, Limits, ProtocolSpec, allocate, allocate_many
 from reallot.problem.effective import CUT_TO, NEVER_PAYS
+from tests.rounds import quick
 from tests.strategies import LINEAR, problems
 
 COSTS = [1e4, 1e7, 1e9, 1e10, 1e12, 1e15]
 WAYS = ("move_cost", "move_cost_in", "move_cost_out", "move_fee")
+each_cost = pytest.mark.parametrize("cost", quick(1e4, 1e15, rest=COSTS))
 
 
 def sentinel(cost: float, way: str = "move_cost", **given: object) -> AllocationProblem:
@@ -22,7 +24,7 @@ def sentinel(cost: float, way: str = "move_cost", **given: object) -> Allocation
     return AllocationProblem(specs, {"a": 0.6, "b": 0.3, "c": 0.1}, horizon_hours=24, **given)
 
 
-@pytest.mark.parametrize("cost", COSTS)
+@each_cost
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("periods", [1, 2])
 @pytest.mark.parametrize("solver", ["auto", "highs", "scipy"])
@@ -33,7 +35,7 @@ def test_a_sentinel_cost_leaves_the_others_free(cost: float, way: str, periods: 
     assert plan.certificate.objective == pytest.approx(24 * (kept * 0.02 + (1.0 - kept) * 0.03), rel=1e-9)
 
 
-@pytest.mark.parametrize("cost", COSTS)
+@each_cost
 @pytest.mark.parametrize("solver", ["numpy", "numba"])
 def test_a_sentinel_cost_leaves_the_others_of_a_batch_free(cost: float, solver: str) -> None:
     if solver == "numba":
@@ -44,7 +46,7 @@ def test_a_sentinel_cost_leaves_the_others_of_a_batch_free(cost: float, solver: 
     assert many.shares[0] == pytest.approx([0.6, 0.0, 0.4])
 
 
-@pytest.mark.parametrize("cost", COSTS)
+@each_cost
 @pytest.mark.parametrize("solver", ["auto", "horizon", "scipy"])
 def test_a_sentinel_cost_under_a_max_change_of_nothing_has_a_plan(cost: float, solver: str) -> None:
     problem = sentinel(cost, "move_cost_out", periods=2, limits=Limits(max_change={"a": 0.0}))

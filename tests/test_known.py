@@ -25,33 +25,33 @@ ANSWERED = [
     for solver in BACKENDS
     if takes(solver, case.problem)
 ]
-PRICED = [param for param in ANSWERED if param.values[0].prices]
-_plans: dict[tuple[str, str], Allocation] = {}
-
-
-def plan_of(case: Known, solver: str) -> Allocation:
-    """The plan, solved once for all tests here."""
-    key = (case.name, solver)
-    if key not in _plans:
-        _plans[key] = allocate(case.problem, solver=solver)
-    return _plans[key]
 
 
 @pytest.mark.parametrize(("case", "solver"), ANSWERED)
-def test_the_plan_is_the_one_found_by_hand(case, solver):
-    plan, close = plan_of(case, solver), max(CLOSE[solver], case.shares_to)
+def test_shares_money_prices_and_certificate_are_those_found_by_hand(case, solver):
+    plan = allocate(case.problem, solver=solver)
+    assert plan.solver == solver and plan.status == "optimal"
+    _shares_are_those_found_by_hand(case, plan)
+    _money_is_that_found_by_hand(case, plan)
+    for name, interval in case.prices.items():
+        assert name in plan.prices, f"{name} is not among {list(plan.prices)}"
+        assert tuple(plan.prices[name]) == pytest.approx(interval, abs=CLOSE[solver]), name
+    assert plan.certificate.is_feasible
+    if case.problem.limits.min_gain == 0.0:
+        assert plan.certificate.is_optimal
+
+
+def _shares_are_those_found_by_hand(case: Known, plan: Allocation) -> None:
+    close = max(CLOSE[plan.solver], case.shares_to)
     if case.shares is not None:
         assert plan.shares.to_dict() == pytest.approx(dict(case.shares), abs=close)
     for period, shares in enumerate(case.later, start=1):
         planned = dict(zip(plan.problem.names, plan.schedule[period], strict=True))
         assert planned == pytest.approx(dict(shares), abs=close)
-    assert plan.solver == solver and plan.status == "optimal"
 
 
-@pytest.mark.parametrize(("case", "solver"), ANSWERED)
-def test_the_money_is_the_one_found_by_hand(case, solver):
-    plan = plan_of(case, solver)
-    close = BACKENDS[solver].tolerance * max(1.0, plan.certificate.scale)
+def _money_is_that_found_by_hand(case: Known, plan: Allocation) -> None:
+    close = BACKENDS[plan.solver].tolerance * max(1.0, plan.certificate.scale)
     assert plan.net_benefit == pytest.approx(case.net_benefit, abs=close)
     assert plan.cost == pytest.approx(case.cost, abs=close)
     if case.earnings_per_hour is not None:
@@ -59,22 +59,6 @@ def test_the_money_is_the_one_found_by_hand(case, solver):
         hours = case.problem.horizon_hours
         worth = case.worth if case.worth is not None else case.earnings_per_hour * hours - case.cost
         assert plan.certificate.objective == pytest.approx(worth, abs=close)
-
-
-@pytest.mark.parametrize(("case", "solver"), ANSWERED)
-def test_the_certificate_holds(case, solver):
-    certificate = plan_of(case, solver).certificate
-    assert certificate.is_feasible
-    if case.problem.limits.min_gain == 0.0:
-        assert certificate.is_optimal
-
-
-@pytest.mark.parametrize(("case", "solver"), PRICED)
-def test_prices_are_the_slopes_found_by_hand(case, solver):
-    prices = plan_of(case, solver).prices
-    for name, interval in case.prices.items():
-        assert name in prices, f"{name} is not among {list(prices)}"
-        assert tuple(prices[name]) == pytest.approx(interval, abs=CLOSE[solver]), name
 
 
 @pytest.mark.parametrize("case", KNOWN, ids=str)

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, Infeasible, Limits, ProtocolSpec, allocate, allocate_many, session
+from tests.rounds import quick
 from tests.strategies import COUPLED, LINEAR, budget, problems
 
 RATES = [sign * size for size in (1e5, 1e8, 1e10, 1e12, 1e15) for sign in (1.0, -1.0)]
 PATHS = ["auto", "highs", "scipy"]
+each_rate = pytest.mark.parametrize("rate", quick(1e5, -1e12, 1e15, rest=RATES))
 
 
 def beside(rate: float, *, fee: float = 0.0, limits: Limits | None = None, **given: object) -> AllocationProblem:
@@ -22,7 +24,7 @@ def beside(rate: float, *, fee: float = 0.0, limits: Limits | None = None, **giv
     return AllocationProblem(specs, shares, horizon_hours=24, limits=limits or Limits(), **given)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("rate", RATES)
+@each_rate
 @pytest.mark.parametrize("fee", [0.0, 0.01])
 @pytest.mark.parametrize("periods", [1, 2])
 @pytest.mark.parametrize("solver", PATHS)
@@ -34,7 +36,7 @@ def test_who_is_held_at_any_rate_leaves_the_others_free(rate: float, fee: float,
     assert plan.earnings_per_hour == pytest.approx(0.6 * rate)
 
 
-@pytest.mark.parametrize("rate", RATES)
+@each_rate
 @pytest.mark.parametrize("solver", PATHS)
 def test_who_may_move_goes_as_far_as_it_may_and_the_others_share_the_rest(rate: float, solver: str) -> None:
     plan = allocate(beside(rate, limits=Limits(max_change={"a": 0.1})), solver=solver)
@@ -43,14 +45,14 @@ def test_who_may_move_goes_as_far_as_it_may_and_the_others_share_the_rest(rate: 
     assert plan.certificate.objective == pytest.approx(24 * (share * rate + (1.0 - share) * 0.03))
 
 
-@pytest.mark.parametrize("rate", RATES)
+@each_rate
 def test_a_session_says_the_same(rate: float) -> None:
     live = session(beside(1.0, limits=Limits(held={"a"})))
     live.solve()
     assert live.change(rates={"a": rate}).solve().shares.to_dict() == pytest.approx({"a": 0.6, "b": 0.0, "c": 0.4})
 
 
-@pytest.mark.parametrize("rate", RATES)
+@each_rate
 def test_a_batch_says_the_same(rate: float) -> None:
     many = allocate_many([[rate, 0.01, 0.03]], [[0.6, 0.3, 0.1]], held=[[True, False, False]], horizon_hours=24)
     assert many.shares[0] == pytest.approx([0.6, 0.0, 0.4])

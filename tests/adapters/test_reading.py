@@ -22,6 +22,7 @@ from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.secrets import LONGEST, redact, remember
 from reallot.errors import ConfigurationError, ErrorKind, ProtocolError
 from reallot.orchestration.coordinator import ProtocolCoordinator
+from tests.strategies import budget
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 documents = st.recursive(
@@ -61,6 +62,7 @@ def test_a_path_that_leads_nowhere_says_where_it_ends(path, words):
     assert caught.value.kind is ErrorKind.SHAPE
 
 
+@budget(0.5)
 @given(documents, st.from_regex(r"([a-c]|\[\d\]|\[\*\])(\.[a-c]|\[\d\]|\[\*\]){0,3}", fullmatch=True))
 def test_any_document_and_any_path_end_in_a_value_or_a_kind(document, path):
     path_of(path)

@@ -178,6 +178,7 @@ def test_without_cost_and_limit_every_step_has_the_best() -> None:
 
 
 @example(731, 1e-6, 10)
+@budget(0.5)
 @given(st.integers(0, 1000), st.sampled_from([1e-6, 0.01, 3.0, 1e5]), st.sampled_from([None, 10]))
 def test_scaling_rates_and_costs_scales_everything(seed: int, factor: float, window: int | None) -> None:
     problem = trace(40, 4, 0.4, seed=seed)
@@ -373,7 +374,9 @@ def test_wrong_arguments_are_named(call: Callable[[AllocationProblem], Hindsight
 @pytest.mark.parametrize(
     ("name", "days"),
     [
-        pytest.param(name, days, marks=() if name.startswith("gpu") else pytest.mark.slow, id=f"{name}-{days}")
+        pytest.param(
+            name, days, marks=() if name.startswith("gpu") and days < 1.0 else pytest.mark.slow, id=f"{name}-{days}"
+        )
         for name, days in benchmark.REFERENCE
         if not name.startswith("energy")
     ],

@@ -17,6 +17,7 @@ from reallot.backtest.table import FloatArray, RateTable
 from reallot.policy.hysteresis import Threshold
 from reallot.policy.registry import MAKERS, SLOW, policy
 from tests.backtest.made import Spy, rates, table
+from tests.strategies import budget
 
 BLIND = [name for name in MAKERS if not hasattr(policy(name), "foresee")]
 """The shipped policies that see only the past."""
@@ -75,6 +76,7 @@ def meets_all(shares: FloatArray, start: FloatArray, setting: Setting) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BLIND)
+@budget(0.5)
 @given(seed=SEEDS, setting=SETTINGS, since=st.integers(0, 59), noise=st.sampled_from([0.0, 0.2]))
 def test_changing_the_future_never_changes_a_decision_made_before(
     name: str, seed: int, setting: Setting, since: int, noise: float
@@ -91,6 +93,7 @@ def test_changing_the_future_never_changes_a_decision_made_before(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
+@budget(0.5)
 @given(seed=SEEDS, power=st.sampled_from([-6, 3, 10]))
 def test_scaling_rates_and_costs_scales_everything(name: str, seed: int, power: int) -> None:
     scale, rows = 2.0**power, rates(seed, steps_for(name))
@@ -104,6 +107,7 @@ def test_scaling_rates_and_costs_scales_everything(name: str, seed: int, power: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
+@budget(0.5)
 @given(seed=SEEDS, order=st.permutations(range(4)))
 def test_permuting_alternatives_permutes_the_result(name: str, seed: int, order: list[int]) -> None:
     rows = table(rates(seed, steps_for(name)))
@@ -114,6 +118,7 @@ def test_permuting_alternatives_permutes_the_result(name: str, seed: int, order:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
+@budget(0.5)
 @given(seed=SEEDS)
 def test_without_costs_the_net_is_the_gross_and_a_given_policy_stays_as_it_was(name: str, seed: int) -> None:
     rows, mine = table(rates(seed, steps_for(name))), policy(name)
@@ -136,6 +141,7 @@ def test_free_of_limits_and_costs_who_sees_the_step_earns_the_best_of_every_step
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BLIND)
+@budget(0.5)
 @given(seed=SEEDS, hold=st.sampled_from([0, 2, 3, 7]), budget=st.sampled_from([None, 0, 1, 3]), fee=st.booleans())
 def test_hold_and_budget_are_never_broken(name: str, seed: int, hold: int, budget: int | None, fee: bool) -> None:
     rows = table(rates(seed, steps_for(name)), minutes=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -45,14 +46,21 @@ def test_a_change_is_undone(change: str) -> None:
     assert ridge.PooledRidge._fit is fit
 
 
+HEAVY = Source("world", "heavy", 1004, steps=1300)
+
+
+@cache
+def unchanged() -> Case:
+    """What is decided without a change."""
+    return next(case for case in run(Job(HEAVY, 0.1)) if case.policy == decision_runs.DEFAULT)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("change", [change for change in CHANGES if change])
 def test_a_change_changes_what_is_decided(change: str) -> None:
-    source = Source("world", "heavy", 1004, steps=1300)
-    unchanged = next(case for case in run(Job(source, 0.1)) if case.policy == decision_runs.DEFAULT)
-    (changed,) = run(Job(source, 0.1, change))
+    (changed,) = run(Job(HEAVY, 0.1, change))
     assert changed.change == change and math.isnan(changed.optimum)
-    assert changed.net != unchanged.net
+    assert changed.net != unchanged().net
 
 
 def test_with_the_work_function_first_it_leads() -> None:

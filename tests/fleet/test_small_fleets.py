@@ -28,6 +28,7 @@ from reallot import (
     allocate_fleet,
 )
 from tests.fleet.fleets import CONTINUOUS, KINDS, World, best_of, world
+from tests.strategies import budget
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 """A thousand fleets are tried at night, fewer by day."""
@@ -81,13 +82,14 @@ def test_a_fleet_is_planned_as_an_independent_program_does(seed: int, hosts: int
 
 @pytest.mark.slow
 def test_fleets_are_planned_as_an_independent_program_does() -> None:
-    for seed in range(1000 if NIGHTLY else 300):
+    for seed in range(1000 if NIGHTLY else 100):
         given = world(seed)
         plan = allocate_fleet(given.fleet(), given.limits)
         assert near(plan.net_benefit, best_of(given)), seed
         assert plan.gap <= 1e-9 and meets_all_rules(given, plan), seed
 
 
+@budget(0.3)
 @given(st.integers(0, 10_000))
 def test_whole_numbers_are_planned_as_an_independent_search_does(seed: int) -> None:
     given = world(seed, KINDS, hosts=4, protocols=3)
@@ -101,6 +103,7 @@ def test_whole_numbers_are_planned_as_an_independent_search_does(seed: int) -> N
     assert meets_all_rules(given, plan)
 
 
+@budget(0.3)
 @given(st.integers(0, 10_000), st.sampled_from(CONTINUOUS))
 def test_loosening_a_shared_limit_never_lowers_the_plan(seed: int, kind: str) -> None:
     given = world(seed, (kind,), hosts=5)
@@ -115,6 +118,7 @@ def test_loosening_a_shared_limit_never_lowers_the_plan(seed: int, kind: str) ->
     assert allocate_fleet(given.fleet(), wider).net_benefit >= plan.net_benefit - 1e-9 * max(1.0, plan.net_benefit)
 
 
+@budget(0.3)
 @given(st.integers(0, 10_000))
 def test_a_price_lies_between_the_slopes_of_the_optimum(seed: int) -> None:
     given = world(seed, ("caps", "turnover"), hosts=5)
@@ -352,6 +356,7 @@ def test_a_host_is_explained_at_the_prices_of_the_fleet() -> None:
         plan.host("atic")
 
 
+@budget(0.3)
 @given(st.integers(0, 10_000))
 def test_every_host_agrees_with_the_fleet_at_its_prices(seed: int) -> None:
     given = world(seed, hosts=4)

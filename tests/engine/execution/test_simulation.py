@@ -1,6 +1,6 @@
 """The engine through histories in which everything goes wrong, and broken engines that the same histories must find.
 
-REALLOT_SEEDS="5000,2000" runs so many seeds without and with the repair loop and late effects; 500 and 200 otherwise.
+REALLOT_SEEDS="5000,2000" runs so many seeds without and with the repair loop and late effects; 300 and 150 otherwise.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 from tests.engine.execution.defects import DEFECTS, ENTERED, PLANTED
 from tests.engine.execution.simulation import simulate
 
-PLAIN, LATE = (int(each) for each in os.environ.get("REALLOT_SEEDS", "500,200").split(","))
+PLAIN, LATE = (int(each) for each in os.environ.get("REALLOT_SEEDS", "300,150").split(","))
 CHUNK = 50
 MOST_SEEDS = 200
 
