@@ -9,5 +9,6 @@ import pytest
 
 
 def quick(*few: Any, rest: Iterable[Any]) -> list[Any]:
-    """Values for `parametrize`: `few` as they are, and what else there is in `rest` marked `slow`."""
-    return [*few, *(pytest.param(value, marks=pytest.mark.slow) for value in rest if value not in few)]
+    """Values for `parametrize`, tuples for several names: `few` as they are, what else is in `rest` marked `slow`."""
+    others = [value if isinstance(value, tuple) else (value,) for value in rest if value not in few]
+    return [*few, *(pytest.param(*value, marks=pytest.mark.slow) for value in others)]
