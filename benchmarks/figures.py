@@ -74,6 +74,7 @@ TARGETS = (
     Target("horizon", "168 x 100, 10 hold", "Numba", ("HiGHS, whole program",), 12),
     Target("horizon", "168 x 1000, 10 hold", "HiGHS inside", ("HiGHS, whole program",), 15),
     Target("horizon", "168 x 1000, 10 hold", "Numba", ("HiGHS, whole program",), 50),
+    Target("nested", "n = 1,000", "NumPy", ("HiGHS",), 10),
     Target("equal_split", "168 x 100", "HiGHS inside", ("HiGHS, whole program",), 5),
     Target("equal_split", "168 x 1000", "HiGHS inside", ("HiGHS, whole program",), 10),
     Target("fee", "n = 200", "Python", ("HiGHS MILP",), 80),

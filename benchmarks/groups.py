@@ -28,6 +28,7 @@ from . import (
     imports,
     kernel,
     models,  # noqa: F401  registers its specs
+    nested,
     peers,
     report,
     resolve,
@@ -150,6 +151,13 @@ DUELS = {
         "0.2. Ten protocols hold something at the start, or all do.",
         _no_numba,
         seeds=str(horizon.SEED),
+    ),
+    "nested": Group(
+        "groups with floors and caps inside each other: marginal gains merged against HiGHS, solver time only",
+        nested.measure,
+        report.duels,
+        f"Halves of halves, {nested.LEVELS} levels, each with a floor and a cap beside its present sum.",
+        seeds=str(nested.SEED),
     ),
     "equal_split": Group(
         "many periods planned together from the equal split, against HiGHS on the whole program, solver time only",

@@ -90,7 +90,7 @@ def plan_of(problem: AllocationProblem, solver: str, time_limit_seconds: float |
         plan = plan_of(near, solver, time_limit_seconds)
         if is_the_plan(problem, near, plan.schedule):
             return _at_given_rates(plan, problem)
-    if backend.name == "exact":
+    if backend.name == "exact" and not problem.limits.groups:
         return by_matching(problem, backend, reason)
     if backend.path is not None:
         return by_path(problem, backend, reason, search_seconds(time_limit_seconds))
@@ -163,7 +163,10 @@ def by_path(
     point = chosen.point
     bound, bound_from, gap_tolerance = found.bound, _source(found, backend), CLAIMED * backend.tolerance
     if (prices := found.prices) is not None:
-        bound = judge.bound_of_schedule(prices.capacity, prices.bought, prices.sold, prices.movement)
+        if prices.groups is not None:
+            bound = judge.bound_of_groups(float(prices.capacity[0]), prices.groups)
+        else:
+            bound = judge.bound_of_schedule(prices.capacity, prices.bought, prices.sold, prices.movement)
         bound_from, gap_tolerance = ROW_PRICES, backend.tolerance
     certificate = judge.certify(point, bound, backend.tolerance, bound_from, gap_tolerance)
     reason = f"{reason}; {found.detail}" if found.detail else reason

@@ -169,7 +169,7 @@ class Allocation(ByValue):
         return prices(
             self.problem,
             self.schedule if self.set_aside is None else self.set_aside,
-            matching=(lambda: self.matching) if self.solver == "exact" else None,
+            matching=(lambda: self.matching) if self.solver == "exact" and not self.problem.limits.groups else None,
             program=lambda: self.program,
             tolerance=self.certificate.tolerance,
         )

@@ -17,7 +17,7 @@ from ..problem import AllocationProblem
 from ..problem.doors import require_problem
 from ..problem.validation import one_of, seconds
 from ..program import LinearProgram, Solution
-from ..solvers.backends import Backend, Solve, choose, search_seconds
+from ..solvers.backends import BACKENDS, Backend, Solve, choose, search_seconds
 from .allocate import allocate, by_program, why_infeasible
 from .far_rates import LARGE, nearer
 from .result import Allocation
@@ -111,6 +111,8 @@ class Session:
             As `allocate` does. The session can go on all the same.
         """
         backend, reason = choose(self.problem, self._solver)
+        if backend.name == "exact" and self.problem.limits.groups:
+            backend, reason = BACKENDS["highs"], "groups couple protocols: the last model is kept"
         far = np.abs(self.problem.arrays.rate).max() >= LARGE and nearer(self.problem) is not None
         if far or backend.name != "highs":
             return allocate(self.problem, solver=self._solver, time_limit_seconds=self._time_limit_seconds)

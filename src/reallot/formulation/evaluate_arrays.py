@@ -1,8 +1,8 @@
 """The certificate of a schedule straight from the problem's arrays: what `certify` says of the whole program.
 
-For problems without risk, resources, groups and other choices than which protocols move. Everything but the shares
-follows from the shares, so only bounds, changes, sums, turnover and the number of moves can be broken; and weak
-duality needs no more than the prices of the shared rules.
+For problems without risk, resources and rules between shares, and without other choices than which protocols move.
+Everything but the shares follows from the shares, so only bounds, changes, sums, turnover and the number of moves can
+be broken; and weak duality needs no more than the prices of the shared rules.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, ProblemArrays
+from ..problem.effective import GroupBounds, group_bounds
 from ..problem.objective import Value, value
 from ..program import Certificate
 from .moves import change_cap
@@ -49,6 +50,8 @@ class ByArrays:
         """True where the present shares meet every rule: without a change, bounds and sums only."""
         problem, data = self.problem, self.problem.arrays
         if (data.lower > data.current).any() or (data.current > data.upper).any():
+            return False
+        if problem.limits.groups and any(_off(group, data.current) > 0.0 for group in group_bounds(problem)):
             return False
         excess = float(data.current.sum()) - float(data.total or 0.0)
         return excess <= 0.0 if problem.allow_idle else excess == 0.0
@@ -90,6 +93,21 @@ class ByArrays:
             best += bought * (limit - float(np.maximum(forced, 0.0).sum()))
             best += sold * (limit - float(np.maximum(-forced, 0.0).sum()))
         return best
+
+    def bound_of_groups(self, capacity: float, groups: FloatArray) -> float:
+        """The same as `bound_of_split` with prices of groups (groups,), negative where a floor has a price."""
+        problem, data, step = self.problem, self.problem.arrays, self.problem.trade_segments
+        capacity = max(capacity, 0.0) if problem.allow_idle else capacity
+        price, best = np.full(data.size, capacity), capacity * float(data.total or 0.0)
+        for group, each in zip(group_bounds(problem), groups.tolist(), strict=True):
+            limit = group.upper if each > 0.0 else group.lower
+            if each != 0.0 and np.isfinite(limit):
+                price[group.members] += each
+                best += each * limit
+        at = price[step.owner]
+        best += float((np.maximum(step.buy - at, 0.0) * np.maximum(step.more, 0.0)).sum())
+        best += float((np.maximum(at - step.sell, 0.0) * np.maximum(step.keep, 0.0)).sum())
+        return best + self.at(step.middle[None, :]).value.net - float(price @ step.middle)
 
     def bound_of_schedule(
         self, capacity: FloatArray, bought: FloatArray, sold: FloatArray, movement: FloatArray
@@ -146,6 +164,9 @@ def worst_residual(problem: AllocationProblem, schedule: FloatArray) -> tuple[fl
     if problem.limits.max_moves is not None:
         moves = (change != 0.0).sum(axis=1).astype(float)
         checks.append(("max_moves", moves - problem.limits.max_moves, moves))
+    for group in group_bounds(problem) if problem.limits.groups else ():
+        excess = np.array([_off(group, shares) for shares in schedule])
+        checks.append((f"group {group.name}", excess, schedule[:, group.members].max(axis=1)))
     worst, place = 0.0, "none"
     for name, violation, size in checks:
         if violation.max() > worst:
@@ -154,6 +175,12 @@ def worst_residual(problem: AllocationProblem, schedule: FloatArray) -> tuple[fl
             if violation.flat[index] > worst:
                 worst, place = float(violation.flat[index]), _place(problem, name, index, violation.ndim > 1)
     return worst, place
+
+
+def _off(group: GroupBounds, shares: FloatArray) -> float:
+    """By how much the sum of a group's shares misses its bounds; at most 0 where it meets them."""
+    total = float(shares[group.members].sum())
+    return max(total - group.upper, group.lower - total)
 
 
 def _place(problem: AllocationProblem, name: str, index: int, of_protocols: bool) -> str:

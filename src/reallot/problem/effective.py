@@ -5,12 +5,12 @@ Both are settled here, once, so that every path to an answer reads the same numb
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .arrays import FloatArray, ProblemArrays
+from .arrays import FloatArray, IntArray, ProblemArrays, Statement
 
 PRESENT = 1e-9
 """The present shares meet a limit that they miss by no more than this, in shares, or as a part of a share above 1.
@@ -61,6 +61,28 @@ def _limits(data: ProblemArrays) -> dict[str, Any]:
                 by_capacity = (data.reach >= data.total) & (data.upper > data.total)
                 changes["reach"] = np.where(by_capacity, present, data.reach)
     return changes
+
+
+@dataclass(frozen=True)
+class GroupBounds:
+    """A group's name, the positions of its members, and bounds on the sum of their shares, infinite where none is."""
+
+    name: str
+    members: IntArray
+    lower: float
+    upper: float
+
+
+def group_bounds(problem: Statement) -> list[GroupBounds]:
+    """The bounds of each group, next to the sum of its present shares at that."""
+    place, current, result = problem.table.place, problem.current_shares, []
+    for group in problem.limits.groups:
+        members = np.array([place[name] for name in group.members])
+        present = float(current[members].sum())
+        low = -np.inf if group.min_share is None else float(widened(group.min_share, present, is_floor=True))
+        high = np.inf if group.max_share is None else float(widened(group.max_share, present))
+        result.append(GroupBounds(group.name, members, low, high))
+    return result
 
 
 def _costs(data: ProblemArrays) -> dict[str, Any]:

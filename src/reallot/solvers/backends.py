@@ -63,6 +63,21 @@ def _horizon(problem: AllocationProblem, _time_limit_seconds: float | None) -> S
     return multi_period.solve(problem)
 
 
+def _why_not_exact(problem: AllocationProblem) -> str | None:
+    """One period and one capacity, with groups or without."""
+    if not problem.limits.groups:
+        return concave_curves.why_ineligible(problem)
+    from .single_period import nested_groups
+
+    return nested_groups.why_ineligible(problem)
+
+
+def _nested(problem: AllocationProblem, _time_limit_seconds: float | None) -> SolverResult | NoFeasibleSplit:
+    from .single_period import nested_groups
+
+    return nested_groups.solve(problem)
+
+
 BACKENDS = {
     "exact": Backend(
         "exact",
@@ -70,7 +85,8 @@ BACKENDS = {
         True,
         "one period, one capacity: marginal gains matched by sorting; NumPy only",
         why="one period, one shared capacity, concave earnings: sorting marginal gains is exact",
-        why_ineligible=concave_curves.why_ineligible,
+        why_ineligible=_why_not_exact,
+        path=_nested,
     ),
     "fees": Backend(
         "fees",
@@ -97,6 +113,7 @@ BACKENDS = {
 """By name; `auto` takes the first of those with a `why` that does not decline, else HiGHS."""
 SEARCH_SECONDS = 5.0
 """A search over whole numbers stops here where no time limit is given, with the best plan known and its gap."""
+NESTED = "one period, one shared capacity, nested groups: marginal gains merged group by group are exact"
 COMPILED = "; compiled by Numba"
 WORTH_A_PATH = 2_000
 """Periods times protocols below which the whole program is as quick, and settles ties by least movement."""
@@ -128,6 +145,11 @@ def _name_of(solver: str) -> str:
 
 def _cheapest(problem: AllocationProblem) -> tuple[Backend, str]:
     why_not = concave_curves.why_ineligible(problem)
+    if why_not is not None and problem.limits.groups:
+        of_groups = _why_not_exact(problem)
+        if of_groups is None:
+            return BACKENDS["exact"], NESTED
+        why_not += "" if of_groups == why_not else f", or nested groups: {of_groups}"
     if why_not is None:
         exact, speed = BACKENDS["exact"], COMPILED if concave_curves.is_compiled(problem) else ""
         return exact, exact.why + speed

@@ -5,13 +5,17 @@ from __future__ import annotations
 from ...problem import AllocationProblem, CVaR, RateUncertainty
 
 
-def coupled(problem: AllocationProblem, path: str) -> str | None:
-    """What couples protocols beyond one capacity, in words; None where nothing does. `path` names the path."""
+def coupled(problem: AllocationProblem, path: str, *, groups: bool = False) -> str | None:
+    """What couples protocols beyond one capacity, in words; None where nothing does.
+
+    path    its name
+    groups  True where it takes groups
+    """
     if problem.capacity is None:
         return f"there is no capacity that the shares sum to; the {path} path needs one"
     if problem.resources:
         return f"resources ({', '.join(problem.resources)}) couple protocols; the {path} path takes one capacity only"
-    if problem.limits.groups:
+    if problem.limits.groups and not groups:
         return f"group {problem.limits.groups[0].name} couples protocols; the {path} path takes one capacity only"
     if problem.limits.rules:
         return f"rule {problem.limits.rules[0].name} couples protocols; the {path} path takes one capacity only"

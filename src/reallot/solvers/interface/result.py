@@ -16,12 +16,14 @@ class RowPrices:
     bought, sold
                 (periods,) of the sums of increases and of decreases, >= 0; 0 without a turnover limit
     movement    (periods, protocols) of share[t] - share[t-1] = increase[t] - decrease[t]
+    groups      (groups,) of the sums of their members' shares, negative for floors; None where there are none
     """
 
     capacity: FloatArray
     bought: FloatArray
     sold: FloatArray
     movement: FloatArray
+    groups: FloatArray | None = None
 
 
 @dataclass(frozen=True)
