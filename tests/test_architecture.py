@@ -45,7 +45,7 @@ HOMES = {
     "lightgbm": {"forecast.boosted"},
     "matplotlib": {"plots.paper"},
     "apprise": {"service.notify.ways"},
-    "fastapi": {"service.app"},
+    "fastapi": {"service.app", "service.reading"},
     "starlette": {"service.app", "service.stream"},
     "uvicorn": {"service.serving"},
     "prometheus_client": {"service.metrics"},

@@ -14,20 +14,29 @@ httpx2 = pytest.importorskip("httpx2")
 class Asked:
     """A server with a client for each scope; `wakes` counts how often the engine would have been woken."""
 
-    def __init__(self, folder=None, board=None, **options):
+    def __init__(self, folder=None, board=None, ledger=None, link=None, **options):
+        from reallot.engine.ledger.folder import open_ledger
         from reallot.engine.ledger.operator_requests import Requests
         from reallot.service.access import Tokens
         from reallot.service.actions import Actions
         from reallot.service.board import Board
         from reallot.service.hub import Hub
+        from reallot.service.reading import Sources
+        from reallot.service.records import Records
         from reallot.service.serving import ServiceThread
 
         self.wakes = 0
         now = datetime.now(UTC)
+        self.ledger = ledger or open_ledger()
         self.hub = Hub(board or Board(seq=3, epoch=1, at=now, names=("relay", "compute")))
         self.requests, self.tokens = Requests(folder), Tokens(folder)
+        self.records = Records(self.ledger)
         self.server = ServiceThread(
-            self.hub, Actions(self.requests, lambda: self.hub.board, self._wake), self.tokens, port=0, **options
+            Sources(self.hub, self.records, link),
+            Actions(self.requests, lambda: self.hub.board, self._wake),
+            self.tokens,
+            port=0,
+            **options,
         )
         self.secrets = {scope: self.tokens.new(scope, f"the-{scope}", None) for scope in ("read", "act")}
         self.server.start()
@@ -42,7 +51,9 @@ class Asked:
 
     def close(self):
         self.server.stop()
+        self.records.close()
         self.requests.close()
+        self.ledger.close()
 
 
 @pytest.fixture(scope="module")

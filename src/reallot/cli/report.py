@@ -8,14 +8,11 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 
-from ..engine.contracts.configs import MonitorConfig
-from ..engine.contracts.move_state import MoveState
-from ..engine.contracts.records import AllocationChange, AllocationPlan, PerformanceReport
+from ..engine.contracts.records import AllocationChange, PerformanceReport
 from ..engine.ledger.history import Hour, Sample
 from ..engine.monitoring.hourly import WHOLE
 from ..errors import MonitoringError
-from ..orchestration.monitor import RealtimeMonitor
-from ..runtime.restore import polls
+from ..runtime.period import period_monitor
 from ..text.columns import comma_separated
 from ..text.numbers import share, shown
 from .config_file import ledger_of
@@ -23,7 +20,6 @@ from .ledger_reader import LedgerReader, reading
 from .live_table import final_table, report_text
 from .screen import Screen
 
-MOST_POLLS, MOST_ALERTS, MOST_DECISIONS = 2_000_000, 1_000_000, 100_000
 LEAD = timedelta(hours=3)
 """What came so long before a period is read too: moves are judged by the hours around them."""
 
@@ -35,7 +31,7 @@ def report(options: argparse.Namespace) -> int:
         end = books.last_reading
         if end is None:
             raise MonitoringError(f"{folder}: there is no reading yet; reallot run makes them")
-        monitor = monitor_of(books, end - options.since - LEAD, end)
+        monitor = period_monitor(books.journal, books.history, end - options.since - LEAD, end)
         found = asyncio.run(monitor.generate_report(end - options.since, end))
         notes = [later] if (later := books.later_than(end)) else []
         if not found.covered:
@@ -70,27 +66,6 @@ def _history_csv(changes: list[AllocationChange]) -> str:
         moment, kind = each.timestamp.isoformat(), each.kind.value
         rows.append([moment, each.protocol, each.before, each.after, kind, each.outcome, each.plan_id, each.reason])
     return comma_separated(rows)
-
-
-def monitor_of(books: LedgerReader, start: datetime, end: datetime) -> RealtimeMonitor:
-    """A monitor that knows what the ledger knows of a period."""
-    config = MonitorConfig(max_snapshots=MOST_POLLS, max_alerts=MOST_ALERTS)
-    monitor = RealtimeMonitor(config, changes=books.journal.changes)
-
-    async def fill() -> None:
-        for metrics in polls(books.history, start, end + timedelta(microseconds=1)):
-            await monitor.update_snapshot(metrics)
-
-    asyncio.run(fill())
-    monitor.remember_hours(books.history.hours(start, end))
-    for decision in reversed(books.journal.decisions(MOST_DECISIONS)):
-        if decision.verdict is MoveState.COMMITTED:
-            monitor.remember_plan(AllocationPlan.model_validate_json(decision.plan))
-    for alert in books.journal.alerts(MOST_ALERTS):
-        monitor.raise_alert(alert)
-        if alert.recovered_at is not None:
-            monitor.resolve_alert(alert.key)
-    return monitor
 
 
 def _shares(books: LedgerReader, start: datetime, end: datetime) -> tuple[dict[str, float], dict[str, float]]:

@@ -20,6 +20,8 @@ from .logs import tell
 
 if TYPE_CHECKING:
     from ..service.publisher import Publisher
+    from ..service.reading import Sources
+    from ..service.records import Records
     from ..service.serving import ServiceThread
 
 Show = Callable[[CycleResult], None]
@@ -88,6 +90,7 @@ def serve(
     from ..service.access import LOOPBACK, Tokens
     from ..service.actions import Actions
     from ..service.board import Board
+    from ..service.engine_link import EngineLink
     from ..service.hub import Hub
     from ..service.metrics import Metrics
     from ..service.publisher import Publisher
@@ -112,7 +115,8 @@ def serve(
     )
     tokens = Tokens(parts.ledger.folder)
     token = tokens.start(datetime.now(UTC))
-    server = ServiceThread(hub, actions, tokens, host=host, port=port, metrics=metrics)
+    sources = Sources(hub, Records(parts.ledger), EngineLink(runner, loop))
+    server = ServiceThread(sources, actions, tokens, host=host, port=port, metrics=metrics)
     server.start()
     served = Served(server, Publisher(runner, hub), token)
     say(f"open {served.url}")  # not in the log, which keeps no token

@@ -18,6 +18,7 @@ from ..engine.execution.driver import Report
 from ..engine.execution.executor import WAITS
 from ..engine.ledger.event_log import KeptEvent
 from ..engine.ledger.operator_requests import EXECUTE, ActionState, Request
+from ..engine.planning.problem_builder import PlanningProblem
 from ..errors import ConfigurationError, DataError, ReallocationError
 from ..orchestration.cycle import CycleResult, run_cycle
 from ..text.durations import format_duration
@@ -349,6 +350,10 @@ class Runner:
             await self._carried_out()
         metrics = None if self.last is None else self.last.metrics
         await take_up(self.parts, metrics, self._tell, request)
+
+    def asked(self) -> PlanningProblem:
+        """The exact problem of the last plan; raises OptimizationError before the first."""
+        return self._engine.asked()
 
     @property
     def never_rate(self) -> float | None:

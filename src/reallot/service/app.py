@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.resources import files
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Header, Path, Query, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute
 
 from ..errors import ReallotError
 from . import frames
-from .access import Caller, Scope
+from .access import Caller
 from .actions import Actions, row, until_of
 from .hub import Hub
 from .metrics import Metrics
 from .problems import MEDIA, Problem, problem_of
+from .reading import Sources, add_reading
+from .routes import needs
 from .stream import Stream
 
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 PAGE = "index.html"
 ActionKind = Literal[
@@ -50,35 +49,15 @@ class Action(BaseModel):
     reason: Annotated[str, Field(max_length=400)] | None = None
 
 
-def needs(scope: Scope) -> Callable[[Endpoint], Endpoint]:
-    """Declares the scope of an endpoint; one without is closed to all."""
-
-    def declared(endpoint: Endpoint) -> Endpoint:
-        endpoint.scope = scope  # type: ignore[attr-defined]
-        return endpoint
-
-    return declared
-
-
-def scope_of(routes: list[BaseRoute], method: str, path: str) -> Scope | None:
-    """What a method and a path need; None where no route has both, which wants a token and finds nothing."""
-    for each in routes:
-        regex, methods = getattr(each, "path_regex", None), getattr(each, "methods", None)
-        if regex is not None and regex.match(path) and (methods is None or method in methods):
-            found: Scope | None = getattr(getattr(each, "endpoint", None), "scope", None)
-            return found
-    return None
-
-
-def application(
-    hub: Hub, actions: Actions, stream: Stream, links: dict[str, str] | None = None, metrics: Metrics | None = None
-) -> FastAPI:
+def application(sources: Sources, actions: Actions, stream: Stream, metrics: Metrics | None = None) -> FastAPI:
     """The application, without the gate that stands before it."""
+    hub = sources.hub
     app = FastAPI(title="reallot", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     _errors(app)
     _static(app)
-    _state(app, hub, links or {})
+    _state(app, hub)
     _actions(app, actions)
+    add_reading(app, sources)
     metrics = metrics or Metrics(hub)
     hub.watch = metrics.tally.see
 
@@ -99,10 +78,16 @@ def application(
         """The frames of the live stream as server-sent events."""
         return await stream.events(request)
 
+    @app.get("/openapi.json")
+    @needs("read")
+    async def schema() -> dict[str, Any]:
+        """All that can be asked, as OpenAPI 3.1."""
+        return app.openapi()
+
     return app
 
 
-def _state(app: FastAPI, hub: Hub, links: dict[str, str]) -> None:
+def _state(app: FastAPI, hub: Hub) -> None:
     @app.get("/healthz")
     @needs("none")
     async def health() -> Response:
@@ -123,7 +108,7 @@ def _state(app: FastAPI, hub: Hub, links: dict[str, str]) -> None:
             "epoch": board.epoch,
             "every": frames.iso_duration(board.every),
             "you": {"name": caller.name, "scope": caller.scope},
-            "links": links,
+            "links": {"state": "/v1/state", "stream": "/v1/stream", "events": "/v1/stream/events"},
         }
 
     @app.get("/v1/state")

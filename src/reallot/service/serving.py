@@ -13,10 +13,11 @@ import uvicorn
 from ..errors import ConfigurationError
 from .access import LOOPBACK, Tokens
 from .actions import Actions
-from .app import application, scope_of
+from .app import application
 from .gate import Gate
-from .hub import Hub
 from .metrics import Metrics
+from .reading import Sources
+from .routes import scope_of
 from .stream import Stream
 
 SEND_BUFFER = 65_536
@@ -30,7 +31,7 @@ class ServiceThread:
 
     def __init__(
         self,
-        hub: Hub,
+        sources: Sources,
         actions: Actions,
         tokens: Tokens,
         *,
@@ -40,11 +41,10 @@ class ServiceThread:
         stream: Stream | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        self._hub = hub
+        self._hub = hub = sources.hub
         self._socket = _bound(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
-        links = {"state": "/v1/state", "stream": "/v1/stream"}
-        app = application(hub, actions, stream or Stream(hub), links, metrics)
+        app = application(sources, actions, stream or Stream(hub), metrics)
         named = {*LOOPBACK, *(each.lower() for each in hosts)}
         routes = app.router.routes
         self.gate = Gate(

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..contracts.records import Alert
 from . import journal_rows
-from .alerts import put_alert
+from .alerts import alert_of, put_alert
 from .database import Database
 from .journal import LearnedLimit, PaidQuote
 from .timestamps import Stamp
@@ -89,6 +89,17 @@ class ExceptionalRows:
     def muted(self) -> dict[str, datetime]:
         """Keys of which nothing is to be heard, and until when."""
         return dict(self._database.each(lambda row: journal_rows.muted_of(row[0]), journal_rows.MUTED))
+
+    def page(self, what: str, limit: int, before: int | None = None) -> list[tuple[int, Any]]:
+        """The newest decisions, alerts or changes before this number, each with its own, the newest first."""
+        makes: dict[str, Callable[[Any], Any]] = {
+            "decision": journal_rows.decision_of,
+            "alert": alert_of,
+            "change": journal_rows.change_of,
+        }
+        make = makes[what]
+        sql = f"SELECT * FROM ({journal_rows.PAGES[what]}) WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT ?"
+        return self._database.each(lambda row: (int(row[0]), make(row[1:])), sql, (before, before, limit))
 
     def repairs(self, count: int) -> list[tuple[Stamp, frozenset[str]]]:
         """The last repairs, newest first: when, and of which protocols."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, AllocationChange, ChangeKind
@@ -296,6 +296,9 @@ class Journal(Protocol):
 
     def decisions(self, limit: int = 100) -> list[Decision]:
         """The last decisions, newest first."""
+
+    def page(self, what: str, limit: int, before: int | None = None) -> list[tuple[int, Any]]:
+        """The newest of what is a "decision", "alert" or "change" before this number, each with its own."""
 
     def decision_of(self, plan_id: str) -> Decision | None:
         """The newest decision on this plan that has its text."""

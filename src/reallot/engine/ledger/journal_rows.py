@@ -33,6 +33,16 @@ CHANGES = (
     "step.state, operation.state, operation.reason, step.detail FROM step JOIN operation ON operation.id = operation "
     "WHERE step.state <> 'intent' AND coalesce(step.asked, step.wall) >= ? ORDER BY step.id DESC LIMIT ?"
 )
+PAGES = {
+    "decision": "SELECT id, plan_id, wall, verdict, reason, plan, inputs FROM decision",
+    "alert": "SELECT id, key, message, severity, wall, last_seen, count, acknowledged, recovered FROM alert",
+    "change": (
+        "SELECT step.id AS id, coalesce(step.asked, step.wall), step.protocol, step.before, step.after, "
+        "operation.plan_id AS plan_id, step.kind, step.state, operation.state, operation.reason, step.detail "
+        "FROM step JOIN operation ON operation.id = operation WHERE step.state <> 'intent'"
+    ),
+}
+"""What is listed page by page, each row after its number."""
 DECISION = "SELECT plan_id, wall, verdict, reason, plan, inputs FROM decision"
 MOST_SHARE = 2.0
 """A share that was read back may be a little above 1; a number above this was never written."""
