@@ -21,8 +21,8 @@ class Asked:
         from reallot.service.actions import Actions
         from reallot.service.board import Board
         from reallot.service.hub import Hub
-        from reallot.service.reading import Sources
-        from reallot.service.records import Records
+        from reallot.service.ledger_pages import LedgerPages
+        from reallot.service.read_routes import Sources
         from reallot.service.serving import ServiceThread
 
         self.wakes = 0
@@ -30,7 +30,7 @@ class Asked:
         self.ledger = ledger or open_ledger()
         self.hub = Hub(board or Board(seq=3, epoch=1, at=now, names=("relay", "compute")))
         self.requests, self.tokens = Requests(folder), Tokens(folder)
-        self.records = Records(self.ledger)
+        self.records = LedgerPages(self.ledger)
         self.server = ServiceThread(
             Sources(self.hub, self.records, link),
             Actions(self.requests, lambda: self.hub.board, self._wake),

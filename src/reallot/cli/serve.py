@@ -19,9 +19,9 @@ from ..runtime.runner import Runner
 from .logs import tell
 
 if TYPE_CHECKING:
+    from ..service.ledger_pages import LedgerPages
     from ..service.publisher import Publisher
-    from ..service.reading import Sources
-    from ..service.records import Records
+    from ..service.read_routes import Sources
     from ..service.serving import ServiceThread
 
 Show = Callable[[CycleResult], None]
@@ -115,7 +115,7 @@ def serve(
     )
     tokens = Tokens(parts.ledger.folder)
     token = tokens.start(datetime.now(UTC))
-    sources = Sources(hub, Records(parts.ledger), EngineLink(runner, loop))
+    sources = Sources(hub, LedgerPages(parts.ledger), EngineLink(runner, loop))
     server = ServiceThread(sources, actions, tokens, host=host, port=port, metrics=metrics)
     server.start()
     served = Served(server, Publisher(runner, hub), token)

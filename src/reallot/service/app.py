@@ -18,7 +18,7 @@ from .actions import Actions, row, until_of
 from .hub import Hub
 from .metrics import Metrics
 from .problems import MEDIA, Problem, problem_of
-from .reading import Sources, add_reading
+from .read_routes import Sources, add_reading
 from .routes import needs
 from .stream import Stream
 

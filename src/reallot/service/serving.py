@@ -16,7 +16,7 @@ from .actions import Actions
 from .app import application
 from .gate import Gate
 from .metrics import Metrics
-from .reading import Sources
+from .read_routes import Sources
 from .routes import scope_of
 from .stream import Stream
 

@@ -23,8 +23,8 @@ from .board import Board, age_of, verdict
 from .engine_link import EngineLink
 from .explained import finite
 from .hub import Hub
+from .ledger_pages import LedgerPages
 from .problems import Problem
-from .records import Records
 from .routes import needs
 
 DAY = timedelta(days=1)
@@ -69,7 +69,7 @@ class Sources:
     """What the routes read: boards, the ledger, and the engine where one runs in this process."""
 
     hub: Hub
-    records: Records
+    records: LedgerPages
     link: EngineLink | None = None
 
     @property

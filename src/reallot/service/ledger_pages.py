@@ -32,7 +32,7 @@ STEPS = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60, 360, 1440))
 MOST_ROWS = 100_000
 
 
-class Records:
+class LedgerPages:
     """What a ledger tells. Methods are blocking and run through `ask`; they raise DataError and Problem."""
 
     def __init__(self, ledger: Ledger) -> None:
