@@ -14,7 +14,7 @@ httpx2 = pytest.importorskip("httpx2")
 class Asked:
     """A server with a client for each scope; `wakes` counts how often the engine would have been woken."""
 
-    def __init__(self, folder=None, board=None, ledger=None, link=None, **options):
+    def __init__(self, folder=None, board=None, ledger=None, link=None, port=0, tokens=None, **options):
         from reallot.engine.ledger.folder import open_ledger
         from reallot.engine.ledger.operator_requests import Requests
         from reallot.service.access import Tokens
@@ -29,16 +29,17 @@ class Asked:
         now = datetime.now(UTC)
         self.ledger = ledger or open_ledger()
         self.hub = Hub(board or Board(seq=3, epoch=1, at=now, names=("relay", "compute")))
-        self.requests, self.tokens = Requests(folder), Tokens(folder)
+        self.requests, self.tokens = Requests(folder), tokens or Tokens(folder)
         self.records = LedgerPages(self.ledger)
         self.server = ServiceThread(
             Sources(self.hub, self.records, link),
             Actions(self.requests, lambda: self.hub.board, self._wake),
             self.tokens,
-            port=0,
+            port=port,
             **options,
         )
-        self.secrets = {scope: self.tokens.new(scope, f"the-{scope}", None) for scope in ("read", "act")}
+        scopes = ("read", "act") if tokens is None else ()
+        self.secrets = {scope: self.tokens.new(scope, f"the-{scope}", None) for scope in scopes}
         self.server.start()
 
     def _wake(self):
