@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise, product
 
-from reallot import AllocationProblem, CVaR, EarningsCurve, ProtocolSpec, RateUncertainty
+from reallot import AllocationProblem, CVaR, EarningsCurve, ProtocolSpec, RateUncertainty, Tiers
 
 NEAR = 1e-9
 Shares = tuple[float, ...]
@@ -75,7 +75,14 @@ def worth(problem: AllocationProblem, schedule: list[Shares]) -> float:
             lost_hours = min(spec.warm_up_hours * (1.0 - spec.warm_up_earns), hours)
             if new > old and lost_hours > 0.0:
                 cost += lost_hours * rising_part(mean_curve(curves, chances), old, new)
+        taken = sum(max(new - old, 0.0) for old, new in zip(before, now, strict=True))
+        given = sum(max(old - new, 0.0) for old, new in zip(before, now, strict=True))
+        if problem.limits.turnover_cost is not None:
+            cost += tiered(problem.limits.turnover_cost, max(taken, given))
         before = now
+    start = tuple(problem.current[spec.name] for spec in problem.specs)
+    if any(now != start for now in schedule):
+        cost += problem.limits.plan_fee
     mean = sum(chance * outcome for chance, outcome in zip(chances, outcomes, strict=True))
     if isinstance(problem.risk, CVaR):
         tail = worst_mean(outcomes, chances, problem.risk.level)
@@ -91,7 +98,18 @@ def change_cost(spec: ProtocolSpec, old: float, new: float) -> float:
         return 0.0
     taking = spec.move_cost if spec.move_cost_in is None else spec.move_cost_in
     giving = spec.move_cost if spec.move_cost_out is None else spec.move_cost_out
-    return spec.move_fee + (taking * (new - old) if new > old else giving * (old - new))
+    return spec.move_fee + (tiered(taking, new - old) if new > old else tiered(giving, old - new))
+
+
+def tiered(price: float | Tiers, size: float) -> float:
+    """What a change of so much costs at one price, or at prices by tiers: USD."""
+    if not isinstance(price, Tiers):
+        return price * size
+    cost, left = 0.0, size
+    for width, unit in price.steps:
+        part = left if width is None else min(left, width)
+        cost, left = cost + unit * part, left - part
+    return cost
 
 
 def mean_curve(curves: list[EarningsCurve], chances: list[float]) -> EarningsCurve:

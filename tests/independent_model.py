@@ -10,13 +10,13 @@ curve it stands, how many units it has, and whether it is used at all. Given all
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 import numpy as np
 from scipy.optimize import linprog
 
-from reallot import AllocationProblem, CVaR, EarningsCurve, ProtocolSpec, RateUncertainty
+from reallot import AllocationProblem, CVaR, EarningsCurve, ProtocolSpec, RateUncertainty, Tiers
 from tests.brute import at, mean_curve, probabilities, scenario_curves
 
 NEAR = 1e-9
@@ -31,6 +31,8 @@ class Option:
     """One choice for one protocol in one period: the share's box, its earnings there, and how it may change.
 
     lines  (slope, earnings less slope times share) in each scenario, USD/h
+    line_in, line_out
+           (price, cost less price times change) of the tier of falling prices that a change is charged by
     warm   (USD/h per unit of share, USD/h) that warm up, where the share before is known
     """
 
@@ -46,6 +48,8 @@ class Option:
     moved: bool = False
     active: bool = True
     still: bool = False
+    line_in: tuple[float, float] | None = None
+    line_out: tuple[float, float] | None = None
 
 
 def here(limit: float, present: float) -> float:
@@ -137,15 +141,48 @@ def options(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list
         if most > max(NEAR, least - NEAR):
             ways += [(most, 0.0, least, 0.0, spec.move_fee, True), (0.0, most, 0.0, least, spec.move_fee, True)]
     result = []
-    for (low, high, active, still), (start, end, lines, warm), way in product(
-        sizes(problem, spec), pieces(problem, spec, period), ways
+    costs = list(product(falling_lines(spec, "move_cost_in"), falling_lines(spec, "move_cost_out")))
+    for (low, high, active, still), (start, end, lines, warm), way, (line_in, line_out) in product(
+        sizes(problem, spec), pieces(problem, spec, period), ways, costs
     ):
         box = max(floor_ceiling[0], low, start), min(floor_ceiling[1], high, end)
         if box[0] <= box[1] + NEAR:
             up, down, least_up, least_down, fee, moved = way
             box = box[0], max(box)
-            result.append(Option(*box, lines, warm, up, down, least_up, least_down, fee, moved, active, still))
+            changes = (up, down, least_up, least_down, fee, moved, active, still, line_in, line_out)
+            result.append(Option(*box, lines, warm, *changes))
     return result
+
+
+def cost_of(spec: ProtocolSpec, field: str) -> float | Tiers:
+    """The cost of taking, or of giving."""
+    own = getattr(spec, field)
+    return spec.move_cost if own is None else own  # type: ignore[no-any-return]
+
+
+def cost_lines(cost: float | Tiers) -> list[tuple[float, float]]:
+    """(price, cost less price times change) in each tier: rising prices cost the most of these, falling the least."""
+    if not isinstance(cost, Tiers):
+        return [(cost, 0.0)]
+    result, start, paid = [], 0.0, 0.0
+    for width, price in cost.steps:
+        result.append((price, paid - price * start))
+        if width is not None:
+            start, paid = start + width, paid + price * width
+    return result
+
+
+def falls(cost: float | Tiers) -> bool:
+    """True where a price is below the one before it; tiers that do both are left to the grid of `brute`."""
+    prices = [price for price, _ in cost_lines(cost)]
+    assert sorted(prices) == prices or sorted(prices, reverse=True) == prices
+    return prices[-1] < prices[0]
+
+
+def falling_lines(spec: ProtocolSpec, field: str) -> list[tuple[float, float] | None]:
+    """The lines of falling prices, one of which is to be chosen; no choice where prices rise."""
+    cost = cost_of(spec, field)
+    return list(cost_lines(cost)) if falls(cost) else [None]
 
 
 def reachable(option: Option, before: float) -> Option | None:
@@ -208,7 +245,12 @@ def _counts_hold(problem: AllocationProblem, names: list[str], now: tuple[Option
 
 def best(problem: AllocationProblem) -> float | None:
     """What the best plan is worth, USD over the horizon; None where no plan meets the rules."""
-    values = [value for plan in choices(problem) if (value := _linear(problem, plan)) is not None]
+    fee = problem.limits.plan_fee
+    values = [value - fee for plan in choices(problem) if (value := _linear(problem, plan)) is not None]
+    if fee > 0.0:
+        # or nothing moves at all, and no fee is paid
+        still = replace(problem, limits=replace(problem.limits, held=set(problem.names)))
+        values += [value for plan in choices(still) if (value := _linear(still, plan)) is not None]
     return max(values) if values else None
 
 
@@ -221,7 +263,9 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
     chances, risk = np.array(probabilities(problem)), problem.risk
     # beside shares and changes: the tail's beginning and the misses of it, or the price and the parts of a worst case
     extra = 1 + chances.size if isinstance(risk, CVaR) else 1 + size if isinstance(risk, RateUncertainty) else 0
-    width = 3 * cells + extra
+    # then what each change costs where prices rise, by taking and by giving, and what the turnover of a period does
+    paid = 3 * cells + extra
+    width = paid + 2 * cells + periods
     gain, box, constant = np.zeros(width), [(0.0, 0.0)] * width, 0.0
     outcome, fixed = np.zeros((chances.size, width)), np.zeros(chances.size)
     equal, equals, above, aboves = [], [], [], []
@@ -250,9 +294,16 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
                 lost = 0.0
                 gain[k] -= lost_hours * option.warm[0]
                 constant -= lost_hours * option.warm[1]
-            taking = spec.move_cost if spec.move_cost_in is None else spec.move_cost_in
-            giving = spec.move_cost if spec.move_cost_out is None else spec.move_cost_out
-            gain[cells + k], gain[2 * cells + k] = -taking - lost, -giving
+            gain[cells + k] = -lost
+            for way, field, line in ((0, "move_cost_in", option.line_in), (1, "move_cost_out", option.line_out)):
+                change, charge = (1 + way) * cells + k, paid + way * cells + k
+                if line is not None:
+                    gain[change] -= line[0]
+                    constant -= line[1]
+                    continue
+                gain[charge], box[charge] = -1.0, (0.0, INF)
+                for price, rest in cost_lines(cost_of(spec, field)):
+                    add(above, aboves, {change: price, charge: -1.0}, -rest)
             box[k] = (option.low, option.high)
             first = t == 0
             box[cells + k] = (0.0 if first else option.least_up, option.most_up)
@@ -261,6 +312,11 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
             if not first:
                 entries[k - size] = -1.0
             add(equal, equals, entries, present[k] if first else 0.0)
+        if problem.limits.turnover_cost is not None:
+            charge = paid + 2 * cells + t
+            gain[charge], box[charge] = -1.0, (0.0, INF)
+            for way, (price, rest) in product((1, 2), cost_lines(problem.limits.turnover_cost)):
+                add(above, aboves, {way * cells + k: price for k in span} | {charge: -1.0}, -rest)
         _shared(problem, t, present, add, (equal, equals, above, aboves), cells)
     weight = risk.weight if isinstance(risk, CVaR) else 0.0
     gain += (1.0 - weight) * (chances @ outcome)
@@ -269,16 +325,16 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
     if isinstance(risk, CVaR):
         # the tail's mean is the most of: begins - sum of chance times what outcomes miss it by / (1 - level)
         begins = 3 * cells
-        gain[begins], gain[begins + 1 :] = weight, -weight * chances / (1.0 - risk.level)
-        box[begins:] = [(None, None), *[(0.0, INF)] * chances.size]
+        gain[begins], gain[begins + 1 : paid] = weight, -weight * chances / (1.0 - risk.level)
+        box[begins:paid] = [(None, None), *[(0.0, INF)] * chances.size]
         for s in range(chances.size):
             row = dict(enumerate(-outcome[s, : 3 * cells])) | {begins: 1.0, begins + 1 + s: -1.0}
             add(above, aboves, row, float(fixed[s]))
     elif isinstance(risk, RateUncertainty):
         # the largest sum of `budget` losses is the least of: budget * price + what losses are above the price
         price = 3 * cells
-        gain[price], gain[price + 1 :] = -risk.budget, -1.0
-        box[price:] = [(0.0, INF)] * (1 + size)
+        gain[price], gain[price + 1 : paid] = -risk.budget, -1.0
+        box[price:paid] = [(0.0, INF)] * (1 + size)
         for i, spec in enumerate(specs):
             radius = risk.radius.get(spec.name, 0.0) if isinstance(risk.radius, dict) else risk.radius
             row = {t * size + i: hours * float(radius) for t in range(periods)} | {price: -1.0, price + 1 + i: -1.0}

@@ -22,6 +22,7 @@ from reallot import (
     ProtocolSpec,
     RateUncertainty,
     Scenarios,
+    Tiers,
 )
 
 NAMES = ("relay", "compute", "storage", "archive", "mining")
@@ -34,6 +35,7 @@ LINEAR = {
     "turnover": {"bounds", "curves", "idle", "turnover", "costs"},
     "costs and warm-up": {"bounds", "curves", "idle", "costs", "warm_up"},
     "floors": {"bounds", "floors", "turnover", "costs"},
+    "tiers": {"bounds", "curves", "turnover", "tiers", "warm_up", "plan fee"},
     "everything on one capacity": {
         "bounds", "curves", "idle", "reserve", "turnover", "costs", "warm_up", "floors", "scenarios"
     },
@@ -61,6 +63,7 @@ CHOICES = {
     "bent curves": {"bounds", "idle", "costs", "curves", "bent", "warm_up"},
     "one of a group": {"bounds", "idle", "active", "entry"},
     "so many of a group": {"bounds", "idle", "costs", "least active", "group floors", "step"},
+    "falling tiers": {"bounds", "idle", "tiers", "falling", "turnover cost"},
     "fees over periods": {"bounds", "idle", "fees", "max_moves", "periods", "floors"},
     "choices over periods": {"idle", "periods", "entry", "step", "one_unit", "active", "min_move"},
 }
@@ -137,6 +140,16 @@ def starts(draw: st.DrawFn, size: int, available: float, grid: int | None, idle:
 
 
 @st.composite
+def tiers(draw: st.DrawFn, grid: int | None, may_fall: bool = False) -> Tiers:
+    """One to three tiers with rising prices, equal ones among them; in any order where they may fall."""
+    prices = draw(st.lists(st.sampled_from([0.0, 0.1, 0.1, 0.5, 2.0]), min_size=1, max_size=3))
+    if not may_fall:
+        prices.sort()
+    widths = [draw(st.integers(1, 4)) / (grid or 20) for _ in prices[1:]]
+    return Tiers(list(zip([*widths, None], prices, strict=True)))
+
+
+@st.composite
 def protocols(
     draw: st.DrawFn, name: str, current: float, features: set[str], grid: int | None, periods: int
 ) -> ProtocolSpec:
@@ -153,6 +166,10 @@ def protocols(
         given["move_cost"] = draw(cost)
         if draw(st.booleans()):
             given["move_cost_in"], given["move_cost_out"] = draw(cost), draw(cost)
+    if "tiers" in features and draw(st.booleans()):
+        given["move_cost"] = draw(tiers(grid, "falling" in features))
+        if draw(st.booleans()):
+            given["move_cost_out"] = draw(st.one_of(cost, tiers(grid, "falling" in features)))
     if "warm_up" in features and draw(st.booleans()):
         given["warm_up_hours"] = draw(st.sampled_from([0.25, 1.0, 6.0]))
         given["warm_up_earns"] = draw(st.sampled_from([0.0, 0.5, 1.0]))
@@ -205,6 +222,10 @@ def limits(draw: st.DrawFn, current: dict[str, float], features: set[str], grid:
         given["held"] = draw(st.one_of(st.just(()), st.just(()), st.sets(st.sampled_from(names)), st.just(names)))
     if "turnover" in features and draw(st.booleans()):
         given["max_turnover"] = draw(share)
+    if "turnover cost" in features:
+        given["turnover_cost"] = draw(st.one_of(st.none(), tiers(grid)))
+    if "plan fee" in features:
+        given["plan_fee"] = draw(st.sampled_from([0.0, 0.0, 0.05, 0.5]))
     if "max_moves" in features:
         given["max_moves"] = draw(st.one_of(st.none(), st.integers(0, 3)))
     if "min_move" in features:

@@ -21,6 +21,7 @@ from reallot import (
     ProtocolSpec,
     RateUncertainty,
     Scenarios,
+    Tiers,
     allocate,
 )
 from tests import independent_model as model
@@ -31,6 +32,7 @@ FEATURES = (
     *("max_change", "costs", "periods", "held", "floors", "warm-up", "resources"),
     *("capacity", "hours", "rates by period", "CVaR", "robust"),
     *("group floor", "least active", "rule"),
+    *("tiers", "falling tiers", "turnover cost", "plan fee"),
 )
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 EXAMPLES = 2_000 if NIGHTLY else 30
@@ -59,6 +61,14 @@ def specs(draw: st.DrawFn, name: str, present: float, features: frozenset[str], 
     if "costs" in features:
         given["move_cost"] = draw(st.sampled_from([0.0, 0.1, 0.5]))
         given["move_cost_out"] = draw(st.sampled_from([None, 0.0, 0.2]))
+    for feature, prices in (("tiers", (0.1, 0.3, 2.0)), ("falling tiers", (0.5, 0.1, 0.0))):
+        if feature in features:
+            width, field = (
+                max(1e-3, draw(near(0.05))),
+                draw(st.sampled_from(["move_cost_out" if prices[0] > prices[1] else "move_cost", "move_cost_in"])),
+            )
+            first = draw(st.sampled_from([0, 1]))
+            given[field] = Tiers([(size * width, prices[first]), (None, prices[first + 1])])
     if "entry" in features and draw(st.booleans()):
         given["entry_share"] = max(1e-3, draw(near(draw(st.sampled_from([present, 0.2])))))
     if "all in steps" in features or ("step" in features and draw(st.booleans())):
@@ -124,6 +134,11 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
         limits["max_turnover"] = max(0.0, size * draw(st.sampled_from([0.05, 0.1, 0.3])) + draw(epsilon))
     if "max_change" in features:
         limits["max_change"] = max(0.0, size * draw(st.sampled_from([0.0, 0.05, 0.1, 0.3])) + draw(epsilon))
+    if "turnover cost" in features:
+        width = max(1e-3, draw(st.sampled_from([0.05, 0.1])) + draw(epsilon))
+        limits["turnover_cost"] = Tiers([(size * width, draw(st.sampled_from([0.0, 0.2]))), (None, 0.6)])
+    if "plan fee" in features:
+        limits["plan_fee"] = size * draw(st.sampled_from([0.01, 0.1, 0.5]))
     if "held" in features:
         limits["held"] = {draw(st.sampled_from(names))}
     if features & {"group", "active", "group floor", "least active"}:
@@ -219,6 +234,13 @@ def loosened(problem: AllocationProblem, by: float, data: st.DataObject) -> Allo
         rules["turnover"] = replace(limits, max_turnover=limits.max_turnover + by)  # type: ignore[operator]
     if limits.max_change is not None:
         rules["change"] = replace(limits, max_change=limits.max_change + by)  # type: ignore[operator]
+    if limits.turnover_cost is not None:
+        rules["turnover cost"] = replace(limits, turnover_cost=widened(limits.turnover_cost, by))
+    if limits.plan_fee > 0.0:
+        rules["plan fee"] = replace(limits, plan_fee=max(0.0, limits.plan_fee - by))
+    for field in ("move_cost", "move_cost_in", "move_cost_out"):
+        if isinstance(cost := getattr(first, field), Tiers) and cost.is_rising:
+            ways["tiers"] = replace(first, **{field: widened(cost, by)})
     if limits.min_move > 0.0:
         rules["move"] = replace(limits, min_move=max(0.0, limits.min_move - by))
     if limits.groups and limits.groups[0].max_share is not None:
@@ -236,3 +258,9 @@ def loosened(problem: AllocationProblem, by: float, data: st.DataObject) -> Allo
     if which in ways:
         return replace(problem, protocols=[ways[which], *problem.specs[1:]])
     return replace(problem, limits=rules[which])
+
+
+def widened(tiers: Tiers, by: float) -> Tiers:
+    """Rising tiers, the first of which takes more by `by`: no change costs more."""
+    (width, price), *others = tiers.steps
+    return Tiers([(width + by, price), *others])  # type: ignore[operator]

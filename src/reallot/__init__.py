@@ -42,6 +42,7 @@ from .problem import (
     ProtocolSpec,
     RateUncertainty,
     Scenarios,
+    Tiers,
 )
 from .program import Certificate, LinearProgram, Solution, Status, certify
 from .solvers import solve
@@ -159,6 +160,7 @@ __all__ = [
     "SolverFailed",
     "Status",
     "Target",
+    "Tiers",
     "Values",
     "allocate",
     "allocate_fleet",

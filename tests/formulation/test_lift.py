@@ -27,6 +27,7 @@ FILES = {
         "several periods",
         "fees over periods",
     ),
+    "cost_tiers": ("tiers", "falling tiers"),
     "earnings": ("concave curves", "bent curves", "everything on one capacity"),
     "choices": (
         "entry shares",

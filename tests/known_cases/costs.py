@@ -1,6 +1,6 @@
 """Proportional costs, fees, warm-up; staying is always possible and priced on the same footing."""
 
-from reallot import AllocationProblem, EarningsCurve, ProtocolSpec
+from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec, Tiers
 from tests.known_cases import Known
 
 
@@ -27,7 +27,81 @@ def delegation(gas: float) -> AllocationProblem:
     return AllocationProblem(specs, {"first": 0.0, "second": 0.0}, allow_idle=True)
 
 
+def graded(*costs: float | Tiers, **limits: object) -> AllocationProblem:
+    """a 2 and b 1 USD/h over two hours, each with its cost: a unit moved earns 2 USD more."""
+    specs = [ProtocolSpec(name, rate, move_cost=cost) for name, rate, cost in zip("ab", (2.0, 1.0), costs, strict=True)]
+    return AllocationProblem(specs, {"a": 0.3, "b": 0.7}, horizon_hours=2, limits=Limits(**limits))
+
+
 CASES = (
+    # a takes 0.1 at 0.5 and 0.2 at 1.5, b gives at 0: 0.1 * (2 - 0.5) + 0.2 * (2 - 1.5) = 0.25; beyond, 3 is more than
+    # 2. Cost 0.05 + 0.3. One more unit of capacity goes to b, 2 USD over 2 h; the last one too.
+    Known(
+        "a change goes as far as its dearer tiers pay",
+        graded(Tiers([(0.1, 0.5), (0.2, 1.5), (None, 3.0)]), 0.0),
+        net_benefit=0.25,
+        cost=0.35,
+        shares={"a": 0.6, "b": 0.4},
+        earnings_per_hour=1.6,
+        prices={"capacity": (1.0, 1.0)},
+    ),
+    # Both directions in tiers: a unit costs 0.5 + 0.5 up to 0.1, then 0.5 + 1.2 up to 0.2, then 1.5 + 1.2 = 2.7 > 2.
+    # 0.1 * 1 + 0.1 * 0.3 = 0.13; cost 0.1 * 1 + 0.1 * 1.7 = 0.27. One more unit: b keeps what it gave last,
+    # 2 + 1.2 = 3.2, against a, 4 - 1.5 = 2.5; the last one: a gives back what it took last, 4 - 0.5 = 3.5, or b gives
+    # one more, 2 + 1.2 = 3.2: the cheaper.
+    Known(
+        "tiers of taking and of giving begin at different changes",
+        graded(Tiers([(0.2, 0.5), (None, 1.5)]), Tiers([(0.1, 0.5), (None, 1.2)])),
+        net_benefit=0.13,
+        cost=0.27,
+        shares={"a": 0.5, "b": 0.5},
+        earnings_per_hour=1.5,
+        prices={"capacity": (1.6, 1.6)},
+    ),
+    # The first 0.2 cost 2.4 a unit and lose 0.4 each, what comes after is free: 0.7 * 2 - 0.2 * 2.4 = 0.92.
+    Known(
+        "tiers that fall are paid for by a large change",
+        graded(Tiers([(0.2, 2.4), (None, 0.0)]), 0.0),
+        net_benefit=0.92,
+        cost=0.48,
+        shares={"a": 1.0, "b": 0.0},
+        earnings_per_hour=2.0,
+    ),
+    # With at most 0.2 the same tiers cost 2.4 for each unit, more than the 2 it earns.
+    Known(
+        "tiers that fall are not paid for by a small change",
+        graded(Tiers([(0.2, 2.4), (None, 0.0)]), 0.0, max_change=0.2),
+        net_benefit=0.0,
+        shares={"a": 0.3, "b": 0.7},
+        earnings_per_hour=1.3,
+    ),
+    # All changes together: 0.1 at 0.5, 0.2 at 1.5, then 3. As the first case, but paid once for both.
+    Known(
+        "turnover goes as far as its dearer tiers pay",
+        graded(0.0, 0.0, turnover_cost=Tiers([(0.1, 0.5), (0.2, 1.5), (None, 3.0)])),
+        net_benefit=0.25,
+        cost=0.35,
+        shares={"a": 0.6, "b": 0.4},
+        earnings_per_hour=1.6,
+    ),
+    # 0.7 * 2 = 1.4 less the fee of 1; capacity is worth 2 USD/h at a either way.
+    Known(
+        "the fee of a plan is paid once, however many move",
+        graded(0.0, 0.0, plan_fee=1.0),
+        net_benefit=0.4,
+        cost=1.0,
+        shares={"a": 1.0, "b": 0.0},
+        earnings_per_hour=2.0,
+        prices={"capacity": (2.0, 2.0)},
+    ),
+    # 1.4 is less than 1.5: nothing moves.
+    Known(
+        "the fee of a plan above its gain is not paid",
+        graded(0.0, 0.0, plan_fee=1.5),
+        net_benefit=0.0,
+        shares={"a": 0.3, "b": 0.7},
+        earnings_per_hour=1.3,
+    ),
     # Each unit gains 2 and costs 0.5 twice: 0.7 * (2 - 1) = 0.7, of which cost 0.7. One more unit of capacity: a takes
     # it, 2 * 2 - 0.5 = 3.5 USD over 2 h; the last one would save as much.
     Known(

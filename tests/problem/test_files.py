@@ -27,6 +27,7 @@ from reallot import (
     ProtocolSpec,
     RateUncertainty,
     Scenarios,
+    Tiers,
     allocate,
 )
 from reallot.problem.files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
@@ -98,6 +99,8 @@ EVERYTHING = AllocationProblem(
             LinearRule({"relay": 1.0, "disks": -2.0}, at_most=0.9, at_least=-2.0),
             LinearRule({"compute": 1.0}, equals=0.1, name="kept"),
         ),
+        turnover_cost=Tiers([(0.1, 0.5), (None, 0.75)]),
+        plan_fee=0.125,
     ),
     resources={"disk": 8},
     rates={"relay": [2.1, 2.2]},

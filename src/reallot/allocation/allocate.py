@@ -207,6 +207,8 @@ def by_program(
         tolerance=backend.tolerance,
         gap_tolerance=backend.tolerance * (CLAIMED if program.is_mixed_integer else 1.0),
     )
+    if problem.limits.plan_fee > 0.0:
+        certificate = judge.with_plan_fee(certificate, point)
     answered = CertifiedChoice(point.schedule, answer.status, certificate, chosen)
     moments = (started, formulated, solved)
     return _allocation(problem, backend, reason, answered, moments, {"program": program}, solver)
@@ -284,6 +286,10 @@ def _stay_unless_better(problem: AllocationProblem, judge: Judge[P], schedule: F
     worth = judge.worth(stay)
     gain = judge.worth(plan) - worth
     if gain <= EQUAL * max(abs(worth), judge.scale):
+        fee = problem.limits.plan_fee
+        if fee > 0.0 and gain + fee > EQUAL * max(abs(worth), judge.scale):
+            note = f"the best plan gains {usd(gain + fee)} USD, no more than plan_fee {fee:g}"
+            return _Chosen(stay, True, note, schedule)
         return _Chosen(stay, can_stay=True)
     if gain < problem.limits.min_gain:
         note = (
@@ -320,4 +326,5 @@ def _dearest(problem: AllocationProblem) -> float:
     data = problem.arrays
     slopes = [data.rate] if data.pieces is None else [data.rate, data.pieces.slopes]
     earns = data.hours * max(float(np.abs(slope).max()) for slope in slopes)
-    return max(earns, float(data.cost_in.max()), float(data.cost_out.max()))
+    tiers = [each for each in (data.tiers, data.turnover_tiers) if each is not None]
+    return max([earns, float(data.cost_in.max()), float(data.cost_out.max())] + [float(t.price.max()) for t in tiers])

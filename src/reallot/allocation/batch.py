@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, Limits, ProtocolSpec
-from ..problem.validation import in_order, whole
+from ..problem.effective import PRESENT
+from ..problem.tiers import Tiers
+from ..problem.validation import LARGEST, in_order, number_array, whole
 from ..solvers.single_period.batch import Answers, BatchStatus, Inputs, solve
+from ..solvers.single_period.batch_tiers import BatchTiers, as_pairs, solve_in_tiers
 from .allocate import allocate
 from .far_rates import FAR, LARGE
 from .pandas_labels import aligned
@@ -50,6 +54,10 @@ class BatchResult(Answers):
         The arguments, broadcast.
     names
         Names of the protocols where an argument was labelled. None elsewhere.
+    tiers
+        The tiers of `move_cost` after the first. None where there are none.
+    plan_fee
+        Fee of a plan of each problem (USD), paid where anything moves. None where there is none.
 
     Examples
     --------
@@ -61,6 +69,8 @@ class BatchResult(Answers):
 
     inputs: Inputs = field(repr=False)
     names: tuple[str, ...] | None = None
+    tiers: BatchTiers | None = field(default=None, repr=False)
+    plan_fee: np.ndarray[Any, np.dtype[np.float64]] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         counts = [f"{int((self.status == status).sum())} {status.name.lower()}" for status in BatchStatus]
@@ -119,7 +129,7 @@ class BatchResult(Answers):
                 float(row["rates"][i]),
                 min_share=float(row["lower"][i]),
                 max_share=float(row["upper"][i]) if np.isfinite(row["upper"][i]) else None,
-                move_cost=float(row["move_cost"][i]),
+                move_cost=self._cost(k % count, i, float(row["move_cost"][i])),
             )
             for i, name in there
         ]
@@ -128,9 +138,13 @@ class BatchResult(Answers):
             max_change={name: float(change[i]) for i, name in there if np.isfinite(change[i])} or None,
             max_turnover=turnover if np.isfinite(turnover) else None,
             held=[name for i, name in there if row["held"][i]],
+            plan_fee=0.0 if self.plan_fee is None else float(self.plan_fee[k]),
         )
         current = {name: float(row["current"][i]) for i, name in there}
         return AllocationProblem(specs, current, horizon_hours=float(row["horizon_hours"]), limits=limits)
+
+    def _cost(self, k: int, i: int, first: float) -> float | Tiers:
+        return first if self.tiers is None else self.tiers.of_protocol(k, i, first)
 
     def allocation(self, k: int, names: Sequence[str] | None = None) -> Allocation:
         """Decide one problem of the batch again on its own, with prices and reasons.
@@ -170,7 +184,9 @@ def allocate_many(  # noqa: PLR0913  an argument for every number of a problem
     upper: ArrayLike = 1.0,
     max_change: ArrayLike | None = None,
     held: ArrayLike | None = None,
-    move_cost: ArrayLike = 0.0,
+    move_cost: ArrayLike | Tiers = 0.0,
+    tiers: Sequence[tuple[ArrayLike, ArrayLike]] | None = None,
+    plan_fee: ArrayLike = 0.0,
     max_turnover: ArrayLike | None = None,
     horizon_hours: ArrayLike = 1.0,
     mask: ArrayLike | None = None,
@@ -195,7 +211,12 @@ def allocate_many(  # noqa: PLR0913  an argument for every number of a problem
     held
         True where the share may not change.
     move_cost
-        Proportional cost of a change (USD per unit of share).
+        Proportional cost of a change (USD per unit of share); or `Tiers` for all protocols of all problems.
+    tiers
+        (start, price) pairs after the first price, `move_cost`: what is above a change of `start` costs `price` (USD
+        per unit of share). Starts and prices rise, and broadcast as other arguments do.
+    plan_fee
+        Fixed cost of a plan (USD), paid where anything moves: one number, or one per problem.
     max_turnover
         Largest turnover: half of the sum of absolute changes (increases and decreases each stay below it).
     horizon_hours
@@ -227,6 +248,11 @@ def allocate_many(  # noqa: PLR0913  an argument for every number of a problem
     >>> many.shares.round(9).tolist(), many.net_benefit.round(9).tolist()
     ([[0.5, 0.5], [0.3, 0.7]], [0.2, 0.0])
     """
+    if isinstance(move_cost, Tiers):
+        if tiers is not None:
+            raise InvalidInput("move_cost is Tiers and tiers are given as well; give one of them")
+        move_cost, tiers = as_pairs(move_cost)
+        tiers = tiers or None
     given, labels = aligned(
         {
             "rates": rates,
@@ -243,13 +269,45 @@ def allocate_many(  # noqa: PLR0913  an argument for every number of a problem
     )
     inputs = Inputs.of(**given)
     names = None if labels is None else tuple(map(str, labels))
-    many = BatchResult(**vars(solve(inputs, solver)), inputs=inputs, names=names)
+    grades = None if tiers is None else BatchTiers.of(tiers, inputs.move_cost, inputs.shape)
+    fees = _fees(plan_fee, inputs.shape[0])
+    answers = solve(inputs, solver) if grades is None else solve_in_tiers(inputs, grades, solver)
+    many = BatchResult(**vars(answers), inputs=inputs, names=names, tiers=grades, plan_fee=fees)
+    if fees is not None:
+        _pay(many, fees)
     for k in _with_far_rates(inputs):
         _decide_alone(many, k)
     for array in vars(many).values():
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
     return many
+
+
+def _fees(plan_fee: ArrayLike, count: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    """The fee of a plan of each problem, (problems,); None where there is none."""
+    fees = number_array(plan_fee, "plan_fee")
+    if fees.shape not in ((), (1,), (count,)):
+        raise InvalidInput(f"plan_fee has shape {fees.shape}; give one number, or one for each of {count} problems")
+    if not ((fees >= 0.0) & (fees <= LARGEST)).all():
+        raise InvalidInput(f"plan_fee has an entry that is no number from 0 to {LARGEST:g} (USD)")
+    return np.array(np.broadcast_to(fees.reshape(-1) if fees.size == 1 else fees, (count,))) if fees.any() else None
+
+
+def _pay(many: BatchResult, fees: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+    """The fee of each plan that moves, in place; where it is worth no more, the present shares if they may stay."""
+    inputs = many.inputs.whole()
+    there, current = inputs["mask"], inputs["current"]
+    current = np.where(there, current, 0.0)
+    moved = (many.status != BatchStatus.INFEASIBLE) & (many.shares != current).any(axis=1)
+    fits = (current >= inputs["lower"] - PRESENT) & (current <= inputs["upper"] + PRESENT) | ~there
+    may_stay = fits.all(axis=1) & (np.abs(current.sum(axis=1) - 1.0) <= PRESENT)
+    stays = moved & may_stay & (many.net_benefit <= fees)
+    paid = moved & ~stays
+    many.cost[paid] += fees[paid]
+    many.net_benefit[paid] -= fees[paid]
+    earned = (np.where(there, inputs["rates"], 0.0) * current).sum(axis=1)
+    many.shares[stays], many.earnings_per_hour[stays] = current[stays], earned[stays]
+    many.cost[stays] = many.net_benefit[stays] = many.residual[stays] = 0.0
 
 
 def _with_far_rates(inputs: Inputs) -> list[int]:

@@ -13,9 +13,17 @@ from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.single_period import concave_curves
 from .result import Allocation
 
-OWN_ROWS = ("movement", "curve", "warm_up")
+OWN_ROWS = ("movement", "curve", "warm_up", "tier", "tier_reached", "tier_cap")
 """Rows that only tie a protocol's own columns together."""
-NAMES = {"budget": "capacity", "bought": "turnover", "sold": "turnover", "tail": "risk", "deviation": "risk"}
+NAMES = {
+    "budget": "capacity",
+    "bought": "turnover",
+    "sold": "turnover",
+    "bought_tier": "turnover_cost",
+    "sold_tier": "turnover_cost",
+    "tail": "risk",
+    "deviation": "risk",
+}
 
 
 def charges(plan: Allocation) -> dict[str, FloatArray]:

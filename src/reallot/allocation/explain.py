@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class MoveReason(ByValue):
     """Why one protocol changed; money is USD over the horizon.
 
-    Gain less cost is its own contribution to the plan's net benefit; these add up to it over all moves.
+    Gain less cost is its own contribution to the plan's net benefit; these add up to it over all moves, less what
+    `turnover_cost` and `plan_fee` take for all together.
 
     Parameters
     ----------
@@ -267,7 +268,14 @@ def _move_lines(why: Explanation) -> list[str]:
         sum_of = f"{usd(move.gain)} gain - {usd(move.cost)} cost{parts} = {usd(move.net_benefit)}"
         lines.append(f"  {move.protocol} {move.change:+.4g}: {sum_of}")
     total = sum(move.gain - move.cost for move in why.moves)
-    lines.append(f"  gains less costs add up to the plan's net benefit: {usd(total)}")
+    shared = [
+        f"{usd(cost)} for {name}"
+        for name, cost in (("turnover_cost", why.plan.value.turnover_cost), ("plan_fee", why.plan.value.plan_fee))
+        if cost
+    ]
+    less = f", less {' and '.join(shared)} of all together," if shared else ""
+    total -= why.plan.value.turnover_cost + why.plan.value.plan_fee
+    lines.append(f"  gains less costs{less} add up to the plan's net benefit: {usd(total)}")
     return lines
 
 

@@ -48,7 +48,10 @@ def _sizes(problem: AllocationProblem, data: ProblemArrays) -> Iterable[FloatArr
     given = data.as_given
     yield np.abs(data.rate)
     yield np.array([given.cost_in, given.cost_out, given.fee]) / data.hours
-    yield np.array([problem.limits.min_gain / problem.horizon_hours])
+    yield np.array([problem.limits.min_gain, problem.limits.plan_fee]) / problem.horizon_hours
+    for tiers in (given.tiers, given.turnover_tiers):
+        if tiers is not None:
+            yield tiers.price / data.hours
     if data.pieces is not None:
         yield np.abs(data.pieces.slopes)
 

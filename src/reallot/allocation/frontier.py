@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import InvalidInput
 from ..problem import AllocationProblem, ProtocolSpec
 from ..problem.arrays import FloatArray
 from ..problem.doors import require_problem
@@ -38,7 +39,7 @@ def frontier(problem: AllocationProblem) -> pd.DataFrame:
     Raises
     ------
     InvalidInput
-        Where the exact path declines the problem.
+        Where the exact path declines the problem, or it has `turnover_cost` or `plan_fee`.
     Infeasible
         Where no turnover is enough to meet the other rules.
 
@@ -56,6 +57,10 @@ def frontier(problem: AllocationProblem) -> pd.DataFrame:
     import pandas as pd
 
     require_problem(problem)
+    costs = {"turnover_cost": problem.limits.turnover_cost is not None, "plan_fee": problem.limits.plan_fee > 0.0}
+    for name, is_given in costs.items():
+        if is_given:
+            raise InvalidInput(f"the frontier of turnover takes no {name}; leave it out of the limits")
     free = _with_idle(replace(problem, limits=replace(problem.limits, max_turnover=None)))
     matching = match(free)
     if isinstance(matching, NoFeasibleSplit):

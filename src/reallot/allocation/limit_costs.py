@@ -20,10 +20,13 @@ class LimitCost:
 
 
 def widened(problem: AllocationProblem) -> AllocationProblem:
-    """`problem` with nothing that limits change: no max change, turnover, count or size of moves, no holds."""
+    """`problem` with nothing that limits change: no max change, turnover, count or size of moves, no holds.
+
+    Costs stay: the price of turnover and the fee of a plan are paid as before.
+    """
     limits = problem.limits
-    kept = {name: getattr(limits, name) for name in ("groups", "rules", "allow_one_unit")}
-    return replace(problem, limits=Limits(**kept))
+    kept = ("groups", "rules", "allow_one_unit", "turnover_cost", "plan_fee")
+    return replace(problem, limits=Limits(**{name: getattr(limits, name) for name in kept}))
 
 
 _SINGLE: tuple[tuple[str, str, float | None], ...] = (
@@ -32,6 +35,8 @@ _SINGLE: tuple[tuple[str, str, float | None], ...] = (
     ("max_moves", "max_moves", None),
     ("min_move", "min_move", 0.0),
     ("min_gain", "min_gain", 0.0),
+    ("turnover_cost", "turnover_cost", None),
+    ("plan_fee", "plan_fee", 0.0),
 )
 """Limits that are one field each: name of the rule, the field, and its value where there is no such limit."""
 
@@ -91,4 +96,4 @@ def limit_costs(plan: Allocation, budget: TimeBudget | None = None) -> tuple[tup
 def objective(plan: Allocation) -> float:
     """The plan's objective (USD over the horizon), risk terms included."""
     program = plan.program
-    return program.objective(complete(plan.problem, program, plan.schedule))
+    return program.objective(complete(plan.problem, program, plan.schedule)) - plan.value.plan_fee

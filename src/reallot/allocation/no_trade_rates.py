@@ -99,8 +99,10 @@ def thresholds(
     problem = plan.problem
     stayed = np.flatnonzero(plan.schedule[0] == problem.arrays.current)
     right, left = marginals(problem.arrays, plan.schedule[0])
-    slope = slopes(problem) if concave_curves.why_ineligible(problem) is None else None
-    exact = slope if isinstance(slope, ExactSlopes) and problem.limits.min_gain == 0.0 else None
+    has_slopes = concave_curves.why_ineligible(problem) is None and problem.limits.turnover_cost is None
+    slope = slopes(problem) if has_slopes else None
+    by_slopes = problem.limits.min_gain == problem.limits.plan_fee == 0.0
+    exact = slope if isinstance(slope, ExactSlopes) and by_slopes else None
     searches = exact is None and plan.status == "optimal"
     if search is None:
         search = stayed.size * plan.schedule.size <= MOST_SEARCHED

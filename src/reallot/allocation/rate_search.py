@@ -98,7 +98,7 @@ class _Walk:
         self.box = moving_box(self.problem, self.program, i, sign) if self.problem.periods == 1 else (None, None)
         room = float(data.upper[0, i]) - self.now if sign > 0.0 else self.now - float(data.lower[0, i])
         self.can_move = min(room, float(change_cap(data)[0][0, i])) > SAME
-        self.least = limits.min_gain if search.plan.can_stay else 0.0
+        self.least = limits.min_gain + limits.plan_fee if search.plan.can_stay else 0.0
 
     def gain(self, u: float) -> FloatArray:
         """The program's gains (columns,) with the rate shifted."""
@@ -143,7 +143,7 @@ class _Walk:
         return self.sign * (float(point[self.place]) - self.now) > SAME
 
     def _pays(self, piece: _Piece, best: FloatArray) -> float:
-        """The least shift, not before `low`, at which a moving plan is worth min_gain more than staying."""
+        """The least shift, not before `low`, at which a moving plan beats staying by min_gain and plan_fee."""
         worth, slope = piece.line(best)
         stays, stays_slope = piece.line(self.search.stay)
         lacks = self.least - (worth - stays) - (self.low - piece.begins) * (slope - stays_slope)

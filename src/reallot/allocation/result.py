@@ -52,7 +52,8 @@ class Allocation(ByValue):
     timings
         Seconds spent: formulate, solve, certify, total.
     set_aside
-        Shares (periods, protocols) of the best plan where it is worth less than `min_gain`. None elsewhere.
+        Shares (periods, protocols) of the best plan where `min_gain` or `plan_fee` keeps it from being made. None
+        elsewhere.
 
     Examples
     --------
@@ -115,7 +116,7 @@ class Allocation(ByValue):
 
     @property
     def cost(self) -> float:
-        """Transaction costs of all moves over the horizon (USD): proportional costs, fees and warm-up."""
+        """Transaction costs of all moves over the horizon (USD): proportional costs, tiers, fees and warm-up."""
         return self.value.cost
 
     @property
@@ -163,8 +164,8 @@ class Allocation(ByValue):
     def prices(self) -> dict[str, Price]:
         """Shadow price of every shared limit, and of every protocol's own limit that binds, by name (USD/h per unit).
 
-        With fees, units or other whole numbers, the prices hold given these choices. Where `min_gain` keeps the plan
-        from moving, the prices are those of the plan that is set aside.
+        With fees, units or other whole numbers, the prices hold given these choices. Where `min_gain` or `plan_fee`
+        keeps the plan from moving, the prices are those of the plan that is set aside.
         """
         return prices(
             self.problem,

@@ -66,7 +66,7 @@ def prices(
     matching   what the exact path bought and sold; None where another path answered
     tolerance  a backend that hands over few digits stands near its limits only within it
     """
-    if matching is not None:
+    if matching is not None and problem.limits.turnover_cost is None:
         found = slopes(problem, matching())
         if isinstance(found, ExactSlopes) and float(np.abs(found.shares - schedule[0]).max()) <= SAME:
             return _from_matching(problem, found)

@@ -17,8 +17,8 @@ ROUNDS, WIDER = 6, 4.0
 
 def why_ineligible(plan: Allocation) -> str | None:
     """Why the rates of `plan` are not read from sums of whole units, in words; None where they are."""
-    if plan.problem.limits.min_gain > 0.0 or plan.set_aside is not None:
-        return "min_gain may set the best plan aside"
+    if plan.problem.limits.min_gain + plan.problem.limits.plan_fee > 0.0 or plan.set_aside is not None:
+        return "min_gain or plan_fee may set the best plan aside"
     if plan.problem.arrays.has_warm_up:
         return "what warms up loses more at a higher rate"
     return whole_units.why_ineligible(plan.problem)

@@ -105,7 +105,8 @@ class Walker:
     def __init__(self, course: Course) -> None:
         self.now = _frozen(course.start)
         self._course = course
-        self._simple = room_of(course.problem) is not None and not course.problem.limits.min_gain
+        limits = course.problem.limits
+        self._simple = room_of(course.problem) is not None and not (limits.min_gain or limits.plan_fee)
         self._last = np.full(course.start.size, NEVER)
         self._changes: deque[int] = deque()
         self._hour = 1.0 / course.table.step_hours

@@ -13,7 +13,7 @@ from ..errors import InvalidInput, near_miss
 from ..problem import AllocationProblem, Limits
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.validation import brief, by_name, in_order, known_names, names_in, number
-from .hosts import HostTable, problem_of, table_of
+from .hosts import HostTable, not_in_a_fleet, problem_of, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -318,6 +318,8 @@ def _problems(hosts: Any) -> dict[str, AllocationProblem]:
             raise InvalidInput(f"host {name} is {brief(problem)}; give an AllocationProblem")
         if problem.periods != 1:
             raise InvalidInput(f"host {name} plans {problem.periods} periods; a fleet plans one: give periods=1")
+        if (cost := not_in_a_fleet(problem)) is not None:
+            raise InvalidInput(f"host {name} has {cost}; in a fleet, give one move_cost per unit and move_fee")
         if problem.limits.min_gain > 0.0:
             raise InvalidInput(
                 f"host {name} has min_gain {problem.limits.min_gain:g}; in a fleet, shared limits decide which moves "

@@ -105,6 +105,16 @@ def row_sums(one: FloatArray, other: FloatArray) -> FloatArray:
     return result
 
 
+def not_in_a_fleet(problem: AllocationProblem) -> str | None:
+    """Which cost of a host a fleet cannot weigh against other hosts', in words; None where there is none."""
+    limits = problem.limits
+    if problem.table.tiers:
+        return f"a move cost in tiers (of {problem.names[min(problem.table.tiers)]})"
+    if limits.turnover_cost is not None:
+        return "turnover_cost"
+    return f"plan_fee {limits.plan_fee:g}" if limits.plan_fee > 0.0 else None
+
+
 def why_alone(problem: AllocationProblem) -> str | None:
     """What of a host's rules arrays cannot hold, in words; None where they hold all."""
     data, limits = problem.arrays, problem.limits

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
 
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
-from ..program import LinearProgram
+from ..program import Certificate, LinearProgram
 from ..program.certificate import gain_scale, worst_residual
 from .lift import complete
 
@@ -60,7 +60,24 @@ class ByProgram:
 
     def worth(self, point: Vertex) -> float:
         """Objective, USD over the horizon."""
-        return self.program.objective(point.values)
+        worth = self.program.objective(point.values)
+        fee = self.problem.limits.plan_fee
+        return worth - fee if fee > 0.0 and self._moves(point) else worth
+
+    def with_plan_fee(self, proof: Certificate, point: Vertex) -> Certificate:
+        """The certificate of a point whose plan pays `plan_fee`, which is no part of the program.
+
+        No plan that moves is worth more than the program's bound less the fee; staying is worth what it is.
+        """
+        fee = self.problem.limits.plan_fee
+        objective, bound = self.worth(point), proof.bound
+        if bound is not None:
+            bound = max(self.worth(self.stay), bound - fee) if self.can_stay() else bound - fee
+        gap = None if bound is None else max(0.0, bound - objective) / proof.scale
+        return replace(proof, objective=objective, bound=bound, gap=gap)
+
+    def _moves(self, point: Vertex) -> bool:
+        return bool((point.schedule != self.problem.arrays.current).any())
 
     def can_stay(self) -> bool:
         """True where the present shares meet every row and bound."""

@@ -68,6 +68,9 @@ class ByArrays:
         objective = point.value.net
         residual, place = worst_residual(self.problem, point.schedule)
         scale = max(abs(objective), self.scale, TINIEST)
+        fee = self.problem.limits.plan_fee
+        if bound is not None and fee > 0.0:
+            bound = max(self.stay.value.net, bound - fee) if self.can_stay() else bound - fee
         gap = None if bound is None else max(0.0, bound - objective) / scale
         allowed = tolerance if gap_tolerance is None else gap_tolerance
         return Certificate(objective, residual, place, 0.0, bound, bound_from, gap, scale, tolerance, allowed)
@@ -80,16 +83,22 @@ class ByArrays:
         """
         problem, data, step = self.problem, self.problem.arrays, self.problem.trade_segments
         capacity = max(capacity, 0.0) if problem.allow_idle else capacity
-        bought, sold = (max(bought, 0.0), max(sold, 0.0)) if data.max_turnover is not None else (0.0, 0.0)
+        tiers = data.turnover_tiers
+        shared = data.max_turnover is not None or tiers is not None
+        bought, sold = (max(bought, 0.0), max(sold, 0.0)) if shared else (0.0, 0.0)
         up = (step.buy - (capacity + bought)) * np.maximum(step.more, 0.0)
         down = ((capacity - sold) - step.sell) * np.maximum(step.keep, 0.0)
         best = float(np.maximum(up, 0.0).sum()) + float(np.maximum(down, 0.0).sum())
         middle = step.middle
-        best += (self.stay if (middle == data.current).all() else self.at(middle[None, :])).value.net
+        standing = (self.stay if (middle == data.current).all() else self.at(middle[None, :])).value
+        best += standing.net + standing.turnover_cost + standing.plan_fee
         best += capacity * (float(data.total or 0.0) - float(middle.sum()))
         if bought > 0.0 or sold > 0.0:
-            limit = float(data.max_turnover[0])  # type: ignore[index]
+            limit = self._most_turnover() if data.max_turnover is None else float(data.max_turnover[0])
             forced = middle - data.current
+            if tiers is not None:
+                best += tiers.most(bought + sold, limit)
+                limit = 0.0
             best += bought * (limit - float(np.maximum(forced, 0.0).sum()))
             best += sold * (limit - float(np.maximum(-forced, 0.0).sum()))
         return best
@@ -107,7 +116,13 @@ class ByArrays:
         at = price[step.owner]
         best += float((np.maximum(step.buy - at, 0.0) * np.maximum(step.more, 0.0)).sum())
         best += float((np.maximum(at - step.sell, 0.0) * np.maximum(step.keep, 0.0)).sum())
-        return best + self.at(step.middle[None, :]).value.net - float(price @ step.middle)
+        standing = self.at(step.middle[None, :]).value
+        return best + standing.net + standing.plan_fee - float(price @ step.middle)
+
+    def _most_turnover(self) -> float:
+        """More than all protocols can take, or give, in one period."""
+        data = self.problem.arrays
+        return max(float(np.maximum(data.reach[0] - data.current, 0.0).sum()), float(data.current.sum()))
 
     def bound_of_schedule(
         self, capacity: FloatArray, bought: FloatArray, sold: FloatArray, movement: FloatArray
@@ -139,6 +154,10 @@ def gain_scale(data: ProblemArrays) -> float:
     if data.has_warm_up:
         take = np.maximum(take, data.cost_in + data.warm_up * np.maximum(data.rate, 0.0))
     most = max(most, float((take * np.minimum(data.max_change, 1.0)).max()), float(data.fee.max()))
+    if data.tiers is not None:
+        most = max(most, float(data.tiers.price.max()))
+    if data.turnover_tiers is not None:
+        most = max(most, float(data.turnover_tiers.price.max()))
     if data.pieces is not None:
         fill = np.abs(data.pieces.slopes) * np.minimum(data.pieces.widths, 1.0)
         most = max(most, float(fill.max()) * data.hours)

@@ -30,7 +30,7 @@ def given_choices(problem: AllocationProblem, program: LinearProgram, values: Fl
     def is_on(block: str) -> BoolArray:
         return whole[program.column_slices[block]].astype(float) > 0.5
 
-    switched = {"moved_link": "moved", "rise_cap": "raised", "used_cap": "used"}
+    switched = {"moved_link": "moved", "rise_cap": "raised", "used_cap": "used", "tier_cap": "deep"}
     rows = []
     for block in fixed.rows:
         if block.name in switched:

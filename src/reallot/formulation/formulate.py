@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..problem import AllocationProblem
 from ..problem.doors import require_problem
 from ..program import LinearProgram
+from .cost_tiers import tier_columns
 from .earnings import curve_columns
 from .integer_rules import choice_columns
 from .moves import budget, move_choices, movement, share_columns, turnover
@@ -51,5 +52,9 @@ def formulate(problem: AllocationProblem, *, wide: bool = False) -> LinearProgra
     if problem.limits.rules:
         rows += rule_rows(problem)
     data = problem.arrays
+    if data.tiers is not None or data.turnover_tiers is not None:
+        more_columns, more_rows = tier_columns(problem, wide=wide)
+        columns += more_columns
+        rows += more_rows
     offset = weight * data.hours * sum(float(curve.base.sum()) for curve in data.curved)
     return LinearProgram(tuple(columns), tuple(rows), offset)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem import AllocationProblem, CVaR, RateUncertainty
-from ..problem.arrays import BoolArray, FloatArray
+from ..problem.arrays import BoolArray, FloatArray, ProblemArrays
 from ..problem.segments import Curved
 from ..program import LinearProgram
+from .cost_tiers import tier_blocks
 from .earnings import fill_starts, needs_order
 from .integer_rules import counted, entering, grid_places, has_choices, odd, stepped
 from .moves import TINY, counts_moves, moved_places
@@ -102,6 +103,8 @@ def _blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str, Float
         turned = np.diff(np.vstack([data.current > TINY, active]).astype(float), axis=0).ravel()
         places = grid_places(data, entering(data))
         result["enter"], result["leave"] = np.maximum(turned, 0.0)[places], np.maximum(-turned, 0.0)[places]
+    if data.tiers is not None or data.turnover_tiers is not None:
+        result |= tier_blocks(problem, change)
     if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
         result |= _cvar_blocks(problem, schedule, problem.risk)
     if isinstance(problem.risk, RateUncertainty):
@@ -166,8 +169,13 @@ def complete_prices(
     take, give = data.cost_in + lost + bought, -data.cost_out - sold
     cap = np.where(data.held[0], 0.0, data.max_change[0])
     change = shares - current
-    low = np.where(change > SMALL, take, give)
-    high = np.where(change < -SMALL, give, take)
+    take_last = take_next = take
+    give_last = give_next = give
+    if data.tiers is not None:
+        into, out = data.tiers.marginals(change, 1.0, SMALL), data.tiers.marginals(change, -1.0, SMALL)
+        take_next, take_last, give_next, give_last = take + into[0], take + into[1], give - out[0], give - out[1]
+    low = np.where(change > SMALL, take_last, np.where(change < -SMALL, give_next, give))
+    high = np.where(change < -SMALL, give_last, np.where(change > SMALL, take_next, take))
     low = np.where((cap <= SMALL) | ((change < 0.0) & (change <= -cap + SMALL)), -np.inf, low)
     high = np.where((cap <= SMALL) | ((change > 0.0) & (change >= cap - SMALL)), np.inf, high)
     right, left = data.hours * data.rate[0], data.hours * data.rate[0]
@@ -177,12 +185,37 @@ def complete_prices(
     movement = np.minimum(np.maximum(low, right - capacity), high)
     marginal = np.clip(capacity + movement, right, left)
     prices = {"movement": movement, "budget": np.array([capacity])}
+    if data.tiers is not None:
+        prices["tier"] = _tier_prices(data, change, movement - take, give - movement)
+    if data.turnover_tiers is not None:
+        turnover = max(float(np.maximum(change, 0.0).sum()), float(np.maximum(-change, 0.0).sum()))
+        reached = np.where(data.turnover_tiers.start <= turnover + SMALL, data.turnover_tiers.extra, 0.0)
+        prices["bought_tier"], bought = _filled(reached, bought)
+        prices["sold_tier"], sold = _filled(reached - prices["bought_tier"], sold)
     prices |= {"bought": np.array([bought]), "sold": np.array([sold])}
     if data.curved:
         curved = [curve.index for curve in data.curved]
         prices["curve"] = -marginal[curved]
         prices["warm_up"] = _warm_up_prices(problem, schedule, marginal)
     return np.concatenate([prices[block.name] for block in program.rows])
+
+
+def _tier_prices(data: ProblemArrays, change: FloatArray, up: FloatArray, down: FloatArray) -> FloatArray:
+    """Prices of the tiers' rows: of `up` and `down` (protocols,), each tier's part up to its extra price."""
+    tiers = data.tiers
+    assert tiers is not None
+    rises = tiers.sign > 0.0
+    first = np.where(rises, data.cost_in[tiers.owner], data.cost_out[tiers.owner])
+    left = np.where(rises, up[tiers.owner], down[tiers.owner]) - (tiers.before - first)
+    reached = tiers.sign * change[tiers.owner] >= tiers.start - SMALL
+    result: FloatArray = np.where(reached, np.clip(left, 0.0, tiers.extra), 0.0)
+    return result
+
+
+def _filled(most: FloatArray, amount: float) -> tuple[FloatArray, float]:
+    """`amount` in parts of at most `most` each, the first ones first, and what remains of it."""
+    part = np.clip(amount - (np.cumsum(most) - most), 0.0, most)
+    return part, max(0.0, amount - float(part.sum()))
 
 
 def _curve_marginals(problem: AllocationProblem, curve: Curved, share: float) -> tuple[float, float]:

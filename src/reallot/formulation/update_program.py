@@ -28,6 +28,8 @@ def formulate_again(
     """
     if isinstance(problem.risk, CVaR) or not _same(problem, before, "protocols", "periods", "scenarios", "risk"):
         return None
+    if _tiers(problem) != _tiers(before):
+        return None
     if _same(problem, before, *(field.name for field in fields(problem) if field.name != "rates")):
         return program.with_numbers(gain=_gain(problem, program))
     if not _is_plain(problem, before, program):
@@ -47,6 +49,16 @@ def formulate_again(
         upper=np.concatenate([block.upper for block in columns]),
         row_lower=row_lower,
         row_upper=row_upper,
+    )
+
+
+def _tiers(problem: AllocationProblem) -> list[list[float]]:
+    """The prices of tiers, which costs that never pay may cut at other rates."""
+    data = problem.arrays
+    return (
+        []
+        if data.tiers is None and data.turnover_tiers is None
+        else [each.extra.tolist() for each in (data.tiers, data.turnover_tiers) if each is not None]
     )
 
 

@@ -97,7 +97,7 @@ class EarningsOptimizer:
             name: spec.curves[0].last_slope if spec.curves[0].is_flat else 1.0 for name, spec in self._specs.items()
         }
         self._tracks: dict[str, Track] = {}
-        may_cost = self.config.move_cost > 0.0 or self.config.move_fee > 0.0 or bool(self._specs)
+        may_cost = self.config.move_cost != 0.0 or self.config.move_fee > 0.0 or bool(self._specs)
         self._policy = policy_values(self.config, self._specs, self._limits) if may_cost else None
         self._curves = None if self.config.curves == "given" else LearnedCurves(self.config.curves)
         self.paid: Mapping[str, Payment] = {}  # in an earlier process

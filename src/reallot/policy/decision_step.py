@@ -95,7 +95,8 @@ def toward(problem: AllocationProblem, target: FloatArray) -> AllocationProblem:
         replace(spec, curve=_tent(share), move_cost=0.0, move_cost_in=None, move_cost_out=None, move_fee=0.0)
         for spec, share in zip(problem.specs, target.tolist(), strict=True)
     ]
-    return replace(problem, protocols=specs, rates=None, limits=replace(problem.limits, min_gain=0.0))
+    limits = replace(problem.limits, min_gain=0.0, plan_fee=0.0, turnover_cost=None)
+    return replace(problem, protocols=specs, rates=None, limits=limits)
 
 
 def _tent(top: float) -> EarningsCurve:

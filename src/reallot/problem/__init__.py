@@ -6,6 +6,7 @@ from .linear_rule import LinearRule
 from .problem import AllocationProblem
 from .protocol import LockIn, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
+from .tiers import Tiers
 
 __all__ = [
     "AllocationProblem",
@@ -18,4 +19,5 @@ __all__ = [
     "ProtocolSpec",
     "RateUncertainty",
     "Scenarios",
+    "Tiers",
 ]

@@ -14,6 +14,7 @@ from .limits import Limits
 from .protocol import ProtocolColumns
 from .risk import Scenarios
 from .segments import BoolArray, Curved, CurveSegments, FloatArray, IntArray, pieces
+from .tiers import MoveTiers, TotalTiers
 
 __all__ = [
     "BoolArray",
@@ -71,6 +72,9 @@ class ProblemArrays:
     entry       smallest share that is held at all, in whole units where there are units
     one_unit    (protocols,) True where exactly one unit, or entry to entry_share, may pass max_change
     total       what the shares sum to, or at most that where capacity may be idle; None without a capacity
+    tiers       the tiers after the first of costs that come in tiers; None where no cost does
+    turnover_tiers
+                the price of turnover; None where it costs nothing
     given       the limits and costs as they were given, where `effective` put others in their place
     """
 
@@ -93,6 +97,8 @@ class ProblemArrays:
     step: FloatArray
     one_unit: BoolArray
     total: float | None
+    tiers: MoveTiers | None = None
+    turnover_tiers: TotalTiers | None = None
     given: ProblemArrays | None = None
 
     @property
@@ -188,6 +194,7 @@ def arrays(problem: Statement) -> ProblemArrays:
         cost_in = np.where(own == own, own, cost_in)
     if (own := given.get("move_cost_out")) is not None:
         cost_out = np.where(own == own, own, cost_out)
+    rows = table.tier_rows if table.tiers else None
     return ProblemArrays(
         hours=hours,
         current=current,
@@ -208,6 +215,8 @@ def arrays(problem: Statement) -> ProblemArrays:
         step=step,
         one_unit=one_unit,
         total=available,
+        tiers=None if rows is None else rows.priced(rows.price, cost_in, cost_out),
+        turnover_tiers=None if limits.turnover_cost is None else TotalTiers.of(limits.turnover_cost),
     )
 
 

@@ -20,6 +20,9 @@ Such a limit is widened to where they stand. A move no larger than this is none 
 NEVER_PAYS, CUT_TO = 64.0, 16.0
 """A cost above so many times the most that a move can earn is cut to so many times that; it still never pays."""
 
+COSTS = ("cost_in", "cost_out", "fee", "tiers", "turnover_tiers")
+"""Arrays of costs that may be cut."""
+
 
 def effective(data: ProblemArrays, *, cut_costs: bool = True) -> ProblemArrays:
     """The arrays with limits within rounding of the present shares at them, and with costs that never pay cut.
@@ -100,11 +103,18 @@ def _costs(data: ProblemArrays) -> dict[str, Any]:
     if unit <= 0.0:
         return {}
     amount = float(data.reach.max(axis=0).sum()) if data.total is None else data.total
-    changes = {}
+    changes: dict[str, Any] = {}
     for name, most in (("cost_in", unit), ("cost_out", unit), ("fee", unit * max(amount, 1.0))):
         cost = getattr(data, name)
         if cost.max() > NEVER_PAYS * most:
             changes[name] = cut_to_what_counts(cost, most)
+    # tiers are cut where all prices above are, so that prices that rise still do
+    if data.tiers is not None and (changes or data.tiers.price.max() > NEVER_PAYS * unit):
+        costs = (changes.get("cost_in", data.cost_in), changes.get("cost_out", data.cost_out))
+        changes["tiers"] = data.tiers.priced(np.minimum(data.tiers.price, NEVER_PAYS * unit), *costs)
+    if data.turnover_tiers is not None and data.turnover_tiers.price.max() > NEVER_PAYS * unit:
+        price = np.minimum(data.turnover_tiers.price, NEVER_PAYS * unit)
+        changes["turnover_tiers"] = replace(data.turnover_tiers, price=price)
     return changes
 
 
@@ -117,9 +127,17 @@ def cut_to_what_counts(cost: FloatArray, most: FloatArray | float) -> FloatArray
 def moves_at_cut_costs(data: ProblemArrays, schedule: FloatArray) -> bool:
     """True where `schedule` (periods, protocols) has a move whose cost was cut: it has to be weighed in full."""
     given = data.as_given
-    if given.cost_in is data.cost_in and given.cost_out is data.cost_out and given.fee is data.fee:
+    if all(getattr(given, name) is getattr(data, name) for name in COSTS):
         return False
     change = np.diff(schedule, axis=0, prepend=data.current[None, :])
+    if given.tiers is not None and given.tiers is not data.tiers:
+        cut = given.tiers.price > data.tiers.price  # type: ignore[union-attr]
+        if (given.tiers.over(change)[:, cut] > 0.0).any():
+            return True
+    if given.turnover_tiers is not None and given.turnover_tiers is not data.turnover_tiers:
+        dear = given.turnover_tiers.price > data.turnover_tiers.price  # type: ignore[union-attr]
+        if np.maximum(change, 0.0).sum(axis=1).max() > given.turnover_tiers.start[dear].min():
+            return True
     up, down = given.cost_in > data.cost_in, given.cost_out > data.cost_out
     moved = (change > 0.0) & up | (change < 0.0) & down | (change != 0.0) & (given.fee > data.fee)
     return bool(moved.any())

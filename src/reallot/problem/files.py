@@ -12,6 +12,7 @@ from . import AllocationProblem, CVaR, EarningsCurve, LockIn, ProtocolSpec, Rate
 from .doors import require_problem
 from .protocol_tables import keys_of
 from .tables import UNBOUNDED, problem_from_dict
+from .tiers import Tiers, plain
 from .validation import of_kind
 
 if TYPE_CHECKING:
@@ -192,6 +193,8 @@ def _plain(value: Any) -> Any:
     """Numbers, text, lists and tables only; None where a field is None."""
     if isinstance(value, EarningsCurve):
         return _plain_points(value)
+    if isinstance(value, Tiers):
+        return plain(value)
     if isinstance(value, (CVaR, RateUncertainty, Scenarios, LockIn)):
         return {key: _plain(getattr(value, key)) for key in keys_of(type(value)) if getattr(value, key) is not None}
     if hasattr(type(value), "__dataclass_fields__"):

@@ -12,8 +12,9 @@ import numpy as np
 from ..errors import InvalidInput, near_miss
 from .curve import EarningsCurve
 from .limits import Limits
-from .protocol import DEFAULTS, Curves, LockIn, ProtocolColumns, ProtocolSpec
+from .protocol import DEFAULTS, Curves, LockIn, ProtocolColumns, ProtocolSpec, costs_of
 from .segments import BoolArray, FloatArray
+from .tiers import first_price
 from .validation import LARGEST, MOST, SMALLEST_STEP, number, number_rule
 
 COLUMNS = (*(each.name for each in fields(ProtocolSpec) if each.name != "name"), "rate", "current")
@@ -122,6 +123,7 @@ class _Rows:
         uses = self._objects("uses", _uses)
         given = {key: self._numbers(key, values) for key, values in self.columns.items() if key not in OBJECTS}
         size = len(self.names)
+        tiers: dict[int, Any] = {}
         rate, shares = given.pop("rate", None), given.pop("current", None)
         rate = np.full(size, math.nan) if rate is None else rate
         self.odd |= np.where(self._is_in(curves), rate == rate, ~(np.abs(rate) <= LARGEST))  # one of them, and not both
@@ -130,16 +132,17 @@ class _Rows:
             spec = self._record(i)
             curve: Any = spec.curve
             rate[i] = math.nan if isinstance(curve, tuple) else curve.rate
-            for found, value in ((curves, curve), (lock_ins, spec.lock_in), (uses, spec.uses)):
+            own = costs_of(vars(spec)) if "_in_tiers" in vars(spec) else {}
+            for found, value in ((curves, curve), (lock_ins, spec.lock_in), (uses, spec.uses), (tiers, own)):
                 found.pop(i, None)
                 if value and not (found is curves and rate[i] == rate[i]):
                     found[i] = value
             for key, column in given.items():
-                value = getattr(spec, key)
+                value = first_price(getattr(spec, key))
                 column[i] = math.nan if value is None else value
         for i in [i for i, curve in curves.items() if isinstance(curve, EarningsCurve) and curve.is_flat]:
             rate[i] = curves.pop(i).rate
-        table = ProtocolColumns(self.names, rate, given, curves, lock_ins, uses)
+        table = ProtocolColumns(self.names, rate, given, curves, lock_ins, uses, tiers)
         return table, np.zeros(size) if shares is None else shares
 
     def _is_in(self, found: Mapping[int, Any]) -> BoolArray:

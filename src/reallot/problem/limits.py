@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import InvalidInput
 from .linear_rule import LinearRule
+from .tiers import Tiers, as_tiers
 from .validation import brief, by_name, in_order, names_in, number, several, whole, yes_or_no
 
 
@@ -131,6 +132,11 @@ class Limits:
         same. Otherwise such a protocol is reported as unreachable.
     rules
         Relations between shares: LinearRule records, or texts such as "relay <= 2 * compute".
+    turnover_cost
+        Price of the turnover of a period, as `Tiers` that do not fall: all protocols' changes together, on top of their
+        own costs.
+    plan_fee
+        Fixed cost of a plan (USD): paid once if anything moves at all, in whichever period.
 
     Raises
     ------
@@ -154,6 +160,8 @@ class Limits:
     groups: tuple[Group, ...] = ()
     allow_one_unit: bool = False
     rules: tuple[LinearRule, ...] = ()
+    turnover_cost: Tiers | None = None
+    plan_fee: float = 0.0
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -183,6 +191,16 @@ class Limits:
         put(self, "allow_one_unit", yes_or_no(self.allow_one_unit, "allow_one_unit"))
         if type(self.rules) is not tuple or self.rules:
             put(self, "rules", _rules(self.rules))
+        if self.turnover_cost is not None:
+            tiers = as_tiers(self.turnover_cost, "turnover_cost")
+            if not tiers.is_rising:
+                prices = ", ".join(f"{price:g}" for price in tiers.prices)
+                raise InvalidInput(
+                    f"turnover_cost has prices {prices}; the price of all changes together may not fall: give prices "
+                    "that rise, and plan_fee for a fixed part"
+                )
+            put(self, "turnover_cost", tiers)
+        put(self, "plan_fee", number(self.plan_fee, "plan_fee (USD)", 0.0))
 
     def __hash__(self) -> int:
         return hash((self.max_moves, self.min_move, self.min_gain, frozenset(self.held), self.groups))

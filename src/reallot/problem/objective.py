@@ -21,6 +21,11 @@ class Value:
     move_cost   proportional cost of the change
     move_fee    fee, where the share changed at all
     warm_up     earnings lost while what was added warms up
+
+    Of the whole plan, USD over the horizon:
+
+    turnover_cost  price of the turnover
+    plan_fee       what is paid because anything moves at all
     """
 
     earnings: FloatArray
@@ -28,6 +33,8 @@ class Value:
     move_fee: FloatArray
     warm_up: FloatArray
     hours: float
+    turnover_cost: float = 0.0
+    plan_fee: float = 0.0
 
     @property
     def earnings_per_hour(self) -> float:
@@ -37,7 +44,7 @@ class Value:
     @cached_property
     def cost(self) -> float:
         """All costs over the horizon, USD."""
-        return float(self.costs.sum())
+        return float(self.costs.sum()) + self.turnover_cost + self.plan_fee
 
     @cached_property
     def costs(self) -> FloatArray:
@@ -72,12 +79,20 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
             added = np.maximum(fill - bent.fill(before), 0.0)
             worth = bent.sums(np.maximum(bent.slopes, 0.0) * added)
             lost[:, bent.index] = data.warm_up[bent.index] * worth
+    move_cost = charged.cost_in * taken + charged.cost_out * given
+    if charged.tiers is not None:
+        move_cost += charged.tiers.cost(change)
+    together = 0.0
+    if charged.turnover_tiers is not None:
+        together = float(charged.turnover_tiers.cost(np.maximum(taken.sum(axis=1), given.sum(axis=1))).sum())
     return Value(
         earnings=earnings,
-        move_cost=charged.cost_in * taken + charged.cost_out * given,
+        move_cost=move_cost,
         move_fee=np.where(change != 0.0, charged.fee, 0.0) if data.has_fee else nothing,
         warm_up=lost,
         hours=data.hours,
+        turnover_cost=together,
+        plan_fee=problem.limits.plan_fee,
     )
 
 

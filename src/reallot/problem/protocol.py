@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import InvalidInput
 from .curve import EarningsCurve
 from .segments import FloatArray
+from .tiers import MoveTiers, Tiers, first_price, tier_rows
 from .validation import LARGEST, MOST, SMALLEST_STEP, brief, by_name, number, of_kind, whole
 
 _NOTHING: Mapping[str, float] = {}
@@ -66,9 +67,11 @@ class ProtocolSpec:
     lock_in
         A floor with an end.
     move_cost
-        Proportional cost of a change (USD per unit of share), charged for taking and for giving.
+        Proportional cost of a change (USD per unit of share), charged for taking and for giving; or `Tiers`, where the
+        price depends on the size of the change in a period.
     move_cost_in, move_cost_out
-        Costs where taking and giving differ (USD per unit of share). Each replaces `move_cost` in its direction.
+        Costs where taking and giving differ (USD per unit of share, or `Tiers`). Each replaces `move_cost` in its
+        direction.
     move_fee
         Fixed cost (USD), once in every period in which the share changes at all.
     warm_up_hours, warm_up_earns
@@ -102,9 +105,9 @@ class ProtocolSpec:
     step: float = field(default=0.0, kw_only=True)
     decrease_floor: float = field(default=0.0, kw_only=True)
     lock_in: LockIn | None = field(default=None, kw_only=True)
-    move_cost: float = field(default=0.0, kw_only=True)
-    move_cost_in: float | None = field(default=None, kw_only=True)
-    move_cost_out: float | None = field(default=None, kw_only=True)
+    move_cost: float | Tiers = field(default=0.0, kw_only=True)
+    move_cost_in: float | Tiers | None = field(default=None, kw_only=True)
+    move_cost_out: float | Tiers | None = field(default=None, kw_only=True)
     move_fee: float = field(default=0.0, kw_only=True)
     warm_up_hours: float = field(default=0.0, kw_only=True)
     warm_up_earns: float = field(default=0.0, kw_only=True)
@@ -121,9 +124,9 @@ class ProtocolSpec:
         step: float = 0.0,
         decrease_floor: float = 0.0,
         lock_in: LockIn | None = None,
-        move_cost: float = 0.0,
-        move_cost_in: float | None = None,
-        move_cost_out: float | None = None,
+        move_cost: float | Tiers = 0.0,
+        move_cost_in: float | Tiers | None = None,
+        move_cost_out: float | Tiers | None = None,
         move_fee: float = 0.0,
         warm_up_hours: float = 0.0,
         warm_up_earns: float = 0.0,
@@ -145,7 +148,11 @@ class ProtocolSpec:
         values = (*numbers, move_fee, warm_up_hours, warm_up_earns)
         for key, value, default in zip(NUMBERS, values, _DEFAULTS, strict=True):
             if value is not default and (value is not None or default is not None):
-                own[key] = number(value, f"{name}: {key}", 0.0, MOST.get(key, math.inf))
+                if type(value) is Tiers and key in TIERED:
+                    own[key] = value
+                    own["_in_tiers"] = True
+                else:
+                    own[key] = number(value, f"{name}: {key}", 0.0, MOST.get(key, math.inf))
         if 0.0 < self.step < SMALLEST_STEP:
             raise InvalidInput(
                 f"{name}: step is {self.step:g}; units are at least {SMALLEST_STEP:g} of capacity: give a larger "
@@ -178,13 +185,13 @@ class ProtocolSpec:
 
     @property
     def cost_in(self) -> float:
-        """Cost of taking on share, USD per unit."""
-        return self.move_cost if self.move_cost_in is None else self.move_cost_in
+        """Cost of taking on share, USD per unit; of the first unit where it comes in tiers."""
+        return first_price(self.move_cost if self.move_cost_in is None else self.move_cost_in)
 
     @property
     def cost_out(self) -> float:
-        """Cost of giving share away, USD per unit."""
-        return self.move_cost if self.move_cost_out is None else self.move_cost_out
+        """Cost of giving share away, USD per unit; of the first unit where it comes in tiers."""
+        return first_price(self.move_cost if self.move_cost_out is None else self.move_cost_out)
 
     @property
     def warm_up_loss(self) -> float:
@@ -199,6 +206,8 @@ DEFAULTS: Mapping[str, float | None] = {
 }
 """The fields of ProtocolSpec that are numbers, with what they are where nothing is given."""
 NUMBERS, _DEFAULTS = tuple(DEFAULTS), tuple(DEFAULTS.values())
+TIERED = ("move_cost", "move_cost_in", "move_cost_out")
+"""The numbers that may be Tiers; their columns then hold the price of the first unit."""
 
 Curves = EarningsCurve | tuple[EarningsCurve, ...]
 
@@ -213,6 +222,7 @@ class ProtocolColumns:
     curves    by row: one bent curve, or a curve a period
     lock_ins, uses
               by row, of the protocols that have them
+    tiers     by row, the costs of the protocols of which any comes in tiers
     """
 
     names: tuple[str, ...]
@@ -221,13 +231,17 @@ class ProtocolColumns:
     curves: Mapping[int, Curves] = field(default_factory=dict)
     lock_ins: Mapping[int, LockIn] = field(default_factory=dict)
     uses: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    tiers: Mapping[int, Mapping[str, float | Tiers]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, specs: Sequence[ProtocolSpec], names: tuple[str, ...]) -> ProtocolColumns:
         """The table of records, each of which has been checked."""
         own = list(map(vars, specs))
         keys = set[str]().union(*own)
-        given = {key: np.array(list(map(attrgetter(key), specs)), dtype=float) for key in NUMBERS if key in keys}
+        listed = {key: list(map(attrgetter(key), specs)) for key in NUMBERS if key in keys}
+        if "_in_tiers" in keys:
+            listed |= {key: list(map(first_price, listed[key])) for key in TIERED if key in listed}
+        given = {key: np.array(values, dtype=float) for key, values in listed.items()}
         rate = np.array([each.get("_rate", math.nan) for each in own])
         curves: dict[int, Curves] = {}
         for i in (rate != rate).nonzero()[0].tolist():
@@ -238,21 +252,16 @@ class ProtocolColumns:
             else:
                 curves[i] = curve
         lock_ins = {i: each["lock_in"] for i, each in enumerate(own) if "lock_in" in each} if "lock_in" in keys else {}
-        return cls(
-            names, rate, given, curves, lock_ins, {i: each["uses"] for i, each in enumerate(own) if each["uses"]}
-        )
+        uses = {i: each["uses"] for i, each in enumerate(own) if each["uses"]}
+        tiers = {i: costs_of(each) for i, each in enumerate(own) if "_in_tiers" in each} if "_in_tiers" in keys else {}
+        return cls(names, rate, given, curves, lock_ins, uses, tiers)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ProtocolColumns):
             return NotImplemented
         if self is other:
             return True
-        if (self.names, self.curves, self.lock_ins, self.uses) != (
-            other.names,
-            other.curves,
-            other.lock_ins,
-            other.uses,
-        ):
+        if any(getattr(self, key) != getattr(other, key) for key in ("names", "curves", "lock_ins", "uses", "tiers")):
             return False
         columns = [(self.rate, other.rate), *((self[key], other[key]) for key in {*self.given, *other.given})]
         return all(a is b or a.tobytes() == b.tobytes() or np.array_equal(a, b, equal_nan=True) for a, b in columns)
@@ -273,6 +282,11 @@ class ProtocolColumns:
         """Row by name."""
         return dict(zip(self.names, range(len(self.names)), strict=True))
 
+    @cached_property
+    def tier_rows(self) -> MoveTiers | None:
+        """The tiers of all protocols; None where no cost comes in several."""
+        return tier_rows(self.tiers)
+
     def each_curve(self) -> Iterator[tuple[int, tuple[EarningsCurve, ...]]]:
         """Row and curves, one or one a period, of the protocols without one rate for all periods."""
         for i, curve in self.curves.items():
@@ -280,7 +294,11 @@ class ProtocolColumns:
 
     def row(self, i: int) -> ProtocolSpec:
         """One protocol as a record."""
-        numbers = {key: value for key, column in self.given.items() if (value := float(column[i])) == value}
+        numbers: dict[str, Any] = {
+            key: value for key, column in self.given.items() if (value := float(column[i])) == value
+        }
+        if i in self.tiers:
+            numbers |= self.tiers[i]
         curve = self.curves.get(i)
         return ProtocolSpec(
             self.names[i],
@@ -289,6 +307,11 @@ class ProtocolColumns:
             uses=self.uses.get(i, {}),
             **numbers,
         )
+
+
+def costs_of(own: Mapping[str, Any]) -> dict[str, float | Tiers]:
+    """The costs of changes among a protocol's fields."""
+    return {key: own[key] for key in TIERED if own.get(key) is not None}
 
 
 class Protocols(Sequence[ProtocolSpec]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema, WrapValidator, create_model
 
@@ -18,9 +18,11 @@ from .file_errors import FileError, broken, read, record_fault
 from .limits import Group, Limits
 from .linear_rule import LinearRule
 from .protocol import LockIn, ProtocolSpec
+from .tiers import REST, Tiers
 from .validation import number_rule
 
 Schema = dict[str, Any]
+Made = TypeVar("Made")
 
 
 class FileTable(BaseModel):
@@ -124,7 +126,7 @@ def _one_curve(value: Any, part: str = "") -> EarningsCurve:
     return EarningsCurve.flat(number_of(value, part))
 
 
-def _sound(make: Callable[[], EarningsCurve], part: str) -> EarningsCurve:
+def _sound(make: Callable[[], Made], part: str = "") -> Made:
     try:
         return make()
     except InvalidInput as error:
@@ -145,11 +147,30 @@ def _is_nested(entry: Any) -> bool:
     return isinstance(entry, (list, tuple)) and any(isinstance(inner, (list, tuple)) for inner in entry)
 
 
+def _tiers(value: Any) -> Any:
+    """Tiers from (width, price) pairs, the last one's width "rest"."""
+    if isinstance(value, Tiers):
+        return value
+    if not isinstance(value, (list, tuple)):
+        raise broken(f'give tiers, such as [[0.1, 0.02], ["{REST}", 0.2]] (width, USD per unit)', value)
+    return _sound(lambda: Tiers(value))
+
+
+def _cost(value: Any) -> Any:
+    """A number, or tiers."""
+    return _tiers(value) if isinstance(value, (list, tuple, Tiers)) else number_of(value)
+
+
 NUMBER: Schema = {"type": "number"}
 NUMBERS: Schema = {"type": "array", "items": NUMBER}
 POINTS: Schema = {"type": "array", "items": {**NUMBERS, "minItems": 2, "maxItems": 2}}
 BY_NAME: Schema = {"type": "object", "additionalProperties": NUMBER}
+TIERS: Schema = {
+    "type": "array",
+    "items": {"type": "array", "prefixItems": [{"anyOf": [NUMBER, {"const": REST}]}, NUMBER], "minItems": 2},
+}
 Number = Annotated[Any, PlainValidator(number_of), WithJsonSchema(NUMBER)]
+TiersTable = Annotated[Any, PlainValidator(_tiers), WithJsonSchema(TIERS)]
 Name = Annotated[Any, PlainValidator(_name), WithJsonSchema({"type": "string", "minLength": 1})]
 Numbers = Annotated[Any, PlainValidator(_numbers), WithJsonSchema({"anyOf": [NUMBER, NUMBERS, BY_NAME]})]
 Held = Annotated[
@@ -158,6 +179,8 @@ Held = Annotated[
 Periods = Annotated[Any, PlainValidator(_periods), WithJsonSchema({"anyOf": [NUMBER, NUMBERS]})]
 _PLAIN: Mapping[str, Any] = {
     "float": Number,
+    "float | Tiers": Annotated[Any, PlainValidator(_cost), WithJsonSchema({"anyOf": [NUMBER, TIERS]})],
+    "Tiers": TiersTable,
     "int": Number,
     "bool": Annotated[Any, PlainValidator(_truth), WithJsonSchema({"type": "boolean"})],
     "str": Name,

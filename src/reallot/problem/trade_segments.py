@@ -18,7 +18,7 @@ class TradeSegments:
     owner       (pieces,) position of the protocol; each piece may be cut by m into one to buy and one to sell
     buy, more   (pieces,) worth and width above m: marginal earnings less warm-up and the cost of taking
     sell, keep  (pieces,) worth and width below m: marginal earnings and the cost of giving that is saved
-    bent        True where some earnings are curves; else there is one piece of each kind for each protocol, in order
+    bent        True where earnings are curves, or costs come in tiers; else each protocol has one piece, in order
     """
 
     low: FloatArray
@@ -48,6 +48,8 @@ def trade_segments(data: ProblemArrays) -> TradeSegments:
         above = np.minimum(bent.ends, high[bent.owner]) - np.maximum(bent.starts, middle[bent.owner])
         below = np.minimum(bent.ends, middle[bent.owner]) - np.maximum(bent.starts, low[bent.owner])
         more, keep = np.concatenate([more[flat], above]), np.concatenate([keep[flat], below])
+    if data.tiers is not None:
+        return _in_tiers(data, low, middle, high)
     places = slice(None) if data.pieces is None else owner
     return TradeSegments(
         low=low,
@@ -58,7 +60,51 @@ def trade_segments(data: ProblemArrays) -> TradeSegments:
         more=more,
         sell=slope * data.hours + data.cost_out[places],
         keep=keep,
-        bent=data.pieces is not None,
+        bent=data.pieces is not None or data.turnover_tiers is not None,
+    )
+
+
+def _in_tiers(data: ProblemArrays, low: FloatArray, middle: FloatArray, high: FloatArray) -> TradeSegments:
+    """The same where costs come in tiers: each piece of earnings is cut where a tier begins."""
+    tiers, size = data.tiers, data.size
+    assert tiers is not None
+    owner, place, first, count = tiers.intervals(size)
+    start = np.full(owner.size, -np.inf)
+    start[place] = data.current[tiers.owner] + tiers.sign * tiers.start
+    end = np.append(start[1:], np.inf)
+    end[first[1:] - 1] = np.inf
+    rises = tiers.sign > 0.0
+    cost_in, cost_out = data.cost_in[owner], data.cost_out[owner]
+    cost_in[place[rises]] = tiers.price[rises]
+    cost_out[place[~rises] - 1] = tiers.price[~rises]  # a tier of giving ends where its edge is
+    slope = data.rate[0][owner]
+    if data.pieces is not None:
+        bent = data.pieces
+        flat = np.ones(size, dtype=bool)
+        flat[bent.index] = False
+        whose = np.concatenate([np.arange(size)[flat], bent.owner])
+        lowest = np.concatenate([np.full(int(flat.sum()), -np.inf), bent.starts])
+        highest = np.concatenate([np.full(int(flat.sum()), np.inf), bent.ends])
+        earned = np.concatenate([data.rate[0][flat], bent.slopes[0]])
+        times = count[whose]
+        piece = np.arange(whose.size).repeat(times)
+        within = np.arange(piece.size) - (times.cumsum() - times).repeat(times)
+        interval = first[whose[piece]] + within
+        owner, slope = whose[piece], earned[piece]
+        start, end = np.maximum(lowest[piece], start[interval]), np.minimum(highest[piece], end[interval])
+        cost_in, cost_out = cost_in[interval], cost_out[interval]
+    if data.has_warm_up:
+        cost_in = cost_in + np.maximum(slope, 0.0) * data.warm_up[owner]
+    return TradeSegments(
+        low=low,
+        middle=middle,
+        high=high,
+        owner=owner,
+        buy=slope * data.hours - cost_in,
+        more=np.minimum(end, high[owner]) - np.maximum(start, middle[owner]),
+        sell=slope * data.hours + cost_out,
+        keep=np.minimum(end, middle[owner]) - np.maximum(start, low[owner]),
+        bent=True,
     )
 
 

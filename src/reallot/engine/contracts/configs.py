@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from ...errors import ConfigurationError, ReallotError, near_miss
-from .values import Positive, Record, Step, Whole, Window
+from .values import MoveCost, Positive, Record, Step, Whole, Window
 
 
 class WrongSetting(ConfigurationError, ValueError):
@@ -36,7 +36,8 @@ class OptimizerConfig(Record):
     horizon_hours
         Hours over which a move must pay.
     move_cost
-        Proportional cost of a change (USD per unit of share moved).
+        Proportional cost of a change (USD per unit of share moved); or (width, price) tiers, the last one's width
+        "rest".
     move_fee
         Fixed cost of a change (USD per protocol that changes).
     plan_lifetime
@@ -75,7 +76,7 @@ class OptimizerConfig(Record):
     max_allocation_change: Annotated[float, Field(gt=0.0, le=1.0)] = 0.20
     analysis_window_hours: Annotated[Whole, Field(ge=1)] = 24
     horizon_hours: Annotated[float, Field(gt=0.0)] = 24.0
-    move_cost: Positive = 0.0
+    move_cost: MoveCost = 0.0
     move_fee: Positive = 0.0
     plan_lifetime: Window = timedelta(minutes=5)
     settle: Window = timedelta(minutes=5)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from ...errors import InvalidInput, ReallotError
+from ...problem.tiers import REST, Tiers, plain
 from ...text.durations import RULE, parse_duration
 
 
@@ -37,6 +50,17 @@ def _duration(value: Any, info: ValidationInfo) -> Any:
         raise ValueError(RULE) from None
 
 
+def _in_tiers(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    if isinstance(value, Tiers):
+        return value
+    if not isinstance(value, (list, tuple)):
+        return handler(value)
+    try:
+        return Tiers(value)
+    except InvalidInput as error:
+        raise ValueError(str(error)) from None
+
+
 Whole = Annotated[int, BeforeValidator(_whole)]
 """24, and 24.0 as 24."""
 Moment = Annotated[datetime, AfterValidator(_utc)]
@@ -45,6 +69,24 @@ Share = Annotated[float, Field(ge=0.0, le=1.0 + 1e-9)]
 """A fraction of capacity."""
 Part = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(ge=0.0)]
+if TYPE_CHECKING:
+    MoveCost = float | Tiers
+else:
+    MoveCost = Annotated[
+        float,
+        Field(ge=0.0),
+        WrapValidator(_in_tiers),
+        PlainSerializer(lambda value: plain(value) if isinstance(value, Tiers) else value),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "number", "minimum": 0.0},
+                    {"type": "array", "items": {"prefixItems": [{"anyOf": [{"type": "number"}, {"const": REST}]}]}},
+                ]
+            }
+        ),
+    ]
+"""A price per unit of share, or tiers as (width, price) pairs."""
 Window = Annotated[timedelta, Field(ge=timedelta(0)), BeforeValidator(_duration)]
 """A duration of 0 or more: as people write it (`1h30m`), in seconds, or as a timedelta."""
 Step = Annotated[timedelta, Field(gt=timedelta(0)), BeforeValidator(_duration)]

@@ -13,6 +13,7 @@ from ...errors import InvalidInput
 from ...policy.base import Confident, Observation, Policy, Terms, Values, decided
 from ...policy.registry import policy
 from ...problem import Limits, ProtocolSpec
+from ...problem.tiers import first_price
 from ..contracts.configs import RATES, OptimizerConfig
 from ..contracts.records import AggregatedMetrics
 from .rate_estimation import Track
@@ -40,7 +41,7 @@ def policy_values(config: OptimizerConfig, specs: Mapping[str, ProtocolSpec], li
     A policy's values are for a unit of share, whatever the share, and only differences between them count: where moving
     is free there is nothing to weigh. Where earnings bend, what is earned now decides.
     """
-    costs = [(config.move_cost, config.move_fee)]
+    costs = [(first_price(config.move_cost), config.move_fee)]
     costs += [(spec.cost_in + spec.cost_out, spec.move_fee) for spec in specs.values()]
     flat = all(spec.curves[0].is_flat for spec in specs.values())
     counts = config.policy != RATES and flat and any(cost > 0.0 or fee > 0.0 for cost, fee in costs)
@@ -125,7 +126,7 @@ class PolicyValues:
 
     def _made(self, names: tuple[str, ...]) -> Terms:
         config, specs = self._config, self._specs
-        costs = [_cost(specs.get(name), config.move_cost) for name in names]
+        costs = [_cost(specs.get(name), first_price(config.move_cost)) for name in names]
         fees = [config.move_fee if name not in specs else specs[name].move_fee or config.move_fee for name in names]
         most, given = config.max_allocation_change, self._limits.max_change
         change = min(most, given) if isinstance(given, float) else most

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError, OptimizationError
-from ...problem import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
+from ...problem import AllocationProblem, EarningsCurve, Limits, ProtocolSpec, Tiers
 from ...text.numbers import amount, listed
 from ..contracts.configs import OptimizerConfig
 from ..contracts.records import AggregatedMetrics
@@ -153,7 +153,9 @@ class PlanningProblem:
             for known, _ in free
             if known.more is not None and known.protocol not in self.full
         ]
-        cost, idle = self.config.move_cost / self.config.horizon_hours, self.config.idle_rate
+        unit = self.config.move_cost
+        least = unit if isinstance(unit, float) else unit.least
+        cost, idle = least / self.config.horizon_hours, self.config.idle_rate
         most, least = max(taken, default=-math.inf) - cost, min(given, default=math.inf)
         if self.allow_idle:
             most = max(most, idle)  # giving up costs nothing
@@ -261,7 +263,7 @@ class PlanningProblem:
             changes: dict[str, Any] = {"curve": curve}
             if most is not None and (given.max_share is None or most < given.max_share):
                 changes["max_share"] = max(most, given.min_share)
-            if given.cost_in == 0.0 and given.cost_out == 0.0:
+            if given.cost_in == 0.0 and given.cost_out == 0.0 and not isinstance(given.move_cost, Tiers):
                 changes["move_cost_in"] = config.move_cost
             if given.move_fee == 0.0:
                 changes["move_fee"] = config.move_fee

@@ -26,6 +26,29 @@ def coupled(problem: AllocationProblem, path: str, *, groups: bool = False) -> s
     return None
 
 
+def tiered(problem: AllocationProblem, path: str) -> str | None:
+    """Which costs come in tiers, in words, for a path that takes one price a protocol; None where none do."""
+    tiers = problem.arrays.tiers
+    if tiers is not None:
+        name = problem.names[int(tiers.owner[0])]
+        return f"the move cost of {name} comes in tiers; the {path} path takes one price per unit"
+    if problem.limits.turnover_cost is not None:
+        return f"turnover_cost is a price on all changes together; the {path} path takes each protocol's own costs"
+    return None
+
+
+def falling(problem: AllocationProblem) -> str | None:
+    """Whose tiers fall, so that it is a choice which one a change reaches; None where nobody's do."""
+    tiers = problem.arrays.tiers
+    if tiers is None or not tiers.falls.any():
+        return None
+    k = int(tiers.falls.argmax())
+    return (
+        f"the move cost of {problem.names[int(tiers.owner[k])]} falls from {tiers.before[k]:g} to {tiers.price[k]:g} "
+        f"USD per unit above {tiers.start[k]:g}: whether a change reaches that tier is a choice"
+    )
+
+
 def chosen(problem: AllocationProblem) -> str | None:
     """What makes it a choice which protocols move; None where nothing does."""
     if problem.arrays.has_fee:

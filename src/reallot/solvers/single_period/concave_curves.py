@@ -20,7 +20,7 @@ import numpy as np
 from ...errors import InvalidInput
 from ...problem import AllocationProblem
 from ...problem.arrays import FloatArray, IntArray
-from ..interface.eligibility import all_or_nothing, chosen, coupled
+from ..interface.eligibility import all_or_nothing, chosen, coupled, falling
 from ..interface.result import NoFeasibleSplit
 from ..kernels.split import DUST, SLACK, TIE, Split, split
 from ..numba import dispatch
@@ -36,9 +36,11 @@ def why_ineligible(problem: AllocationProblem) -> str | None:
     data = problem.arrays
     if problem.periods > 1:
         return f"{problem.periods} periods are planned together; the exact path takes one"
-    why_not = coupled(problem, "exact") or chosen(problem) or all_or_nothing(problem)
+    why_not = coupled(problem, "exact") or chosen(problem) or all_or_nothing(problem) or falling(problem)
     if why_not is not None:
         return why_not
+    if data.turnover_tiers is not None and problem.allow_idle:
+        return "with idle capacity, turnover_cost weighs what is taken and what is given apart from one another"
     bent = data.pieces
     if bent is not None and not bent.ordered.all():
         return f"the curve of {problem.names[bent.index[~bent.ordered][0]]} is not concave"
@@ -59,6 +61,8 @@ def is_plain(problem: AllocationProblem) -> bool:
         limits.min_move,
         data.has_fee,
         data.has_units,
+        data.tiers is not None and data.tiers.falls.any(),
+        data.turnover_tiers is not None and problem.allow_idle,
     )
     return not any(asked) and (data.pieces is None or bool(data.pieces.ordered.all()))
 
@@ -179,6 +183,8 @@ class Matching:
         if min(self.buy_cap, self.sell_cap) < -slack:
             return NoFeasibleSplit("the moves that bounds force are more than the turnover limit")
         self.buy_cap, self.sell_cap = max(self.buy_cap, 0.0), max(self.sell_cap, 0.0)
+        # a total bought and sold is a turnover of so much more than what is bought beyond the share without a trade
+        self.turned = max(float(np.maximum(moved, 0.0).sum()), float(np.maximum(-moved, 0.0).sum()) - self.to_fill)
         self.most_bought, self.most_sold = min(self.buys.total, self.buy_cap), min(self.sells.total, self.sell_cap)
         if not self._totals(slack):
             return NoFeasibleSplit("the shares that bounds, holds and limits leave do not sum to the capacity")
@@ -220,11 +226,16 @@ class Matching:
         if low > high + slack:
             return False
         high = max(low, high)
-        edges = np.concatenate(([low], self.buys.ends, self.sells.ends + self.to_fill))
+        tiers = self.data.turnover_tiers
+        starts = np.empty(0) if tiers is None else tiers.start - self.turned
+        edges = np.concatenate(([low], self.buys.ends, self.sells.ends + self.to_fill, starts))
         edges = edges[(edges >= low) & (edges <= high)]
         edges.sort()
         gain = self.buys.after(edges, self.dust, -np.inf)
         loss = self.sells.after(np.maximum(edges - self.to_fill, 0.0), self.dust, np.inf)
+        if tiers is not None:
+            reached = tiers.start.searchsorted(edges + self.turned + self.dust, side="right") - 1
+            loss = loss + tiers.price[reached]
         crossed = (gain <= loss + self.tie).nonzero()[0]
         self.bought = float(edges[crossed[0]]) if crossed.size else high
         self.sold = max(self.bought - self.to_fill, 0.0)
@@ -250,6 +261,8 @@ class Matching:
 
     def row_prices(self) -> tuple[float, float, float]:
         """A price of capacity, of buying and of selling that support the answer together."""
+        if self.data.turnover_tiers is not None:
+            return self._row_prices_with_turnover_cost()
         low, high = self.loss_last, self.gain_last
         if not self.buy_limited:
             low = max(low, self.gain_next)
@@ -263,3 +276,27 @@ class Matching:
         bought = max(0.0, self.gain_next - price) if self.buy_limited and np.isfinite(self.gain_next) else 0.0
         sold = max(0.0, price - self.loss_next) if self.sell_limited and np.isfinite(self.loss_next) else 0.0
         return price, bought, sold
+
+    def _row_prices_with_turnover_cost(self) -> tuple[float, float, float]:
+        """The same where turnover has a price: it is paid on what is bought, or sold, whichever is the turnover."""
+        tiers = self.data.turnover_tiers
+        assert tiers is not None
+        last, following = tiers.marginals(self.bought + self.turned, self.dust)
+        if self.buy_limited or self.sell_limited:
+            following = np.inf
+        low, high = self.loss_last, self.loss_next
+        gain_low, gain_high = self.gain_next, self.gain_last
+        forced = self.m - self.current
+        turns_on_buying = float(forced.sum()) + self.to_fill >= -self.dust
+        if turns_on_buying:  # price between the slopes of selling, price + turnover's between those of buying
+            price = _between(max(low, gain_low - following), min(high, gain_high - last))
+            return price, max(0.0, min(max(last, gain_low - price), following, gain_high - price)), 0.0
+        price = _between(max(gain_low, low + last), min(gain_high, high + following))
+        return price, 0.0, max(0.0, min(max(last, price - high), following, price - low))
+
+
+def _between(low: float, high: float) -> float:
+    """A number from `low` to `high`, finite where either is; their middle where they cross by rounding."""
+    if low > high:
+        return (low + high) / 2.0
+    return low if np.isfinite(low) else (high if np.isfinite(high) else 0.0)

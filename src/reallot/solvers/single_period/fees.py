@@ -21,7 +21,7 @@ from ...problem import AllocationProblem
 from ...problem.arrays import BoolArray, FloatArray
 from ...problem.objective import value
 from ...program import Status
-from ..interface.eligibility import all_or_nothing, coupled
+from ..interface.eligibility import all_or_nothing, coupled, tiered
 from ..interface.result import NoFeasibleSplit, SolverResult
 from ..kernels import fees_branch_and_bound, fees_relaxation
 from ..kernels.fees_bounds import sides
@@ -51,6 +51,9 @@ def why_ineligible(problem: AllocationProblem) -> str | None:
     if problem.periods > 1:
         return f"{problem.periods} periods are planned together; the fee path takes one"
     why_not = coupled(problem, "fee")
+    if why_not is not None:
+        return why_not
+    why_not = tiered(problem, "fee")
     if why_not is not None:
         return why_not
     if limits.max_turnover is not None:

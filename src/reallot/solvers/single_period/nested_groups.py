@@ -19,7 +19,7 @@ import numpy as np
 from ...problem import AllocationProblem
 from ...problem.arrays import FloatArray, IntArray
 from ...problem.effective import group_bounds
-from ..interface.eligibility import all_or_nothing, chosen, coupled
+from ..interface.eligibility import all_or_nothing, chosen, coupled, tiered
 from ..interface.result import NoFeasibleSplit, RowPrices, SolverResult
 from ..kernels.split import DUST, SLACK
 
@@ -29,6 +29,7 @@ def why_ineligible(problem: AllocationProblem) -> str | None:
     if problem.periods > 1:
         return f"{problem.periods} periods are planned together; the exact path takes one"
     why_not = coupled(problem, "exact", groups=True) or chosen(problem) or all_or_nothing(problem)
+    why_not = why_not or tiered(problem, "exact")
     if why_not is not None:
         return why_not
     if problem.arrays.max_turnover is not None:

@@ -128,7 +128,11 @@ class _Around:
             others = at.sells.after_but(at.sold, seller, at.dust, np.inf)
             room[seller], unsold[seller] = self.either(-1, (-1, 0), (0, 1), None, others)
         taken = buy_slope(data, np.arange(data.size), right) + room
-        result: FloatArray = np.where(buys, taken, right * data.hours + data.cost_out + unsold)
+        kept = right * data.hours + data.cost_out + unsold
+        if data.tiers is not None:
+            taken -= data.tiers.marginals(self.shares - at.current, 1.0, at.dust)[0]
+            kept += data.tiers.marginals(self.shares - at.current, -1.0, at.dust)[1]
+        result: FloatArray = np.where(buys, taken, kept)
         return result
 
     def one_less(self) -> FloatArray:
@@ -144,7 +148,11 @@ class _Around:
             others = at.buys.after_but(at.bought, buyer, at.dust, -np.inf)
             given[buyer], unbought[buyer] = self.either(1, (0, -1), (1, 0), others)
         sells = -(left * data.hours + data.cost_out) + given
-        result: FloatArray = np.where(has_bought, -buy_slope(data, np.arange(data.size), left) + unbought, sells)
+        bought_less = -buy_slope(data, np.arange(data.size), left) + unbought
+        if data.tiers is not None:
+            sells -= data.tiers.marginals(self.shares - at.current, -1.0, at.dust)[0]
+            bought_less += data.tiers.marginals(self.shares - at.current, 1.0, at.dust)[1]
+        result: FloatArray = np.where(has_bought, bought_less, sells)
         return result
 
     def limit_prices(self, up: FloatArray, down: FloatArray) -> dict[tuple[str, int], Interval]:

@@ -38,6 +38,8 @@ def why_ineligible(problem: AllocationProblem) -> str | None:
         return f"{data.periods} periods couple what moves when; whole units are summed in one period only"
     if (why := coupled(problem, "whole units")) is not None:
         return why
+    if data.turnover_tiers is not None:
+        return "turnover_cost couples protocols; sums of whole units take one capacity only"
     if data.max_turnover is not None:
         return "a turnover limit couples protocols; sums of whole units take one capacity only"
     if data.one_unit.any():
