@@ -19,9 +19,7 @@ from ..runtime.runner import Runner
 from .logs import tell
 
 if TYPE_CHECKING:
-    from ..service.ledger_pages import LedgerPages
     from ..service.publisher import Publisher
-    from ..service.read_routes import Sources
     from ..service.serving import ServiceThread
 
 Show = Callable[[CycleResult], None]
@@ -92,8 +90,10 @@ def serve(
     from ..service.board import Board
     from ..service.engine_link import EngineLink
     from ..service.hub import Hub
+    from ..service.ledger_pages import LedgerPages
     from ..service.metrics import Metrics
     from ..service.publisher import Publisher
+    from ..service.read_routes import Sources
     from ..service.serving import ServiceThread
 
     parts = runner.parts
