@@ -122,6 +122,29 @@ def test_a_steady_income_is_never_more_than_that_however_often_and_long_its_leve
         assert float(rate) == pytest.approx(hourly)
 
 
+@pytest.mark.parametrize("series", LEVELS, ids=lambda series: f"{series.kind}, {series.resets}")
+@pytest.mark.parametrize("minutes", [1, 30])
+@pytest.mark.parametrize("zeros", [1, 2, 9])
+@pytest.mark.parametrize("level", [20, 1e6])
+def test_a_total_that_says_0_at_the_very_first_has_earned_nothing_by_showing(series, minutes, zeros, level):
+    """It is read as 0 before its source knows it: all rates are those of what it grows by afterwards, 0.4 USD/h."""
+    hours = [number * minutes / 60 for number in range(zeros + 20)]
+    found = rates(series, [(at, 0 if number < zeros else level + 0.4 * at) for number, at in enumerate(hours)])
+    assert all(rate is None or rate <= 0.4 + 1e-6 for rate in found)
+    assert found[-1] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("series", LEVELS, ids=lambda series: f"{series.kind}, {series.resets}")
+@given(st.integers(1, 9), st.floats(min_value=0.4, max_value=1.0))
+def test_a_total_that_truly_begins_at_0_is_counted_from_its_first_reading(series, zeros, part):
+    """It stands at 0 for a while, and grows by 0.1 each 5 minutes, the first time by a part of that."""
+    values = [*[0] * zeros, *(0.1 * (part + number) for number in range(15))]
+    found = rates(series, [(number / 12, value) for number, value in enumerate(values)])
+    assert all(rate is None or rate <= 1.2 + 1e-6 for rate in found)
+    if zeros < 3:
+        assert found[zeros + 1] == pytest.approx(12 * 0.1 * (part + 1) / (zeros + 1))
+
+
 @given(st.integers(4, 30), st.floats(min_value=0.5, max_value=1.0), st.integers(40, 80))
 def test_a_payout_is_no_fall_to_be_taken_back(polls, part, count):
     """A balance of 1 an hour of which a part is paid out whenever it has grown for so many polls."""

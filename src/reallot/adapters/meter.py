@@ -81,6 +81,8 @@ class Meter:
     LEAST_SECONDS = 60.0
     """Differences over less than this say nothing."""
     MOST_READINGS = 500
+    MOST_START = 2.0
+    """A total that was 0 until now has earned at most so many times as fast as it does then."""
 
     def __init__(self, series: Series) -> None:
         self.series = series
@@ -95,6 +97,7 @@ class Meter:
         self._fell: _BeforeStep | None = None
         self._rests: deque[float] = deque(maxlen=20)  # seconds between changes of the value
         self._changed = self._held = 0.0
+        self._first: tuple[Decimal, datetime, float] | None = None  # the first total that is not 0, until the next
 
     def read(self, value: Decimal, now: datetime, seconds: float, *, event: datetime | None = None) -> Decimal | None:
         """The rate (native unit per hour) after one more reading; None where there are not enough yet.
@@ -114,6 +117,13 @@ class Meter:
         if self._before is None:
             self._begin(value, now, seconds, event)
             return None
+        if self.series.kind is not SeriesKind.EVENT and self._is_unsure(value, now, seconds):
+            return self._rate()
+        return self._after(value, now, seconds, event)
+
+    def _after(self, value: Decimal, now: datetime, seconds: float, event: datetime | None) -> Decimal | None:
+        """The rate after one more reading that is believed; there was one before."""
+        assert self._before is not None  # `read` begins with one
         old, then, last = self._before
         elapsed = max(seconds - last, 0.0)
         if self.series.kind is SeriesKind.EVENT:
@@ -133,6 +143,31 @@ class Meter:
         self._before, self._event, self._changed = (value, now, seconds), event, seconds
         if not self.series.cadence:
             self._changes.append((0.0, Decimal(0)))
+
+    def _is_unsure(self, value: Decimal, now: datetime, seconds: float) -> bool:
+        """True where a total that was always 0 has just shown another: it started then, or had not been read before.
+
+        The next total tells which: what only showed late grows no more so fast, and its rate starts there.
+        """
+        if self._first is None:
+            if self._earned or self._before is None or self._before[0] or self._fell or not value:
+                return False
+            self._first = value, now, seconds
+            return True
+        first, then, last = self._first
+        if value == 0:
+            self._first = None
+            return False
+        if value == first and seconds - last < self._span():
+            return True
+        self._first = None
+        most = self.MOST_START * (last - self._changed)
+        if _over(_minus(value, first), most) >= _over(first, seconds - last):
+            self._after(first, then, last, None)
+        else:
+            self._counted, self._changes = 0.0, deque(maxlen=self.MOST_READINGS)
+            self._begin(first, then, last, None)
+        return False
 
     def _step(
         self, old: Decimal, new: Decimal, then: datetime, now: datetime, last: float, seconds: float
