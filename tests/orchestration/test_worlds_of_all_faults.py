@@ -25,9 +25,8 @@ low_earnings_threshold = 0.0
 optimization_threshold = 1000.0
 """
 FAULTY, HEALED = 36.0, 26.0
-EVERY = 600.0
-PATIENCE = 1.0 + 2.0 * EVERY / HOUR
-"""Hours within which a fault is told: one, and two polls."""
+PATIENCE = 1.0
+"""Hours within which a fault is told."""
 MOST_A_DAY = 24
 KEYS = {"out": "disconnected:", "jump": "jump:", "stale": "stale:"}
 KEYS |= dict.fromkeys(("refuses", "caps", "keeps", "ignores"), "refuses:")

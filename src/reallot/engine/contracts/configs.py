@@ -212,7 +212,8 @@ class MonitorConfig(Record):
     drop_percent
         A protocol that earns less than so many percent of its usual rate is told. None for never.
     flat_line
-        A protocol whose earnings used to change, and did not for so long, is told.
+        A protocol whose earnings used to change, and did not for so long, is told. A ninth of it is enough after 30
+        changes. It is always at least four times the longest time that the earnings stood still before.
     max_snapshots
         Number of snapshots kept: 20,000 are two weeks of a poll a minute.
 

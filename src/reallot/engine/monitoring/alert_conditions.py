@@ -21,6 +21,8 @@ LEAST_HOURS = 1.0
 """A protocol watched for less has no usual rate."""
 LEAST_CHANGES, PATIENCE = 5, 4.0
 """Earnings used to change where they did so often; they are flat after so many times their longest rest."""
+MANY_CHANGES, SOONER = 30, 9.0
+"""The longest rest is known well after so many changes: then this part of `flat_line` is enough."""
 LEAST_SHARE = 0.005
 BACK = 0.1
 """What was told is over where its number is so much, relatively, on the good side of its threshold."""
@@ -191,10 +193,15 @@ def protocol_conditions(
 
 
 def _is_flat(seen: Observed, now: datetime, config: MonitorConfig) -> bool:
-    """True where earnings used to change and did not for long: `flat_line`, and several times their longest rest."""
+    """True where earnings used to change and did not for long: `flat_line`, and several times their longest rest.
+
+    What changed at most polls for long is flat within the hour: 40 minutes of the default 6 hours. A posted rate that
+    changes once an hour rests that long, and is flat after four.
+    """
     if seen.since is None or seen.value is None or seen.changes <= LEAST_CHANGES:
         return False
-    return (now - seen.since).total_seconds() >= max(config.flat_line.total_seconds(), PATIENCE * seen.rest)
+    least = config.flat_line.total_seconds() / (SOONER if seen.changes >= MANY_CHANGES else 1.0)
+    return (now - seen.since).total_seconds() >= max(least, PATIENCE * seen.rest)
 
 
 def _has_dropped(seen: Observed, config: MonitorConfig, eased: float) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ...errors import ErrorKind, ProtocolError
@@ -22,8 +23,11 @@ GRACE_SECONDS = 0.05
 FIRST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 60.0, ErrorKind.AUTH: 60.0}
 MOST_WAIT: Mapping[ErrorKind, float] = {ErrorKind.RATE_LIMITED: 3600.0, ErrorKind.AUTH: 3600.0}
 """Seconds of back-off after a first failure, doubled after each further one, up to the second; 1 and 120 elsewhere."""
-FRESH = timedelta(hours=1)
-"""A value may be so old by its source's own clock, where nobody says how often that changes."""
+FRESH, LATE = timedelta(hours=1), timedelta(minutes=30)
+"""A value may be so old by its source's own clock, where nobody says how often that changes. What changed more often is
+late so long after the second longest of the last times between two changes: one outage does not count as usual."""
+GAPS = 20
+"""So many times between two changes are looked at."""
 MOST_RETRY_AFTER = 86_400.0
 """Seconds; a server that asks for more is asked again after a day."""
 _SLACK_SECONDS = 1e-3
@@ -59,6 +63,9 @@ class Source:
         self.call: Call | None = None
         self._can: Capabilities | None = None
         self._speechless = self._lacks = ""
+        self._stamp: datetime | None = None  # the last time of its own
+        self._gaps: deque[timedelta] = deque(maxlen=GAPS)  # between its times
+        self._asked, self._pause = math.nan, timedelta(0)  # when it answered last, and how long after the time before
 
     @property
     def waits(self) -> float:
@@ -95,7 +102,12 @@ class Source:
         if self.status.source_time is None or (self.status.series is SeriesKind.EVENT and not can.cadence):
             return None  # when the last payment came says nothing of how fresh that is
         old = (self._clock.now() - self.status.source_time).total_seconds()
-        return old if old > ((can.cadence or FRESH) + can.min_interval).total_seconds() else None
+        fresh = can.cadence or FRESH
+        if not can.cadence and len(self._gaps) > 1:
+            fresh = min(sorted(self._gaps)[-2], FRESH) + LATE
+        elif not can.cadence:
+            fresh -= min(1.5 * self._pause, LATE)  # the next poll would be too late to tell it within the hour
+        return old if old > (fresh + can.min_interval).total_seconds() else None
 
     def begin(self) -> Call | None:
         """Asks, if it may be asked now and nobody else is asking."""
@@ -138,6 +150,11 @@ class Source:
             self.value, self._value_at = status.earnings_per_hour, self._clock.monotonic()
         if status.allocation is not None:
             self.allocation = status.allocation
+        if (stamp := status.source_time) is not None and stamp != self._stamp:
+            self._gaps += [stamp - self._stamp] if self._stamp is not None and stamp > self._stamp else []
+            self._stamp = stamp
+        pause = call.started - self._asked
+        self._asked, self._pause = call.started, timedelta(seconds=pause if pause > 0.0 else 0.0)
         if before is not None and not before.connected:
             _log.info("%s answers again", self.name)
         if status.message or self._lacks:
