@@ -162,6 +162,8 @@ def found_instead(change: Change, reading: Reading, said: str) -> str:
     if reading.share is not None:
         asked, found = told_apart(change.after, reading.share)
         what = f"was read as {found}"
+        if change.is_passed_by(reading.share):
+            what += ", which is beyond it"
     return f"{change.protocol} was asked for {asked} and {what}" + (f"; {said}" if said else "")
 
 

@@ -60,7 +60,7 @@ class Executor:
     readings  what was said when all were last read at once
     removed   those among `adapters` that only stand in for one that is not there any more
     drifting  protocols that somebody else keeps changing: the share that was read, and since when (steady seconds)
-    rounds    rounds of the way back so far; asked_back are its calls of earlier cycles, by name
+    rounds    rounds of the way back so far; asked_back are its last calls, by name
     balances  how often what was left of the plan was handed on or given back
     trimmed   True where a share was asked for that is smaller than planned
     next_best where what a protocol would not take may go instead: shares by name, of these shares and refusals
@@ -251,17 +251,16 @@ class Executor:
         None where the move has to be put back: nothing was taken and nobody says who else would take it, or the share
         is not where such a call can leave it.
         """
-        self._learned = True
-        await would_not(self, change, reading, reason)
+        self._learned, is_where_it_can_be = True, False
         share, slack = reading.share, self.rules.same(change.protocol, change.after - change.before)
-        if share is None or (self.next_best is None and abs(share - change.before) <= slack):
-            return None
-        if change.releases:
-            is_where_it_can_be = share <= change.before + slack
-        else:
-            most, free_at = await self.possible()
-            fits = free_at is None and sum(most.values()) <= self.rules.capacity + self.rules.slack_of(most)
-            is_where_it_can_be = fits and share >= change.before - slack
+        if share is not None and (self.next_best is not None or abs(share - change.before) > slack):
+            if change.releases:
+                is_where_it_can_be = share <= change.before + slack
+            else:
+                most, free_at = await self.possible()
+                fits = free_at is None and sum(most.values()) <= self.rules.capacity + self.rules.slack_of(most)
+                is_where_it_can_be = fits and share >= change.before - slack
+        await would_not(self, change, reading, reason, is_where_it_can_be)
         self._took_less = self._took_less or is_where_it_can_be
         return Partly(self.now(), change.protocol, reason) if is_where_it_can_be else None
 
@@ -312,7 +311,9 @@ class Executor:
             return await self._look_later(RollbackUnknown, entry, left)
         detail = found_instead(change, reading, reason)
         lost = outcome is Outcome.LOST
-        await self.mark(entry, state_left(reading, lost), detail, may_act=lost)
+        entry = replace(entry, state=state_left(reading, lost), detail=detail, may_act=lost)
+        self.asked_back[change.protocol] = entry
+        await self.mark(entry, entry.state, detail, may_act=lost)
         if reading.share is None:
             return RollbackUnknown(self.now(), change.protocol, detail)
         return RollbackFailed(self.now(), change.protocol, detail)
@@ -359,7 +360,10 @@ class Executor:
 
     async def halt(self, frozen: tuple[Change, ...], reason: str, decision: Decision | None) -> None:
         """Halts, with one alert, and closes the operation with the decision on its plan."""
-        alert = Alert(key="halted", message=f"nothing is moved any more: {reason}", severity=1.0, timestamp=self.now())
+        cure = "; set its share by hand, or mend its target, then: reallot resume" if len(frozen) == 1 else ""
+        cure = cure or "; look at the shares and their targets, then: reallot resume"
+        message = f"nothing is moved any more: {reason}{cure}"
+        alert = Alert(key="halted", message=message, severity=1.0, timestamp=self.now())
         names = {each.protocol: f"to be at {each.after:.6g}: {reason}" for each in frozen}
         if await self.write(self.books.journal.halt, alert, names):
             self._tell(alert)
@@ -406,8 +410,10 @@ class Executor:
     def times_left(self, change: Change, entry: Step, reading: Reading) -> tuple[float, float]:
         """Seconds until a change should be in force, as its adapter says, and until the time for it is over.
 
-        What was answered and did nothing yet may still come late.
+        What was answered and did nothing yet may still come late; what went beyond comes back by nobody.
         """
+        if reading.share is not None and change.is_passed_by(reading.share):
+            return 0.0, 0.0
         age, delay = self.books.age(entry.at), capabilities_of(self.adapters[entry.protocol]).delay
         longest = delay + self.config.verify_timeout
         is_answered = not entry.may_act and (not entry.detail or entry.detail.startswith(LOOKED_FOR))

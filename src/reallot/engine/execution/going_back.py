@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..contracts.move_state import MoveState
-from ..ledger.journal import Standing
+from ..ledger.journal import Standing, Step, StepState
 from .executor import LET_GO, NEAR, ROUNDING, Executor
 from .guards import FINEST, Change, capacity_blocks, close_to, room_for
-from .learned_limits import STEP
+from .learned_limits import STEP, step_of
 from .move_events import Event, RollbackFailed, RollbackUnknown, RolledBack
 
 ROUND_PAUSE = 5.0
 """Seconds before a second round; each further one waits twice as long."""
+COARSEST = 0.05
+"""What stays this little above what it is asked to go down to rounds up, and is asked for less."""
 
 
 async def roll_back(executor: Executor, change: Change, round_number: int) -> Event:
@@ -38,13 +40,14 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
                 await executor.put_back(Change(name, reading.share, change.after))
             what = f"{name} may still get the {call.after:.4f} that it was asked for"
             return RollbackUnknown(now(), name, what, end)
-    if close_to(reading.share, change.after, executor.rules.slack(name)):
+    if close_to(reading.share, _is_back_at(asked_back, change), executor.rules.slack(name)):
         return RolledBack(now(), name)
     possible, free_at = await executor.possible()
     asked = await _with_what_is_free(executor, change, reading.share, possible) if free_at is None else change
-    asked = Change(name, reading.share, asked.after)
-    if asked.after < change.after and asked.after - asked.before <= FINEST:
+    less = _less_than_was_made_more_of(asked_back, reading.share)
+    if less is None and asked.after < change.after and asked.after - reading.share <= FINEST:
         return await _taken_as_it_is(executor, change)
+    asked = Change(name, reading.share, asked.after if less is None else less)
     blocked = capacity_blocks(asked, possible, free_at, executor.rules)
     if blocked is None:
         event = await _as_near_as_it_gets(executor, await executor.put_back(asked), asked)
@@ -52,6 +55,21 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
     if blocked.by == MoveState.SETTLING or possible.keys() - executor.seen.keys():
         return RollbackUnknown(now(), name, blocked.reason, free_at)
     return RollbackFailed(now(), name, blocked.reason)
+
+
+def _is_back_at(asked_back: Step | None, change: Change) -> float:
+    """The share at which one is back: where it was, or what its target made of that."""
+    return asked_back.after if asked_back is not None and asked_back.state is StepState.CONFIRMED else change.after
+
+
+def _less_than_was_made_more_of(asked_back: Step | None, read: float) -> float | None:
+    """The share to ask for where a target made more of what it was asked for than there is room for; None elsewhere."""
+    if asked_back is None or asked_back.state is not StepState.REFUSED:
+        return None
+    asked = Change(asked_back.protocol, asked_back.before, asked_back.after)
+    more = read - asked.after
+    rounds_up = asked.releases and FINEST < more <= COARSEST and abs(read - asked.before) <= FINEST
+    return max(asked.after - 2.0 * more, 0.0) if rounds_up or (asked.is_passed_by(read) and more > 0.0) else None
 
 
 async def _with_what_is_free(executor: Executor, change: Change, read: float, possible: Mapping[str, float]) -> Change:
@@ -79,14 +97,22 @@ async def _taken_as_it_is(executor: Executor, change: Change) -> RolledBack:
 
 
 async def _as_near_as_it_gets(executor: Executor, event: Event, asked: Change) -> Event:
-    """That a share is back, where it was rounded to the steps that its target takes and that leaves room for all."""
-    name, share = asked.protocol, executor.seen.get(asked.protocol)
-    if not isinstance(event, RollbackFailed) or share is None:
+    """That a share is back, where its target rounded it, or went beyond it, and that leaves room for all."""
+    name, share, entry = asked.protocol, executor.seen.get(asked.protocol), executor.asked_back.get(asked.protocol)
+    if not isinstance(event, RollbackFailed) or share is None or entry is None:
         return event
-    step = _learned_step(await executor.standing(), name)
+    slack, step = executor.rules.slack(name), _learned_step(await executor.standing(), name)
+    began = executor.calls[name].after if name in executor.calls else entry.before
+    if executor.rounds and not entry.may_act and abs(share - began) > slack:
+        step = max(step, step_of(entry.after, share, slack) or 0.0)
     most, _ = await executor.possible()
     fits = sum(most.values()) <= executor.rules.capacity + executor.rules.slack_of(most)
-    return RolledBack(executor.now(), name) if abs(share - asked.after) < step and fits else event
+    passed = not entry.may_act and Change(name, entry.before, entry.after).is_passed_by(share)
+    if not (fits and (passed or abs(share - entry.after) < step)):
+        return event
+    await executor.mark(entry, StepState.CONFIRMED, entry.detail, after=share)
+    executor.asked_back[name] = replace(entry, state=StepState.CONFIRMED, after=share)
+    return RolledBack(executor.now(), name)
 
 
 def _learned_step(standing: Standing, name: str) -> float:

@@ -48,6 +48,11 @@ class Change:
         """The other way round."""
         return Change(self.protocol, self.after, self.before)
 
+    def is_passed_by(self, share: float) -> bool:
+        """True where a share is beyond what was asked for, on the same side of where it was."""
+        got, asked = share - self.before, self.after - self.before
+        return got * asked > 0.0 and abs(got) > abs(asked) + FINEST
+
 
 @dataclass(frozen=True)
 class Rules:

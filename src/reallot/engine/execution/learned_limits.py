@@ -14,8 +14,8 @@ from .guards import Change, Rules
 from .journal_thread import AsyncJournal
 
 CEILING, FLOOR, STEP = "ceiling", "floor", "step"
-STEPS = (0.01, 0.02, 0.025, 0.05, 0.1, 0.125, 0.2, 0.25, 0.5)
-"""Steps that shares are rounded to, if they are."""
+STEPS = (0.01, 0.02, 0.025, 0.05, 0.1, 0.125, 0.2, 0.25, 0.5, 1.0)
+"""Steps that shares are rounded to, if they are; with 1 it is all or nothing."""
 FIRST_SECONDS, MOST_SECONDS = 3600.0, 86_400.0
 """How long a first failure is remembered, doubled after each further one, up to the second."""
 TOGETHER_SECONDS = 1800.0
@@ -90,29 +90,34 @@ def in_force(learned: Iterable[LearnedLimit], books: AsyncJournal) -> ShareLimit
 
 
 def step_of(asked: float, read: float, slack: float) -> float | None:
-    """The smallest step to which `asked` was rounded, or cut, where `read` is in force; None where it was not.
+    """The smallest step to which `asked` was rounded or cut, else raised, to be `read`; None where it was not.
 
-    >>> step_of(0.34, 0.35, 1e-6), step_of(0.333, 0.33, 1e-6), step_of(0.5, 0.37, 1e-6)
-    (0.025, 0.01, None)
+    >>> step_of(0.34, 0.35, 1e-6), step_of(0.333, 0.33, 1e-6), step_of(0.8, 0.0, 1e-6), step_of(0.5, 0.37, 1e-6)
+    (0.025, 0.01, 1.0, None)
     """
-    for step in STEPS:
-        near = abs(read - asked) <= step / 2.0 + slack or 0.0 < asked - read < step
-        if near and not _is_whole(asked, step, slack) and _is_whole(read, step, slack) and read > slack:
-            return step
-    return None
+    steps = [each for each in STEPS if not _is_whole(asked, each, slack) and _is_whole(read, each, slack)]
+    rounded = (each for each in steps if abs(read - asked) <= each / 2.0 + slack or 0.0 < asked - read < each)
+    raised = (each for each in steps if 0.0 < read - asked < each)
+    return next(rounded, next(raised, None))
 
 
 def _is_whole(share: float, step: float, slack: float) -> bool:
     return abs(share - step * round(share / step)) <= slack
 
 
-async def would_not(keeper: Keeper, change: Change, reading: Reading, reason: str) -> None:
-    """Learns of a change that was not made, or not wholly; told from the second time on."""
+async def would_not(keeper: Keeper, change: Change, reading: Reading, reason: str, stays: bool = True) -> None:
+    """Learns of a change that was not made, or not as it was asked for; told from the second time on.
+
+    stays  False where it goes back to where it was
+    """
     kind = FLOOR if change.releases else CEILING
     share = change.before if reading.share is None else reading.share
     slack = keeper.rules.same(change.protocol, change.after - change.before)
+    beyond = change.is_passed_by(share)
     if abs(share - change.before) > slack and (step := step_of(change.after, share, slack)) is not None:
-        kind, share = STEP, step
+        kind, share, beyond = STEP, step, False
+    elif beyond and not stays:
+        share = change.before
     known = [
         each.failures
         for each in (await keeper.standing()).learned
@@ -122,7 +127,7 @@ async def would_not(keeper: Keeper, change: Change, reading: Reading, reason: st
     limit = LearnedLimit(change.protocol, kind, share, failures, reason, keeper.books.stamp())
     await keeper.write(keeper.books.journal.learn, limit)
     if failures >= TOLD_AT:
-        await keeper.alert(KEY + change.protocol, _text(limit, keeper.now()), 0.6)
+        await keeper.alert(KEY + change.protocol, _text(limit, beyond, keeper.now()), 0.6)
 
 
 async def taken(keeper: Keeper, change: Change) -> None:
@@ -148,13 +153,15 @@ async def _forget(keeper: Keeper, limit: LearnedLimit) -> None:
         await keeper.recovered(KEY + limit.protocol)
 
 
-def _text(limit: LearnedLimit, now: datetime) -> str:
+def _text(limit: LearnedLimit, beyond: bool, now: datetime) -> str:
     until = now + timedelta(seconds=lasts(limit.failures))
     what, key = {
         CEILING: (f"takes no more than {limit.share:.4f}", "max_share"),
         FLOOR: (f"keeps no less than {limit.share:.4f}", "decrease_floor"),
         STEP: (f"takes whole steps of {limit.share:g} only", "step"),
     }[limit.kind]
+    if beyond:
+        what = f"goes beyond what it is asked for, and stays at {limit.share:.4f}: does it add what it should set?"
     return (
         f"{limit.protocol} {what}, as it showed {limit.failures} times in a row "
         f"(the last time {limit.reason}); it is asked again from {until:%Y-%m-%d %H:%M} UTC on, and plans keep to that "
