@@ -251,15 +251,15 @@ class Executor:
         None where the move has to be put back: nothing was taken and nobody says who else would take it, or the share
         is not where such a call can leave it.
         """
-        self._learned, is_where_it_can_be = True, False
+        self._learned = True
         share, slack = reading.share, self.rules.same(change.protocol, change.after - change.before)
-        if share is not None and (self.next_best is not None or abs(share - change.before) > slack):
-            if change.releases:
-                is_where_it_can_be = share <= change.before + slack
-            else:
-                most, free_at = await self.possible()
-                fits = free_at is None and sum(most.values()) <= self.rules.capacity + self.rules.slack_of(most)
-                is_where_it_can_be = fits and share >= change.before - slack
+        moved = 0.0 if share is None else change.before - share if change.releases else share - change.before
+        is_where_it_can_be = (
+            share is not None and (self.next_best is not None or abs(moved) > slack) and moved >= -slack
+        )
+        if is_where_it_can_be and not change.releases:
+            most, free_at = await self.possible()
+            is_where_it_can_be = free_at is None and self.rules.fits(most)
         await would_not(self, change, reading, reason, is_where_it_can_be)
         self._took_less = self._took_less or is_where_it_can_be
         return Partly(self.now(), change.protocol, reason) if is_where_it_can_be else None
@@ -293,26 +293,22 @@ class Executor:
     async def look_for(self, entry: Step) -> Event:
         """Reads back what an earlier cycle asked for as a previous share."""
         outcome = Outcome.LOST if entry.may_act else Outcome.ANSWERED
-        return await self._verify_rollback(
-            Change(entry.protocol, entry.before, entry.after), entry, outcome, entry.detail
-        )
+        change = Change(entry.protocol, entry.before, entry.after)
+        return await self._verify_rollback(change, entry, outcome, entry.detail)
 
     async def _verify_rollback(self, change: Change, entry: Step, outcome: Outcome, reason: str) -> Event:
         reading = await self._verified(change, entry)
-        is_near = (
-            reading.share is not None and outcome is Outcome.ANSWERED and abs(reading.share - change.after) <= NEAR
-        )
+        lost = outcome is Outcome.LOST
+        off = math.inf if reading.share is None else abs(reading.share - change.after)
+        is_near = off <= NEAR and outcome is Outcome.ANSWERED
         if self.matches(reading, change) or (is_near and not self.matches(reading, change.reversed)):
             await self.mark(entry, StepState.CONFIRMED, after=reading.share)
             return RolledBack(self.now(), change.protocol)
         if (left := self.times_left(change, entry, reading)[1]) > 0.0:
-            entry = replace(entry, detail=reason, may_act=outcome is Outcome.LOST)
-            self.asked_back[change.protocol] = replace(entry, detail=LOOKED_FOR)
-            return await self._look_later(RollbackUnknown, entry, left)
+            self.asked_back[change.protocol] = replace(entry, detail=LOOKED_FOR, may_act=lost)
+            return await self._look_later(RollbackUnknown, replace(entry, detail=reason, may_act=lost), left)
         detail = found_instead(change, reading, reason)
-        lost = outcome is Outcome.LOST
-        entry = replace(entry, state=state_left(reading, lost), detail=detail, may_act=lost)
-        self.asked_back[change.protocol] = entry
+        self.asked_back[change.protocol] = entry = replace(entry, state=state_left(reading, lost), may_act=lost)
         await self.mark(entry, entry.state, detail, may_act=lost)
         if reading.share is None:
             return RollbackUnknown(self.now(), change.protocol, detail)
@@ -360,9 +356,7 @@ class Executor:
 
     async def halt(self, frozen: tuple[Change, ...], reason: str, decision: Decision | None) -> None:
         """Halts, with one alert, and closes the operation with the decision on its plan."""
-        cure = "; set its share by hand, or mend its target, then: reallot resume" if len(frozen) == 1 else ""
-        cure = cure or "; look at the shares and their targets, then: reallot resume"
-        message = f"nothing is moved any more: {reason}{cure}"
+        message = f"nothing is moved any more: {reason}; set shares by hand, or mend targets, then: reallot resume"
         alert = Alert(key="halted", message=message, severity=1.0, timestamp=self.now())
         names = {each.protocol: f"to be at {each.after:.6g}: {reason}" for each in frozen}
         if await self.write(self.books.journal.halt, alert, names):

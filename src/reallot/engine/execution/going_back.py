@@ -106,9 +106,8 @@ async def _as_near_as_it_gets(executor: Executor, event: Event, asked: Change) -
     if executor.rounds and not entry.may_act and abs(share - began) > slack:
         step = max(step, step_of(entry.after, share, slack) or 0.0)
     most, _ = await executor.possible()
-    fits = sum(most.values()) <= executor.rules.capacity + executor.rules.slack_of(most)
     passed = not entry.may_act and Change(name, entry.before, entry.after).is_passed_by(share)
-    if not (fits and (passed or abs(share - entry.after) < step)):
+    if not (executor.rules.fits(most) and (passed or abs(share - entry.after) < step)):
         return event
     await executor.mark(entry, StepState.CONFIRMED, entry.detail, after=share)
     executor.asked_back[name] = replace(entry, state=StepState.CONFIRMED, after=share)

@@ -79,6 +79,10 @@ class Rules:
         """The same of the sum of these; at least that of one."""
         return max(sum(self.own.get(name, self.tolerance) for name in names), self.tolerance)
 
+    def fits(self, shares: Mapping[str, float]) -> bool:
+        """True where these shares together are no more than the capacity."""
+        return sum(shares.values()) <= self.capacity + self.slack_of(shares)
+
     def same(self, name: str, size: float) -> float:
         """How far a share may be read from what it was asked for, where it changes by `size`: less than halfway."""
         return min(self.own.get(name, self.tolerance), max(abs(size) / 2.0, FINEST))

@@ -160,7 +160,7 @@ def _late_calls(
     for each, _ in late:
         most[each.protocol] = max(most.get(each.protocol, 0.0), each.after)
     touched = {each.protocol for each in changes}
-    over = sum(most.values()) > executor.rules.capacity + executor.rules.slack_of(most)
+    over = not executor.rules.fits(most)
     for each, end in late:
         if over or each.protocol in touched:
             reason = (
