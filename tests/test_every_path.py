@@ -81,7 +81,7 @@ def test_a_bound_loosened_by_little_never_lowers_the_optimum_on_any_path(
 def test_who_cannot_move_changes_nothing_for_the_others_on_any_path(
     problem: AllocationProblem, path: str, data: st.DataObject
 ) -> None:
-    """Whatever it costs to move, or earns; a gain below 1e-10 of what all earn, with those that stay, is no gain."""
+    """Whatever it costs to move, or earns."""
     name, spec = problem.names[0], problem.specs[0]
     problem = replace(problem, limits=replace(problem.limits, held={name}))
     cost, way = data.draw(st.sampled_from(COSTS)), data.draw(st.sampled_from([*WAYS, "rate"]))
@@ -89,10 +89,7 @@ def test_who_cannot_move_changes_nothing_for_the_others_on_any_path(
     other = replace(spec, curve=rate) if way == "rate" else replace(spec, **{way: cost})
     before, after = (others(path, replace(problem, protocols=[each, *problem.specs[1:]])) for each in (spec, other))
     if isinstance(before, float) and isinstance(after, float):
-        hours = problem.horizon_hours * problem.periods
-        assert same(before, after) or abs(before - after) <= min(
-            1e-10 * abs(rate) * problem.current[name] * hours, 1e-4
-        )
+        assert same(before, after)
     else:
         assert before == "declined" or after == "declined" or before == after
 

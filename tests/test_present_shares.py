@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reallot import AllocationProblem, Infeasible, Limits, ProtocolSpec, allocate, allocate_many
+from reallot import AllocationProblem, Group, Infeasible, Limits, ProtocolSpec, allocate, allocate_many
 from reallot.problem.effective import PRESENT
 from reallot.solvers.single_period.batch import BatchStatus
 
@@ -129,3 +129,53 @@ def test_a_share_off_its_grid_by_little_more_than_rounding_goes_onto_it_where_it
     # of a capacity of 1 a has 1 and a little: it cannot stay, and ten units of 0.1 earn most
     specs = [ProtocolSpec("a", 3.0, step=0.1), ProtocolSpec("b", 2.0, step=0.1)]
     assert allocate(AllocationProblem(specs, {"a": 1.0 + off, "b": 0.0}), solver=solver).shares.to_list() == [1.0, 0.0]
+
+
+def mixed(share: float, features: dict[str, float], limits: Limits, periods: int, idle: bool) -> AllocationProblem:
+    """a holds `share` and would earn more than b, which holds the rest; where b may be idle it loses."""
+    specs = [ProtocolSpec("a", 2.0, **features), ProtocolSpec("b", -1.0 if idle else 1.0)]  # type: ignore[arg-type]
+    return AllocationProblem(specs, {"a": share, "b": 1.0 - share}, limits=limits, periods=periods, allow_idle=idle)
+
+
+@pytest.mark.slow
+@given(
+    share=st.sampled_from([0.0, 0.2]),
+    off=st.sampled_from([5e-13, 5e-11, 5e-10, 9e-10]),
+    features=st.sampled_from([{"entry_share": 0.2}, {"step": 0.1}, {"step": 0.1, "entry_share": 0.2}]),
+    limits=st.sampled_from(
+        [
+            Limits(min_move=0.05),
+            Limits(max_moves=1),
+            Limits(min_move=0.05, groups=(Group("g", ("a", "b"), max_active=1),)),
+            Limits(groups=(Group("g", ("a",), max_active=0),)),
+            Limits(min_move=0.05, held={"a"}),
+            Limits(max_change=0.1, allow_one_unit=True, min_move=0.05),
+        ]
+    ),
+    periods=st.sampled_from([1, 2]),
+    idle=st.booleans(),
+    solver=st.sampled_from(["auto", "scipy"]),
+)
+def test_a_share_that_is_off_its_grid_by_rounding_is_on_it(
+    share: float, off: float, features: dict[str, float], limits: Limits, periods: int, idle: bool, solver: str
+) -> None:
+    worths = []
+    for present in (share, share + off):
+        try:
+            worths.append(
+                allocate(mixed(present, features, limits, periods, idle), solver=solver).certificate.objective
+            )
+        except Infeasible:
+            worths.append(None)
+    assert worths[1] == (None if worths[0] is None else pytest.approx(worths[0], abs=1e-8))
+
+
+@pytest.mark.parametrize("solver", ["highs", "scipy"])
+def test_dust_stays_where_nobody_may_move_by_so_little(solver: str) -> None:
+    specs = [ProtocolSpec("a", -1.0, move_cost=0.1, move_cost_out=0.2), ProtocolSpec("b", -1.0, move_cost=0.1)]
+    limits = Limits(min_move=0.05, groups=(Group("g", ("a", "b"), max_active=2),))
+    problem = AllocationProblem(specs, {"a": 5e-11, "b": 1.0}, allow_idle=True, periods=2, limits=limits)
+    plan = allocate(problem, solver=solver)
+    # b costs 0.1 USD to give up and loses 1 USD over the hour
+    assert plan.certificate.objective == pytest.approx(-0.1, abs=1e-9)
+    assert plan.schedule[0].tolist() == [5e-11, 0.0]

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reallot import AllocationProblem, Infeasible, Limits, ProtocolSpec, allocate, allocate_many, session
+from reallot import (
+    AllocationProblem,
+    CVaR,
+    EarningsCurve,
+    Infeasible,
+    Limits,
+    ProtocolSpec,
+    RateUncertainty,
+    Scenarios,
+    allocate,
+    allocate_many,
+    session,
+)
 from tests.rounds import quick
 from tests.strategies import COUPLED, LINEAR, budget, problems
 
@@ -55,6 +67,43 @@ def test_a_session_says_the_same(rate: float) -> None:
 @each_rate
 def test_a_batch_says_the_same(rate: float) -> None:
     many = allocate_many([[rate, 0.01, 0.03]], [[0.6, 0.3, 0.1]], held=[[True, False, False]], horizon_hours=24)
+    assert many.shares[0] == pytest.approx([0.6, 0.0, 0.4])
+
+
+KINDS: dict[str, dict[str, object]] = {
+    "linear": {},
+    "several periods": {"periods": 2},
+    "moves": {"limits": Limits(held={"a"}, max_moves=2)},
+    "no change": {"limits": Limits(max_change={"a": 0.0})},
+    "CVaR": {"scenarios": Scenarios(factors={"b": [1.0, 1.0]}), "risk": CVaR(0.5, 0.5)},
+    "robust": {"risk": RateUncertainty({"b": 0.0}, 1.0)},
+}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "curve", "two curves over periods", "units"])
+@pytest.mark.parametrize("rate", [1e3, 1e5, -1e5, 1e7])
+@pytest.mark.parametrize("solver", PATHS)
+def test_who_is_held_hides_no_gain_of_a_hundredth_of_a_cent(kind: str, rate: float, solver: str) -> None:
+    held: EarningsCurve | float = rate
+    if "curve" in kind:
+        held = EarningsCurve((0.0, 0.5), (0.0, 0.5 * rate), rate - 0.5 * abs(rate))
+    given = {"limits": Limits(held={"a"}), **KINDS.get(kind, {})}
+    if kind == "two curves over periods":
+        given["periods"] = 2
+    step = 0.05 if kind == "units" else 0.0
+    other: EarningsCurve | float = EarningsCurve((0.0, 0.2), (0.0, 0.2), 1.0) if "two" in kind else 1.0
+    # a fifth of a unit gains 1e-5 USD/h for each unit
+    specs = [ProtocolSpec("a", held), ProtocolSpec("b", other, step=step), ProtocolSpec("c", 1.00001, step=step)]
+    problem = AllocationProblem(specs, {"a": 0.6, "b": 0.2, "c": 0.2}, horizon_hours=24, **given)  # type: ignore[arg-type]
+    assert allocate(problem, solver=solver).shares.to_dict() == pytest.approx({"a": 0.6, "b": 0.0, "c": 0.4})
+
+
+@pytest.mark.parametrize("solver", ["numpy", "numba"])
+@pytest.mark.parametrize("rate", [1e3, 1e5, -1e5, 1e7])
+def test_who_is_held_hides_no_gain_in_a_batch(rate: float, solver: str) -> None:
+    if solver == "numba":
+        pytest.importorskip("numba")
+    many = allocate_many([[rate, 1.0, 1.00001]], [[0.6, 0.2, 0.2]], held=[[True, False, False]], solver=solver)
     assert many.shares[0] == pytest.approx([0.6, 0.0, 0.4])
 
 

@@ -12,6 +12,7 @@ from ..errors import Infeasible, InvalidInput, SolverFailed
 from ..formulation import formulate
 from ..formulation.evaluate import ByProgram, Judge, P
 from ..formulation.evaluate_arrays import ROW_PRICES, ByArrays
+from ..formulation.frozen import with_frozen_prices, without_frozen_gains
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.effective import PRESENT, moves_at_cut_costs
@@ -22,7 +23,7 @@ from ..solvers.backends import Backend, Solve, choose, runner, search_seconds
 from ..solvers.interface.result import NoFeasibleSplit, SolverResult
 from ..solvers.single_period import concave_curves
 from ..text.numbers import usd
-from .far_rates import LARGE, is_the_plan, nearer
+from .far_rates import LARGE, is_hidden_gain, is_the_plan, nearer
 from .program_answer import EQUAL, NO_SPLIT, answer_of
 from .result import Allocation
 
@@ -191,17 +192,23 @@ def by_program(
     started = perf_counter()
     program = formulate(problem) if program is None else program
     formulated = perf_counter()
-    answer = answer_of(problem, program, backend, solve)
+    decided = program
+    if not problem.arrays.max_change.all() or problem.limits.held:
+        decided = without_frozen_gains(problem, program)
+    answer = answer_of(problem, decided, backend, solve)
     if moves_at_cut_costs(problem.arrays, answer.schedule):
         return by_program(problem.at_full_costs(), backend, reason, solve, solver=solver)
     solved = perf_counter()
+    row_prices = answer.row_prices
+    if row_prices is not None and decided is not program:
+        row_prices = with_frozen_prices(problem, program, row_prices)
     judge = ByProgram(problem, program)
     chosen = _stay_unless_better(problem, judge, answer.schedule)
     point = chosen.point
     certificate = certify(
         program,
         point.values,
-        answer.row_prices,
+        row_prices,
         claimed_bound=answer.bound,
         claimed_by=PROVED if answer.proved else f"claimed by {backend.name}",
         tolerance=backend.tolerance,
@@ -285,7 +292,7 @@ def _stay_unless_better(problem: AllocationProblem, judge: Judge[P], schedule: F
         return _Chosen(plan, can_stay=False)
     worth = judge.worth(stay)
     gain = judge.worth(plan) - worth
-    if gain <= EQUAL * max(abs(worth), judge.scale):
+    if gain <= EQUAL * max(abs(worth), judge.scale) and not is_hidden_gain(problem, schedule, gain, EQUAL):
         fee = problem.limits.plan_fee
         if fee > 0.0 and gain + fee > EQUAL * max(abs(worth), judge.scale):
             note = f"the best plan gains {usd(gain + fee)} USD, no more than plan_fee {fee:g}"

@@ -3,7 +3,7 @@
 A rate of 1e12 USD/h beside others of 0.02 leaves no digits for what the others gain. Whoever holds as much as can be
 held of what pays beyond all, and as little of what costs beyond all, is right at any rate still farther out. So such
 rates are set to what is still far more than all others, and the plan found there is the plan where it holds the most,
-or the least, that can be held.
+or the least, that can be held. Who cannot move at all earns nothing in the decision, whatever its rate is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, ProblemArrays
 from ..problem.effective import PRESENT
+from ..problem.objective import value
 
 LARGE = 1e4
 """Below this no rate (USD/h) is looked at: others would have to be smaller than a hundredth of a cent."""
@@ -26,21 +27,30 @@ FAR, SET_TO = 1e6, 1e3
 def nearer(problem: AllocationProblem) -> AllocationProblem | None:
     """The problem with its far rates set nearer, those farther out still farther; None where there are none."""
     data = problem.arrays
-    sizes = np.unique(np.concatenate([np.ravel(part) for part in _sizes(problem, data)]))
-    sizes = sizes[sizes > 0.0]
-    wide = np.flatnonzero(sizes[1:] > FAR * sizes[:-1])
-    if not wide.size or problem.risk is not None:
+    if problem.risk is not None:
         return None
-    largest, far = float(sizes[wide[0]]), sizes[wide[0] + 1 :]
-    size = np.abs(data.rate)
-    is_far = (size > largest) & ((data.warm_up == 0.0) | (data.rate < 0.0))
-    if not is_far.any():
+    least, most = _reachable(problem, data)
+    rate = np.where((least >= most) & (np.abs(data.rate) >= LARGE), 0.0, data.rate)
+    rate = _set_nearer(problem, replace(data, rate=rate))
+    if (rate == data.rate).all():
         return None
-    steps = SET_TO * largest * (1.0 + np.searchsorted(far, size))
-    rate = np.where(is_far, np.sign(data.rate) * np.minimum(size, steps), data.rate)
     near = replace(problem)
     vars(near)["arrays"] = replace(data, rate=rate)
     return near
+
+
+def _set_nearer(problem: AllocationProblem, data: ProblemArrays) -> FloatArray:
+    """The rates (periods, protocols) of `data`, with those that are far from all others set nearer."""
+    sizes = np.unique(np.concatenate([np.ravel(part) for part in _sizes(problem, data)]))
+    sizes = sizes[sizes > 0.0]
+    wide = np.flatnonzero(sizes[1:] > FAR * sizes[:-1])
+    if not wide.size:
+        return data.rate
+    largest, far = float(sizes[wide[0]]), sizes[wide[0] + 1 :]
+    size = np.abs(data.rate)
+    is_far = (size > largest) & ((data.warm_up == 0.0) | (data.rate < 0.0))
+    steps = SET_TO * largest * (1.0 + np.searchsorted(far, size))
+    return np.where(is_far, np.sign(data.rate) * np.minimum(size, steps), data.rate)
 
 
 def _sizes(problem: AllocationProblem, data: ProblemArrays) -> Iterable[FloatArray]:
@@ -63,6 +73,26 @@ def is_the_plan(problem: AllocationProblem, near: AllocationProblem, schedule: F
     close = PRESENT * np.maximum(1.0, np.abs(schedule))
     enough = np.where(data.rate > rate, schedule >= most - close, schedule <= least + close)
     return bool(enough[data.rate != rate].all())
+
+
+def is_hidden_gain(problem: AllocationProblem, schedule: FloatArray, gain: float, least: float) -> bool:
+    """True where what does not move in `schedule` (periods, protocols) hides what the others gain.
+
+    `gain` of it over staying, USD over the horizon, is no more than the part `least` of what all earn. It counts where
+    it is more than that part of what those earn, or pay, that move.
+    """
+    data = problem.arrays
+    moved = (schedule != data.current).any(axis=0)
+    if moved.all() or not moved.any():
+        return False
+    plan, stay = (value(problem, each) for each in (schedule, data.staying))
+    earned, before = plan.earnings[:, moved] * plan.hours, stay.earnings[:, moved] * stay.hours
+    if problem.risk is None:
+        gain = float((earned - before).sum()) - plan.cost
+    slopes = [data.rate[:, moved], *(curve.slopes for curve in data.curved if moved[curve.index])]
+    costs = [np.atleast_2d(cost)[:, moved] for cost in (data.cost_in, data.cost_out)]
+    most = max(float(np.abs(size).max()) for size in (*(data.hours * slope for slope in slopes), *costs))
+    return gain > least * max(most, abs(float(before.sum())))
 
 
 def _reachable(problem: AllocationProblem, data: ProblemArrays) -> tuple[FloatArray, FloatArray]:

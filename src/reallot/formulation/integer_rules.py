@@ -8,9 +8,12 @@ from ..problem import AllocationProblem
 from ..problem.arrays import BoolArray, FloatArray, IntArray, ProblemArrays
 from ..problem.effective import PRESENT
 from ..program import Columns, Rows, cells, diagonal
-from .moves import TINY, change_cap, labels, moved_places, periods, widest
+from .moves import change_cap, labels, moved_places, periods, widest
 
 ON_GRID = 1e-9
+"""A share that is off a whole number of units by no more than this part of one, or by PRESENT, is on it."""
+SEEN = 1e-11
+"""What a share is off its grid below this, a solver does not see."""
 
 
 def stepped(data: ProblemArrays) -> BoolArray:
@@ -35,12 +38,24 @@ def counted(problem: AllocationProblem) -> BoolArray:
 
 
 def odd(data: ProblemArrays) -> BoolArray:
-    """Protocols that stand now where no move may end: off the grid of steps, or between 0 and the entry share."""
-    step = np.where(stepped(data), data.step, 1.0)
-    units = data.current / step
-    off_grid = stepped(data) & (np.abs(units - np.round(units)) > ON_GRID)
-    inside: BoolArray = off_grid | ((data.current > TINY) & (data.current < data.entry - TINY))
+    """Protocols that stand now where no move may end: off the grid of steps, or between 0 and the entry share.
+
+    What is off by no more than rounding is not off: a solver does not see coefficients that small.
+    """
+    off_grid = stepped(data) & (np.abs(off(data)) > np.maximum(ON_GRID * data.step, rounding(data)))
+    inside: BoolArray = off_grid | ((data.current > PRESENT) & (data.current < data.entry - PRESENT))
     return inside
+
+
+def rounding(data: ProblemArrays) -> FloatArray:
+    """What is no difference from the present shares (protocols,)."""
+    return PRESENT * np.maximum(1.0, data.current)
+
+
+def off(data: ProblemArrays) -> FloatArray:
+    """How far the present shares are above the nearest whole number of units; 0 without units."""
+    step = np.where(stepped(data), data.step, 1.0)
+    return np.where(stepped(data), data.current - np.round(data.current / step) * step, 0.0)
 
 
 def entering(data: ProblemArrays) -> BoolArray:
@@ -146,7 +161,8 @@ def _used(
     share = {"share": cells(own, places, 1.0)}
     top = most(data, wide=wide).ravel()[places]
     cap = share | {"used": diagonal(-top, count)} | stays
-    rows.append(Rows("used_cap", names, cap, np.full(count, -np.inf), np.zeros(count)))
+    dust = np.where(current <= PRESENT, current, 0.0)
+    rows.append(Rows("used_cap", names, cap, np.full(count, -np.inf), dust))
     least = np.flatnonzero(entry > 0.0)
     if least.size:
         row, column = _on(grid_places(data, still), places[least])
@@ -175,7 +191,10 @@ def _units(
     *,
     wide: bool,
 ) -> None:
-    """share = step * units + current * still, with no units where still, else as many as can be reached."""
+    """share = step * units + current * still, with no units where still, else as many as can be reached.
+
+    A present share that is off its grid by rounding may stay there.
+    """
     data = problem.arrays
     places = grid_places(data, units)
     count, names = places.size, labels(problem, places)
@@ -187,6 +206,8 @@ def _units(
     lowest[free] = low[free]
     columns.append(Columns("units", names, np.zeros(count), lowest, high, integer=True))
     parts = {"share": cells(np.arange(count), places, 1.0), "units": diagonal(-step, count)}
+    dust = np.tile(np.where(still, 0.0, off(data)), data.periods)[places]
+    dust[np.abs(dust) <= SEEN] = 0.0
     if row.size:
         current = np.tile(data.current, data.periods)[places]
         parts |= {"still": cells(row, column, -current[row])}
@@ -198,7 +219,7 @@ def _units(
             if end.any() or name == "units_or_still":
                 both = {"units": cells(one, row, 1.0), "still": cells(one, column, end)}
                 rows.append(Rows(name, labels(problem, places[row]), both, least, most))
-    rows.append(Rows("whole_units", names, parts, np.zeros(count), np.zeros(count)))
+    rows.append(Rows("whole_units", names, parts, np.minimum(dust, 0.0), np.maximum(dust, 0.0)))
 
 
 def _reachable_units(
@@ -249,7 +270,7 @@ def _enter(
         if any(part.size for part in r)
     }
     parts |= {"enter": diagonal(-1.0, count), "leave": diagonal(1.0, count)}
-    start = np.where(own < per, (data.current[places % data.size] > TINY).astype(float), 0.0)
+    start = np.where(own < per, (data.current[places % data.size] > PRESENT).astype(float), 0.0)
     rows.append(Rows("enter_or_leave", names, parts, start, start))
     free = np.full(count, -np.inf)
     one = {"enter": diagonal(1.0, count), "leave": diagonal(1.0, count)}

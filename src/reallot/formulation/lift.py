@@ -6,12 +6,13 @@ import numpy as np
 
 from ..problem import AllocationProblem, CVaR, RateUncertainty
 from ..problem.arrays import BoolArray, FloatArray, ProblemArrays
+from ..problem.effective import PRESENT
 from ..problem.segments import Curved
 from ..program import LinearProgram
 from .cost_tiers import tier_blocks
 from .earnings import fill_starts, needs_order
-from .integer_rules import counted, entering, grid_places, has_choices, odd, stepped
-from .moves import TINY, counts_moves, moved_places
+from .integer_rules import counted, entering, grid_places, has_choices, odd, rounding, stepped
+from .moves import counts_moves, moved_places
 from .risk import deviations, fills, scenario_earnings
 
 SMALL = 1e-11
@@ -43,10 +44,11 @@ def schedule_of(
     for t in range(data.periods):
         row = schedule[t]
         row = np.where(stepped(data), np.round(row / units) * units, row)
+        row = np.where(stepped(data) & (np.abs(row - before) <= rounding(data)), before, row)
         row = np.where(still[t], data.current, row)
         for target in (data.upper[t], data.lower[t], before):
             row = np.where(np.abs(row - target) < near, target, row)
-        row = np.where(unused[t], 0.0, np.where(unmoved[t], before, row))
+        row = np.where(unmoved[t], before, np.where(unused[t], 0.0, row))
         schedule[t] = before = row + 0.0
     return schedule
 
@@ -95,12 +97,12 @@ def _blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str, Float
     if has_choices(problem):
         used, units, still = counted(problem), stepped(data), odd(data)
         stays = np.logical_and.accumulate(schedule == data.current, axis=0) & still
-        active = schedule > TINY
+        active = schedule > PRESENT  # what is no more is none
         result["still"] = stays.ravel()[grid_places(data, still)].astype(float)
         result["used"] = (active & ~stays).ravel()[grid_places(data, used)].astype(float)
         whole = np.round(schedule / np.where(units, data.step, 1.0)) * ~stays
         result["units"] = whole.ravel()[grid_places(data, units)]
-        turned = np.diff(np.vstack([data.current > TINY, active]).astype(float), axis=0).ravel()
+        turned = np.diff(np.vstack([data.current > PRESENT, active | stays]).astype(float), axis=0).ravel()
         places = grid_places(data, entering(data))
         result["enter"], result["leave"] = np.maximum(turned, 0.0)[places], np.maximum(-turned, 0.0)[places]
     if data.tiers is not None or data.turnover_tiers is not None:

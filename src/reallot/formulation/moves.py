@@ -15,7 +15,6 @@ from ..problem.arrays import BoolArray, FloatArray, IntArray, ProblemArrays
 from ..problem.effective import PRESENT
 from ..program import Columns, Rows, cells, diagonal
 
-TINY = 1e-12
 STEEPEST = 1e3
 """How much more of a choice the narrower direction of a move may take than the wider one: a solver cannot see more."""
 

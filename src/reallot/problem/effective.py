@@ -56,6 +56,8 @@ def _limits(data: ProblemArrays) -> dict[str, Any]:
         changes["lower"] = widened(data.lower, current, is_floor=True)
     if (current > data.upper).any():
         changes["upper"] = widened(data.upper, current)
+    if (data.entry > current).any():
+        changes["entry"] = widened(data.entry, current, is_floor=True)
     if data.total is not None:
         present = float(current.sum())
         if present != data.total and abs(present - data.total) <= PRESENT * max(1.0, float(current.max())):

@@ -104,7 +104,10 @@ class BatchSegments:
         np.subtract(gain, given.move_cost, out=slope[size:])
         np.subtract(box.middle, box.low, out=width[:size])
         np.subtract(box.high, box.middle, out=width[size:])
-        tie = TIE * np.maximum(slope.max(axis=0), -slope.min(axis=0))
+        if given.held is None:
+            tie = TIE * np.maximum(slope.max(axis=0), -slope.min(axis=0))
+        else:  # who cannot move has no part in it
+            tie = TIE * np.abs(slope).max(axis=0, where=width > DUST, initial=0.0)
         np.copyto(slope, LOWEST, where=width <= DUST)
         return cls(slope, width, tie)
 
@@ -245,14 +248,19 @@ def at_stake(given: ChunkInputs, gain: FloatArray) -> FloatArray:
 
 
 def stay_where_equal(given: ChunkInputs, box: Box, gain: FloatArray, shares: FloatArray, feasible: BoolArray) -> None:
-    """The present shares, in place, where they meet every rule and the plan is worth no more than rounding."""
+    """The present shares, in place, where they meet every rule and the moves are worth no more than rounding.
+
+    Rounding is measured by what those earn, or pay, that move.
+    """
     current = given.current
     change = shares - current
     worth = gain * change
     np.abs(change, out=change)
+    size = np.maximum(np.abs(gain), given.move_cost)
+    size *= change > 0.0
     change *= given.move_cost
     worth -= change
-    stays = worth.sum(axis=0) <= EQUAL * at_stake(given, gain)
+    stays = worth.sum(axis=0) <= EQUAL * size.max(axis=0)
     stays &= feasible & (current.sum(axis=0) == box.total) & (box.middle == current).all(axis=0)
     if stays.any():
         np.copyto(shares, current, where=stays)

@@ -102,7 +102,13 @@ def split(
         return NO_SHARE
     high = np.maximum(low, high)
     middle = np.minimum(np.maximum(current, low), high)
-    tie = TIE * max(-float(buy.min()), float(sell.max()))  # the largest size of a slope, since sell >= buy
+    # the largest size of a slope, since sell >= buy, of those that can move
+    worst, best = int(buy.argmin()), int(sell.argmax())
+    if high[worst] > low[worst] and high[best] > low[best]:
+        tie = TIE * max(-float(buy[worst]), float(sell[best]))
+    else:
+        free = high > low
+        tie = TIE * max(-float(buy[free].min(initial=0.0)), float(sell[free].max(initial=0.0)))
     box = _Box(buy, sell, low, middle, high, capacity, rank, idle, tie, dust, slack)
     if not limited:
         return _unlimited(box)

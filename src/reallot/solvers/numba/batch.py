@@ -135,7 +135,13 @@ def many(
         earned, stay, paid, best, more, less, filled, up, down, worst = value(
             gain, cost, now, low, high, shares, total, limit, price, on_buying, on_selling, buys_full, sells_full
         )
-        if inside and present == total and earned - paid - stay <= EQUAL * largest:
+        more_earned, at_stake = 0.0, 0.0
+        for i in range(size):
+            change = shares[i] - now[i]
+            if change != 0.0:
+                more_earned += gain[i] * change - cost[i] * abs(change)
+                at_stake = max(at_stake, abs(gain[i]), cost[i])
+        if inside and present == total and more_earned <= EQUAL * at_stake:
             shares_of[row] = now
             earned, paid, filled, up, down, worst = stay, 0.0, present, 0.0, 0.0, 0.0
         objective = earned - paid

@@ -121,7 +121,8 @@ def totals(buy, sell, current, low, high, slack):
         room_down += m - a
         up += max(m - current[i], 0.0)
         down += max(current[i] - m, 0.0)
-        top = max(top, max(abs(buy[i]), abs(sell[i])))
+        if high[i] > low[i]:
+            top = max(top, max(abs(buy[i]), abs(sell[i])))
     return filled, room_up, room_down, up, down, top, closed == 0
 
 

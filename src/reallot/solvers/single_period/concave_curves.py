@@ -194,8 +194,9 @@ class Matching:
     def _cut(self) -> None:
         """The pieces to buy and to sell, sorted; near-equal slopes tie, and ties go by name."""
         step, rank = self.segments, self.data.rank
-        self.tie = TIE * max(float(np.abs(step.buy).max(initial=0.0)), float(np.abs(step.sell).max(initial=0.0)))
         buys, sells = (step.more > self.dust).nonzero()[0], (step.keep > self.dust).nonzero()[0][::-1]
+        slopes = (step.buy[buys], step.sell[sells])  # who cannot move has no part in it
+        self.tie = TIE * max(float(np.abs(slope).max(initial=0.0)) for slope in slopes)
         to_buy = self._order(-step.buy[buys], rank[step.owner[buys]])
         to_sell = self._order(step.sell[sells], -rank[step.owner[sells]])
         self.buys = SortedSegments(step.owner[buys], step.buy[buys], step.more[buys], to_buy)
