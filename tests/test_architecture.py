@@ -45,7 +45,7 @@ HOMES = {
     "lightgbm": {"forecast.boosted"},
     "matplotlib": {"plots.paper"},
     "apprise": {"service.notify.ways"},
-    "fastapi": {"service.app", "service.read_routes"},
+    "fastapi": {"service.app", "service.described", "service.read_routes"},
     "starlette": {"service.app", "service.stream"},
     "uvicorn": {"service.serving"},
     "prometheus_client": {"service.metrics"},

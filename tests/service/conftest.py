@@ -35,7 +35,7 @@ class Asked:
             Sources(self.hub, self.records, link),
             Actions(self.requests, lambda: self.hub.board, self._wake),
             self.tokens,
-            port=port,
+            address=("127.0.0.1", port),
             **options,
         )
         scopes = ("read", "act") if tokens is None else ()

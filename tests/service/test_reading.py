@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 class Running:
     """A few cycles of an engine with the server beside it; its loop goes on in a thread."""
 
-    def __init__(self, folder, mode="confirm", cycles=5):
+    def __init__(self, folder, mode="confirm", cycles=5, **options):
         from reallot.service.board import Board
         from reallot.service.engine_link import EngineLink
         from reallot.service.publisher import Publisher
@@ -32,7 +32,7 @@ class Running:
         self.thread.start()
         runner, parts = self.engine.runner, self.engine.parts
         board = Board(names=tuple(parts.coordinator.adapters), mode=parts.mode)
-        self.asked = Asked(folder, board, parts.ledger, EngineLink(runner, self.loop))
+        self.asked = Asked(folder, board, parts.ledger, EngineLink(runner, self.loop), **options)
         self.asked.hub.now = parts.clock.now
         self.publisher = Publisher(runner, self.asked.hub)
         for _ in range(cycles):

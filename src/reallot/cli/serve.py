@@ -116,7 +116,7 @@ def serve(
     tokens = Tokens(parts.ledger.folder)
     token = tokens.start(datetime.now(UTC))
     sources = Sources(hub, LedgerPages(parts.ledger), EngineLink(runner, loop))
-    server = ServiceThread(sources, actions, tokens, host=host, port=port, metrics=metrics)
+    server = ServiceThread(sources, actions, tokens, address=(host, port), metrics=metrics)
     server.start()
     served = Served(server, Publisher(runner, hub), token)
     say(f"open {served.url}")  # not in the log, which keeps no token

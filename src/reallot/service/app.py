@@ -5,16 +5,18 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Header, Path, Query, Request, WebSocket
+from fastapi import Depends, FastAPI, Header, Path, Query, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
-from ..errors import ReallotError
+from ..errors import ReallotError, near_miss
 from . import frames
 from .access import Caller
 from .actions import Actions, row, until_of
+from .described import described
 from .hub import Hub
 from .metrics import Metrics
 from .problems import MEDIA, Problem, problem_of
@@ -52,7 +54,9 @@ class Action(BaseModel):
 def application(sources: Sources, actions: Actions, stream: Stream, metrics: Metrics | None = None) -> FastAPI:
     """The application, without the gate that stands before it."""
     hub = sources.hub
-    app = FastAPI(title="reallot", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    # no page of the schema: it would load scripts from elsewhere
+    once = [Depends(_only_known)]
+    app = FastAPI(title="reallot", dependencies=once, docs_url=None, redoc_url=None, openapi_url=None)
     _errors(app)
     _static(app)
     _state(app, hub)
@@ -82,7 +86,7 @@ def application(sources: Sources, actions: Actions, stream: Stream, metrics: Met
     @needs("read")
     async def schema() -> dict[str, Any]:
         """All that can be asked, as OpenAPI 3.1."""
-        return app.openapi()
+        return described(app)
 
     return app
 
@@ -169,6 +173,17 @@ def _serve(app: FastAPI, path: str, content: bytes, media: str) -> None:
         return Response(content, headers={"content-type": media})
 
     app.add_api_route(path, file, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def _only_known(asked: HTTPConnection) -> None:
+    """Raises Problem for a parameter that the path does not have, or that is there twice."""
+    known = [each.alias for each in asked.scope["route"].dependant.query_params]
+    names = [name for name, _ in asked.query_params.multi_items()]
+    for name in names:
+        if name not in known:
+            raise Problem(422, "invalid", f"there is no parameter {name[:60]!r} here; {near_miss(name, known)}")
+        if names.count(name) > 1:
+            raise Problem(422, "invalid", f"the parameter {name!r} is there {names.count(name)} times; give it once")
 
 
 def _errors(app: FastAPI) -> None:

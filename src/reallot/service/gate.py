@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -18,10 +19,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-BODY, IN_FLIGHT, SECONDS = 64 * 1024, 64, 10.0
-"""Bytes of a body, requests at once, and seconds that one of them may take."""
-READS, ACTS, LOGINS = (20.0, 60.0), (1.0, 5.0), (5.0 / 60.0, 5.0)
-"""A second, and at once: of one token to read, of one token to act, and failed logins of one peer."""
+BODY = 64 * 1024
+"""Bytes of a body."""
 MOST_BUCKETS = 10_000
 SAFE = ("GET", "HEAD")
 CSP = (
@@ -38,6 +37,22 @@ HEADERS = {
 log = logging.getLogger("reallot.service")
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """How much is let in: requests a second and at once.
+
+    reads, acts  of one token, to read and to act
+    logins       wrong tokens of one peer
+    in_flight    requests that are answered at once; `seconds` that one of them may take
+    """
+
+    reads: tuple[float, float] = (20.0, 60.0)
+    acts: tuple[float, float] = (1.0, 5.0)
+    logins: tuple[float, float] = (5.0 / 60.0, 5.0)
+    in_flight: int = 64
+    seconds: float = 10.0
+
+
 class Gate:
     """Stands before the application. What no rule lets in stays out.
 
@@ -52,14 +67,14 @@ class Gate:
         hosts: Collection[str],
         scope_of: Callable[[str, str], Scope | None],
         streams: Collection[str] = (),
-        *,
-        body_seconds: float = SECONDS,
+        bounds: Bounds | None = None,
     ) -> None:
         self._inside, self._tokens, self._hosts = inside, tokens, hosts
-        self._scope_of, self._streams, self._seconds = scope_of, streams, body_seconds
-        self._reads: dict[str, Bucket] = defaultdict(lambda: Bucket(*READS))
-        self._acts: dict[str, Bucket] = defaultdict(lambda: Bucket(*ACTS))
-        self._logins: dict[str, Bucket] = defaultdict(lambda: Bucket(*LOGINS))
+        self._bounds = bounds = bounds or Bounds()
+        self._scope_of, self._streams, self._seconds = scope_of, streams, bounds.seconds
+        self._reads: dict[str, Bucket] = defaultdict(lambda: Bucket(*bounds.reads))
+        self._acts: dict[str, Bucket] = defaultdict(lambda: Bucket(*bounds.acts))
+        self._logins: dict[str, Bucket] = defaultdict(lambda: Bucket(*bounds.logins))
         self._in_flight = 0
         self.turned_away: dict[str, int] = defaultdict(int)
 
@@ -143,8 +158,8 @@ class Gate:
                 message = {**message, "headers": [*headers, (b"x-request-id", number.encode())]}
             await send(message)
 
-        if self._in_flight >= IN_FLIGHT:
-            problem = Problem(503, "busy", f"{IN_FLIGHT} requests are being answered already", retry_after=1.0)
+        if self._in_flight >= self._bounds.in_flight:
+            problem = Problem(503, "busy", f"{self._in_flight} requests are being answered already", retry_after=1.0)
             await _turn_away(scope, receive, sent, problem, number)
             return
         self._in_flight += 1

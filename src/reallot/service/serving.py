@@ -14,7 +14,7 @@ from ..errors import ConfigurationError
 from .access import LOOPBACK, Tokens
 from .actions import Actions
 from .app import application
-from .gate import Gate
+from .gate import Bounds, Gate
 from .metrics import Metrics
 from .read_routes import Sources
 from .routes import scope_of
@@ -35,20 +35,20 @@ class ServiceThread:
         actions: Actions,
         tokens: Tokens,
         *,
-        host: str = "127.0.0.1",
-        port: int = 8420,
+        address: tuple[str, int],
         hosts: Collection[str] = (),
         stream: Stream | None = None,
         metrics: Metrics | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         self._hub = hub = sources.hub
-        self._socket = _bound(host, port)
-        self.host, self.port = host, int(self._socket.getsockname()[1])
+        self._socket = _bound(*address)
+        self.host, self.port = address[0], int(self._socket.getsockname()[1])
         app = application(sources, actions, stream or Stream(hub), metrics)
         named = {*LOOPBACK, *(each.lower() for each in hosts)}
         routes = app.router.routes
         self.gate = Gate(
-            app, tokens, named, lambda method, path: scope_of(routes, method, path), ("/v1/stream/events",)
+            app, tokens, named, lambda method, path: scope_of(routes, method, path), ("/v1/stream/events",), bounds
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
