@@ -128,6 +128,15 @@ def _add_asking(commands: Any) -> None:
         _add_config(each)
         add_ledger(each)
 
+    token = commands.add_parser("token", help="who may look at a served engine, and who may ask it to act")
+    token.set_defaults(command=late("token"))
+    token.add_argument("does", choices=("new", "list", "revoke"), help="make one, list them, or let one in no more")
+    token.add_argument("name", metavar="NAME", nargs="?", help="whose it is, such as phone")
+    token.add_argument("--scope", choices=("read", "act"), default="read", help="what it may (read)")
+    token.add_argument("--life", metavar="LENGTH", type=_length, help="for how long, such as 90d")
+    add_ledger(token)
+    token.add_argument("--config", metavar="FILE", type=Path, help="the config.toml that runs: its ledger is found")
+
     rollback = commands.add_parser("rollback", help="take back the last plan that was carried out")
     rollback.set_defaults(command=late("requests", "rollback"))
     rollback.add_argument("config", type=Path, nargs="?", help="what runs; with it, done now where no engine runs")
