@@ -117,8 +117,9 @@ def sizes(problem: AllocationProblem, spec: ProtocolSpec) -> list[tuple[float, f
         entry = max(entry, here(1e-6, present))
     if step > 0.0:
         units = [k for k in range(int(top / step + NEAR) + 1) if k == 0 or k * step >= entry - NEAR]
-        ways = [(k * step, k * step, k > 0, False) for k in units]
-        odd = abs(present / step - round(present / step)) > NEAR or 0.0 < present < entry - NEAR
+        ways = [(here(k * step, present), here(k * step, present), k > 0, False) for k in units]
+        off = abs(present - round(present / step) * step)
+        odd = off > NEAR * max(1.0, step, present) or NEAR < present < entry - NEAR
         return [*ways, (present, present, True, True)] if odd else ways
     if entry > 0.0:
         ways = [(0.0, 0.0, False, False), (entry, INF, True, False)]
@@ -354,10 +355,15 @@ def _shared(problem: AllocationProblem, t: int, present: list[float], add, rows,
     if problem.capacity is not None:
         total = problem.capacity - problem.reserve
         now = sum(present)
-        if abs(total - now) <= NEAR * max(1.0, *present):
-            total = now
-        where = (above, aboves) if problem.allow_idle else (equal, equals)
-        add(*where, dict.fromkeys(span, 1.0), total)
+        near = abs(total - now) <= NEAR * max(1.0, *present)
+        if near and any(spec.step > 0.0 for spec in problem.specs):
+            # shares on a grid may make either sum
+            add(above, aboves, dict.fromkeys(span, 1.0), max(total, now))
+            if not problem.allow_idle:
+                add(above, aboves, dict.fromkeys(span, -1.0), -min(total, now))
+        else:
+            where = (above, aboves) if problem.allow_idle else (equal, equals)
+            add(*where, dict.fromkeys(span, 1.0), now if near else total)
     turnover = at(problem.limits.max_turnover, "", t)
     if turnover is not None:
         add(above, aboves, {cells + k: 1.0 for k in span}, turnover)
