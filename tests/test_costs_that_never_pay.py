@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, EarningsCurve, Infeasible, Limits, ProtocolSpec, allocate, allocate_many
-from reallot.problem.effective import CUT_TO, NEVER_PAYS
+from reallot.problem.arrays import arrays
+from reallot.problem.effective import CUT_TO, NEVER_PAYS, effective
 from tests.rounds import quick
 from tests.strategies import LINEAR, problems
 
@@ -111,3 +112,11 @@ def test_costs_are_cut_to_what_still_never_pays() -> None:
     assert data.as_given.cost_in.tolist() == [1e12, 0.0, 0.0]
     below = NEVER_PAYS * 24 * 0.03 / 2
     assert sentinel(below).arrays.cost_in.tolist() == [below, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+@given(data=st.data())
+def test_what_is_plain_is_decided_as_it_was_given(kind: str, data: st.DataObject) -> None:
+    laid_out = arrays(data.draw(problems(kind, sizes=(1, 3))))
+    if laid_out.is_plain:
+        assert effective(laid_out) is laid_out

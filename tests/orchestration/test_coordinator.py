@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from reallot.adapters.simulated import SimulatedAdapter
-from reallot.engine.contracts.adapter import Capabilities, capabilities_of
+from reallot.engine.contracts.adapter import Capabilities
 from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
 from reallot.engine.contracts.secrets import Secret
+from reallot.engine.contracts.validation import capabilities_of
 from reallot.engine.execution.adapter_calls import Outcome, ask_for, read_shares
 from reallot.errors import ConfigurationError, CoordinationError, ErrorKind, ProtocolError
 from reallot.orchestration.coordinator import ProtocolCoordinator

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from ..engine.contracts.adapter import Capabilities, ProtocolAdapter, capabilities_of
+from ..engine.contracts.adapter import Capabilities, ProtocolAdapter
 from ..engine.contracts.records import ProtocolStatus
+from ..engine.contracts.validation import capabilities_of
 from ..errors import ProtocolError
 from .reading import both
 

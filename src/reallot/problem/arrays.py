@@ -107,6 +107,15 @@ class ProblemArrays:
         return self if self.given is None else self.given
 
     @property
+    def is_plain(self) -> bool:
+        """True where moves cost nothing and the present shares meet limits and sum: `effective` changes nothing."""
+        is_free = self.tiers is None and self.turnover_tiers is None
+        is_free = is_free and not (self.cost_in.any() or self.cost_out.any() or self.fee.any())
+        low = np.maximum(self.lower, self.entry)
+        fits = not ((self.current < low).any() or (self.current > self.upper).any())
+        return is_free and fits and (self.total is None or self.total == float(self.current.sum()))
+
+    @property
     def periods(self) -> int:
         """Number of periods."""
         return int(self.lower.shape[0])

@@ -29,12 +29,22 @@ def effective(data: ProblemArrays, *, cut_costs: bool = True) -> ProblemArrays:
 
     Without a cut of costs where `cut_costs` is False: for a plan that has to make such a move after all.
     """
-    changes = _limits(data)
+    current, changes = data.current, dict[str, Any]()
+    if (data.lower > current).any():
+        changes["lower"] = widened(data.lower, current, is_floor=True)
+    if (current > data.upper).any():
+        changes["upper"] = widened(data.upper, current)
+    if (data.entry > current).any():
+        changes["entry"] = widened(data.entry, current, is_floor=True)
+    present, total = float(current.sum()), data.total
+    if total is not None and present != total and abs(present - total) <= PRESENT * max(1.0, float(current.max())):
+        changes["total"] = present
+        if present > total:
+            by_capacity = (data.reach >= total) & (data.upper > total)
+            changes["reach"] = np.where(by_capacity, present, data.reach)
     if cut_costs:
         changes |= _costs(data)
-    if not changes:
-        return data
-    return replace(data, **changes, given=data)
+    return replace(data, **changes, given=data) if changes else data
 
 
 def widened(limit: FloatArray | float, present: FloatArray | float, *, is_floor: bool = False) -> FloatArray:
@@ -46,26 +56,6 @@ def widened(limit: FloatArray | float, present: FloatArray | float, *, is_floor:
     near = PRESENT * np.maximum(1.0, np.abs(present))
     result: FloatArray = np.where((beyond > 0.0) & (beyond <= near), present, limit)
     return result
-
-
-def _limits(data: ProblemArrays) -> dict[str, Any]:
-    """Bounds and total that are others than those given, by field."""
-    current = data.current
-    changes: dict[str, Any] = {}
-    if (data.lower > current).any():
-        changes["lower"] = widened(data.lower, current, is_floor=True)
-    if (current > data.upper).any():
-        changes["upper"] = widened(data.upper, current)
-    if (data.entry > current).any():
-        changes["entry"] = widened(data.entry, current, is_floor=True)
-    if data.total is not None:
-        present = float(current.sum())
-        if present != data.total and abs(present - data.total) <= PRESENT * max(1.0, float(current.max())):
-            changes["total"] = present
-            if present > data.total:
-                by_capacity = (data.reach >= data.total) & (data.upper > data.total)
-                changes["reach"] = np.where(by_capacity, present, data.reach)
-    return changes
 
 
 @dataclass(frozen=True)

@@ -364,7 +364,8 @@ class AllocationProblem:
     @cached_property
     def arrays(self) -> ProblemArrays:
         """The same problem as arrays, shape (periods, protocols) or (protocols,)."""
-        return effective(arrays(self))
+        data = arrays(self)
+        return data if data.is_plain else effective(data)
 
     @cached_property
     def trade_segments(self) -> TradeSegments:
@@ -462,7 +463,8 @@ class AllocationProblem:
         if "arrays" in vars(self) and self.scenarios is None and (current is None or self._is_free_of(shares)):
             data = self.arrays.as_given
             rate = data.rate if rates is None else np.where(np.isnan(found), data.rate, found)
-            vars(result).update(arrays=effective(replace(data, rate=rate, current=result.current_shares)))
+            data = replace(data, rate=rate, current=result.current_shares)
+            vars(result).update(arrays=data if data.is_plain else effective(data))
         return result
 
     def _is_free_of(self, shares: FloatArray) -> bool:
@@ -491,7 +493,8 @@ class AllocationProblem:
         if varies or any(isinstance(curve, tuple) for curve in self.table.curves.values()):
             return replace(self, protocols=Protocols(table))
         result = self._with(protocols=Protocols(table), table=table)
-        vars(result).update(arrays=effective(earning_else(result, self.arrays.as_given)))
+        data = earning_else(result, self.arrays.as_given)
+        vars(result).update(arrays=data if data.is_plain else effective(data))
         return result
 
     def __repr__(self) -> str:

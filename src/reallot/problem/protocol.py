@@ -193,11 +193,6 @@ class ProtocolSpec:
         """Cost of giving share away, USD per unit; of the first unit where it comes in tiers."""
         return first_price(self.move_cost if self.move_cost_out is None else self.move_cost_out)
 
-    @property
-    def warm_up_loss(self) -> float:
-        """Hours of full earnings that newly added share loses: warm_up_hours * (1 - warm_up_earns)."""
-        return self.warm_up_hours * (1.0 - self.warm_up_earns)
-
 
 DEFAULTS: Mapping[str, float | None] = {
     each.name: each.default  # type: ignore[misc]

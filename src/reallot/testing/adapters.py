@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from ..engine.contracts.adapter import Capabilities, capabilities_of
+from ..engine.contracts.adapter import Capabilities
 from ..engine.contracts.clock import SystemClock
 from ..engine.contracts.records import ProtocolStatus
-from ..engine.contracts.validation import checked
+from ..engine.contracts.validation import capabilities_of, checked
 from ..errors import ErrorKind, OrchestrationError, ProtocolError
 from ..orchestration.coordinator import ProtocolCoordinator
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from ...errors import ErrorKind, ProtocolError
 from ...problem.curve import EarningsCurve as EarningsCurve
 from .records import ProtocolStatus
-from .secrets import words_of
 
 MOST_SLACK = 0.1
 """No adapter may be further off with its shares than that."""
@@ -118,37 +115,3 @@ class Capabilities:
         """The tolerance that is asked for; 0 where it is none, above MOST_SLACK, or no number."""
         asked = self.share_tolerance
         return float(asked) if isinstance(asked, (int, float)) and 0.0 < asked <= MOST_SLACK else 0.0
-
-
-def capabilities_of(adapter: object) -> Capabilities:
-    """The adapter's own capabilities, or the defaults where it does not say.
-
-    Raises ProtocolError(SHAPE), naming the adapter, where it raises anything but KeyboardInterrupt.
-    """
-    ask = getattr(adapter, "capabilities", None)
-    try:
-        found = ask() if callable(ask) else None
-    except (Exception, SystemExit) as error:
-        name, kind = getattr(adapter, "name", ""), type(adapter).__name__
-        named = f"{name} ({kind})" if isinstance(name, str) and name else kind
-        raise ProtocolError(f"{named}: capabilities() raised {described(error)}", ErrorKind.SHAPE) from error
-    return found if isinstance(found, Capabilities) else Capabilities()
-
-
-async def answer_of(adapter: object, method: str, *arguments: object, **named: object) -> Any:
-    """What a coroutine of an adapter returns. A SystemExit in one is its own failure, not the end of the engine.
-
-    Raises ProtocolError(UNKNOWN) in its place: whether a change was made is not known. SHAPE where it is no coroutine.
-    """
-    try:
-        answer = getattr(adapter, method)(*arguments, **named)
-        if not inspect.isawaitable(answer):
-            raise ProtocolError(f"{method} is not a coroutine", ErrorKind.SHAPE)
-        return await answer
-    except SystemExit as error:
-        raise ProtocolError(f"it tried to end the program: {described(error)}", ErrorKind.UNKNOWN) from None
-
-
-def described(error: BaseException) -> str:
-    """An error by its type and its words."""
-    return f"{type(error).__name__}: {words_of(error)}".rstrip(": ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections import deque
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
+from .adapter import Capabilities
 from .records import ProtocolStatus, ResourceUtilization, SeriesKind
 from .secrets import redact, words_of
 
@@ -51,6 +53,40 @@ _KINDS = (
 
 UNREAD_QUOTE = "its quote cannot be read"
 """In the message of a status that has earnings, and not what is offered beside them."""
+
+
+def capabilities_of(adapter: object) -> Capabilities:
+    """The adapter's own capabilities, or the defaults where it does not say.
+
+    Raises ProtocolError(SHAPE), naming the adapter, where it raises anything but KeyboardInterrupt.
+    """
+    ask = getattr(adapter, "capabilities", None)
+    try:
+        found = ask() if callable(ask) else None
+    except (Exception, SystemExit) as error:
+        name, kind = getattr(adapter, "name", ""), type(adapter).__name__
+        named = f"{name} ({kind})" if isinstance(name, str) and name else kind
+        raise ProtocolError(f"{named}: capabilities() raised {described(error)}", ErrorKind.SHAPE) from error
+    return found if isinstance(found, Capabilities) else Capabilities()
+
+
+async def answer_of(adapter: object, method: str, *arguments: object, **named: object) -> Any:
+    """What a coroutine of an adapter returns. A SystemExit in one is its own failure, not the end of the engine.
+
+    Raises ProtocolError(UNKNOWN) in its place: whether a change was made is not known. SHAPE where it is no coroutine.
+    """
+    try:
+        answer = getattr(adapter, method)(*arguments, **named)
+        if not inspect.isawaitable(answer):
+            raise ProtocolError(f"{method} is not a coroutine", ErrorKind.SHAPE)
+        return await answer
+    except SystemExit as error:
+        raise ProtocolError(f"it tried to end the program: {described(error)}", ErrorKind.UNKNOWN) from None
+
+
+def described(error: BaseException) -> str:
+    """An error by its type and its words."""
+    return f"{type(error).__name__}: {words_of(error)}".rstrip(": ")
 
 
 def failure(error: BaseException) -> tuple[ErrorKind, str, float | None]:

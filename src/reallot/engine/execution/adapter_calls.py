@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
-from ..contracts.adapter import ProtocolAdapter, answer_of, capabilities_of, described
+from ..contracts.adapter import ProtocolAdapter
 from ..contracts.secrets import words_of
+from ..contracts.validation import answer_of, capabilities_of, described
 from ..ledger.journal import StepState
 from .guards import Change, told_apart
 

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from ...errors import DataError
-from ..contracts.adapter import ProtocolAdapter, capabilities_of
+from ..contracts.adapter import ProtocolAdapter
 from ..contracts.configs import ReallocationConfig
 from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, ChangeKind
+from ..contracts.validation import capabilities_of
 from ..ledger.journal import LOOKED_FOR, Decision, Operation, Standing, Step, StepState
 from .adapter_calls import Outcome, Reading, ask_for, found_instead, own_slack, read_shares, state_left
 from .guards import FINEST, Change, Rules, capacity_blocks, close_to, room_for

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..contracts.adapter import capabilities_of
 from ..contracts.move_state import MoveState
 from ..contracts.records import AllocationPlan
+from ..contracts.validation import capabilities_of
 from ..ledger.journal import Standing
 from .adapter_calls import Reading
 from .executor import Executor

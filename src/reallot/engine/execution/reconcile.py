@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from ..contracts.adapter import capabilities_of
 from ..contracts.move_state import MoveState
 from ..contracts.records import ChangeKind
+from ..contracts.validation import capabilities_of
 from ..ledger.journal import Operation, Standing, Step, StepState
 from .adapter_calls import NO_SHARE, Reading
 from .executor import Executor

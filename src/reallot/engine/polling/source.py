@@ -12,11 +12,20 @@ from typing import Any
 
 from ...errors import ErrorKind, ProtocolError
 from ...text.durations import format_duration
-from ..contracts.adapter import Capabilities, ProtocolAdapter, answer_of, capabilities_of
+from ..contracts.adapter import Capabilities, ProtocolAdapter
 from ..contracts.clock import Clock
 from ..contracts.power import PowerCost
 from ..contracts.records import ProtocolStatus, ResourceUtilization, SeriesKind
-from ..contracts.validation import MOST_JUMP, UNREAD_QUOTE, Plausibility, checked, failure, share
+from ..contracts.validation import (
+    MOST_JUMP,
+    UNREAD_QUOTE,
+    Plausibility,
+    answer_of,
+    capabilities_of,
+    checked,
+    failure,
+    share,
+)
 
 GRACE_SECONDS = 0.05
 """A call that was cancelled may take so long to end; after that it is left behind, and its adapter not asked again."""
