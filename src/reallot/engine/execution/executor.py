@@ -30,9 +30,7 @@ from .move_events import (
     NotYet,
     Partly,
     Refused,
-    RollbackFailed,
     RollbackUnknown,
-    RolledBack,
     Seen,
 )
 from .orphaned import OrphanedProtocol
@@ -49,8 +47,6 @@ READ_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1.0, 30.0, 0.01
 ROUNDING = 1e-9
 """Shares above capacity by less are rounding."""
-NEAR = 0.005
-"""What was put back this near to where it was is back: shares are measured, and there may be no more room."""
 NextBest = Callable[[Mapping[str, float], Collection[str]], Mapping[str, float]]
 
 
@@ -190,7 +186,7 @@ class Executor:
         if blocked is not None:
             return Refused(self.now(), name, blocked.reason)
         entry = await self._sent(change)
-        outcome, reason = await self._call(change, entry.key)
+        outcome, reason = await self.call(change, entry.key)
         if outcome is Outcome.REFUSED:
             await self.mark(entry, StepState.REFUSED, reason)
             reading = await self.read(name)
@@ -217,10 +213,10 @@ class Executor:
         """Reads one share until it is as asked; with the last one, all of them once more."""
         entry = self._steps[change.protocol]
         change = replace(change, after=entry.after)
-        reading = await self._verified(change, entry)
+        reading = await self.verified(change, entry)
         if not self.matches(reading, change):
             if (left := self.times_left(change, entry, reading)[1]) > 0.0:
-                return await self._look_later(NotYet, entry, left)
+                return await self.look_later(NotYet, entry, left)
             detail = found_instead(change, reading, entry.detail)
             state, partly = state_left(reading, entry.may_act), None
             if state is StepState.REFUSED and reading.share is not None and not self.matches(reading, change.reversed):
@@ -278,43 +274,6 @@ class Executor:
         """Shares of the protocols of the operation as they were read last; as they were before where they were not."""
         return {name: self.seen.get(name, share) for name, share in self.opened.before.items()}
 
-    # going back ------------------------------------------------------------------------------------------------------
-
-    async def put_back(self, change: Change) -> Event:
-        """Asks for a previous share, and reads it back."""
-        operation, add, at = self.opened, self.books.journal.add_step, self.books.stamp()
-        kind = ChangeKind.REPAIR if operation.kind is ChangeKind.REPAIR else ChangeKind.ROLLBACK
-        entry = await self.write(add, operation.id, kind, change.protocol, change.before, change.after, at)
-        outcome, reason = await self._call(change, entry.key)
-        if outcome is Outcome.REFUSED:
-            await self.mark(entry, StepState.REFUSED, reason)
-            return RollbackFailed(self.now(), change.protocol, f"{change.protocol} refused: {reason}")
-        return await self._verify_rollback(change, replace(entry, at=self.books.stamp()), outcome, reason)
-
-    async def look_for(self, entry: Step) -> Event:
-        """Reads back what an earlier cycle asked for as a previous share."""
-        outcome = Outcome.LOST if entry.may_act else Outcome.ANSWERED
-        change = Change(entry.protocol, entry.before, entry.after)
-        return await self._verify_rollback(change, entry, outcome, entry.detail)
-
-    async def _verify_rollback(self, change: Change, entry: Step, outcome: Outcome, reason: str) -> Event:
-        reading = await self._verified(change, entry)
-        lost = outcome is Outcome.LOST
-        off = math.inf if reading.share is None else abs(reading.share - change.after)
-        is_near = off <= NEAR and outcome is Outcome.ANSWERED
-        if self.matches(reading, change) or (is_near and not self.matches(reading, change.reversed)):
-            await self.mark(entry, StepState.CONFIRMED, after=reading.share)
-            return RolledBack(self.now(), change.protocol)
-        if (left := self.times_left(change, entry, reading)[1]) > 0.0:
-            self.asked_back[change.protocol] = replace(entry, detail=LOOKED_FOR, may_act=lost)
-            return await self._look_later(RollbackUnknown, replace(entry, detail=reason, may_act=lost), left)
-        detail = found_instead(change, reading, reason)
-        self.asked_back[change.protocol] = entry = replace(entry, state=state_left(reading, lost), may_act=lost)
-        await self.mark(entry, entry.state, detail, may_act=lost)
-        if reading.share is None:
-            return RollbackUnknown(self.now(), change.protocol, detail)
-        return RollbackFailed(self.now(), change.protocol, detail)
-
     # what both ways need ---------------------------------------------------------------------------------------------
 
     async def advance(
@@ -365,13 +324,14 @@ class Executor:
         if self.operation is not None:
             await self.advance(MoveState.HALTED, reason, decision=decision)
 
-    async def _call(self, change: Change, key: str) -> tuple[Outcome, str]:
+    async def call(self, change: Change, key: str) -> tuple[Outcome, str]:
+        """Asks an adapter for a share; what came of the call, and why."""
         seconds = self.config.apply_timeout.total_seconds()
         # from here on the share read before says nothing: it may be either until it is read again
         self.seen.pop(change.protocol, None)
         return await ask_for(self.adapters[change.protocol], change.after, key, seconds)
 
-    async def _verified(self, change: Change, entry: Step) -> Reading:
+    async def verified(self, change: Change, entry: Step) -> Reading:
         """Reads until the share is as asked, the time for it is over, or polls wait; the last reading."""
         clock, pause = self.books.clock, FIRST_PAUSE
         while True:
@@ -385,7 +345,7 @@ class Executor:
             await clock.sleep(max(min(pause, left), SHORTEST_PAUSE))
             pause = min(2.0 * pause, LONGEST_PAUSE)
 
-    async def _look_later(self, event: type[NotYet | RollbackUnknown], entry: Step, seconds: float) -> Event:
+    async def look_later(self, event: type[NotYet | RollbackUnknown], entry: Step, seconds: float) -> Event:
         """Leaves a call to later cycles, which look for what it does: that is written down once."""
         until, mark = self.now() + timedelta(seconds=seconds), self.books.journal.mark
         if not entry.is_looked_for:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ..contracts.move_state import MoveState
 from ..ledger.journal import Standing, Step, StepState
-from .executor import LET_GO, NEAR, ROUNDING, Executor
+from .asking_back import NEAR, look_for, put_back
+from .executor import LET_GO, ROUNDING, Executor
 from .guards import FINEST, Change, capacity_blocks, close_to, room_for
 from .learned_limits import STEP, step_of
 from .move_events import Event, RollbackFailed, RollbackUnknown, RolledBack
@@ -28,7 +29,7 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
     name, now = change.protocol, executor.now
     asked_back = executor.asked_back.get(name)
     if asked_back is not None and asked_back.is_looked_for:
-        event = await _as_near_as_it_gets(executor, await executor.look_for(asked_back), change)
+        event = await _as_near_as_it_gets(executor, await look_for(executor, asked_back), change)
         return await _taken_as_it_is(executor, change) if isinstance(event, RolledBack) else event
     reading = await executor.read(name)
     if reading.share is None:
@@ -37,7 +38,7 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
     if call is not None and call.detail == LET_GO:
         for _, end in executor.books.may_still_act([call], executor.late_effects([call])):
             if asked_back is None:
-                await executor.put_back(Change(name, reading.share, change.after))
+                await put_back(executor, Change(name, reading.share, change.after))
             what = f"{name} may still get the {call.after:.4f} that it was asked for"
             return RollbackUnknown(now(), name, what, end)
     if close_to(reading.share, _is_back_at(asked_back, change), executor.rules.slack(name)):
@@ -50,7 +51,7 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
     asked = Change(name, reading.share, asked.after if less is None else less)
     blocked = capacity_blocks(asked, possible, free_at, executor.rules)
     if blocked is None:
-        event = await _as_near_as_it_gets(executor, await executor.put_back(asked), asked)
+        event = await _as_near_as_it_gets(executor, await put_back(executor, asked), asked)
         return await _taken_as_it_is(executor, change) if isinstance(event, RolledBack) else event
     if blocked.by == MoveState.SETTLING or possible.keys() - executor.seen.keys():
         return RollbackUnknown(now(), name, blocked.reason, free_at)
