@@ -290,8 +290,19 @@ def test_shares_in_single_precision_are_the_capacity_they_were(parts: list[int],
     shares = (np.array(parts) / sum(parts)).astype(np.float32)
     names = [f"p{i}" for i in range(len(parts))]
     held = Limits(held=names)
-    for current in (pd.Series(shares, index=names), dict(zip(names, shares, strict=True))):
-        plan = allocate(AllocationProblem(dict.fromkeys(names, 1.0), current, limits=held), solver=solver)
+    rates = dict.fromkeys(names, 1.0)
+    series, by_name = pd.Series(shares, index=names), dict(zip(names, shares, strict=True))
+    frame = pd.DataFrame({"rate": 1.0, "current": series})
+    even = AllocationProblem(rates, dict.fromkeys(names, 1.0 / len(names)), limits=held)
+    for problem in (
+        AllocationProblem(rates, series, limits=held),
+        AllocationProblem(rates, by_name, limits=held),
+        AllocationProblem.from_arrays(names, np.ones(len(names)), shares, limits=held),
+        AllocationProblem.from_frame(frame, limits=held),
+        AllocationProblem.from_frame(frame.astype({"current": "Float32"}), limits=held),
+        even.update(current=shares, order=names),
+    ):
+        plan = allocate(problem, solver=solver)
         assert plan.shares.sum() == pytest.approx(1.0, abs=1e-12)
     assert allocate_many(np.ones(len(parts)), shares, held=True).status.tolist() == [0]
 

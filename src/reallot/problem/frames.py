@@ -60,7 +60,9 @@ def _values(column: Any) -> Any:
         return column.tolist()
     if isinstance(column.dtype, np.dtype):
         return column.to_numpy()
-    return column.to_numpy(dtype=float, na_value=math.nan)
+    # the sum of single precision is off by its rounding
+    kind = np.float32 if str(column.dtype) == "Float32" else float
+    return column.to_numpy(dtype=kind, na_value=math.nan)
 
 
 def _any(frame: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -94,6 +96,8 @@ def _any(frame: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
             column = table[key]
             is_number = column.dtype.is_numeric() and not column.dtype.is_decimal()
             columns[key] = column.cast(nw.Float64).to_numpy() if is_number else column.to_list()
+            if column.dtype == nw.Float32:
+                columns[key] = columns[key].astype(np.float32)
     return names, columns
 
 
@@ -143,6 +147,8 @@ class _Rows:
         for i in [i for i, curve in curves.items() if isinstance(curve, EarningsCurve) and curve.is_flat]:
             rate[i] = curves.pop(i).rate
         table = ProtocolColumns(self.names, rate, given, curves, lock_ins, uses, tiers)
+        if shares is not None and getattr(self.columns["current"], "dtype", None) == np.float32:
+            shares = shares.astype(np.float32)
         return table, np.zeros(size) if shares is None else shares
 
     def _is_in(self, found: Mapping[int, Any]) -> BoolArray:
