@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from time import monotonic
 
+import httpx2
 import pytest
 
 import reallot
@@ -113,7 +114,7 @@ def test_what_it_shows_are_the_numbers_of_the_state_and_they_change_with_it(chro
         event = KeptEvent(7, asked.hub.board.at, "move", "moved relay 0.20 -> 0.10", {"plan_id": "p1"}, 20)
         asked.hub.publish(None, (event,))
         it.wait("document.querySelector('#events').innerText.includes('moved relay')")
-        assert "moved relay 0.20 -> 0.10" in it.text("#reason")
+        assert "moved relay 0.20 → 0.10" in it.text("#reason")
         assert it.wrong == []
 
 
@@ -215,6 +216,8 @@ def replace_id(plan):
 
 def test_taking_back_needs_the_word(chromium, asked):
     with shown(asked, chromium) as it:
+        asked.hub.publish(None, (KeptEvent(9, asked.hub.board.at, "move", "moved relay", {}, 20),))
+        asked.hub.publish(next_board(asked.hub.board))
         it.page.locator("[data-kind=rollback]").click()
         press = it.page.locator("#dialog-acts .main")
         assert press.is_disabled()
@@ -347,6 +350,14 @@ def test_one_command_gives_a_page_that_lives(chromium):
                 it.wait("document.querySelectorAll('#rows tr').length === 10")
                 first = it.page.evaluate("document.querySelector('#time').innerText")
                 it.wait(f"document.querySelector('#time').innerText !== {json.dumps(first)}")
+                with httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {secret}"}) as client:
+                    decided = client.get("/v1/plans").json()["items"]
+                    kept = {each["verdict"]: each["plan"] for each in decided if each["plan"] and each["has_inputs"]}
+                    plan = kept.get("declined") or kept["planned"]
+                it.page.goto(f"{address}#why={plan['id']}")
+                it.wait("document.querySelector('tfoot td') !== null")
+                total = it.page.evaluate("Number(document.querySelector('tfoot td').dataset.sum)")
+                assert total == pytest.approx(plan["net_benefit"], abs=1e-9)
                 assert it.wrong == []
         finally:
             run.terminate()

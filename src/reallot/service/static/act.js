@@ -43,8 +43,8 @@ const KINDS = {
 };
 
 // The buttons that make sense now; none works while the page is not live, or without a token that may act.
-export function actions(state, hello, live) {
-  current = { state, live };
+export function actions(state, hello, live, moved) {
+  current = { state, live, moved };
   const may = hello && hello.you.scope === "act", list = [];
   const condition = state.verdict.condition;
   if (state.waiting) list.push(["confirm", "Move now", true], ["why", "Why?"], ["decline", "Not this one"]);
@@ -52,7 +52,7 @@ export function actions(state, hello, live) {
   if (condition === "paused") list.push(["unpause", "Go on", true]);
   else if (state.halted) list.push(["resume", "Resume", true]);
   else if (state.mode === "automatic" || state.mode === "confirm") list.push(["pause", "Pause"]);
-  if (!state.halted && (state.mode === "automatic" || state.mode === "confirm")) list.push(["rollback", "Take back"]);
+  if (moved && !state.halted && (state.mode === "automatic" || state.mode === "confirm")) list.push(["rollback", "Take back"]);
   const wanted = list.map(each => each[0]).join() + may + live.alive + (busy !== null);
   if ($("acts").dataset.wanted === wanted) return;
   const focused = document.activeElement && document.activeElement.dataset && document.activeElement.dataset.kind;
@@ -161,7 +161,7 @@ export async function followed(id) {
   }
   busy = null;
   history.replaceState(null, "", location.pathname + location.search);
-  if (current) { $("acts").dataset.wanted = ""; actions(current.state, { you: { scope: "act" } }, current.live); }
+  if (current) { $("acts").dataset.wanted = ""; actions(current.state, { you: { scope: "act" } }, current.live, current.moved); }
 }
 
 // Why this plan, or why it was not carried out: sentences, then a table that adds up.
@@ -180,11 +180,12 @@ export async function showWhy(plan) {
     return;
   }
   history.replaceState(null, "", `${location.pathname}${location.search}#why=${encodeURIComponent(id)}`);
-  const body = (told.summary || []).map(text => el("p", {}, text));
+  const said = (told.summary || []).map(text => el("p", {}, text.replaceAll(" -> ", " → "))), body = said.splice(0, 2);
   if (told.rows && told.rows.length) body.push(el("h3", {}, "What it would bring, and what that costs"), sums(told));
   if (told.stayed && told.stayed.length) body.push(el("h3", {}, "What would have to be true for the others to move"), el("ul", {}, ...told.stayed.map(stays)));
   if (told.limits && told.limits.length) body.push(el("h3", {}, "What limits cost"), el("ul", {}, ...told.limits.map(each => el("li", {}, `${each.name}: ${money(each.costs_usd_per_hour ?? each.cost)} USD/h`))));
   if (told.confidence && told.confidence.value != null) body.push(el("p", { class: "mut" }, `Confidence ${told.confidence.value.toFixed(2)}${told.confidence.plans ? `, from ${told.confidence.plans} plans` : ""}.`));
+  if (said.length) body.push(el("h3", {}, "What was decided"), ...said);
   $("dialog-body").replaceChildren(...body);
 }
 

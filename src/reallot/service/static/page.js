@@ -77,6 +77,7 @@ function follow(s) {
 
 function happened(list) {
   for (const each of list) {
+    if (each.fields && asks(each.fields.key)) continue;
     events = events.filter(e => e.seq !== each.seq);
     events.unshift(each);
     if (each.kind === "move") moves.push(Date.parse(each.at) / 1e3);
@@ -84,7 +85,7 @@ function happened(list) {
   events.sort((a, b) => b.seq - a.seq).splice(MOST_EVENTS);
   $("events").replaceChildren(...events.map(each => {
     const plan = each.fields && each.fields.plan_id;
-    return el("li", { class: each.level >= 30 ? "warn" : "" }, el("time", { datetime: each.at }, clock(each.at, now())), each.text,
+    return el("li", { class: each.level >= 30 ? "warn" : "" }, el("time", { datetime: each.at }, clock(each.at, now())), arrows(each.text),
       plan && el("button", { class: "link", type: "button", "aria-label": "Why: " + each.text.slice(0, 60), onclick: () => showWhy(plan) }, "why"));
   }));
   lastMove();
@@ -102,7 +103,7 @@ function draw() {
   const grave = s.alerts_open.filter(a => a.severity >= 0.8 && !a.acknowledged && a.key !== "halted");
   $("grave").textContent = grave.length ? (grave.length === 1 ? "" : grave.length + " alerts. ") + grave[0].message : "";
   lastMove(); rows(s); bar(s); alerts(s); permission(s); chart();
-  actions(s, hello, live);
+  actions(s, hello, live, moves.length > 0);
   document.title = `${s.total == null ? "?" : money(s.total)} USD/h · reallot`;
   announce(head);
 }
@@ -118,7 +119,7 @@ function announce(text) {
 function compared(s) {
   if (s.total == null || s.never_moving == null) return "";
   const more = s.total - s.never_moving;
-  if (Math.abs(more) < 5e-5) return "That is what it would earn if nothing had ever been moved (simulated).";
+  if (Math.abs(more) < 0.03 * Math.abs(s.total)) return "That is about what it would earn if nothing had ever been moved (simulated).";
   return `That is ${money(Math.abs(more))} USD/h ${more > 0 ? "more" : "less"} than if nothing had ever been moved (simulated).`;
 }
 
@@ -132,10 +133,13 @@ function waits(w) {
 function lastMove() {
   if (!state) return;
   const last = events.find(e => ["move", "rolled_back", "rollback"].includes(e.kind));
-  const told = last ? `Last: ${clock(last.at, now())}, ${last.text}.` : "Nothing was moved lately.";
+  const told = last ? `Last: ${clock(last.at, now())}, ${arrows(last.text)}.` : "Nothing was moved lately.";
   $("reason").textContent = state.waiting ? waits(state.waiting) : told.replace(/\.\.$/, ".");
 }
 
+// The engine also raises an alert for a plan that waits: the headline says it already.
+const asks = key => String(key).startsWith("confirm-");
+const arrows = text => text.replaceAll(" -> ", " → ");
 const swatch = i => `c${i % 8} f${Math.floor(i / 8 + i) % 4}`;
 
 function rows(s) {
@@ -169,10 +173,10 @@ function bar(s) {
 }
 
 function alerts(s) {
-  const list = $("alerts");
-  if (!s.alerts_open.length) return list.replaceChildren(el("li", { class: "mut" }, "None."));
+  const list = $("alerts"), open = s.alerts_open.filter(a => !asks(a.key));
+  if (!open.length) return list.replaceChildren(el("li", { class: "mut" }, "None."));
   const act = hello && hello.you.scope === "act";
-  list.replaceChildren(...s.alerts_open.map(a => el("li", { class: a.severity >= 0.8 ? "bad" : a.severity >= 0.6 ? "warn" : "" },
+  list.replaceChildren(...open.map(a => el("li", { class: a.severity >= 0.8 ? "bad" : a.severity >= 0.6 ? "warn" : "" },
     el("time", { datetime: a.at }, clock(a.at, now())), a.message, a.acknowledged ? el("span", { class: "mut" }, " seen") : "", a.muted_until ? el("span", { class: "mut" }, " muted until " + clock(a.muted_until, now())) : "",
     act && el("span", {}, !a.acknowledged && quick("seen", "acknowledge", a), !a.muted_until && quick("mute 1 h", "mute", a, 1), !a.muted_until && quick("mute 1 day", "mute", a, 24)))));
 }
@@ -198,8 +202,8 @@ function chart() {
   if (known.length < 2) { $("summary").textContent = "The line begins with the second poll."; return; }
   const label = (t, whole) => whole ? clock(1e3 * t, now()) : new Date(1e3 * t).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
   line($("chart"), { times, rates, never, moves }, money, label);
-  const compares = never.some(v => v != null), marked = moves.some(t => t >= times[0]);
-  $("summary").textContent = `Now ${money(known.at(-1))}, lowest ${money(Math.min(...known))}, highest ${money(Math.max(...known))} USD/h.${compares ? " Dashed: had nothing ever been moved (simulated)." : ""}${marked ? " ▼ marks moves." : ""}`;
+  const compares = never.filter(v => v != null).length > 1, marked = moves.some(t => t >= times[0]);
+  $("summary").textContent = `Now ${money(known.at(-1))}, lowest ${money(Math.min(...known))}, highest ${money(Math.max(...known))} USD/h.${compares ? " Dashed: had nothing ever been moved (simulated)." : ""}${marked ? " ▲ marks moves." : ""}`;
   if (!chart.table || Date.now() - chart.table > 60e3) { chart.table = Date.now(); hours(); }
 }
 new ResizeObserver(() => chart()).observe($("chart"));
@@ -234,7 +238,7 @@ function tick() {
   $("time").hidden = !simulated;
   if (simulated) $("time").textContent = "simulated " + clock(state.at, 0);
   text.textContent = live.alive ? `live${way ? " " + way : ""}, read ${age(1e3 * read)} ago` : `not live: last heard ${age(1e3 * seconds)} ago`;
-  if (text.classList.toggle("old", !live.alive) !== tick.old) { tick.old = !live.alive; if (state) actions(state, hello, live); }
+  if (text.classList.toggle("old", !live.alive) !== tick.old) { tick.old = !live.alive; if (state) actions(state, hello, live, moves.length > 0); }
 }
 setInterval(tick, 1e3);
 
