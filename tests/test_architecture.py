@@ -40,7 +40,7 @@ HOMES = {
     "pulp": {"solvers.programs.pulp_cbc"},
     "scipy.optimize": {"solvers.programs.scipy_highs"},
     "highspy": {"solvers.programs.highs_library"},
-    "httpx2": {"adapters.http"},
+    "httpx2": {"adapters.http", "service.client"},
     "psycopg": {"engine.ledger.postgres"},
     "lightgbm": {"forecast.boosted"},
     "matplotlib": {"plots.paper"},
@@ -49,8 +49,21 @@ HOMES = {
     "starlette": {"service.app", "service.stream"},
     "uvicorn": {"service.serving"},
     "prometheus_client": {"service.metrics"},
+    "mcp": {"service.mcp_server"},
 }
-LATE = ("pandas", "narwhals", "scipy", "pulp", "highspy", "matplotlib", "httpx2", "psycopg", "lightgbm", "apprise")
+LATE = (
+    "pandas",
+    "narwhals",
+    "scipy",
+    "pulp",
+    "highspy",
+    "matplotlib",
+    "httpx2",
+    "psycopg",
+    "lightgbm",
+    "apprise",
+    "mcp",
+)
 """Never imported when a module is: only where they are used."""
 LOWEST_LIBRARIES = {
     "errors": set(),

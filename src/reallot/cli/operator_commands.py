@@ -45,6 +45,12 @@ def add_operator_commands(commands: Any) -> None:
     _add_file(reload)
     add_ledger(reload)
 
+    mcp = commands.add_parser("mcp", help="an engine that serves, as tools for language models")
+    mcp.set_defaults(command=late("mcp"))
+    mcp.add_argument("--url", default="http://127.0.0.1:8420", help="where it serves (http://127.0.0.1:8420)")
+    words = "variable with the token (REALLOT_TOKEN); without one that may act, nothing can be acted on"
+    mcp.add_argument("--token-env", metavar="NAME", default="REALLOT_TOKEN", help=words)
+
     rules = commands.add_parser("rules", help="print alert rules for Prometheus")
     rules.set_defaults(command=late("monitoring", "rules"))
     board = commands.add_parser("board", help="print a board for Grafana, as JSON")
