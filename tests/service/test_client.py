@@ -44,7 +44,10 @@ def test_a_problem_is_an_error_with_its_name(engine):
     with EngineClient(url(engine), "wrong") as client, pytest.raises(ServiceProblem) as refused:
         client.state()
     assert (refused.value.status, refused.value.kind) == (401, "unauthenticated")
-    with EngineClient(url(engine), engine.secrets["read"]) as client, pytest.raises(ServiceProblem, match="act") as refused:
+    with (
+        EngineClient(url(engine), engine.secrets["read"]) as client,
+        pytest.raises(ServiceProblem, match="act") as refused,
+    ):
         client.act("pause")
     assert (refused.value.status, refused.value.kind) == (403, "scope")
 

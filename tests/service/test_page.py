@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tests.service.conftest import Asked
 
 STATIC = Path(reallot.__file__).parent / "service" / "static"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+PICTURES = Path(os.environ["REALLOT_PICTURES"]) if "REALLOT_PICTURES" in os.environ else None
+"""Where the guide's pictures are written, docs/pictures; nowhere without it."""
 pytestmark = pytest.mark.slow
 
 
@@ -214,6 +217,14 @@ def replace_id(plan):
     return plan.model_copy(update={"id": "another", "fingerprint": "beef"})
 
 
+def test_a_phone_in_the_dark_shows_the_plan_and_its_buttons_first(chromium, asked, tmp_path):
+    with shown(asked, chromium, "waiting", size=PHONE, scheme="dark") as it:
+        it.page.screenshot(path=(PICTURES or tmp_path) / "phone.png")
+        for kind in ("confirm", "why", "decline"):
+            box = it.page.locator(f"[data-kind={kind}]").bounding_box()
+            assert box["y"] + box["height"] <= PHONE["height"]
+
+
 def test_taking_back_needs_the_word(chromium, asked):
     with shown(asked, chromium) as it:
         asked.hub.publish(None, (KeptEvent(9, asked.hub.board.at, "move", "moved relay", {}, 20),))
@@ -341,13 +352,19 @@ def test_what_matters_is_above_the_fold_and_nothing_lies_over_anything(chromium,
 
 
 def test_one_command_gives_a_page_that_lives(chromium):
-    command = [sys.executable, "-m", "reallot", "run", "ten.toml", "--simulate", "1h", "--serve", "127.0.0.1:0"]
+    length = "24h" if PICTURES else "1h"
+    command = [sys.executable, "-m", "reallot", "run", "ten.toml", "--simulate", length, "--serve", "127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         try:
             url = next(found[0] for line in run.stdout if (found := re.search(r"http://\S+#token=\S+", line)))
             address, secret = url.split("#token=")
             with Opened(chromium, address, secret) as it:
                 it.wait("document.querySelectorAll('#rows tr').length === 10")
+                if PICTURES:
+                    next(line for line in run.stdout if "simulated time goes on" in line)
+                    it.page.reload()
+                    it.wait("document.querySelectorAll('#events time').length > 5")
+                    it.page.screenshot(path=PICTURES / "desk.png", full_page=True)
                 first = it.page.evaluate("document.querySelector('#time').innerText")
                 it.wait(f"document.querySelector('#time').innerText !== {json.dumps(first)}")
                 with httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {secret}"}) as client:

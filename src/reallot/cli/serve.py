@@ -96,9 +96,12 @@ def serve(
     from ..service.read_routes import Sources
     from ..service.serving import ServiceThread
 
-    parts = runner.parts
-    if host not in {each.strip("[]") for each in LOOPBACK}:
-        told = f"--serve {host} would listen beyond this machine; use 127.0.0.1, and a tunnel or a proxy before it"
+    parts, hosts = runner.parts, runner.parts.config.service.hosts
+    if host not in {each.strip("[]") for each in LOOPBACK} and not hosts:
+        told = (
+            f"--serve {host} would listen beyond this machine; use 127.0.0.1 and a tunnel, or name who may ask: "
+            'hosts = ["box.example.net"] under [service]'
+        )
         raise ConfigurationError(told)
     if parts.ledger.requests is None:
         parts.ledger.requests = Requests(None)
@@ -116,7 +119,7 @@ def serve(
     tokens = Tokens(parts.ledger.folder)
     token = tokens.start(datetime.now(UTC))
     sources = Sources(hub, LedgerPages(parts.ledger), EngineLink(runner, loop))
-    server = ServiceThread(sources, actions, tokens, address=(host, port), metrics=metrics)
+    server = ServiceThread(sources, actions, tokens, address=(host, port), hosts=hosts, metrics=metrics)
     server.start()
     served = Served(server, Publisher(runner, hub), token)
     say(f"open {served.url}")  # not in the log, which keeps no token

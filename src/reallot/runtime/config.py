@@ -29,6 +29,7 @@ from ..problem.protocol_tables import LimitsTable, ProtocolTable, protocol_from_
 from .adapter_settings import ADAPTERS
 from .notify_settings import NotifySection
 from .operation import OperatingRules, Zone
+from .service_settings import ServiceSection
 from .shared_settings import Settings, Variable
 
 BY_HAND = {IN_FILE: True}
@@ -185,6 +186,7 @@ class Config:
     simulation: SimulationSection = field(default_factory=SimulationSection)
     limits: Limits = field(default_factory=Limits)
     notify: NotifySection = field(default_factory=NotifySection)
+    service: ServiceSection = field(default_factory=ServiceSection)
     names_mode: bool = True
 
     @property
@@ -258,6 +260,7 @@ class Sections(Record):
     simulation: SimulationSection = SimulationSection()
     limits: LimitsTable = Limits()
     notify: NotifySection = NotifySection()
+    service: ServiceSection = ServiceSection()
 
 
 @contextmanager
