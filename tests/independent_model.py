@@ -16,7 +16,7 @@ from itertools import pairwise, product
 import numpy as np
 from scipy.optimize import linprog
 
-from reallot import AllocationProblem, CVaR, EarningsCurve, ProtocolSpec, RateUncertainty, Tiers
+from reallot import AllocationProblem, Closest, CVaR, EarningsCurve, Goal, ProtocolSpec, RateUncertainty, Tiers
 from tests.brute import at, mean_curve, probabilities, scenario_curves
 
 NEAR = 1e-9
@@ -134,7 +134,8 @@ def options(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list
     is_held = spec.name in limits.held if until is None else period < until
     change = at(limits.max_change, spec.name, period)
     most = 0.0 if is_held or (change is not None and change <= NEAR) else INF if change is None else change
-    counts = spec.move_fee > 0.0 or limits.max_moves is not None or limits.min_move > 0.0
+    fewest = isinstance(problem.goal, Goal) and problem.goal.minimise == "moves"
+    counts = spec.move_fee > 0.0 or limits.max_moves is not None or limits.min_move > 0.0 or fewest
     ways = [(most, most, 0.0, 0.0, 0.0, False)]
     if counts:
         least = limits.min_move
@@ -266,7 +267,10 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
     extra = 1 + chances.size if isinstance(risk, CVaR) else 1 + size if isinstance(risk, RateUncertainty) else 0
     # then what each change costs where prices rise, by taking and by giving, and what the turnover of a period does
     paid = 3 * cells + extra
-    width = paid + 2 * cells + periods
+    near, goal = problem.limits.near, problem.goal
+    # beside these: how far each share is from what it is near to, and from what is wanted; turnover of each period
+    far = paid + 2 * cells + periods
+    width = far + 2 * cells + periods
     gain, box, constant = np.zeros(width), [(0.0, 0.0)] * width, 0.0
     outcome, fixed = np.zeros((chances.size, width)), np.zeros(chances.size)
     equal, equals, above, aboves = [], [], [], []
@@ -319,7 +323,7 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
             for way, (price, rest) in product((1, 2), cost_lines(problem.limits.turnover_cost)):
                 add(above, aboves, {way * cells + k: price for k in span} | {charge: -1.0}, -rest)
         _shared(problem, t, present, add, (equal, equals, above, aboves), cells)
-    weight = risk.weight if isinstance(risk, CVaR) else 0.0
+    weight, costs, charged = risk.weight if isinstance(risk, CVaR) else 0.0, gain.copy(), constant
     gain += (1.0 - weight) * (chances @ outcome)
     constant += (1.0 - weight) * float(chances @ fixed)
     box = [(low, max(low, high)) for low, high in box]
@@ -340,6 +344,33 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
             radius = risk.radius.get(spec.name, 0.0) if isinstance(risk.radius, dict) else risk.radius
             row = {t * size + i: hours * float(radius) for t in range(periods)} | {price: -1.0, price + 1 + i: -1.0}
             add(above, aboves, row, 0.0)
+    for start, shares in ((far, near and near.shares), (far + cells, isinstance(goal, Closest) and goal.shares)):
+        for k in range(cells):
+            if shares and (name := specs[k % size].name) in shares:
+                box[start + k] = (0.0, INF)
+                add(above, aboves, {k: 1.0, start + k: -1.0}, shares[name])
+                add(above, aboves, {k: -1.0, start + k: -1.0}, -shares[name])
+    for t in range(periods):
+        span = range(t * size, (t + 1) * size)
+        if near is not None:
+            now = sum(abs(problem.current[name] - share) for name, share in near.shares.items())
+            add(above, aboves, {far + k: 1.0 for k in span}, here(near.within, now))
+        box[far + 2 * cells + t] = (0.0, INF)
+        for block in (cells, 2 * cells):
+            add(above, aboves, {block + k: 1.0 for k in span} | {far + 2 * cells + t: -1.0}, 0.0)
+    if isinstance(goal, Closest):
+        gain, constant = np.zeros(width), 0.0
+        gain[far + cells : far + 2 * cells] = -1.0
+    elif isinstance(goal, Goal):
+        if goal.at_least is not None:
+            earned = -(chances @ outcome) / problem.horizon_hours
+            add(above, aboves, dict(enumerate(earned)), float(chances @ fixed) / problem.horizon_hours - goal.at_least)
+        moved = sum(option.moved for now in plan for option in now)
+        gain, constant = {
+            "turnover": (np.r_[np.zeros(far + 2 * cells), -np.ones(periods)], 0.0),
+            "moves": (np.zeros(width), -float(moved)),
+            "cost": (costs, charged),
+        }[goal.minimise]
     found = linprog(
         -gain, np.array(above) if above else None, aboves or None, np.array(equal), equals, box,
         options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},

@@ -6,6 +6,7 @@ from tests.known_cases import (
     change,
     costs,
     earnings,
+    goals,
     holds,
     impossible,
     periods,
@@ -27,6 +28,7 @@ ITEMS: dict[str, tuple[Known, ...]] = {
     "periods": periods.CASES,
     "risk": risk.CASES,
     "relations": relations.CASES,
+    "goals": goals.CASES,
 }
 KNOWN: tuple[Known, ...] = tuple(case for cases in ITEMS.values() for case in cases)
-IMPOSSIBLE: tuple[Impossible, ...] = (*impossible.CASES, *relations.IMPOSSIBLE)
+IMPOSSIBLE: tuple[Impossible, ...] = (*impossible.CASES, *relations.IMPOSSIBLE, *goals.IMPOSSIBLE)

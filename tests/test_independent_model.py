@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from reallot import (
     AllocationProblem,
+    Closest,
     CVaR,
     EarningsCurve,
+    Goal,
     Group,
     Infeasible,
     Limits,
     LinearRule,
     LockIn,
+    Near,
     ProtocolSpec,
     RateUncertainty,
     Scenarios,
@@ -31,7 +34,7 @@ FEATURES = (
     *("fees", "max_moves", "min_move", "bounds", "turnover", "curves", "entry", "step", "group", "active", "idle"),
     *("max_change", "costs", "periods", "held", "floors", "warm-up", "resources"),
     *("capacity", "hours", "rates by period", "CVaR", "robust"),
-    *("group floor", "least active", "rule"),
+    *("group floor", "least active", "rule", "goal", "near"),
     *("tiers", "falling tiers", "turnover cost", "plan fee"),
 )
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
@@ -94,6 +97,16 @@ def rules(draw: st.DrawFn, names: tuple[str, ...], shares: list[float]) -> Linea
 
 
 @st.composite
+def goals(draw: st.DrawFn, names: tuple[str, ...], given: dict[str, object], size: float) -> Goal | Closest:
+    """Enough at the least of something, or a wanted split; without risk, which goals leave aside."""
+    given.pop("risk", None)
+    if draw(st.integers(0, 3)) == 0:
+        return Closest({name: size * draw(st.sampled_from([0.0, 0.25, 0.5])) for name in names[:2]})
+    least = draw(st.none() | st.sampled_from([0.0, 0.5, 1.5, 2.5]).map(lambda rate: size * rate))
+    return Goal(least, draw(st.sampled_from(["turnover", "cost", "moves"])))
+
+
+@st.composite
 def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem:
     """Two or three protocols, over two periods only where there are two, with two to five features."""
     features = frozenset(draw(st.sets(st.sampled_from(FEATURES), min_size=2, max_size=5)).union(always))
@@ -150,6 +163,14 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
             limits["groups"] = (Group("g", names[-2:], cap, active, floor, least),)
     if "rule" in features:
         limits["rules"] = (draw(rules(names, shares)),)
+    if "near" in features:
+        wanted = {
+            name: max(0.0, share + draw(st.sampled_from([0.0, 0.1, -0.1])))
+            for name, share in zip(names, shares, strict=False)
+        }
+        limits["near"] = Near(wanted, max(0.0, draw(st.sampled_from([0.0, 0.1, 0.3])) + draw(epsilon)))
+    if "goal" in features:
+        given["goal"] = draw(goals(names, given, size))
     resources = {}
     if "resources" in features:
         used = sum(spec.uses["cpu"] * share for spec, share in zip(protocols, shares, strict=True))
@@ -303,6 +324,10 @@ def loosened(problem: AllocationProblem, by: float, data: st.DataObject) -> Allo
         rules["least active"] = replace(limits, groups=(replace(group, min_active=group.min_active - 1),))
     if limits.rules:
         rules["rule"] = replace(limits, rules=(limits.rules[0].loosened(by, by),))
+    if limits.near is not None:
+        rules["near"] = replace(limits, near=replace(limits.near, within=limits.near.within + by))
+    if isinstance(problem.goal, Goal) and problem.goal.at_least is not None and data.draw(st.booleans()):
+        return replace(problem, goal=replace(problem.goal, at_least=problem.goal.at_least - by))
     which = data.draw(st.sampled_from(sorted(ways | rules)))
     if which in ways:
         return replace(problem, protocols=[ways[which], *problem.specs[1:]])

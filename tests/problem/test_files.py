@@ -17,13 +17,16 @@ from hypothesis import strategies as st
 
 from reallot import (
     AllocationProblem,
+    Closest,
     CVaR,
     EarningsCurve,
+    Goal,
     Group,
     InvalidInput,
     Limits,
     LinearRule,
     LockIn,
+    Near,
     ProtocolSpec,
     RateUncertainty,
     Scenarios,
@@ -101,7 +104,9 @@ EVERYTHING = AllocationProblem(
         ),
         turnover_cost=Tiers([(0.1, 0.5), (None, 0.75)]),
         plan_fee=0.125,
+        near=Near({"archive": 0.125}, within=0.5),
     ),
+    goal=[Goal(at_least=0.5, minimise="cost"), Closest({"relay": 0.25})],
     resources={"disk": 8},
     rates={"relay": [2.1, 2.2]},
     scenarios=Scenarios(factors={"storage": [1, [0.5, 0.7]]}, probabilities=[0.25, 0.75]),
@@ -437,7 +442,7 @@ def replaced(table: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[s
 @pytest.mark.parametrize("wrong", ["twelve", True, None])
 def test_whatever_number_is_wrong_its_key_is_named(wrong: Any) -> None:
     table = problem_to_dict(EVERYTHING)
-    records = (AllocationProblem, Limits, Group, LinearRule, ProtocolSpec)
+    records = (AllocationProblem, Limits, Goal, Group, LinearRule, ProtocolSpec)
     may_be_none = {field.name for each in records for field in fields(each) if field.default is None} | {"capacity"}
     for path, value in leaves(table):
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -455,6 +460,7 @@ def test_whatever_key_is_misspelt_it_is_named_with_the_right_one(data: st.DataOb
     known = [path for path, _ in leaves(table) if isinstance(path[-1], str) and path[-1].islower()]
     free = (
         "coefficients",
+        "shares",
         "held",
         "max_change",
         "uses",

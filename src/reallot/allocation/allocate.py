@@ -87,7 +87,9 @@ def allocate(
 def plan_of(problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> Allocation:
     """The same, without a word on why there is no plan where there is none."""
     backend, reason = choose(problem, solver)
-    if np.abs(problem.arrays.rate).max() >= LARGE and (near := nearer(problem)) is not None:
+    if isinstance(problem.goal, tuple) and problem.kept is None:
+        return in_order(problem, solver, time_limit_seconds)
+    if problem.goal is None and np.abs(problem.arrays.rate).max() >= LARGE and (near := nearer(problem)) is not None:
         plan = plan_of(near, solver, time_limit_seconds)
         if is_the_plan(problem, near, plan.schedule):
             return _at_given_rates(plan, problem)
@@ -97,6 +99,20 @@ def plan_of(problem: AllocationProblem, solver: str, time_limit_seconds: float |
         return by_path(problem, backend, reason, search_seconds(time_limit_seconds))
     solve, name = runner(solver, time_limit_seconds), solver if solver.startswith("pulp:") else backend.name
     return by_program(problem, backend, reason, solve, solver=name)
+
+
+def in_order(problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> Allocation:
+    """The plan of several goals: each is met as well as it can be without giving up any before it."""
+    kept: tuple[float, ...] = ()
+    can_stay = True
+    while True:
+        plan = plan_of(problem.reaching(kept), solver, time_limit_seconds)
+        can_stay = plan.can_stay if not kept else can_stay
+        kept = (*kept, plan.certificate.objective)
+        if len(kept) == len(problem.goals):
+            told = replace(plan, problem=problem, can_stay=can_stay)
+            vars(told)["program"] = plan.program
+            return told
 
 
 def _at_given_rates(plan: Allocation, problem: AllocationProblem) -> Allocation:

@@ -224,7 +224,7 @@ def explain(plan: Allocation, *, budget_seconds: float | Literal["auto"] | None 
         left_out.append(f"what wider limits would earn is not known: {budget}")
     limits, unknown = limit_costs(plan, budget)
     left_out += [f"what {name} costs is not known: {budget}" for name in unknown]
-    stays = thresholds(plan, budget=budget)
+    stays = thresholds(plan, budget=budget) if problem.goal is None else ()
     return Explanation(plan, move_reasons(plan), stays, limits, answers, tuple(left_out))
 
 
@@ -232,7 +232,7 @@ def move_reasons(plan: Allocation) -> tuple[MoveReason, ...]:
     """Gain, cost and charges of every protocol that changes in any period, in the protocols' order."""
     from .charges import charges
 
-    by_rule = charges(plan)
+    by_rule = charges(plan) if plan.problem.goal is None else {}
     moved = (plan.schedule != plan.problem.arrays.current).any(axis=0)
     gain = ((plan.value.earnings - plan.stay_value.earnings) * plan.value.hours).sum(axis=0)
     cost = plan.value.costs.sum(axis=0)
@@ -298,7 +298,8 @@ def _limit_lines(why: Explanation) -> list[str]:
         return []
     if not costly:
         return ["", "no limit costs anything now"]
-    lines = ["", "what each limit costs (USD/h, that limit alone taken away)"]
+    unit = "USD/h" if why.plan.problem.goal is None else "in what the goal counts"
+    lines = ["", f"what each limit costs ({unit}, that limit alone taken away)"]
     lines.append(table([[f"  {limit.name}", usd(limit.usd_per_hour)] for limit in costly[:20]]))
     free = len(why.limits) - len(costly)
     return lines + ([f"  {free} other {'limit costs' if free == 1 else 'limits cost'} nothing"] if free else [])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def frontier(problem: AllocationProblem) -> pd.DataFrame:
     """Trace the net benefit of the best plan against the turnover limit, corner by corner.
 
-    The problem's own `max_turnover` is ignored.
+    The problem's own `max_turnover` and `goal` are ignored: each row is the least turnover that is worth so much.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def frontier(problem: AllocationProblem) -> pd.DataFrame:
     for name, is_given in costs.items():
         if is_given:
             raise InvalidInput(f"the frontier of turnover takes no {name}; leave it out of the limits")
-    free = _with_idle(replace(problem, limits=replace(problem.limits, max_turnover=None)))
+    free = _with_idle(replace(problem, goal=None, limits=replace(problem.limits, max_turnover=None)))
     matching = match(free)
     if isinstance(matching, NoFeasibleSplit):
         raise why_infeasible(free)

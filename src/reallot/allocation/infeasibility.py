@@ -120,6 +120,8 @@ def _is(rule: Rule) -> str:
 def _named(rule: Rule) -> str:
     if rule.kind in ("max_moves", "active"):
         return f"{rule.name} {rule.limit:.0f}"
+    if rule.kind == "goal":
+        return f"the goal of at least {shown(rule.limit)} USD/h"
     if rule.kind in ("rule", "rule_floor"):
         return f"rule {rule.subject}"
     if rule.kind in _GROUP_FLOORS:

@@ -13,7 +13,10 @@ from .time_budget import OutOfTime, TimeBudget
 
 @dataclass(frozen=True)
 class LimitCost:
-    """`usd_per_hour` more would be earned (costs taken off) without the limit `name`, all others kept."""
+    """`usd_per_hour` more would be earned (costs taken off) without the limit `name`, all others kept.
+
+    Under a goal it is what the goal counts (turnover, USD, moves or shares) that would be saved.
+    """
 
     name: str
     usd_per_hour: float
@@ -25,7 +28,7 @@ def widened(problem: AllocationProblem) -> AllocationProblem:
     Costs stay: the price of turnover and the fee of a plan are paid as before.
     """
     limits = problem.limits
-    kept = ("groups", "rules", "allow_one_unit", "turnover_cost", "plan_fee")
+    kept = ("groups", "rules", "near", "allow_one_unit", "turnover_cost", "plan_fee")
     return replace(problem, limits=Limits(**{name: getattr(limits, name) for name in kept}))
 
 
@@ -62,6 +65,8 @@ def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
         result[f"group {group.name}"] = changed(groups=(*others, free) if named else others)
     for rule in limits.rules:
         result[f"rule {rule.name}"] = changed(rules=tuple(r for r in limits.rules if r is not rule))
+    if limits.near is not None:
+        result["near"] = changed(near=None)
     if problem.reserve > 0.0:
         result["reserve"] = replace(problem, reserve=0.0)
     if problem.capacity is not None:
@@ -78,7 +83,7 @@ def limit_costs(plan: Allocation, budget: TimeBudget | None = None) -> tuple[tup
     What does not end within its part of the budget of time is left out, by name.
     """
     budget = TimeBudget(None) if budget is None else budget
-    here = objective(plan)
+    here, hours = objective(plan), plan.problem.horizon_hours if plan.problem.goal is None else 1.0
     costs, left_out = [], []
     for name, problem in without_each(plan.problem).items():
         try:
@@ -88,8 +93,8 @@ def limit_costs(plan: Allocation, budget: TimeBudget | None = None) -> tuple[tup
             continue
         except Infeasible:
             continue  # without the reserve, capacity that may not be idle would have to be filled
-        gain = (freed - here) / plan.problem.horizon_hours
-        costs.append(LimitCost(name, gain if gain > 1e-9 * abs(here) / plan.problem.horizon_hours else 0.0))
+        gain = (freed - here) / hours
+        costs.append(LimitCost(name, gain if gain > 1e-9 * abs(here) / hours else 0.0))
     return tuple(sorted(costs, key=lambda cost: (-cost.usd_per_hour, cost.name))), tuple(left_out)
 
 

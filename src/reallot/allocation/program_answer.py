@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import Infeasible, SolverFailed
-from ..formulation import complete, given_choices, schedule_of
+from ..formulation import complete, formulate, given_choices, schedule_of
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..program import LinearProgram, Solution, Status, certify
@@ -130,13 +130,18 @@ def _known(problem: AllocationProblem, program: LinearProgram, tolerance: float)
 
 def _moves_freely(problem: AllocationProblem) -> bool:
     """True where two protocols can move at no cost, so that a move may be worth nothing and yet be made."""
+    if problem.goal is not None:
+        return True
     data = problem.arrays
     free = (data.cost_in + data.cost_out + data.fee + data.warm_up == 0.0) & ~data.held.all(axis=0)
     return int(free.sum()) > 1
 
 
-def _preference(problem: AllocationProblem) -> dict[str, FloatArray]:
-    """What decides among equals, by column block: least movement, then earlier names first."""
+def _preference(problem: AllocationProblem, program: LinearProgram) -> dict[str, FloatArray]:
+    """What decides among equals, by column block: least movement, then earlier names first; under a goal the money."""
+    if problem.goal is not None:
+        plain = formulate(problem.update(goal=None))
+        return {block.name: block.gain for block in plain.columns if block.name in program.column_slices}
     data = problem.arrays
     first = 0.5 * (1.0 - np.tile(data.rank, data.periods) / max(data.size, 1))
     movement = np.full(first.size, -1.0)
@@ -149,7 +154,7 @@ def _settle_choices(
     """Of all equally good mixed-integer plans the one with the least movement; the schedule where that fails."""
     best = program.objective(complete(problem, program, schedule))
     slack = EQUAL * gain_scale(program)
-    settled = solve(as_good_as(program, best - slack, _preference(problem)))
+    settled = solve(as_good_as(program, best - slack, _preference(problem, program)))
     if settled.status is not Status.OPTIMAL or settled.values is None:
         return schedule
     candidate = schedule_of(problem, program, settled.values)
@@ -163,7 +168,7 @@ def _settle_ties(
 ) -> FloatArray:
     """Of all optima the one with the least movement, earlier names first; the schedule as it is where that fails."""
     assert solution.values is not None and solution.row_prices is not None
-    face = optimal_face(program, solution.row_prices, _preference(problem))
+    face = optimal_face(program, solution.row_prices, _preference(problem, program))
     if face is None:
         return schedule
     settled = solve(face)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..problem import AllocationProblem
+from ..problem import AllocationProblem, Closest
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.objective import Value
 from ..program import Certificate
@@ -62,11 +62,33 @@ def reasons(
         lines.append(f"stay: {no_move} worth more than it costs")
     if not can_stay:
         lines.append(f"staying is not possible: the present shares break a rule: {broken_by_staying(problem)}")
+    if problem.goal is not None:
+        lines += goal_lines(problem, schedule, plan)
     if problem.limits.held:
         held = [name for name in problem.names if problem.limits.held_until(name, problem.periods)]
         if held:
             lines.append(f"held: {', '.join(held[:MOST_REASONS])}" + (" ..." if len(held) > MOST_REASONS else ""))
     return (*lines, *notes)
+
+
+def goal_lines(problem: AllocationProblem, schedule: FloatArray, plan: Value) -> list[str]:
+    """What each goal came to."""
+    change, lines = np.diff(schedule, axis=0, prepend=problem.arrays.current[None, :]), []
+    up, down = np.maximum(change, 0.0).sum(axis=1), np.maximum(-change, 0.0).sum(axis=1)
+    for goal in problem.goals:
+        if isinstance(goal, Closest):
+            wanted = {problem.table.place[name]: share for name, share in goal.shares.items()}
+            off = float(np.abs(schedule[:, list(wanted)] - list(wanted.values())).sum())
+            lines.append(f"goal: as close to the wanted split as the limits allow, {amount(off)} off in sum")
+            continue
+        found = {
+            "turnover": f"turnover {amount(float(np.maximum(up, down).sum()))}",
+            "cost": f"cost {usd(plan.cost)} USD",
+            "moves": f"{int((change != 0.0).sum())} moves",
+        }[goal.minimise]
+        least = "" if goal.at_least is None else f" for at least {usd(goal.at_least)} USD/h"
+        lines.append(f"goal: earns {usd(plan.earnings_per_hour)} USD/h with the least {goal.minimise}{least}: {found}")
+    return lines
 
 
 def stopped_note(certificate: Certificate) -> str:

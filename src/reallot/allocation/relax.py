@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import InvalidInput
-from ..problem import AllocationProblem, ProtocolSpec
+from ..problem import AllocationProblem, Goal, ProtocolSpec
 
 
 def relax(problem: AllocationProblem, rule: str, amount: float) -> AllocationProblem:
@@ -101,6 +101,17 @@ def _relax_rule(side: str) -> Callable[[AllocationProblem, str, float], Allocati
     return change
 
 
+def _relax_goal(problem: AllocationProblem, _subject: str, amount: float) -> AllocationProblem:
+    least = (problem.least_earnings or 0.0) - amount
+    goals = tuple(
+        replace(goal, at_least=min(goal.at_least, least))
+        if isinstance(goal, Goal) and goal.at_least is not None
+        else goal
+        for goal in problem.goals
+    )
+    return replace(problem, goal=goals if isinstance(problem.goal, tuple) else goals[0])
+
+
 _RELAX: dict[str, Callable[[AllocationProblem, str, float], AllocationProblem]] = {
     "capacity": _relax_capacity,
     "turnover": _relax_turnover,
@@ -113,6 +124,8 @@ _RELAX: dict[str, Callable[[AllocationProblem, str, float], AllocationProblem]] 
     "rule": _relax_rule("upper"),
     "rule_floor": _relax_rule("lower"),
     "held": _relax_held,
+    "near": lambda p, s, a: _limits(p, near=replace(p.limits.near, within=p.limits.near.within + a)),  # type: ignore[type-var, union-attr]
+    "goal": _relax_goal,
     "max_change": _relax_max_change,
     "max_share": _relax_spec("max_share", 1.0),
     "min_share": _relax_spec("min_share", -1.0),

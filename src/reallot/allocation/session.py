@@ -113,7 +113,10 @@ class Session:
         backend, reason = choose(self.problem, self._solver)
         if backend.name == "exact" and self.problem.limits.groups:
             backend, reason = BACKENDS["highs"], "groups couple protocols: the last model is kept"
-        far = np.abs(self.problem.arrays.rate).max() >= LARGE and nearer(self.problem) is not None
+        if isinstance(self.problem.goal, tuple):
+            return allocate(self.problem, solver="highs", time_limit_seconds=self._time_limit_seconds)
+        is_large = self.problem.goal is None and np.abs(self.problem.arrays.rate).max() >= LARGE
+        far = is_large and nearer(self.problem) is not None
         if far or backend.name != "highs":
             return allocate(self.problem, solver=self._solver, time_limit_seconds=self._time_limit_seconds)
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SAME = 1e-11
 """Shares closer than this are one: two ways to sum them round differently."""
 NOT_PRICED = ("max_moves", "active", "active_floor")
-SHARED = ("capacity", "turnover", "resource", "group", "group_floor", "rule", "rule_floor")
+SHARED = ("capacity", "turnover", "resource", "group", "group_floor", "rule", "rule_floor", "near", "goal")
 """Limits that are priced whether they bind or not."""
 """Limits on whole numbers: given the choices made, one more of them has no slope."""
 
@@ -103,7 +103,8 @@ def _from_tangent(
             continue
         more = tangent.slope(rule.loosening)
         last = more if rule.kind == "held" else -tangent.slope(rule.loosening, -1.0)
-        result[rule.name] = _per_hour(more, last, problem.horizon_hours)
+        # a goal counts in a unit of its own, and once
+        result[rule.name] = _per_hour(more, last, problem.horizon_hours if problem.goal is None else 1.0)
     return result
 
 

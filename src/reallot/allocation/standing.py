@@ -6,7 +6,8 @@ import numpy as np
 
 from ..formulation.evaluate import STAYS
 from ..problem import AllocationProblem
-from ..text.numbers import amount, listed
+from ..problem.objective import value
+from ..text.numbers import amount, listed, usd
 
 MOST_NAMED = 4
 
@@ -34,15 +35,29 @@ def broken_by_staying(problem: AllocationProblem) -> str:
             found.append(f"group {group.name} holds {amount(sum(held))}, min_share {amount(group.min_share)}")
         if group.min_active is not None and sum(share > 0.0 for share in held) < group.min_active:
             found.append(f"group {group.name} has {sum(s > 0.0 for s in held)} active, min_active {group.min_active}")
-    for each in problem.limits.rules:
-        weights = each.weights(problem.table.place, problem.limits.groups)
-        now = sum(weight * float(data.current[i]) for i, weight in weights.items())
-        least, most = each.bounds
-        if (most is not None and now > most + STAYS) or (least is not None and now < least - STAYS):
-            found.append(f"rule {each.name} does not hold: its sum is {amount(now)}")
+    found += _relations(problem)
     for key, limit in problem.resources.items():
         used = sum(uses.get(key, 0.0) * float(data.current[i]) for i, uses in problem.table.uses.items())
         if used > limit + STAYS * max(1.0, used):
             found.append(f"they use {amount(used)} of {key}, there is {amount(limit)}")
     more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
     return listed([*found[:MOST_NAMED], *more], "and") if found else "of choices, such as a unit"
+
+
+def _relations(problem: AllocationProblem) -> list[str]:
+    """The goal, the split to be near to and the rules between shares that the present shares miss."""
+    data, found = problem.arrays, []
+    enough, near = problem.least_earnings, problem.limits.near
+    if enough is not None and (earned := value(problem, data.staying).earnings_per_hour) < enough - STAYS:
+        found.append(f"they earn {usd(earned)} USD/h, the goal is at least {usd(enough)}")
+    if near is not None:
+        off = sum(abs(problem.current[name] - share) for name, share in near.shares.items())
+        if off > near.within + STAYS:
+            found.append(f"they are {amount(off)} off the split to be near to, within {amount(near.within)}")
+    for each in problem.limits.rules:
+        weights = each.weights(problem.table.place, problem.limits.groups)
+        now = sum(weight * float(data.current[i]) for i, weight in weights.items())
+        low, high = each.bounds
+        if (high is not None and now > high + STAYS) or (low is not None and now < low - STAYS):
+            found.append(f"rule {each.name} does not hold: its sum is {amount(now)}")
+    return found

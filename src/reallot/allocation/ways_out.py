@@ -193,6 +193,8 @@ def text_of(problem: AllocationProblem, rule: Rule, amount: float) -> str:
         "active": f"raise max_active of group {rule.subject} by {amount:.0f}",
         "group_floor": f"lower min_share of group {rule.subject} by {by}",
         "active_floor": f"lower min_active of group {rule.subject} by {amount:.0f}",
+        "near": f"raise within of near by {by}",
+        "goal": f"lower at_least of the goal by {by} USD/h",
         "held": f"release {rule.subject}",
         "max_change": f"raise max_change{of} by {by}",
         "max_share": f"raise max_share{of} by {by}",

@@ -126,6 +126,7 @@ def why_alone(problem: AllocationProblem) -> str | None:
         "no capacity": data.total is None,
         "groups or rules between protocols": bool(limits.groups or limits.rules),
         "a number or size of moves": limits.max_moves is not None or limits.min_move > 0.0,
+        "shares near to a split": limits.near is not None,
         "a measure of risk": problem.risk is not None,
     }
     found = [reason for reason, holds in reasons.items() if holds]

@@ -68,10 +68,11 @@ def own_columns(problem: AllocationProblem, program: LinearProgram, i: int) -> O
 def needs_order(problem: AllocationProblem, curve: Curved) -> bool:
     """True where slopes alone do not fill pieces in order: they rise, or warm-up may cost more than it brings.
 
-    The latter only under CVaR, where earnings count less in good scenarios and the expected warm-up counts in full.
+    The latter under CVaR, where earnings count less in good scenarios and the expected warm-up counts in full, and
+    under a goal, where earnings beyond what it asks for count for nothing.
     It does not depend on the level of the slopes: one program serves a rate however it is shifted.
     """
-    averse = isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0
+    averse = problem.goal is not None or (isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0)
     if not averse or problem.arrays.warm_up[curve.index] == 0.0:
         return not curve.ordered
     return not curve.ordered or bool(np.ptp(curve.slopes, axis=1).any())

@@ -7,6 +7,7 @@ from ..problem.doors import require_problem
 from ..program import LinearProgram
 from .cost_tiers import tier_columns
 from .earnings import curve_columns
+from .goals import goal_rows, near_rows, towards_goal
 from .integer_rules import choice_columns
 from .moves import budget, move_choices, movement, share_columns, turnover
 from .resources import group_rows, resource_rows, rule_rows
@@ -51,10 +52,15 @@ def formulate(problem: AllocationProblem, *, wide: bool = False) -> LinearProgra
     rows += [*resource_rows(problem), *group_rows(problem)]
     if problem.limits.rules:
         rows += rule_rows(problem)
+    if problem.limits.near is not None or problem.goal is not None:
+        for more_columns, more_rows in (near_rows(problem), goal_rows(problem)):
+            columns += more_columns
+            rows += more_rows
     data = problem.arrays
     if data.tiers is not None or data.turnover_tiers is not None:
         more_columns, more_rows = tier_columns(problem, wide=wide)
         columns += more_columns
         rows += more_rows
     offset = weight * data.hours * sum(float(curve.base.sum()) for curve in data.curved)
-    return LinearProgram(tuple(columns), tuple(rows), offset)
+    program = LinearProgram(tuple(columns), tuple(rows), offset)
+    return program if problem.goal is None else towards_goal(problem, program)

@@ -11,6 +11,7 @@ from ..problem.segments import Curved
 from ..program import LinearProgram
 from .cost_tiers import tier_blocks
 from .earnings import fill_starts, needs_order
+from .goals import goal_blocks
 from .integer_rules import counted, entering, grid_places, has_choices, odd, rounding, stepped
 from .moves import counts_moves, moved_places
 from .risk import deviations, fills, scenario_earnings
@@ -107,6 +108,8 @@ def _blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str, Float
         result["enter"], result["leave"] = np.maximum(turned, 0.0)[places], np.maximum(-turned, 0.0)[places]
     if data.tiers is not None or data.turnover_tiers is not None:
         result |= tier_blocks(problem, change)
+    if problem.goal is not None or problem.limits.near is not None:
+        result |= goal_blocks(problem, schedule)
     if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
         result |= _cvar_blocks(problem, schedule, problem.risk)
     if isinstance(problem.risk, RateUncertainty):

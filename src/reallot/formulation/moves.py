@@ -10,7 +10,7 @@ from typing import overload
 
 import numpy as np
 
-from ..problem import AllocationProblem
+from ..problem import AllocationProblem, Goal
 from ..problem.arrays import BoolArray, FloatArray, IntArray, ProblemArrays
 from ..problem.effective import PRESENT
 from ..program import Columns, Rows, cells, diagonal
@@ -163,6 +163,8 @@ def counts_moves(problem: AllocationProblem) -> BoolArray:
     """Protocols of which it counts whether they moved: by a fee, by the number or by the size of moves."""
     limits = problem.limits
     result: BoolArray = (problem.arrays.fee > 0.0) | (limits.max_moves is not None) | (limits.min_move > 0.0)
+    if problem.goal is not None and any(isinstance(each, Goal) and each.minimise == "moves" for each in problem.goals):
+        return np.ones_like(result)
     return result
 
 

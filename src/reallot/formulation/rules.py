@@ -57,6 +57,13 @@ def _shared(problem: AllocationProblem, program: LinearProgram, *, both_ways: bo
         add("turnover", "turnover", "", float(np.min(problem.arrays.max_turnover)), "bought", "sold")  # type: ignore[arg-type]
     if "max_moves" in program.row_slices:
         add("max_moves", "max_moves", "", float(problem.limits.max_moves or 0), "max_moves")
+    if "near" in program.row_slices:
+        add("near", "near", "", problem.limits.near.within, "near")  # type: ignore[union-attr]
+    if "goal" in program.row_slices:
+        lower = side(_rows(program, "goal"), -1.0)
+        result.append(
+            Rule("goal", "goal", "", float(problem.least_earnings or 0.0), Loosening("goal", row_lower=lower))
+        )
     for key, capacity in problem.resources.items():
         add(f"resource {key}", "resource", key, capacity, f"resource {key}")
     return result + _groups(problem, program) + _relations(problem, program, both_ways=both_ways)

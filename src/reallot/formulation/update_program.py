@@ -26,6 +26,8 @@ def formulate_again(
     Other rates take new gains, whatever the rules (but CVaR, whose rows hold rates). Where shares and their changes
     are all columns there are, other current shares, limits, capacities and hours are new bounds and limits as well.
     """
+    if problem.goal is not None or before.goal is not None:
+        return None
     if isinstance(problem.risk, CVaR) or not _same(problem, before, "protocols", "periods", "scenarios", "risk"):
         return None
     if _tiers(problem) != _tiers(before):

@@ -71,7 +71,7 @@ def plan(decision: Decision, problem: AllocationProblem) -> Allocation:
 def room_of(problem: AllocationProblem) -> Room | None:
     """The room of a step from the problem's present shares; None where other rules count, or where it may not stay."""
     limits, data = problem.limits, problem.arrays
-    coupled = (limits.groups, limits.rules, problem.resources)
+    coupled = (limits.groups, limits.rules, limits.near, problem.resources)
     others = (limits.max_moves is not None, limits.min_move, problem.allow_idle, *coupled)
     if any(others) or problem.available is None or data.has_units or data.one_unit.any():
         return None

@@ -1,6 +1,7 @@
 """What is decided: frozen records over numpy; no solver, no clock, no input or output."""
 
 from .curve import EarningsCurve
+from .goal import Closest, Goal, Near
 from .limits import Group, Limits
 from .linear_rule import LinearRule
 from .problem import AllocationProblem
@@ -11,11 +12,14 @@ from .tiers import Tiers
 __all__ = [
     "AllocationProblem",
     "CVaR",
+    "Closest",
     "EarningsCurve",
+    "Goal",
     "Group",
     "Limits",
     "LinearRule",
     "LockIn",
+    "Near",
     "ProtocolSpec",
     "RateUncertainty",
     "Scenarios",

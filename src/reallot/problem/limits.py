@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import InvalidInput
+from .goal import Near
 from .linear_rule import LinearRule
 from .tiers import Tiers, as_tiers
-from .validation import brief, by_name, in_order, names_in, number, several, whole, yes_or_no
+from .validation import brief, by_name, in_order, names_in, number, of_kind, several, whole, yes_or_no
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,8 @@ class Limits:
         own costs.
     plan_fee
         Fixed cost of a plan (USD): paid once if anything moves at all, in whichever period.
+    near
+        A split that shares stay near to.
 
     Raises
     ------
@@ -162,6 +165,7 @@ class Limits:
     rules: tuple[LinearRule, ...] = ()
     turnover_cost: Tiers | None = None
     plan_fee: float = 0.0
+    near: Near | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -201,6 +205,8 @@ class Limits:
                 )
             put(self, "turnover_cost", tiers)
         put(self, "plan_fee", number(self.plan_fee, "plan_fee (USD)", 0.0))
+        if self.near is not None:
+            of_kind(self.near, Near, "near", "give Near(shares, within=...)")
 
     def __hash__(self) -> int:
         return hash((self.max_moves, self.min_move, self.min_gain, frozenset(self.held), self.groups))
@@ -226,7 +232,9 @@ class Limits:
             left = {name: weight for name, weight in rule.coefficients.items() if name in there}
             if any(left.values()):
                 rules.append(replace(rule, coefficients=left))
-        return replace(self, groups=groups, rules=tuple(rules))
+        near = self.near and {name: share for name, share in self.near.shares.items() if name in names}
+        kept = replace(self.near, shares=near) if self.near is not None and near else None
+        return replace(self, groups=groups, rules=tuple(rules), near=kept)
 
     def held_until(self, name: str, periods: int) -> int:
         """Return the first period in which a protocol may change.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..errors import InvalidInput, near_miss
 from .arrays import ProblemArrays, arrays, earning_else
 from .curve import EarningsCurve
 from .effective import effective
+from .goal import Closest, Goal, goals_of
 from .limits import Limits
 from .named_arrays import InOrder, ordered, rates_of, series_by_name, shares_changed, shares_in
 from .protocol import LockIn, ProtocolColumns, Protocols, ProtocolSpec
@@ -42,7 +43,7 @@ ROUNDING = 1e-12
 """A reserve above the capacity by no more than this part of it is all of it."""
 BY_NAME = ("rates", "current", "resources")
 """Fields of which `update` merges what is given by name."""
-DERIVED = ("arrays", "trade_segments")
+DERIVED = ("arrays", "trade_segments", "kept")
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,6 +80,8 @@ class AllocationProblem:
         Possible rates; earnings are then expected earnings.
     risk
         CVaR (needs scenarios) or RateUncertainty.
+    goal
+        What to do in place of earning the most: Goal, Closest, or a list of them, of which earlier ones come first.
 
     Raises
     ------
@@ -105,6 +108,9 @@ class AllocationProblem:
     rates: Mapping[str, Sequence[float]] | None = field(default_factory=type(None), kw_only=True)
     scenarios: Scenarios | None = field(default=None, kw_only=True)
     risk: CVaR | RateUncertainty | None = field(default=None, kw_only=True)
+    goal: Goal | Closest | Sequence[Goal | Closest] | None = field(default=None, kw_only=True)
+    kept: ClassVar[tuple[float, ...] | None] = None
+    """What goals before the one whose turn it is came to, in the unit of each, negative; None before the first."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -314,6 +320,16 @@ class AllocationProblem:
             known_names(group.members, self.table.place, f"group {group.name}")
         for rule in self.limits.rules:
             rule.weights(self.table.place, self.limits.groups)
+        if self.limits.near is not None:
+            known_names(self.limits.near.shares, self.table.place, "near")
+        if self.goal is not None:
+            self._check_goal()
+
+    def _check_goal(self) -> None:
+        object.__setattr__(self, "goal", goals_of(self.goal))
+        for goal in self.goals:
+            if isinstance(goal, Closest):
+                known_names(goal.shares, self.table.place, "goal")
 
     def _check_risk(self) -> None:
         if self.scenarios is not None:
@@ -357,6 +373,17 @@ class AllocationProblem:
         return self.table.names
 
     @property
+    def goals(self) -> tuple[Goal | Closest, ...]:
+        """The goals in order; none where the most earnings are wanted."""
+        return () if self.goal is None else self.goal if isinstance(self.goal, tuple) else (self.goal,)
+
+    @property
+    def least_earnings(self) -> float | None:
+        """Earnings (USD/h) that all goals together ask for at least; None where none does."""
+        floors = [goal.at_least for goal in self.goals if isinstance(goal, Goal) and goal.at_least is not None]
+        return max(floors, default=None)
+
+    @property
     def available(self) -> float | None:
         """Capacity less the reserve, in the unit of capacity; None without a capacity."""
         return None if self.capacity is None else max(0.0, self.capacity - self.reserve)
@@ -381,6 +408,21 @@ class AllocationProblem:
             A copy. The arrays of the original cut costs at which no move pays.
         """
         return self._with(arrays=effective(self.arrays.as_given, cut_costs=False))
+
+    def reaching(self, kept: tuple[float, ...]) -> AllocationProblem:
+        """Return the same problem on the turn of a later goal.
+
+        Parameters
+        ----------
+        kept
+            What each goal before it came to, negative: the plan gives none of it up.
+
+        Returns
+        -------
+        AllocationProblem
+            A copy that shares everything.
+        """
+        return self._with(kept=kept, arrays=self.arrays)
 
     def _with(self, **values: Any) -> AllocationProblem:
         """A copy that shares all but these values, and what was derived from others."""

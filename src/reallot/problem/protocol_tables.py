@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema, Wrap
 from ..errors import InvalidInput
 from .curve import EarningsCurve
 from .file_errors import FileError, broken, read, record_fault
+from .goal import Near
 from .limits import Group, Limits
 from .linear_rule import LinearRule
 from .protocol import LockIn, ProtocolSpec
@@ -206,6 +207,7 @@ LimitsTable = record(
     held=Held,
     groups=list[record(Group)],  # type: ignore[misc]
     rules=list[RuleOrText],
+    near=record(Near),
 )
 ProtocolTable = table_of(
     ProtocolSpec,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from ..errors import InvalidInput
 from . import AllocationProblem, CVaR, RateUncertainty, Scenarios
 from .file_errors import read
+from .goal_tables import goals as _goals
 from .protocol_tables import (
     FileTable,
     LimitsTable,
@@ -53,6 +54,7 @@ ProblemTable = table_of(
     scenarios=record(
         Scenarios, rates=dict[str, list[Periods]], factors=dict[str, list[Periods]], probabilities=list[Number]
     ),
+    goal=Annotated[Any, PlainValidator(_goals), WithJsonSchema({"type": ["object", "array"]})],
     risk=Annotated[table_of(CVaR, radius=Numbers, budget=Number), AfterValidator(_risk)],
 )
 

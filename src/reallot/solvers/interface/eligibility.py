@@ -13,6 +13,10 @@ def coupled(problem: AllocationProblem, path: str, *, groups: bool = False) -> s
     """
     if problem.capacity is None:
         return f"there is no capacity that the shares sum to; the {path} path needs one"
+    if problem.goal is not None:
+        return f"a goal takes the place of the most earnings; the {path} path finds the most"
+    if problem.limits.near is not None:
+        return f"shares near to a split couple protocols; the {path} path takes one capacity only"
     if problem.resources:
         return f"resources ({', '.join(problem.resources)}) couple protocols; the {path} path takes one capacity only"
     if problem.limits.groups and not groups:

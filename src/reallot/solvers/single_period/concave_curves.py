@@ -57,6 +57,8 @@ def is_plain(problem: AllocationProblem) -> bool:
         problem.risk,
         limits.groups,
         limits.rules,
+        limits.near is not None,
+        problem.goal is not None,
         limits.max_moves is not None,
         limits.min_move,
         data.has_fee,

@@ -1,0 +1,124 @@
+"""Goals at the edge, in files, in order, in sessions, and against the frontier."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reallot import (
+    AllocationProblem,
+    Closest,
+    Goal,
+    Infeasible,
+    InvalidInput,
+    Limits,
+    Near,
+    allocate,
+    explain,
+    frontier,
+    problem_from_dict,
+    problem_to_dict,
+    session,
+)
+from tests import brute
+from tests.test_independent_model import EXAMPLES
+
+RATES, SPLIT = {"a": 3.0, "b": 1.0, "c": 2.0}, {"a": 0.2, "b": 0.8, "c": 0.0}
+
+
+def problem(**given: object) -> AllocationProblem:
+    return AllocationProblem(RATES, SPLIT, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: problem(goal=Closest({"d": 0.1})), ["goal names 'd'", "known: a, b, c"]),
+        (lambda: problem(limits=Limits(near=Near({"d": 0.1}, 0.1))), ["near names 'd'", "known: a, b, c"]),
+        (lambda: problem(goal=2.0), ["goal is 2.0", "Goal(...)"]),
+        (lambda: problem(goal=[]), ["goal is []", "a list"]),
+        (lambda: problem(goal=[2.0]), ["goal holds 2.0"]),
+        (lambda: Goal(minimise="turnovr"), ["minimise", "did you mean 'turnover'"]),
+        (lambda: Goal(at_least=float("nan")), ["at_least", "finite number"]),
+        (lambda: Closest({}), ["goal: shares is empty"]),
+        (lambda: Closest({"a": -0.1}), ["goal: shares a", "at least 0"]),
+        (lambda: Near({"a": 0.1}, -1.0), ["near: within", "at least 0"]),
+        (lambda: Limits(near={"a": 0.1}), ["near is", "Near(shares, within=...)"]),  # type: ignore[arg-type]
+        (lambda: problem_from_dict({"protocols": {"a": {"rate": 1, "current": 1}}, "goal": 3}), ["goal is 3"]),
+        (
+            lambda: problem_from_dict({"protocols": {"a": {"rate": 1, "current": 1}}, "goal": {"at_lest": 3}}),
+            ["at_lest", "did you mean 'at_least'"],
+        ),
+    ],
+)
+def test_a_goal_that_cannot_be_meant_is_refused(make, words: list[str]) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InvalidInput) as caught:
+        make()
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("goal", [Goal(2.0), Closest({"a": 0.5}), [Goal(2.0, "moves"), Closest({"a": 0.5})]])
+def test_a_goal_in_a_file_is_the_same_goal(goal: object) -> None:
+    one = problem(goal=goal, limits=Limits(near=Near({"a": 0.5}, 0.4)))
+    assert problem_from_dict(problem_to_dict(one)) == one
+
+
+def test_a_session_follows_its_goals() -> None:
+    live = session(problem(goal=Goal(2.0)))
+    assert live.solve().shares.to_dict() == pytest.approx({"a": 0.5, "b": 0.5, "c": 0.0})
+    assert live.change(rates={"a": 2.5}).solve().shares["a"] == pytest.approx(2.0 / 3.0)  # 1.3 + 1.5 (a - 0.2) = 2
+    assert live.change(goal=[Closest({"c": 0.4}), Goal(minimise="turnover")]).solve().turnover == pytest.approx(0.4)
+    assert live.change(goal=None).solve().shares["a"] == pytest.approx(1.0)
+
+
+def test_the_goal_is_the_frontier_the_other_way_round() -> None:
+    table, today = frontier(problem()), 1.4
+    for _, row in table.iterrows():
+        plan = allocate(problem(goal=Goal(at_least=today + row["net_benefit"])))
+        assert plan.turnover == pytest.approx(row["turnover"], abs=1e-9)
+
+
+def test_what_a_goal_came_to_is_told_and_explained() -> None:
+    plan = allocate(problem(goal=Goal(2.0), limits=Limits(max_change=0.4)))
+    assert any(line.startswith("goal: earns 2 USD/h with the least turnover") for line in plan.reasons)
+    assert "they earn 1.4 USD/h, the goal is at least 2" in " ".join(plan.reasons)
+    assert "max_change" in str([limit.name for limit in explain(plan).limits])
+
+
+@pytest.mark.slow
+@settings(max_examples=EXAMPLES)
+@given(
+    shares=st.lists(st.integers(0, 4), min_size=3, max_size=3).filter(any),
+    rates=st.lists(st.sampled_from([-1.0, 0.0, 1.0, 2.0, 3.0]), min_size=3, max_size=3),
+    wanted=st.lists(st.integers(0, 4), min_size=3, max_size=3),
+    change=st.sampled_from([0.25, 0.5, 1.0]),
+    least=st.sampled_from([None, 0.5, 1.25]),
+    second=st.sampled_from(["turnover", "moves"]),
+)
+def test_goals_in_order_are_the_best_split_of_a_grid_in_that_order(
+    shares: list[int], rates: list[float], wanted: list[int], change: float, least: float | None, second: str
+) -> None:
+    """All numbers lie on a grid of quarters, or the goal asks for no earnings, so that an optimum lies on it too."""
+    names, total = "abc", sum(shares)
+    current = dict(zip(names, (share / 4 for share in shares), strict=True))
+    goals = [Closest(dict(zip(names, (share / 4 for share in wanted), strict=True))), Goal(None, second)]
+    one = AllocationProblem(
+        dict(zip(names, rates, strict=True)), current, capacity=total / 4, limits=Limits(max_change=change), goal=goals
+    )
+
+    def counts(now: tuple[float, ...]) -> tuple[float, float]:
+        off = sum(abs(share - target / 4) for share, target in zip(now, wanted, strict=True))
+        moves = [abs(share - before) for share, before in zip(now, current.values(), strict=True)]
+        return off, sum(moves) / 2 if second == "turnover" else sum(move > 0.0 for move in moves)
+
+    best = min(counts(schedule[0]) for schedule in brute.schedules(one, 4))
+    assert counts(tuple(np.round(allocate(one).schedule[0], 9))) == pytest.approx(best, abs=1e-7)
+    if least is not None:
+        enough = AllocationProblem(one.protocols, current, capacity=total / 4, limits=one.limits, goal=Goal(least))
+        try:
+            assert allocate(enough).earnings_per_hour >= least - 1e-9
+        except Infeasible:
+            assert max(brute.worth(enough, schedule) for schedule in brute.schedules(enough, 4)) < least
