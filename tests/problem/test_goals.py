@@ -15,6 +15,7 @@ from reallot import (
     InvalidInput,
     Limits,
     Near,
+    ProtocolSpec,
     allocate,
     explain,
     frontier,
@@ -79,6 +80,12 @@ def test_the_goal_is_the_frontier_the_other_way_round() -> None:
     for _, row in table.iterrows():
         plan = allocate(problem(goal=Goal(at_least=today + row["net_benefit"])))
         assert plan.turnover == pytest.approx(row["turnover"], abs=1e-9)
+
+
+def test_the_fewest_moves_where_only_some_have_a_fee() -> None:
+    specs = [ProtocolSpec("a", 3.0, move_fee=0.5), ProtocolSpec("b", 1.0), ProtocolSpec("c", 2.0)]
+    plan = allocate(AllocationProblem(specs, SPLIT, goal=Goal(1.9, "moves")))
+    assert plan.shares.to_dict() == {"a": 1.0, "b": 0.0, "c": 0.0}  # 3 - 0.5 is more than c's 0.6 + 0.8 * 2
 
 
 def test_what_a_goal_came_to_is_told_and_explained() -> None:

@@ -137,11 +137,10 @@ def _moves_freely(problem: AllocationProblem) -> bool:
     return int(free.sum()) > 1
 
 
-def _preference(problem: AllocationProblem, program: LinearProgram) -> dict[str, FloatArray]:
+def _preference(problem: AllocationProblem) -> dict[str, FloatArray]:
     """What decides among equals, by column block: least movement, then earlier names first; under a goal the money."""
     if problem.goal is not None:
-        plain = formulate(problem.update(goal=None))
-        return {block.name: block.gain for block in plain.columns if block.name in program.column_slices}
+        return {block.name: block.gain for block in formulate(problem, in_money=True).columns}
     data = problem.arrays
     first = 0.5 * (1.0 - np.tile(data.rank, data.periods) / max(data.size, 1))
     movement = np.full(first.size, -1.0)
@@ -154,7 +153,7 @@ def _settle_choices(
     """Of all equally good mixed-integer plans the one with the least movement; the schedule where that fails."""
     best = program.objective(complete(problem, program, schedule))
     slack = EQUAL * gain_scale(program)
-    settled = solve(as_good_as(program, best - slack, _preference(problem, program)))
+    settled = solve(as_good_as(program, best - slack, _preference(problem)))
     if settled.status is not Status.OPTIMAL or settled.values is None:
         return schedule
     candidate = schedule_of(problem, program, settled.values)
@@ -168,7 +167,7 @@ def _settle_ties(
 ) -> FloatArray:
     """Of all optima the one with the least movement, earlier names first; the schedule as it is where that fails."""
     assert solution.values is not None and solution.row_prices is not None
-    face = optimal_face(program, solution.row_prices, _preference(problem, program))
+    face = optimal_face(program, solution.row_prices, _preference(problem))
     if face is None:
         return schedule
     settled = solve(face)

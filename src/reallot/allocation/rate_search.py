@@ -21,7 +21,7 @@ from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.effective import moves_at_cut_costs
 from ..program.certificate import gain_scale
-from ..solvers.programs.branch_and_bound import CLOSE, Best, Branches, Goal
+from ..solvers.programs.branch_and_bound import CLOSE, Best, Branches, SearchGoal
 from .result import Allocation
 from .time_budget import TimeBudget
 
@@ -233,7 +233,7 @@ class _Piece:
         ended = self._search(goal)
         return goal.point, ended
 
-    def _search(self, goal: Goal, lower: FloatArray | None = None, upper: FloatArray | None = None) -> bool:
+    def _search(self, goal: SearchGoal, lower: FloatArray | None = None, upper: FloatArray | None = None) -> bool:
         box = self.walk.box if lower is None else (lower, upper)
         return self.search.branches.search(goal, self.search.budget.part_ends(), ENDLESS, *box)[1]
 
@@ -248,7 +248,7 @@ class Any(Best):
         return found
 
 
-class BreakEven(Goal):
+class BreakEven(SearchGoal):
     """The least shift at which another point is worth more than a line: (worth, slope) where the piece begins.
 
     Between `low`, where the line is worth most, and `shift` a branch that holds nothing better than the line at

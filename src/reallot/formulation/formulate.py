@@ -14,7 +14,7 @@ from .resources import group_rows, resource_rows, rule_rows
 from .risk import expected_weight, risk_columns
 
 
-def formulate(problem: AllocationProblem, *, wide: bool = False) -> LinearProgram:
+def formulate(problem: AllocationProblem, *, wide: bool = False, in_money: bool = False) -> LinearProgram:
     """Write a problem as a linear program, mixed-integer where a rule asks for it.
 
     Parameters
@@ -24,11 +24,13 @@ def formulate(problem: AllocationProblem, *, wide: bool = False) -> LinearProgra
     wide
         True leaves room in the rows that switch columns on, for limits that are loosened in the program itself. The
         points are the same and the relaxation is weaker.
+    in_money
+        True keeps USD over the horizon as the objective, whatever the goal.
 
     Returns
     -------
     LinearProgram
-        Named blocks of columns and rows; the objective is USD over the horizon.
+        Named blocks of columns and rows; the objective is USD over the horizon, or what the goal counts.
 
     Examples
     --------
@@ -63,4 +65,4 @@ def formulate(problem: AllocationProblem, *, wide: bool = False) -> LinearProgra
         rows += more_rows
     offset = weight * data.hours * sum(float(curve.base.sum()) for curve in data.curved)
     program = LinearProgram(tuple(columns), tuple(rows), offset)
-    return program if problem.goal is None else towards_goal(problem, program)
+    return program if problem.goal is None or in_money else towards_goal(problem, program)

@@ -35,7 +35,7 @@ EMPTY = 1e-12
 """A ray proves that a branch is empty where its sides miss each other by more than this part of their sizes."""
 
 
-class Goal(Protocol):
+class SearchGoal(Protocol):
     """What is searched for: points worth more than `cutoff` by a gain that may change as better ones are found.
 
     gain    (columns,) and offset, of what is maximised
@@ -52,7 +52,7 @@ class Goal(Protocol):
         """Makes a feasible `point` (columns,) the one to beat; False where it is no better than what is known."""
 
 
-class Best(Goal):
+class Best(SearchGoal):
     """The point of `program` that is worth most; `known` (columns,) is a feasible one, if there is any."""
 
     def __init__(self, program: LinearProgram, known: FloatArray | None) -> None:
@@ -149,7 +149,7 @@ class Branches:
 
     def search(
         self,
-        goal: Goal,
+        goal: SearchGoal,
         ends: float = np.inf,
         work: int | None = None,
         lower: FloatArray | None = None,
@@ -173,7 +173,7 @@ class BranchSearch:
     prices  of the last relaxation, with its basis where `bases`
     """
 
-    def __init__(self, branches: Branches, goal: Goal, *, bases: bool = False) -> None:
+    def __init__(self, branches: Branches, goal: SearchGoal, *, bases: bool = False) -> None:
         self.branches, self.goal = branches, goal
         self.program, self.model = branches.program, branches.model
         self.integer = np.flatnonzero(self.program.integer)
