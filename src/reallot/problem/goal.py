@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidInput
-from .validation import brief, by_name, number, one_of
+from .validation import brief, by_name, known_names, number, one_of
 
 LEAST = ("turnover", "cost", "moves")
 
@@ -130,9 +130,11 @@ def wanted(shares: Mapping[str, float], what: str) -> dict[str, float]:
     return {name: number(share, f"{what} {name}", 0.0) for name, share in table.items()}
 
 
-def goals_of(given: AnyGoal | Sequence[AnyGoal] | None) -> AnyGoal | tuple[AnyGoal, ...] | None:
-    """A goal, or several in order as a tuple; raises InvalidInput where one is none."""
-    if given is None or isinstance(given, (Goal, Closest)):
+def goals_of(given: AnyGoal | Sequence[AnyGoal], names: Mapping[str, int]) -> AnyGoal | tuple[AnyGoal, ...]:
+    """A goal, or several in order as a tuple; raises InvalidInput where one is none, or wants a share of nobody."""
+    if isinstance(given, Closest):
+        known_names(given.shares, names, "goal")
+    if isinstance(given, (Goal, Closest)):
         return given
     if not isinstance(given, (list, tuple)) or not given:
         raise InvalidInput(
@@ -141,4 +143,5 @@ def goals_of(given: AnyGoal | Sequence[AnyGoal] | None) -> AnyGoal | tuple[AnyGo
     for each in given:
         if not isinstance(each, (Goal, Closest)):
             raise InvalidInput(f"goal holds {brief(each)}; give Goal(...) or Closest(...)")
+        goals_of(each, names)
     return tuple(given)

@@ -10,7 +10,7 @@ from ..errors import InvalidInput
 from .goal import Near
 from .linear_rule import LinearRule
 from .tiers import Tiers, as_tiers
-from .validation import brief, by_name, in_order, names_in, number, of_kind, several, whole, yes_or_no
+from .validation import brief, by_name, in_order, known_names, names_in, number, of_kind, several, whole, yes_or_no
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,35 @@ class Limits:
         near = self.near and {name: share for name, share in self.near.shares.items() if name in names}
         kept = replace(self.near, shares=near) if self.near is not None and near else None
         return replace(self, groups=groups, rules=tuple(rules), near=kept)
+
+    def fit(self, place: Mapping[str, int], periods: int) -> None:
+        """Raise where the limits do not fit a problem.
+
+        Parameters
+        ----------
+        place
+            Position of each protocol by name.
+        periods
+            Number of periods of the problem.
+
+        Raises
+        ------
+        InvalidInput
+            Where a name is not there, or a list has not one entry per period.
+        """
+        known_names(self.held, place if self.held else (), "held")
+        if isinstance(self.max_change, dict):
+            known_names(self.max_change, place, "max_change")
+        for key in ("max_change", "max_turnover"):
+            value = getattr(self, key)
+            if isinstance(value, tuple) and len(value) != periods:
+                raise InvalidInput(f"{key} has {len(value)} entries for {periods} periods; give one per period")
+        for group in self.groups:
+            known_names(group.members, place, f"group {group.name}")
+        for rule in self.rules:
+            rule.weights(place, self.groups)
+        if self.near is not None:
+            known_names(self.near.shares, place, "near")
 
     def held_until(self, name: str, periods: int) -> int:
         """Return the first period in which a protocol may change.

@@ -133,7 +133,10 @@ class AllocationProblem:
         self._scale_single(given)
         self._check_capacity()
         self._check_curves()
-        self._check_limits()
+        of_kind(self.limits, Limits, "limits", "give Limits(max_change=..., held=...)")
+        self.limits.fit(self.table.place, self.periods)
+        if self.goal is not None:
+            put(self, "goal", goals_of(self.goal, self.table.place))
         for i, uses in table.uses.items():
             known_names(uses, self.resources, f"{table.names[i]}: uses")
         for i, curve in table.curves.items():
@@ -306,30 +309,6 @@ class AllocationProblem:
                     f"{name}: its earnings change by {rise:g} USD/h within {width:g} of share, at share {at:g}; a "
                     f"piece of a curve that steep is at least {NARROWEST:g} wide: move its two points that far apart"
                 )
-
-    def _check_limits(self) -> None:
-        of_kind(self.limits, Limits, "limits", "give Limits(max_change=..., held=...)")
-        known_names(self.limits.held, self.table.place if self.limits.held else (), "held")
-        if isinstance(self.limits.max_change, dict):
-            known_names(self.limits.max_change, self.table.place, "max_change")
-        for key in ("max_change", "max_turnover"):
-            value = getattr(self.limits, key)
-            if isinstance(value, tuple) and len(value) != self.periods:
-                raise InvalidInput(f"{key} has {len(value)} entries for {self.periods} periods; give one per period")
-        for group in self.limits.groups:
-            known_names(group.members, self.table.place, f"group {group.name}")
-        for rule in self.limits.rules:
-            rule.weights(self.table.place, self.limits.groups)
-        if self.limits.near is not None:
-            known_names(self.limits.near.shares, self.table.place, "near")
-        if self.goal is not None:
-            self._check_goal()
-
-    def _check_goal(self) -> None:
-        object.__setattr__(self, "goal", goals_of(self.goal))
-        for goal in self.goals:
-            if isinstance(goal, Closest):
-                known_names(goal.shares, self.table.place, "goal")
 
     def _check_risk(self) -> None:
         if self.scenarios is not None:
