@@ -32,6 +32,7 @@ from . import (
     peers,
     report,
     resolve,
+    service,
     step,
     traces,
     whole,
@@ -215,6 +216,15 @@ GROUPS = {
         report.growths,
         "In brackets the slope since the size before, in logarithms: 1 is in proportion, 2 would be quadratic.",
         _no_numba,
+    ),
+    "service": Group(
+        "a server beside an engine: processor time, what was delivered, and the engine's slowest cycles",
+        service.measure,
+        service.table,
+        "The engine in one thread, the server in another, the clients in another process. CPU is that of the server's "
+        "thread. Stuck clients are dismissed after two sends of 5 s.",
+        service.left_out,
+        seeds="",
     ),
     "imports": Group(
         "import reallot against import numpy, in CPU seconds on top of the interpreter",

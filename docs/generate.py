@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ def write(docs: Path) -> None:
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir()
     (made / "api.md").write_text(api(), encoding="utf-8")
+    (made / "http_api.md").write_text(http_api(docs), encoding="utf-8")
     (made / "cli.md").write_text(cli(), encoding="utf-8")
     (made / "configuration.md").write_text(configuration(), encoding="utf-8")
     (made / "life_of_a_move.md").write_text(states(), encoding="utf-8")
@@ -86,6 +88,70 @@ def _directive(name: str) -> str:
 def _auto(kind: str, target: str) -> str:
     options = ":members:\n" if kind == "class" else ""
     return f"```{{eval-rst}}\n.. auto{kind}:: {target}\n" + (f"   {options}" if options else "") + "```\n"
+
+
+def http_api(docs: Path) -> str:
+    """Every path of the HTTP API, out of the description that is committed."""
+    told = json.loads((docs / "openapi.json").read_text(encoding="utf-8"))
+    rows = [
+        f"| `{method.upper()} {path}` | {operation['x-scope']} | {operation.get('description', '').splitlines()[0]} |"
+        for path, operations in sorted(told["paths"].items())
+        for method, operation in operations.items()
+    ]
+    asked = [
+        f"| `{name}` | {', '.join(map(str, field.get('enum', ()))) or field.get('description', '')} |"
+        for name, field in told["components"]["schemas"]["Action"]["properties"].items()
+    ]
+    refusals = [f"| {code} | {each['description']} |" for code, each in sorted(told["components"]["responses"].items())]
+    tables = (
+        (HTTP, "path | scope | answers", rows),
+        (ASKED, "member | values", asked),
+        (REFUSED, "status | when", refusals),
+    )
+    parts = [f"{text}\n| {head} |\n|{'---|' * len(head.split('|'))}\n" + "\n".join(each) for text, head, each in tables]
+    return "\n\n".join([*parts, STREAM])
+
+
+HTTP = """# HTTP API
+
+`reallot run config.toml --serve` (extra `service`) answers these paths on loopback. Each wants a token with the scope
+that is named, in the header `Authorization: Bearer TOKEN`; `reallot token new NAME` makes one. The whole description is
+`docs/openapi.json` (OpenAPI 3.1), and `GET /openapi.json` of a running server.
+
+Times are RFC 3339 in UTC, money is USD, shares are 0 to 1, and null is what is not known. Lists have `items`, and
+`next` for the page after, newest first. Answers to GET have an `ETag`, and are not sent again to who names it in
+`If-None-Match`. Version 1 only adds members: ignore those that you do not know.
+"""
+ASKED = """## Actions
+
+`POST /v1/actions` answers 202 with a row, which says later what came of it: `queued`, `running`, `done`, `refused` with
+its reason, or `expired` where no engine heard it within 10 minutes. `GET /v1/actions/{number}?wait=20` waits for that.
+
+`Idempotency-Key` is required: the same key again answers 200 with the first row. What moves capacity (`confirm`,
+`execute`, `rollback`) also needs `If-Match`: the `ETag` of the state that it was decided on. An engine hears an action
+within a second, whoever asks: this API, its page or the command line.
+"""
+REFUSED = """## Answers that say no
+
+They are `application/problem+json` (RFC 9457): `type` is a stable name, `detail` the sentence that the library says.
+A guard that refuses is named in `by`, with `until` where waiting helps.
+"""
+STREAM = """## Live stream
+
+`GET /v1/stream` is a WebSocket; the token is offered as a subprotocol, `reallot.v1, token.TOKEN`. The same messages
+come as server-sent events from `/v1/stream/events`, and `/v1/state` is the newest state alone.
+
+| `t` | when | what |
+|---|---|---|
+| `hello` | first, and where names change | `names`, the order of all columns; `gap` where events were missed |
+| `state` | after each cycle | everything, as columns beside `names`; a state that was missed costs nothing |
+| `event` | when something happens | numbered without a gap by `seq` |
+| `beat` | after 15 s of silence | `server_time` |
+| `bye` | before the server closes | `code`, `reason`, `retry_in` seconds |
+
+A client may send `{"t": "resume", "epoch": 7, "events_after": 5120}` once, to be told what it missed, and
+`{"t": "pong"}`. One that does not read for 10 s is closed with code 1013, and named in the log.
+"""
 
 
 def cli() -> str:

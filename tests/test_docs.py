@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,15 @@ def test_every_state_of_a_move_and_what_may_follow_it_is_on_its_page(generate: M
         [line] = [line for line in lines if line.startswith(f"| `{state}` |")]
         assert line.split(" | ")[-1] == f"{', '.join(f'`{each}`' for each in following)} |"
     assert all(f"| `{state}` |" in "\n".join(lines) for state in MoveState)
+
+
+def test_every_path_of_the_api_is_on_its_page(generate: ModuleType) -> None:
+    page = generate.http_api(ROOT / "docs")
+    told = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+    for path, operations in told["paths"].items():
+        for method in operations:
+            assert f"| `{method.upper()} {path}` | {operations[method]['x-scope']} | " in page
+    assert "`kind` | confirm, decline, execute" in page and "| 412 | " in page
 
 
 def test_every_file_of_the_library_is_on_a_page(generate: ModuleType) -> None:

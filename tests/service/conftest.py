@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 import pytest
 
-pytest.importorskip("fastapi", reason="the extra service is not installed")
-pytest.importorskip("uvicorn", reason="the extra service is not installed")
-httpx2 = pytest.importorskip("httpx2")
+MISSING = [name for name in ("fastapi", "uvicorn", "websockets", "httpx2") if find_spec(name) is None]
+collect_ignore_glob = ["test_*.py"] if MISSING else []
+
+
+def pytest_report_header():
+    return f"tests/service is left out, since {', '.join(MISSING)} is not installed" if MISSING else None
 
 
 class Asked:
@@ -48,6 +52,8 @@ class Asked:
     def client(self, scope="read", **headers):
         if scope is not None:
             headers = {"Authorization": f"Bearer {self.secrets[scope]}", **headers}
+        import httpx2
+
         return httpx2.Client(base_url=self.server.url, headers=headers, verify=False)
 
     def close(self):
