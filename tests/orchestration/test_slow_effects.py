@@ -98,6 +98,24 @@ def test_a_person_takes_a_move_back_in_the_middle(tmp_path, minutes):
     played.close()
 
 
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_one_that_has_to_give_way_in_the_middle_waits_for_the_call_under_way_and_no_longer(name):
+    """Its hours end at 00:03, and the first of two calls is in force at 00:10: then the move ends as far as it is."""
+    hours = 'hours = ["12:00-00:03"]'
+    tables = {"a": (0.6, "rate = 0.2", LATE), "b": (0.2, "rate = 0.9", LATE), "c": (0.2, "rate = 0.5")}
+    played = Play(
+        "".join(simulated(each, *keys, *([hours] if each == name else [])) for each, keys in tables.items()), every="1m"
+    )
+    played.go(0.4)
+    begun = {"a": 10, "b": 10, "c": 0}[name]  # so long its own change takes
+    for at, shares in played.shares:
+        minutes = (at - played.shares[0][0]).total_seconds() / 60.0
+        assert minutes < 10 + begun or shares[name] == 0.0, (minutes, shares)
+    assert played.now()[name] == 0.0 and played.most <= 1.0 + 1e-9
+    assert not played.of("rolled_back")
+    assert name != "b" or played.adapters["b"].changes[0][1] == 0.0  # it is given nothing more
+
+
 def test_a_pause_in_the_middle_begins_when_the_move_is_over(tmp_path):
     played = slow(ledger=tmp_path).go(0.1)
     played.parts.ledger.requests.post(PAUSE)
@@ -124,6 +142,19 @@ def test_an_effect_that_comes_later_than_anybody_said_exceeds_nothing(slowly):
     played.go(0.5)
     assert played.now() == pytest.approx({"a": 0.4, "b": 0.6}) and played.most <= 1.0 + 1e-9
     assert len(played.of("move")) == 1 and not played.of("rolled_back")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [20, 50])
+def test_an_effect_that_comes_later_than_was_waited_for_is_nobody_elses(late):
+    """It comes when its time is over: it is taken as it is where all fits, told as our own, and nobody changed it."""
+    played = Play(simulated("a", 0.6, "rate = 0.2") + simulated("b", 0.4, "rate = 0.9"), every="1m")
+    played.adapters["a"].late = timedelta(minutes=late)
+    played.go(4)
+    told = [text for text in played.of("alert") if "shares were changed" in text]
+    assert told and all("by calls of our own" in text and "(raise it)" in text for text in told)
+    assert not played.alerts("drift:a") and not played.parts.engine.journal.repairs(10)
+    assert played.most <= 1.0 + 1e-9 and not played.parts.engine.journal.halted()
 
 
 def test_a_call_outside_of_a_cycle_returns_when_all_is_done():

@@ -15,7 +15,7 @@ from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan
 from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import WAITS, Executor, NextBest
-from ..engine.execution.guards import Blocked, Rules, held
+from ..engine.execution.guards import FINEST, Blocked, Rules, held
 from ..engine.execution.hearing import Heard, declined_before, hear, refused, taken_back
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
@@ -67,6 +67,8 @@ class ReallocationEngine:
         Shares that protocols would not go beyond when they were asked, and are not asked to for now.
     shares
         Shares in force by name, as they were read last; as they were confirmed where they could not be read.
+    away
+        A function that says which protocols may hold nothing now: a move under way gives them no more. None is none.
     next_best
         Who is given what a protocol would not take: a function of the shares in force and the names that would not,
         which returns shares by name. Without it, what was not taken at all goes back.
@@ -116,6 +118,7 @@ class ReallocationEngine:
         self.limits: ShareLimits | None = None
         self.shares: dict[str, float] = {}
         self.next_best: NextBest | None = None
+        self.away: Callable[[], Mapping[str, str]] | None = None
         self._drifting: dict[str, tuple[float, float]] = {}
 
     # the contract ----------------------------------------------------------------------------------------------------
@@ -497,7 +500,12 @@ class ReallocationEngine:
         if missing := standing.names - adapters.keys():
             removed |= await self.books.ask(holders, self.journal, missing, self.rules.tolerance)
         tell = self._tell, self._tell_over
-        executor = Executor(self.books, self.config, self.rules, adapters, removed, standing, *tell)
+        rules = self.rules
+        if self.away is not None and (away := frozenset(self.away())):
+            begun = standing.operation is not None
+            gives = begun and any(standing.committed.get(name, 0.0) > FINEST for name in away)
+            rules = replace(rules, away=away, gives_way=gives)
+        executor = Executor(self.books, self.config, rules, adapters, removed, standing, *tell)
         executor.next_best, executor.drifting = self.next_best, self._drifting
         return executor
 

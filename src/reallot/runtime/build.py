@@ -158,6 +158,7 @@ def parts_of(
     engine.rules = replace(engine.rules, own=slack)
     monitor = RealtimeMonitor(monitoring(config.monitor), clock=clock, changes=engine)
     if availability is not None:
+        engine.away = availability.away
         unset = availability.without(engine.fixed_protocols(coordinator.adapters))
         notes += [
             f"{name}: its hours and its busy_command count for nothing: no adapter sets its share" for name in unset

@@ -60,6 +60,8 @@ class Rules:
 
     tolerance, own  shares within this are the same: of all protocols, and of those that have one of their own
     watching        why this engine only watches and moves nothing, for as long as it runs; None where it may act
+    away            protocols that may hold nothing now: they are given no more, not even by a move under way
+    gives_way       True where one of them waits for the end of the move under way: it goes no further
     """
 
     hold_seconds: float = 3600.0
@@ -70,6 +72,8 @@ class Rules:
     capacity: float = 1.0
     watching: Blocked | None = None
     own: Mapping[str, float] = field(default_factory=dict, hash=False)
+    away: frozenset[str] = frozenset()
+    gives_way: bool = False
 
     def slack(self, name: str) -> float:
         """How far a share of this protocol may be read from what it is."""
@@ -82,6 +86,10 @@ class Rules:
     def fits(self, shares: Mapping[str, float]) -> bool:
         """True where these shares together are no more than the capacity."""
         return sum(shares.values()) <= self.capacity + self.slack_of(shares)
+
+    def keeps(self, name: str) -> bool:
+        """True where a protocol is given no more, whatever was planned."""
+        return self.gives_way or name in self.away
 
     def same(self, name: str, size: float) -> float:
         """How far a share may be read from what it was asked for, where it changes by `size`: less than halfway."""
@@ -176,6 +184,11 @@ def budget_blocks(plan_ages: Sequence[float], now: datetime, rules: Rules) -> Bl
 def room_for(name: str, possible: Mapping[str, float], rules: Rules) -> float:
     """The most that one protocol can have beside what the others may have at this moment."""
     return rules.capacity - sum(share for other, share in possible.items() if other != name)
+
+
+def room_to_grow(change: Change, possible: Mapping[str, float], rules: Rules) -> float:
+    """The same of one that is to get more: what it has already, where it is given no more."""
+    return change.before if rules.keeps(change.protocol) else room_for(change.protocol, possible, rules)
 
 
 def capacity_blocks(

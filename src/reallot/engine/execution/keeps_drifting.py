@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 
 from .executor import Executor
 from .guards import close_to, told_apart
@@ -10,6 +11,8 @@ from .guards import close_to, told_apart
 DRIFT = "drift"
 """Key of an alert: shares that somebody else changed. With ":NAME" behind it: somebody keeps changing one."""
 HOUR = 3600.0
+OWN_SECONDS = 86_400.0
+"""So long after a call its effect is known as its own, however late it comes."""
 COARSE = 0.005
 """What somebody keeps changing is written down when it is further off than this."""
 
@@ -40,6 +43,16 @@ async def without_those_that_keep_drifting(
         cure = "find out who, or let its adapter say a share_tolerance"
         await executor.alert(f"{DRIFT}:{name}", f"{told}; it is taken as it is until it rests for an hour: {cure}", 0.6)
     return {name: share for name, share in drifted.items() if name not in often}
+
+
+async def own_late_effects(executor: Executor, drifted: Mapping[str, float]) -> dict[str, float]:
+    """Those of `drifted` that are where a call of the last day asked them to be, and were not in its time."""
+    since = executor.now() - timedelta(seconds=OWN_SECONDS)
+    asked = await executor.books.ask(executor.books.journal.changes, since)
+    slack = executor.rules.slack
+    in_vain = [each for each in asked if each.protocol in drifted and each.outcome in ("failed", "unknown")]
+    own = {each.protocol for each in in_vain if close_to(drifted[each.protocol], each.after, slack(each.protocol))}
+    return {name: share for name, share in drifted.items() if name in own}
 
 
 async def watch(executor: Executor, read: Mapping[str, float], committed: Mapping[str, float]) -> None:

@@ -71,6 +71,8 @@ async def balance(executor: Executor, refused: Collection[str], reason: str, unt
     for name in executor.calls:
         if (reading := await executor.read(name)).share is None:
             return Balanced(executor.now(), rollback_reason=f"{reason}; {name} cannot be read: {reading.reason}")
+    if executor.rules.gives_way:
+        return Balanced(executor.now(), until=until)  # what is left is for the plan after that
     executor.balances += 1
     rest = leftover(executor.opened, executor.in_force(), refused, executor.rules)
     is_left = rest.size > executor.rules.slack_of(executor.calls)

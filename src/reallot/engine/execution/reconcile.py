@@ -12,7 +12,7 @@ from ..ledger.journal import Operation, Standing, Step, StepState
 from .adapter_calls import NO_SHARE, Reading
 from .executor import Executor
 from .guards import FINEST, Change, changes_of, close_to, held
-from .keeps_drifting import DRIFT, told_drift, watch, without_those_that_keep_drifting
+from .keeps_drifting import DRIFT, own_late_effects, told_drift, watch, without_those_that_keep_drifting
 from .learned_limits import forget_old
 from .move_events import Reconciled
 from .slow_effects import in_the_middle
@@ -163,22 +163,27 @@ async def _drift(executor: Executor, readings: Mapping[str, Reading], repair: bo
     slack, watched = executor.rules.slack, executor.drifting
     drifted = {n: s for n, s in read.items() if n in committed and not close_to(s, committed[n], slack(n))}
     drifted = {name: share for name, share in drifted.items() if name not in watched}
-    if drifted and executor.config.restore_drift:
+    own = await own_late_effects(executor, drifted) if drifted else {}
+    if own:
+        drifted = own
+    elif drifted and executor.config.restore_drift:
         drifted = await without_those_that_keep_drifting(executor, drifted, committed)
     if not drifted:
         if DRIFT in standing.open_alerts:
             await executor.recovered(DRIFT)
         return None
-    told = told_drift(drifted, committed)
+    told, who = told_drift(drifted, committed), "were changed by somebody else"
+    if own:
+        who = "were changed by calls of our own that came later than late_effects allows for (raise it)"
     acts = all(capabilities_of(executor.adapters[name]).acts for name in drifted)
-    if not (executor.config.restore_drift and acts):
+    if not (executor.config.restore_drift and acts) or (own and executor.rules.fits(read)):
         await write(journal.adopt, drifted)
-        await executor.alert(DRIFT, f"shares were changed by somebody else and are taken as they are: {told}", 0.5)
+        await executor.alert(DRIFT, f"shares {who} and are taken as they are: {told}", 0.5)
         return None
-    await executor.alert(DRIFT, f"shares were changed by somebody else and are put back: {told}", 0.5)
+    await executor.alert(DRIFT, f"shares {who} and are put back: {told}", 0.5)
     before = {name: committed[name] for name in drifted}
     at = executor.books.stamp()
-    plan_id = f"repair-{at.wall:%Y%m%dT%H%M%S%f}"
+    plan_id = f"{'late' if own else 'repair'}-{at.wall:%Y%m%dT%H%M%S%f}"
     operation = await write(journal.begin, plan_id, ChangeKind.REPAIR, before, drifted, (), at, told)
     await write(journal.advance, operation.id, MoveState.ROLLING_BACK, at)
     return (await executor.standing()).operation
