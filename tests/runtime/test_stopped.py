@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,8 +20,9 @@ RATES = {"relay": 1.0, "compute": 3.0}
 APPLY = """
 [ -e "$1.refuses" ] && exit 64
 [ -e "$1.ignores" ] && exit 0
+echo "$3" >> "$1.calls"
 echo "$3" | awk -v rate="$2" '{printf "{\\"usd\\": %.6f, \\"share\\": %s}", rate * $1, $1}' > "$1.new"
-mv "$1.new" "$1.json"
+[ -e "$1.slow" ] || mv "$1.new" "$1.json"
 """
 CONFIG = """
 [coordinator]
@@ -63,6 +65,20 @@ class Place:
         if trouble:
             (folder / f"compute.{trouble}").touch()
 
+    def slow(self, name: str) -> Place:
+        """The same where what this protocol is asked for is in force ten minutes later: once it `comes`."""
+        (self.folder / f"{name}.slow").touch()
+        path = self.folder / "config.toml"
+        path.write_text(path.read_text().replace(f"[protocols.{name}]", f'[protocols.{name}]\ndelay = "10m"'))
+        return self
+
+    def comes(self, name: str) -> None:
+        (self.folder / f"{name}.slow").unlink()
+        (self.folder / f"{name}.new").replace(self.folder / f"{name}.json")
+
+    def calls(self, name: str) -> int:
+        return len((self.folder / f"{name}.calls").read_text().split())
+
     def shares(self) -> dict[str, float]:
         return {name: json.loads((self.folder / f"{name}.json").read_text())["share"] for name in RATES}
 
@@ -87,9 +103,15 @@ def start():
         text=True,
     ) as forker:
 
-        def run(place, *more, phase="", times=1):
+        def run(place, *more, phase="", times=1, number=signal.SIGTERM):
             arguments = [f"{place.folder}/config.toml", "--ledger", f"{place.folder}/ledger", *more]
-            job = {"folder": str(place.folder), "arguments": arguments, "phase": phase, "times": times}
+            job = {
+                "folder": str(place.folder),
+                "arguments": arguments,
+                "phase": phase,
+                "times": times,
+                "signal": number,
+            }
             forker.stdin.write(json.dumps(job) + "\n")
             forker.stdin.flush()
             return int(forker.stdout.readline())
@@ -144,4 +166,34 @@ def test_told_twice_it_ends_at_once_and_the_next_start_ends_what_was_begun(case,
         assert place.shares() == pytest.approx(journal.committed()) and sum(place.shares().values()) <= 1.0 + 1e-9
     # a second signal as it halts may come before the halt is written: then the next start ends what was begun
     assert not journal.halted() or case == "halted"
+    journal.close()
+
+
+HOW = {
+    # a signal, how many times; exit code, what is said
+    "told once": (signal.SIGTERM, 1, AT_ONCE, ": the next start goes on with it"),
+    "told twice": (signal.SIGTERM, 2, AT_ONCE, "stopped at once: the next start ends what was begun"),
+    "killed": (signal.SIGKILL, 1, -signal.SIGKILL, ""),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+@pytest.mark.parametrize("how", HOW)
+def test_a_change_that_takes_ten_minutes_outlives_its_engine_and_the_next_one_goes_on(how, name, start, tmp_path):
+    """Stopped while the giver's, or the taker's, change is awaited: started while it is, and when it is in force."""
+    number, times, code, said = HOW[how]
+    place = Place(tmp_path, "", auto_rollback=True).slow(name)
+    assert start(place, phase="put off", times=times, number=number) == code, place.said()
+    assert said in place.said()
+    start(place, "--once")
+    journal = place.journal()
+    assert journal.open_operation() is not None and [each.protocol for each in journal.unsettled()] == [name]
+    journal.close()
+    assert sum(place.shares().values()) <= 1.0 + 1e-9
+    place.comes(name)
+    assert start(place, "--once") == 0, place.said()
+    journal = place.journal()
+    assert place.shares() == pytest.approx(AFTER) == journal.committed()
+    assert journal.open_operation() is None and not journal.unsettled() and not journal.halted()
+    assert {each: place.calls(each) for each in RATES} == {"relay": 1, "compute": 1}
     journal.close()
