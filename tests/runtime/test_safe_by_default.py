@@ -120,6 +120,61 @@ def test_limits_that_no_plan_can_meet_end_one_cycle_with_a_status(capsys, path):
     assert "limits are broken" in told
 
 
+FLOORS = {
+    # what is in the file; the status of `check`, and what it says
+    "of two": ("[protocols.a]\n{sim}min_share = 0.7\n[protocols.b]\n{sim}min_share = 0.5\n", 3, "takes 1.20"),
+    "of one": ("[protocols.a]\n{sim}min_share = 1.2\n[protocols.b]\n{sim}", 3, "a 1.20 by min_share"),
+    "of groups": (
+        "[protocols.a]\n{sim}[protocols.b]\n{sim}"
+        '[[limits.groups]]\nname = "g"\nmembers = ["a"]\nmin_share = 0.7\n'
+        '[[limits.groups]]\nname = "h"\nmembers = ["b"]\nmin_share = 0.5\n',
+        3,
+        "lower min_share of group",
+    ),
+    "of rules": (
+        '[protocols.a]\n{sim}[protocols.b]\n{sim}[limits]\nrules = ["a >= 0.7", "b >= 0.6"]\n',
+        3,
+        "rule a >= 0.7",
+    ),
+    "beside one that is fixed": (
+        '[protocols.a]\nadapter = "command"\nread = ["echo", \'{{"usd": 1}}\']\nvalue = "usd"\nshare = 0.7\n'
+        "[protocols.b]\nadapter = 'simulated'\nrate = 1.0\nshare = 0.3\nmin_share = 0.5\n",
+        3,
+        "a 0.70 by held, b 0.50 by min_share",
+    ),
+    "of shares that are fixed": (
+        "[protocols.a]\n{sim}share = 0.7\n[protocols.b]\n{sim}share = 0.7\n",
+        2,
+        "together are 1.4",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FLOORS)
+def test_floors_above_capacity_are_said_by_check_and_end_one_cycle_with_a_status(capsys, path, case):
+    tables, code, words = FLOORS[case]
+    sim = "adapter = 'simulated'\nrate = 1.0\n" + ("" if code == 2 else "share = 0.5\n")
+    path.write_text('[reallocation]\nmode = "automatic"\n' + tables.format(sim=sim))
+    assert main(["check", str(path)]) == code
+    said = capsys.readouterr()
+    assert words in " ".join((said.out + said.err).split())
+    assert main(["run", str(path), "--once"]) == code
+    said = capsys.readouterr()
+    assert code == 2 or "limits are broken, and no plan can mend that" in said.out
+
+
+def test_whole_percents_that_sum_above_capacity_are_taken_within_their_tolerance(capsys, path):
+    tables = "".join(
+        f"[protocols.{name}]\nadapter = 'simulated'\nrate = 1.0\nshare = {share}\n"
+        for name, share in {"a": 0.34, "b": 0.34, "c": 0.33}.items()
+    )
+    path.write_text(tables)
+    assert main(["check", str(path)]) == 2
+    path.write_text("[reallocation]\nshare_tolerance = 0.005\n" + tables)
+    assert main(["check", str(path)]) == 0 == main(["run", str(path), "--once"])
+    capsys.readouterr()
+
+
 # Lengths of time
 
 

@@ -14,6 +14,7 @@ from ..engine.contracts.clock import Clock, ManualClock, SystemClock
 from ..engine.contracts.configs import Mode, MonitorConfig
 from ..engine.contracts.records import AggregatedMetrics, Alert
 from ..engine.contracts.secrets import redact
+from ..engine.execution.adapter_calls import only_reads
 from ..engine.execution.orphaned import holders
 from ..engine.ledger.folder import Ledger, open_ledger
 from ..engine.ledger.history_place import HistoryPlace, keep_place
@@ -137,15 +138,18 @@ def parts_of(
     specs = {name: section.spec for name, section in config.protocols.items() if section.spec is not None}
     said = {name: section.operation for name, section in config.protocols.items()}
     slack = {name: each.share_tolerance for name, each in said.items() if each.share_tolerance is not None}
+    acts, limits = rules.mode in (Mode.CONFIRM, Mode.AUTOMATIC), config.limits
+    fixed = [name for name in config.protocols if acts and only_reads(coordinator.adapters[name])]
+    if fixed:
+        limits = replace(limits, held={*fixed, *(name for name in limits.held if limits.held_until(name, 1))})
     optimizer = EarningsOptimizer(
         config.optimizer,
         specs=specs,
-        limits=config.limits,
+        limits=limits,
         clock=clock,
         power=power,
         settle={name: each.settle.total_seconds() for name, each in said.items() if each.settle is not None},
     )
-    acts = rules.mode in (Mode.CONFIRM, Mode.AUTOMATIC)
     optimizer.rules = replace(optimizer.rules, first_moves=not acts)
     alarms: list[Alert] = []
 

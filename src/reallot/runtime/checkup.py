@@ -18,6 +18,7 @@ from ..engine.contracts.configs import Mode
 from ..engine.contracts.records import ProtocolStatus
 from ..engine.contracts.secrets import redact
 from ..engine.contracts.validation import UNREAD_QUOTE, failure
+from ..engine.execution.adapter_calls import only_reads
 from ..engine.ledger.folder import read_journal
 from ..engine.ledger.lock import LedgerLock
 from ..errors import (
@@ -103,7 +104,9 @@ async def check_config(config: Config, *, clock: Clock | None = None) -> list[Fi
         await coordinator.close()
     if availability is not None:
         found = _with_availability(found, await availability.look(2 * PATIENCE), availability.away())
-    together = _together(config, found)
+    acts = config.reallocation.mode in ACTING
+    fixed = frozenset(name for name, adapter in coordinator.adapters.items() if acts and only_reads(adapter))
+    together = _together(config, found, fixed)
     return found if together is None else [*found, together]
 
 
@@ -179,10 +182,13 @@ def _cure(kind: ErrorKind, told: str) -> str:
     return CURES[kind]
 
 
-def _together(config: Config, found: list[Finding]) -> Finding | None:
-    """What no protocol can see alone: shares that are above capacity, or limits that no split meets."""
+def _together(config: Config, found: list[Finding], fixed: frozenset[str]) -> Finding | None:
+    """What no protocol can see alone: shares that are above capacity, or limits that no split meets.
+
+    fixed  protocols whose shares nobody here can change: they stay as they are
+    """
     shares = {each.place: each.share for each in found if each.share is not None}
-    if (total := math.fsum(shares.values())) > 1.0 + TOLERANCE:
+    if (total := math.fsum(shares.values())) > 1.0 + max(config.share_slack, TOLERANCE):
         told = ", ".join(f"{place} {amount(share)}" for place, share in shares.items())
         cure = "correct share where it is a number; else give back what is too much"
         return Finding("[protocols]", trouble=f"all shares together are {amount(total)}, above 1: {told}", cure=cure)
@@ -195,7 +201,10 @@ def _together(config: Config, found: list[Finding]) -> Finding | None:
         specs.append(section.spec or ProtocolSpec(name, EarningsCurve.flat(0.0)))
         current[name] = shares[f"[protocols.{name}]"]
     # how far one plan may go is no matter of what can be reached in the end
-    limits = replace(config.limits, max_change=None, max_turnover=None, max_moves=None)
+    held = {*fixed, *(name for name in config.limits.held if config.limits.held_until(name, 1))}
+    limits = replace(config.limits, held=held, max_change=None, max_turnover=None, max_moves=None)
+    if total > 1.0:
+        current = {name: share / total for name, share in current.items()}
     try:
         allocate(AllocationProblem(specs, current, limits=limits, allow_idle=total < 1.0 - TOLERANCE))
     except Infeasible as error:

@@ -195,6 +195,11 @@ class Config:
         watts = {name: each.operation.watts for name, each in self.protocols.items()}
         return self.power.cost({name: each for name, each in watts.items() if each})
 
+    @property
+    def share_slack(self) -> float:
+        """What all shares together may be read above capacity, because they are measured or rounded."""
+        return _slack(self.reallocation, self.protocols)
+
     def missing_variables(self) -> list[tuple[str, str]]:
         """(where it is named, variable) of each environment variable that is named and not set."""
         named = [(f"[protocols.{name}]", each.variables()) for name, each in self.protocols.items()]
@@ -369,9 +374,13 @@ def _contradictions(sections: Sections, protocols: Mapping[str, ProtocolSection]
     yield from _unknown_in_rules(limits, protocols)
     begun = [getattr(each.reader, "share", None) for each in protocols.values()]
     total = sum(share for share in begun if isinstance(share, (int, float)))
-    if total > 1.0 + 1e-6:
+    if total > 1.0 + max(_slack(sections.reallocation, protocols), 1e-6):
         rule = f"all shares together are {total:.6g}; they must not exceed 1"
         yield Fault(("protocols", "NAME", "share"), rule)
+
+
+def _slack(reallocation: ReallocationConfig, protocols: Mapping[str, ProtocolSection]) -> float:
+    return sum(each.operation.share_tolerance or reallocation.share_tolerance for each in protocols.values())
 
 
 def _unknown_in_rules(limits: Limits, protocols: Collection[str]) -> Iterator[Fault]:
