@@ -20,7 +20,7 @@ from ..contracts.records import Alert, ChangeKind
 from ..contracts.validation import capabilities_of
 from ..ledger.journal import LOOKED_FOR, Decision, Operation, Standing, Step, StepState
 from .adapter_calls import Outcome, Reading, ask_for, found_instead, own_slack, read_shares, state_left
-from .guards import FINEST, Change, Rules, capacity_blocks, close_to, room_to_grow
+from .guards import FINEST, Change, Rules, capacity_blocks, close_to, room_for
 from .journal_thread import AsyncJournal
 from .learned_limits import taken, would_not
 from .move_events import (
@@ -175,7 +175,8 @@ class Executor:
         """Asks one protocol for its share: Answered, whatever is not a clear refusal."""
         name = change.protocol
         possible, free_at = await self.possible()
-        room, keeps = room_to_grow(change, possible, self.rules), self.rules.keeps(name)
+        keeps = self.rules.gives_way or name in self.rules.away
+        room = change.before if keeps else room_for(name, possible, self.rules)
         if (free_at is None or keeps) and not change.releases and change.after > room + ROUNDING:
             # what is read to be free is all there is to give
             if room - change.before > FINEST:

@@ -87,10 +87,6 @@ class Rules:
         """True where these shares together are no more than the capacity."""
         return sum(shares.values()) <= self.capacity + self.slack_of(shares)
 
-    def keeps(self, name: str) -> bool:
-        """True where a protocol is given no more, whatever was planned."""
-        return self.gives_way or name in self.away
-
     def same(self, name: str, size: float) -> float:
         """How far a share may be read from what it was asked for, where it changes by `size`: less than halfway."""
         return min(self.own.get(name, self.tolerance), max(abs(size) / 2.0, FINEST))
@@ -184,11 +180,6 @@ def budget_blocks(plan_ages: Sequence[float], now: datetime, rules: Rules) -> Bl
 def room_for(name: str, possible: Mapping[str, float], rules: Rules) -> float:
     """The most that one protocol can have beside what the others may have at this moment."""
     return rules.capacity - sum(share for other, share in possible.items() if other != name)
-
-
-def room_to_grow(change: Change, possible: Mapping[str, float], rules: Rules) -> float:
-    """The same of one that is to get more: what it has already, where it is given no more."""
-    return change.before if rules.keeps(change.protocol) else room_for(change.protocol, possible, rules)
 
 
 def capacity_blocks(
