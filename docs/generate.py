@@ -20,8 +20,8 @@ MADE = "made"
 """Folder below `docs` with everything that is written here."""
 GROUPS = {
     "Say what is to be decided": (
-        "AllocationProblem ProtocolSpec EarningsCurve Tiers Limits Group LinearRule Goal Closest Near LockIn Scenarios "
-        "CVaR RateUncertainty problem_from_frame problem_from_dict problem_to_dict read_problem"
+        "AllocationProblem ProtocolSpec EarningsCurve Tiers Limits Group LinearRule Goal Closest Near Soft LockIn "
+        "Scenarios CVaR RateUncertainty problem_from_frame problem_from_dict problem_to_dict read_problem"
     ),
     "Decide and ask why": (
         "allocate allocate_many session Session frontier explain Allocation Move Price Explanation BatchResult "

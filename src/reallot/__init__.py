@@ -45,6 +45,7 @@ from .problem import (
     ProtocolSpec,
     RateUncertainty,
     Scenarios,
+    Soft,
     Tiers,
 )
 from .program import Certificate, LinearProgram, Solution, Status, certify
@@ -162,6 +163,7 @@ __all__ = [
     "Session",
     "Setting",
     "SimulatedAdapter",
+    "Soft",
     "Solution",
     "SolverFailed",
     "Status",

@@ -62,6 +62,8 @@ def reasons(
         lines.append(f"stay: {no_move} worth more than it costs")
     if not can_stay:
         lines.append(f"staying is not possible: the present shares break a rule: {broken_by_staying(problem)}")
+    if plan.turnover_cost > 0.0 and problem.limits.turnover_cost is not None:
+        lines += beyond_lines(problem, schedule, plan.turnover_cost)
     if problem.goal is not None:
         lines += goal_lines(problem, schedule, plan)
     if problem.limits.held:
@@ -69,6 +71,16 @@ def reasons(
         if held:
             lines.append(f"held: {', '.join(held[:MOST_REASONS])}" + (" ..." if len(held) > MOST_REASONS else ""))
     return (*lines, *notes)
+
+
+def beyond_lines(problem: AllocationProblem, schedule: FloatArray, paid: float) -> list[str]:
+    """By how much turnover is above what is free of charge, as under a soft limit, and what that costs."""
+    width, price = problem.limits.turnover_cost.steps[0]  # type: ignore[union-attr]
+    free = float(width or 0.0) if price == 0.0 else 0.0
+    change = np.diff(schedule, axis=0, prepend=problem.arrays.current[None, :])
+    up, down = np.maximum(change, 0.0).sum(axis=1), np.maximum(-change, 0.0).sum(axis=1)
+    beyond = float(np.maximum(np.maximum(up, down) - free, 0.0).sum())
+    return [f"turnover is {amount(beyond)} above the free {amount(free)}, for {usd(paid)} USD"]
 
 
 def goal_lines(problem: AllocationProblem, schedule: FloatArray, plan: Value) -> list[str]:

@@ -7,6 +7,7 @@ from .linear_rule import LinearRule
 from .problem import AllocationProblem
 from .protocol import LockIn, ProtocolSpec
 from .risk import CVaR, RateUncertainty, Scenarios
+from .soft import Soft
 from .tiers import Tiers
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "ProtocolSpec",
     "RateUncertainty",
     "Scenarios",
+    "Soft",
     "Tiers",
 ]

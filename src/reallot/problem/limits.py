@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import InvalidInput
 from .goal import Near
 from .linear_rule import LinearRule
+from .soft import Soft
 from .tiers import Tiers, as_tiers
 from .validation import brief, by_name, in_order, known_names, names_in, number, of_kind, several, whole, yes_or_no
 
@@ -116,7 +117,8 @@ class Limits:
         left out have no limit), or a list with one per period.
     max_turnover
         Largest turnover per period: half of the sum of absolute changes, idle capacity counted as one more place.
-        One number, or a list with one per period.
+        One number, or a list with one per period. `Soft(0.2, price=3.0)` may be passed at a price per unit: it becomes
+        `turnover_cost`.
     max_moves
         Largest number of protocols that change per period.
     min_move
@@ -155,7 +157,7 @@ class Limits:
     """
 
     max_change: float | Mapping[str, float] | Sequence[float] | None = None
-    max_turnover: float | Sequence[float] | None = None
+    max_turnover: float | Sequence[float] | Soft | None = None
     max_moves: int | None = None
     min_move: float = 0.0
     min_gain: float = 0.0
@@ -170,10 +172,11 @@ class Limits:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "max_change", _per_period_or_name(self.max_change, "max_change"))
-        turnover = _per_period_or_name(self.max_turnover, "max_turnover")
-        if isinstance(turnover, dict):
-            raise InvalidInput("max_turnover is by name; it is one number for the whole plan, or one per period")
-        put(self, "max_turnover", turnover)
+        turnover: Any = self.max_turnover
+        if isinstance(turnover, Soft) or hasattr(turnover, "items"):
+            put(self, "turnover_cost", _soft_turnover(turnover, self.turnover_cost))
+            turnover = None
+        put(self, "max_turnover", _per_period_or_name(turnover, "max_turnover"))
         if self.max_moves is not None:
             put(self, "max_moves", whole(self.max_moves, "max_moves", 0))
         put(self, "min_move", number(self.min_move, "min_move", 0.0))
@@ -283,6 +286,22 @@ class Limits:
         if isinstance(self.held, dict):
             return min(int(self.held.get(name, 0)), periods)
         return periods if name in frozenset(self.held) else 0
+
+
+def _soft_turnover(given: Any, cost: Tiers | None) -> Tiers:
+    """The cost of turnover that a soft limit is, as a record or as a file says it.
+
+    Raises InvalidInput for any other table, and where a cost is given as well.
+    """
+    soft = given
+    if not isinstance(soft, Soft):
+        if set(by_name(given, "max_turnover")) != {"limit", "price"}:
+            raise InvalidInput("max_turnover is by name; it is one number for the whole plan, or one per period")
+        soft = Soft(**given)
+    if cost is not None:
+        raise InvalidInput("max_turnover is soft, and turnover_cost is given; put both prices into turnover_cost")
+    tiers: Tiers = soft.tiers
+    return tiers
 
 
 def _rules(given: Any) -> tuple[LinearRule, ...]:
