@@ -45,8 +45,8 @@ def address_of(text: str) -> tuple[str, int]:
 class Served:
     """The server of a run, from its start to its end."""
 
-    def __init__(self, server: ServiceThread, publisher: Publisher, token: str) -> None:
-        self.server, self.publisher, self._token = server, publisher, token
+    def __init__(self, server: ServiceThread, publisher: Publisher, token: str, say: Callable[[str], None]) -> None:
+        self.server, self.publisher, self._token, self._say = server, publisher, token, say
 
     @property
     def url(self) -> str:
@@ -65,6 +65,7 @@ class Served:
                 runner.pace = PACE
                 text = f"simulated time goes on, a poll every {PACE:g} s, until you stop it: {self.server.url}"
                 tell(LogEvent("service", runner.parts.clock.now(), text))
+                self._say(f"open {self.url}")  # again, below all that went by
                 async for result in runner.cycles(stop):
                     show(result)
                     await self.publisher.publish(result, ends_simulated=True)
@@ -121,7 +122,7 @@ def serve(
     sources = Sources(hub, LedgerPages(parts.ledger), EngineLink(runner, loop))
     server = ServiceThread(sources, actions, tokens, address=(host, port), hosts=hosts, metrics=metrics)
     server.start()
-    served = Served(server, Publisher(runner, hub), token)
+    served = Served(server, Publisher(runner, hub), token, say)
     say(f"open {served.url}")  # not in the log, which keeps no token
     return served
 
