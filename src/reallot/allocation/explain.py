@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -218,13 +219,20 @@ def explain(plan: Allocation, *, budget_seconds: float | Literal["auto"] | None 
         "today": Answer(dict(problem.current), plan.stay_value.net / problem.horizon_hours),
         "within limits": _answer(plan),
     }
-    try:
-        answers["limits widened"] = _answer(plan if free == problem else budget.allocate(free))
-    except OutOfTime:
+    limits: tuple[LimitCost, ...] = ()
+    stays: tuple[NoTradeRange, ...] = ()
+    for _ in range(2):  # what did not end in its part of the time is tried again in what the others leave
+        if "limits widened" not in answers:
+            with suppress(OutOfTime):
+                answers["limits widened"] = _answer(plan if free == problem else budget.allocate(free))
+        limits, unknown = limit_costs(plan, budget, limits)
+        stays = stays or (thresholds(plan, budget=budget) if problem.goal is None else ())
+        if not unknown and "limits widened" in answers:
+            break
+        budget.waiting = 1
+    if "limits widened" not in answers:
         left_out.append(f"what wider limits would earn is not known: {budget}")
-    limits, unknown = limit_costs(plan, budget)
     left_out += [f"what {name} costs is not known: {budget}" for name in unknown]
-    stays = thresholds(plan, budget=budget) if problem.goal is None else ()
     return Explanation(plan, move_reasons(plan), stays, limits, answers, tuple(left_out))
 
 

@@ -83,7 +83,7 @@ def is_hidden_gain(problem: AllocationProblem, schedule: FloatArray, gain: float
     """
     data = problem.arrays
     moved = (schedule != data.current).any(axis=0)
-    if moved.all() or not moved.any():
+    if moved.all() or not moved.any() or problem.goal is not None:
         return False
     plan, stay = (value(problem, each) for each in (schedule, data.staying))
     earned, before = plan.earnings[:, moved] * plan.hours, stay.earnings[:, moved] * stay.hours

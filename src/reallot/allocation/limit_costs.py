@@ -77,15 +77,20 @@ def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
     return result
 
 
-def limit_costs(plan: Allocation, budget: TimeBudget | None = None) -> tuple[tuple[LimitCost, ...], tuple[str, ...]]:
+def limit_costs(
+    plan: Allocation, budget: TimeBudget | None = None, known: tuple[LimitCost, ...] = ()
+) -> tuple[tuple[LimitCost, ...], tuple[str, ...]]:
     """Cost of every limit that is set, dearest first, then by name, in the plan's own objective; and those left out.
 
-    What does not end within its part of the budget of time is left out, by name.
+    What does not end within its part of the budget of time is left out, by name. Those that are `known` are not asked
+    for again.
     """
     budget = TimeBudget(None) if budget is None else budget
     here, hours = objective(plan), plan.problem.horizon_hours if plan.problem.goal is None else 1.0
-    costs, left_out = [], []
+    names, costs, left_out = {cost.name for cost in known}, list(known), []
     for name, problem in without_each(plan.problem).items():
+        if name in names:
+            continue
         try:
             freed = objective(budget.allocate(problem))
         except OutOfTime:
