@@ -89,7 +89,6 @@ def _load(what: str, clients: int, stuck: int, seconds: float, every: float, *, 
                 token,
                 str(clients),
                 str(stuck),
-                str(seconds),
             ]
             listening = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             _until(lambda: len(hub.clients) >= clients + stuck, 60.0)
@@ -97,6 +96,8 @@ def _load(what: str, clients: int, stuck: int, seconds: float, every: float, *, 
         cpu, took, sent = _publish(runner, hub, seconds, every, wide=wide)
         told = {"frames": 0, "gaps": 0}
         if listening is not None:
+            time.sleep(2.0)  # what was published last is still on its way
+            hub.end()
             told = json.loads(listening.communicate(timeout=60.0)[0])
         return Served(what, cpu, told["frames"], sent * clients, told["gaps"], hub.dismissed, took)
 
@@ -173,45 +174,42 @@ def _until(holds: object, seconds: float) -> None:
         time.sleep(0.05)
 
 
-async def _listen(port: int, token: str, clients: int, stuck: int, seconds: float) -> None:
+async def _listen(port: int, token: str, clients: int, stuck: int) -> None:
     """The clients: what they got, as JSON on standard output."""
     import websockets
 
     frames = gaps = 0
     gate, offers = asyncio.Semaphore(50), ["reallot.v1", f"token.{token}"]
 
-    async def reads(end: float) -> None:
+    async def reads() -> None:
         nonlocal frames, gaps
+        plain = {"compression": None, "max_size": None, "open_timeout": 60}
         async with gate:
-            url = f"ws://127.0.0.1:{port}/v1/stream"
-            socket = await websockets.connect(
-                url, subprotocols=offers, compression=None, max_size=None, open_timeout=60
-            )
+            socket = await websockets.connect(f"ws://127.0.0.1:{port}/v1/stream", subprotocols=offers, **plain)
         event = None
-        try:
-            while (left := end - time.monotonic()) > 0.0:
-                text = await asyncio.wait_for(socket.recv(), left)
-                frames += text.startswith('{"t":"state"') and '"at":null' not in text[:80]
-                if text.startswith('{"t":"event"'):
-                    number = json.loads(text)["seq"]
-                    gaps += 0 if event is None else number - event - 1
-                    event = number
-        except TimeoutError:
-            pass
-        finally:
-            socket.transport.abort()
+        async for text in socket:  # until the server ends
+            frames += text.startswith('{"t":"state"') and '"at":null' not in text[:80]
+            if text.startswith('{"t":"event"'):
+                number = json.loads(text)["seq"]
+                gaps += 0 if event is None else number - event - 1
+                event = number
 
-    async def sleeps(end: float) -> None:
+    async def sleeps() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
         reader._transport.pause_reading()  # type: ignore[attr-defined]
         head = "GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eHh4eHh4eHh4eHh4eHh4eA==\r\n"
         writer.write(f"{head}{key}Sec-WebSocket-Protocol: {', '.join(offers)}\r\n\r\n".encode())
-        await asyncio.sleep(end - time.monotonic())
-        writer.transport.abort()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            writer.transport.abort()
 
-    end = time.monotonic() + seconds + 5.0 + clients / 100.0
-    await asyncio.gather(*(reads(end) for _ in range(clients)), *(sleeps(end) for _ in range(stuck)))
+    sleeping = [asyncio.ensure_future(sleeps()) for _ in range(stuck)]
+    await asyncio.gather(*(reads() for _ in range(clients)))
+    for each in sleeping:
+        each.cancel()
+    await asyncio.gather(*sleeping, return_exceptions=True)
     print(json.dumps({"frames": frames, "gaps": gaps}))
 
 
@@ -219,4 +217,4 @@ if __name__ == "__main__":
     import resource
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    asyncio.run(_listen(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])))
+    asyncio.run(_listen(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

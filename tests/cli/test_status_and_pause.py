@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from reallot.cli.main import main
 from reallot.engine.ledger.folder import open_ledger
+from reallot.engine.ledger.timestamps import Stamp
 from tests.pair import run
 from tests.runtime.test_run import MOVING
 
@@ -31,6 +33,16 @@ def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     path.write_text(MOVING + '[ledger]\npath = "books"\n')
     assert run(capsys, "run", path, "--once", "--simulate", "10m")[0] == 0
     return path
+
+
+def test_a_plan_that_waits_is_declined_by_its_id_and_another_is_not(tmp_path, capsys):
+    ledger = open_ledger(tmp_path)
+    ledger.journal.wait_for("p1", "{}", Stamp(datetime(2026, 1, 1, tzinfo=UTC), 0.0, "boot"))
+    assert main(["decline", "p2", "--ledger", str(tmp_path)]) == 3
+    assert main(["decline", "p1", "--ledger", str(tmp_path)]) == 0
+    assert "Declined: p1" in capsys.readouterr().out
+    assert [(each.kind, each.plan_id) for each in ledger.requests.all()] == [("decline", "p1")]
+    ledger.close()
 
 
 def test_where_it_stands(capsys, config):

@@ -82,6 +82,18 @@ def test_who_comes_back_is_told_what_it_missed_once_and_in_order(asked):
     asyncio.run(listen())
 
 
+def test_who_comes_back_after_a_restart_is_told_what_was_kept(asked):
+    asked.hub.remember(kept(5, 6, 7))
+
+    async def listen():
+        async with connect(asked) as socket:
+            await read(socket, 2)
+            await socket.send(json.dumps({"t": "resume", "epoch": 0, "events_after": 5}))
+            assert [each["seq"] for each in await read(socket, 2)] == [6, 7]
+
+    asyncio.run(listen())
+
+
 def test_who_was_away_too_long_is_told_that_there_is_a_gap(asked):
     asked.hub.publish(None, kept(500, 501))
 

@@ -111,6 +111,10 @@ def _add_asking(commands: Any) -> None:
     confirm.set_defaults(command=late("requests", "confirm"))
     confirm.add_argument("plan", metavar="ID", help="the plan's id, as the log and history show it")
 
+    decline = commands.add_parser("decline", help="say no to the plan that waits, for an hour")
+    decline.set_defaults(command=late("requests", "decline"))
+    decline.add_argument("plan", metavar="ID", help="the plan's id, as the log and history show it")
+
     acknowledge = commands.add_parser("acknowledge", help="say that you have seen an alert: what jumped is believed")
     acknowledge.set_defaults(command=late("requests", "acknowledge"))
     acknowledge.add_argument("alert", metavar="NAME", help="the protocol that it is about, or the alert's key")
@@ -124,7 +128,7 @@ def _add_asking(commands: Any) -> None:
     forget = commands.add_parser("forget", help="say that a protocol which is not configured any more has no share")
     forget.set_defaults(command=late("requests", "forget"))
     forget.add_argument("name", metavar="NAME", help="the protocol, as the engine's alert names it")
-    for each in (confirm, acknowledge, pause, resume, forget):
+    for each in (confirm, decline, acknowledge, pause, resume, forget):
         _add_config(each)
         add_ledger(each)
 

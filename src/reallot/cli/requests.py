@@ -14,7 +14,16 @@ from ..engine.execution.orphaned import KEY, give_up
 from ..engine.ledger.folder import open_ledger
 from ..engine.ledger.journal import Operation
 from ..engine.ledger.lock import LedgerTaken
-from ..engine.ledger.operator_requests import ACKNOWLEDGE, ASK_AGAIN, CONFIRM, PAUSE, RESUME, ROLLBACK, Requests
+from ..engine.ledger.operator_requests import (
+    ACKNOWLEDGE,
+    ASK_AGAIN,
+    CONFIRM,
+    DECLINE,
+    PAUSE,
+    RESUME,
+    ROLLBACK,
+    Requests,
+)
 from ..errors import DataError, ReallocationError, near_miss
 from ..runtime.build import build, close_quietly
 from ..runtime.config import Config
@@ -34,6 +43,19 @@ def confirm(options: argparse.Namespace) -> int:
     if not waiting.confirmed:
         Requests(folder).post(CONFIRM, waiting.plan_id)
     print(f"Confirmed: {shown(waiting.plan_id)} is carried out in the next cycle, if it still fits the world by then.")
+    return 0
+
+
+def decline(options: argparse.Namespace) -> int:
+    """Says no to the plan that waits: the same moves are not asked for again while a confirmation would have lived."""
+    folder = ledger_of(options)
+    with reading(folder) as books:
+        waiting = books.journal.waiting()
+    if waiting is None or waiting.plan_id != options.plan or waiting.confirmed:
+        reason = f"plan {shown(options.plan)} does not wait for a confirmation"
+        raise ReallocationError(reason, by="confirm")
+    Requests(folder).post(DECLINE, waiting.plan_id)
+    print(f"Declined: {shown(waiting.plan_id)} does not wait any more from the next cycle on.")
     return 0
 
 

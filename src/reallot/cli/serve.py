@@ -90,7 +90,7 @@ def serve(
     from ..service.actions import Actions
     from ..service.board import Board
     from ..service.engine_link import EngineLink
-    from ..service.hub import Hub
+    from ..service.hub import RECENT, Hub
     from ..service.ledger_pages import LedgerPages
     from ..service.metrics import Metrics
     from ..service.publisher import Publisher
@@ -108,7 +108,10 @@ def serve(
         parts.ledger.requests = Requests(None)
         parts.engine.listen_to(parts.ledger.requests)
     loop = asyncio.get_running_loop()
-    hub = Hub(Board(mode=parts.mode, names=tuple(parts.coordinator.adapters)), parts.clock.now)
+    before = list(reversed(parts.ledger.events.before(None, RECENT)))
+    last = before[-1].seq if before else 0
+    hub = Hub(Board(mode=parts.mode, names=tuple(parts.coordinator.adapters), last_event=last), parts.clock.now)
+    hub.remember(before)
     box = parts.ledger.requests
     actions = Actions(box, lambda: hub.board, _waker(loop, runner))
     metrics = Metrics(

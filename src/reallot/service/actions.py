@@ -14,6 +14,7 @@ from ..engine.ledger.operator_requests import (
     CONFIRM,
     DECLINE,
     EXECUTE,
+    FORGET,
     MUTE,
     PAUSE,
     POLL,
@@ -30,7 +31,7 @@ from .board import Board
 from .frames import stamp
 from .problems import BASE, TITLES, Problem
 
-KINDS = (CONFIRM, DECLINE, EXECUTE, ROLLBACK, RESUME, PAUSE, UNPAUSE, POLL, ACKNOWLEDGE, MUTE)
+KINDS = (CONFIRM, DECLINE, EXECUTE, ROLLBACK, RESUME, PAUSE, UNPAUSE, POLL, ACKNOWLEDGE, MUTE, FORGET)
 MOVES = (CONFIRM, EXECUTE, ROLLBACK)
 """Kinds that move something: they name what they were decided on."""
 LOOKS = 0.2

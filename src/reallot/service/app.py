@@ -27,7 +27,7 @@ from .stream import Stream
 TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 PAGE = "index.html"
 ActionKind = Literal[
-    "confirm", "decline", "execute", "rollback", "resume", "pause", "unpause", "poll", "acknowledge", "mute"
+    "confirm", "decline", "execute", "rollback", "resume", "pause", "unpause", "poll", "acknowledge", "mute", "forget"
 ]
 Key = Annotated[
     str | None, Header(alias="Idempotency-Key", description="1 to 128 visible characters, the same for one action")

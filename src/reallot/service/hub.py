@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -55,6 +55,10 @@ class Hub:
         self._of: dict[str, int] = defaultdict(int)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
+
+    def remember(self, events: Iterable[KeptEvent]) -> None:
+        """Takes what happened in earlier processes, the oldest first, for clients that come back after a restart."""
+        self.recent.extend((each.seq, frames.encoded(frames.event(each))) for each in events)
 
     def belongs_to(self, loop: asyncio.AbstractEventLoop) -> None:
         """The loop of the server; before that nothing is published."""
