@@ -236,6 +236,20 @@ def test_taking_back_needs_the_word(chromium, asked):
         assert press.is_enabled()
 
 
+def test_an_alert_is_seen_and_muted_where_it_stands(chromium, asked):
+    with shown(asked, chromium) as it:
+        it.page.locator("#alerts button", has_text="seen").click()
+        it.page.locator("#alerts button", has_text="mute 1 h").click()
+        for _ in range(100):
+            if len(asked.requests.page(5)) == 2:
+                break
+            it.page.wait_for_timeout(20)
+        assert {(each.kind, each.body["alert"]) for each in asked.requests.page(5)} == {
+            ("acknowledge", "silent:vpn"),
+            ("mute", "silent:vpn"),
+        }
+
+
 def test_who_may_only_read_sees_no_button_that_acts(chromium, asked):
     asked.hub.publish(board("waiting", asked.hub.board.seq + 1))
     with Opened(chromium, asked.server.url, asked.secrets["read"]) as it:

@@ -123,7 +123,7 @@ async function preview(plan, into) {
   }
 }
 
-const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("");
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("");
 
 async function send(kind, key, match, plan, press, trouble) {
   press.disabled = true;

@@ -1,7 +1,7 @@
 // The page: what the engine is at in one sentence, then the numbers. Text is set as text only: names are foreign.
 import { draw as line } from "./chart.js";
 import { Live, ask, takeToken } from "./talk.js";
-import { actions, age, clock, el, money, percent, showWhy, signed } from "./act.js";
+import { actions, age, clock, el, money, newKey, percent, showWhy, signed } from "./act.js";
 
 const $ = id => document.getElementById(id);
 const DAY = 86400e3, MOST_EVENTS = 60, MOST_POINTS = 3000, MOST_ROWS = 100;
@@ -80,7 +80,7 @@ function happened(list) {
     if (each.fields && asks(each.fields.key)) continue;
     events = events.filter(e => e.seq !== each.seq);
     events.unshift(each);
-    if (each.kind === "move") moves.push(Date.parse(each.at) / 1e3);
+    if (each.kind === "move") moves = [...new Set([...moves, Date.parse(each.at) / 1e3])];
   }
   events.sort((a, b) => b.seq - a.seq).splice(MOST_EVENTS);
   $("events").replaceChildren(...events.map(each => {
@@ -185,7 +185,7 @@ function quick(text, kind, a, hours) {
   const body = { kind, alert: a.key, ...(hours ? { until: new Date(now() + hours * 3600e3).toISOString() } : {}) };
   const press = async event => {
     event.target.disabled = true;
-    try { await ask("v1/actions", { method: "POST", body, headers: { "Idempotency-Key": crypto.randomUUID ? crypto.randomUUID() : String(Math.random()), "Reallot-Via": "page" } }); } catch (error) { $("action").textContent = error.detail; }
+    try { await ask("v1/actions", { method: "POST", body, headers: { "Idempotency-Key": newKey(), "Reallot-Via": "page" } }); } catch (error) { $("action").textContent = error.detail; }
   };
   return el("button", { class: "link", type: "button", "aria-label": `${text}: ${a.message.slice(0, 60)}`, onclick: press }, text);
 }
