@@ -10,6 +10,7 @@ from pathlib import Path
 import reallot
 
 ROOT = Path(__file__).resolve().parents[1]
+TESTS = re.compile(r"def (test_\w+)")
 SOURCES = ROOT / "src" / "reallot"
 GLOSSARY = (ROOT / "docs" / "concepts" / "glossary.md").read_text(encoding="utf-8")
 FILES = {path: path.read_text(encoding="utf-8") for path in sorted(SOURCES.rglob("*.py"))}
@@ -93,3 +94,12 @@ def test_no_name_has_a_word_to_avoid() -> None:
 
 def test_public_names_are_none_of_the_words_to_avoid() -> None:
     assert misnamed(reallot.__all__, AVOIDED) == []
+
+
+def test_no_test_is_named_by_a_number_of_a_list() -> None:
+    """A reader has no such list: the name says what holds."""
+    named = [
+        name for path in (ROOT / "tests").rglob("*.py") for name in TESTS.findall(path.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 1000
+    assert [name for name in named if re.match(r"test_[a-z]?\d+_", name)] == []

@@ -135,7 +135,7 @@ def test_a_poll_of_nothing_is_an_error():
         poll(coordinator_of(relay=Scripted(ProtocolError("gone"))))
 
 
-def test_r1_a_hanging_adapter_costs_the_others_nothing_and_leaves_no_task():
+def test_a_hanging_adapter_costs_the_others_nothing_and_leaves_no_task():
     async def run():
         coordinator = coordinator_of(
             hung=Scripted(for_ever, capabilities=SHORT), relay=Scripted(status(3.0)), storage=Scripted(status(1.0))
@@ -154,7 +154,7 @@ def test_r1_a_hanging_adapter_costs_the_others_nothing_and_leaves_no_task():
 
 
 @pytest.mark.slow
-def test_r1_a_thousand_hangs_leave_no_task():
+def test_a_thousand_hangs_leave_no_task():
     async def run():
         can = Capabilities(timeout=timedelta(milliseconds=1))
         coordinator = coordinator_of(
@@ -166,7 +166,7 @@ def test_r1_a_thousand_hangs_leave_no_task():
     assert asyncio.run(run()) == ({"alive": 2.0}, 1)
 
 
-def test_r1_an_adapter_deaf_to_cancelling_is_left_behind_and_not_asked_twice():
+def test_an_adapter_deaf_to_cancelling_is_left_behind_and_not_asked_twice():
     async def run():
         clock = ManualClock(START)
         adapter = Scripted(status(2.0), deaf, capabilities=SHORT)
@@ -216,7 +216,7 @@ class Unspeakable(Exception):
         (ProtocolError("x", "nonsense"), ErrorKind.TRANSIENT),
     ],
 )
-def test_r2_any_exception_becomes_a_kind_and_touches_nobody_else(error, kind):
+def test_any_exception_becomes_a_kind_and_touches_nobody_else(error, kind):
     metrics = poll(coordinator_of(bad=Scripted(error), relay=Scripted(status(3.0))))
     assert metrics.earnings_by_protocol == {"relay": 3.0}
     assert metrics.statuses["bad"].error is kind
@@ -224,7 +224,7 @@ def test_r2_any_exception_becomes_a_kind_and_touches_nobody_else(error, kind):
     assert not metrics.connection_status["bad"]
 
 
-def test_r2_cancelling_a_poll_passes_through_and_ends_every_call():
+def test_cancelling_a_poll_passes_through_and_ends_every_call():
     async def run():
         coordinator = coordinator_of(hung=Scripted(for_ever), relay=Scripted(status()))
         task = asyncio.create_task(coordinator.poll_all())
@@ -237,7 +237,7 @@ def test_r2_cancelling_a_poll_passes_through_and_ends_every_call():
     assert asyncio.run(run()) == (1, [])
 
 
-def test_r2_a_person_who_ends_the_program_ends_it():
+def test_a_person_who_ends_the_program_ends_it():
     with pytest.raises(KeyboardInterrupt):
         poll(coordinator_of(bad=Scripted(KeyboardInterrupt())))
 
@@ -259,7 +259,7 @@ class Leaves:
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_r2_a_plug_in_that_ends_the_program_fails_alone(at_once):
+def test_a_plug_in_that_ends_the_program_fails_alone(at_once):
     async def run():
         async with coordinator_of(bad=Leaves(at_once), good=Scripted(status(2.0))) as coordinator:
             metrics = await coordinator.poll_all()
@@ -312,7 +312,7 @@ def test_capabilities_that_raise_are_told_once_by_name(error, caplog):
     ],
     ids=lambda value: str(value)[:12],
 )
-def test_r3_what_is_no_amount_is_refused_at_the_edge(value):
+def test_what_is_no_amount_is_refused_at_the_edge(value):
     metrics = poll(coordinator_of(bad=Scripted(status(value)), relay=Scripted(status(3.0))))
     assert metrics.earnings_by_protocol == {"relay": 3.0}
     assert metrics.statuses["bad"].error is ErrorKind.SHAPE
@@ -320,7 +320,7 @@ def test_r3_what_is_no_amount_is_refused_at_the_edge(value):
 
 
 @pytest.mark.parametrize("value", [Decimal("1.5"), np.float32(1.5), np.float64(1.5), 5e-324, 0, -0.0, 10**6])
-def test_r3_what_is_an_amount_becomes_a_float(value):
+def test_what_is_an_amount_becomes_a_float(value):
     found = poll(coordinator_of(good=Scripted(status(value)))).earnings_by_protocol["good"]
     assert type(found) is float
     assert found == float(value)
@@ -334,7 +334,7 @@ def test_a_loss_is_a_number_like_any_other(value):
     assert metrics.total_earnings_per_hour == 3.0 + float(value)
 
 
-def test_r3_a_value_a_thousand_times_higher_is_believed_when_it_comes_three_times():
+def test_a_value_a_thousand_times_higher_is_believed_when_it_comes_three_times():
     clock = ManualClock(START)
     coordinator = coordinator_of(clock, unit=Scripted(status(0.004), status(4.0)))
     seen = []
@@ -349,7 +349,7 @@ def test_r3_a_value_a_thousand_times_higher_is_believed_when_it_comes_three_time
     assert metrics.doubted == {} and metrics.statuses["unit"].doubt == ""
 
 
-def test_r3_more_share_may_earn_a_thousand_times_more():
+def test_more_share_may_earn_a_thousand_times_more():
     coordinator = coordinator_of(big=Scripted(status(0.004, allocation=0.001), status(4.0, allocation=1.0)))
     poll(coordinator)
     assert poll(coordinator).earnings_by_protocol == {"big": 4.0}
@@ -367,12 +367,12 @@ def test_r3_more_share_may_earn_a_thousand_times_more():
         status(utilization=ResourceUtilization.model_construct(cpu=math.nan)),
     ],
 )
-def test_r3_what_is_no_status_is_refused_at_the_edge(answer):
+def test_what_is_no_status_is_refused_at_the_edge(answer):
     metrics = poll(coordinator_of(bad=Scripted(answer), relay=Scripted(status(3.0))))
     assert (metrics.statuses["bad"].error, list(metrics.earnings_by_protocol)) == (ErrorKind.SHAPE, ["relay"])
 
 
-def test_r4_absent_is_not_zero():
+def test_absent_is_not_zero():
     clock = ManualClock(START)
     coordinator = coordinator_of(
         clock,
@@ -394,7 +394,7 @@ def test_r4_absent_is_not_zero():
     assert first.statuses["silent"].error is ErrorKind.NEVER_REPORTED
 
 
-def test_r4_a_source_that_stands_still_longer_than_its_cadence_is_marked():
+def test_a_source_that_stands_still_longer_than_its_cadence_is_marked():
     clock = ManualClock(START)
     can = Capabilities(cadence=timedelta(hours=12))
     coordinator = coordinator_of(clock, disk=Scripted(status(1.0, source_time=START), capabilities=can))
@@ -405,7 +405,7 @@ def test_r4_a_source_that_stands_still_longer_than_its_cadence_is_marked():
     assert ages == [None, None, None, None, 16 * 3600.0]
 
 
-def test_r5_retry_after_is_kept_and_two_lines_are_logged(caplog):
+def test_retry_after_is_kept_and_two_lines_are_logged(caplog):
     clock = ManualClock(START)
     adapter = Scripted(
         status(1.0), ProtocolError("slow down", ErrorKind.RATE_LIMITED, retry_after_seconds=90.0), status(2.0)
@@ -425,7 +425,7 @@ def test_r5_retry_after_is_kept_and_two_lines_are_logged(caplog):
 
 
 @pytest.mark.parametrize("pause", [math.nan, -1.0, "soon", None, 1e12])
-def test_r5_a_nonsensical_pause_is_not_for_ever(pause):
+def test_a_nonsensical_pause_is_not_for_ever(pause):
     clock = ManualClock(START)
     coordinator = coordinator_of(
         clock, busy=Scripted(status(), ProtocolError("x", ErrorKind.RATE_LIMITED, retry_after_seconds=pause))
