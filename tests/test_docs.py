@@ -91,6 +91,7 @@ def test_every_path_of_the_api_is_on_its_page(generate: ModuleType) -> None:
     assert "`kind` | confirm, decline, execute" in page and "| 412 | " in page
 
 
+@pytest.mark.slow
 def test_every_file_of_the_library_is_on_a_page(generate: ModuleType) -> None:
     page = generate.files()
     names = [

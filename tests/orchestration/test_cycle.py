@@ -137,6 +137,7 @@ def test_a_guard_that_says_no_is_no_failure():
     assert result.dashboard is not None
 
 
+@pytest.mark.slow
 def test_with_the_engine_moves_are_a_hold_apart_and_bring_what_was_predicted():
     clock = ManualClock(START)
     coordinator, optimizer, _ = world(clock)
@@ -253,12 +254,12 @@ WRONG = {
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("name", WRONG)
 def test_a_solver_that_is_wrong_moves_nothing_and_its_reason_is_shown(name, monkeypatch):
-    """A group has HiGHS asked, whose answer is then planted."""
+    """A rule between shares has HiGHS asked, whose answer is then planted."""
     change, words = WRONG[name]
     clock = ManualClock(START)
     coordinator, _, monitor = world(clock)
-    groups = (Group("all", ("relay", "compute"), max_share=1.0),)
-    optimizer, engine = EarningsOptimizer(limits=Limits(groups=groups), clock=clock), PlainEngine()
+    limits = Limits(rules=("relay + compute <= 1",))
+    optimizer, engine = EarningsOptimizer(limits=limits, clock=clock), PlainEngine()
     answering(monkeypatch, change)
     result = run(run_cycle(coordinator, optimizer, engine, monitor, clock=clock))
     assert engine.plans == [] and result.plan is None

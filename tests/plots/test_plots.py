@@ -23,7 +23,7 @@ from tests.rounds import quick
 
 pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
 
-each_figure = pytest.mark.parametrize("name", FIGURES)
+each_figure = pytest.mark.parametrize("name", quick(*(name for name in FIGURES if name != "backtest"), rest=FIGURES))
 
 
 def drawn(figure: Any) -> list[Any]:
