@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from reallot import (
     AllocationProblem,
     Closest,
+    ConfigurationError,
+    Fleet,
     Goal,
     Infeasible,
     InvalidInput,
@@ -23,6 +25,7 @@ from reallot import (
     problem_to_dict,
     session,
 )
+from reallot.runtime.config import config_from_text
 from tests import brute
 from tests.test_independent_model import EXAMPLES
 
@@ -86,6 +89,25 @@ def test_the_fewest_moves_where_only_some_have_a_fee() -> None:
     specs = [ProtocolSpec("a", 3.0, move_fee=0.5), ProtocolSpec("b", 1.0), ProtocolSpec("c", 2.0)]
     plan = allocate(AllocationProblem(specs, SPLIT, goal=Goal(1.9, "moves")))
     assert plan.shares.to_dict() == {"a": 1.0, "b": 0.0, "c": 0.0}  # 3 - 0.5 is more than c's 0.6 + 0.8 * 2
+
+
+def test_a_fleet_takes_no_host_with_a_goal() -> None:
+    with pytest.raises(InvalidInput, match="host h0 has a goal; a fleet earns the most"):
+        Fleet([problem(goal=Goal(2.0))])
+
+
+def test_limits_among_some_protocols_are_near_to_their_part_of_a_split() -> None:
+    limits = Limits(near=Near({"a": 0.5, "b": 0.5}, 0.1))
+    assert limits.among(["a"]).near == Near({"a": 0.5}, 0.1)
+    assert limits.among(["c"]).near is None
+
+
+def test_a_configuration_names_a_protocol_to_be_near_to_that_is_not_there() -> None:
+    relay = '[protocols.relay]\nadapter = "simulated"\nrate = 1.0'
+    text = "[limits]\nnear = {{ shares = {{ {} = 0.5 }}, within = 0.2 }}\n" + relay
+    assert config_from_text(text.format("relay")).limits.near == Near({"relay": 0.5}, 0.2)
+    with pytest.raises(ConfigurationError, match="did you mean 'relay'"):
+        config_from_text(text.format("relai"))
 
 
 def test_what_a_goal_came_to_is_told_and_explained() -> None:

@@ -318,6 +318,8 @@ def _problems(hosts: Any) -> dict[str, AllocationProblem]:
             raise InvalidInput(f"host {name} is {brief(problem)}; give an AllocationProblem")
         if problem.periods != 1:
             raise InvalidInput(f"host {name} plans {problem.periods} periods; a fleet plans one: give periods=1")
+        if problem.goal is not None:
+            raise InvalidInput(f"host {name} has a goal; a fleet earns the most: leave the goal out")
         if (cost := not_in_a_fleet(problem)) is not None:
             raise InvalidInput(f"host {name} has {cost}; in a fleet, give one move_cost per unit and move_fee")
         if problem.limits.min_gain > 0.0:

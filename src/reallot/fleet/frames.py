@@ -178,7 +178,7 @@ def _places_alone(
     frame: Any, columns: Mapping[str, FloatArray], host: IntArray, count: int, limits: Limits
 ) -> BoolArray:
     """(hosts,) True where a host has choices, curves or limits that arrays do not hold."""
-    if limits.groups or limits.rules or limits.max_moves is not None or limits.min_move > 0.0:
+    if limits.groups or limits.rules or limits.near or limits.max_moves is not None or limits.min_move > 0.0:
         return np.ones(count, dtype=bool)
     rows = np.zeros(len(frame), dtype=bool)
     for name in CHOICES:

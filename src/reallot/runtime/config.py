@@ -368,6 +368,7 @@ def _contradictions(sections: Sections, protocols: Mapping[str, ProtocolSection]
     named: list[tuple[KeyPath, str]] = [(("held",), name) for name in sorted(limits.held)]
     named += [(("max_change",), name) for name in (limits.max_change if isinstance(limits.max_change, dict) else ())]
     named += [(("groups", i, "members"), name) for i, group in enumerate(limits.groups) for name in group.members]
+    named += [(("near", "shares"), name) for name in (limits.near.shares if limits.near else ())]
     for key, name in named:
         if name not in protocols:
             yield Fault(("limits", *key), f"there is no protocol {_clean(name)!r}; {near_miss(name, protocols)}")
