@@ -24,7 +24,7 @@ GROUPS = {
         "Scenarios CVaR RateUncertainty problem_from_frame problem_from_dict problem_to_dict read_problem"
     ),
     "Decide and ask why": (
-        "allocate allocate_many session Session frontier explain Allocation Move Price Explanation BatchResult "
+        "allocate allocate_many session Session frontier what_if explain Allocation Move Price Explanation BatchResult "
         "BatchStatus"
     ),
     "Decide for many hosts": "Fleet FleetLimits allocate_fleet FleetPlan",

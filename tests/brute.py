@@ -156,10 +156,15 @@ def broken_rules(problem: AllocationProblem, schedule: list[Shares], near: float
     """Every rule that a schedule breaks by more than `near`, in words."""
     broken = []
     before = tuple(problem.current[spec.name] for spec in problem.specs)
-    stayed = [True] * len(before)
+    stayed, moved_at = [True] * len(before), [-1 - problem.limits.hold_after_change] * len(before)
     for period, now in enumerate(schedule):
         stayed = [s and abs(a - b) <= near for s, a, b in zip(stayed, before, now, strict=True)]
         wrong = static_rules(problem, now, period, stayed, near) + change_rules(problem, before, now, period, near)
+        for i, (old, new) in enumerate(zip(before, now, strict=True)):
+            if abs(new - old) > near:
+                if period - moved_at[i] <= problem.limits.hold_after_change:
+                    wrong.append(f"{problem.names[i]} changes again too soon")
+                moved_at[i] = period
         broken += [f"{rule} in period {period}" for rule in wrong]
         before = now
     return broken
@@ -222,6 +227,18 @@ def change_rules(problem: AllocationProblem, before: Shares, now: Shares, period
         most = at(limits.max_change, spec.name, period)
         if most is not None and abs(change) > most + near and not one_unit(problem, spec, old, new, most, near):
             broken.append(f"{spec.name} changes by more than max_change")
+        up, down = at(limits.max_increase, spec.name, period), at(limits.max_decrease, spec.name, period)
+        part = at(limits.max_change_relative, spec.name, period)
+        if up is not None and change > up + near:
+            broken.append(f"{spec.name} increases by more than max_increase")
+        if down is not None and -change > down + near:
+            broken.append(f"{spec.name} decreases by more than max_decrease")
+        if part is not None and abs(change) > part * problem.current[spec.name] + near:
+            broken.append(f"{spec.name} changes by more than its part")
+        if (change > near and spec.name in limits.only_decrease) or (
+            change < -near and spec.name in limits.only_increase
+        ):
+            broken.append(f"{spec.name} changes in the wrong direction")
         if near < abs(change) < limits.min_move - near:
             broken.append(f"{spec.name} changes by less than min_move")
     turnover = at(limits.max_turnover, "", period)

@@ -135,13 +135,17 @@ def options(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list
     change = at(limits.max_change, spec.name, period)
     most = 0.0 if is_held or (change is not None and change <= NEAR) else INF if change is None else change
     fewest = isinstance(problem.goal, Goal) and problem.goal.minimise == "moves"
-    counts = spec.move_fee > 0.0 or limits.max_moves is not None or limits.min_move > 0.0 or fewest
-    ways = [(most, most, 0.0, 0.0, 0.0, False)]
+    rest = limits.hold_after_change > 0 and problem.periods > 1
+    counts = spec.move_fee > 0.0 or limits.max_moves is not None or limits.min_move > 0.0 or rest or fewest
+    up, down = most_each_way(problem, spec, period, most)
+    ways = [(up, down, 0.0, 0.0, 0.0, False)]
     if counts:
         least = limits.min_move
         ways = [(0.0, 0.0, 0.0, 0.0, 0.0, False)]
-        if most > max(NEAR, least - NEAR):
-            ways += [(most, 0.0, least, 0.0, spec.move_fee, True), (0.0, most, 0.0, least, spec.move_fee, True)]
+        if up > max(NEAR, least - NEAR):
+            ways.append((up, 0.0, least, 0.0, spec.move_fee, True))
+        if down > max(NEAR, least - NEAR):
+            ways.append((0.0, down, 0.0, least, spec.move_fee, True))
     result = []
     costs = list(product(falling_lines(spec, "move_cost_in"), falling_lines(spec, "move_cost_out")))
     for (low, high, active, still), (start, end, lines, warm), way, (line_in, line_out) in product(
@@ -154,6 +158,16 @@ def options(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list
             changes = (up, down, least_up, least_down, fee, moved, active, still, line_in, line_out)
             result.append(Option(*box, lines, warm, *changes))
     return result
+
+
+def most_each_way(problem: AllocationProblem, spec: ProtocolSpec, period: int, most: float) -> tuple[float, float]:
+    """Largest increase and largest decrease, with `most` for both."""
+    limits, name = problem.limits, spec.name
+    part = at(limits.max_change_relative, name, period)
+    both = min(most, INF if part is None else part * problem.current[name])
+    given = at(limits.max_increase, name, period), at(limits.max_decrease, name, period)
+    up, down = (min(both, INF if limit is None else limit) for limit in given)
+    return 0.0 if name in limits.only_decrease else up, 0.0 if name in limits.only_increase else down
 
 
 def cost_of(spec: ProtocolSpec, field: str) -> float | Tiers:
@@ -222,8 +236,15 @@ def choices(problem: AllocationProblem) -> Iterator[list[tuple[Option, ...]]]:
         for now in plan:
             fine &= not any(option.still and gone for option, gone in zip(now, left, strict=True))
             left = [gone or not option.still for option, gone in zip(now, left, strict=True)]
-        if fine:
+        if fine and not _moves_too_soon(problem, plan):
             yield list(plan)
+
+
+def _moves_too_soon(problem: AllocationProblem, plan: tuple[tuple[Option, ...], ...]) -> bool:
+    """True where a protocol moves again within the periods for which it stays after a change."""
+    rest = problem.limits.hold_after_change
+    moves = [[t for t, now in enumerate(plan) if now[i].moved] for i in range(len(problem.specs))]
+    return any(later - before <= rest for each in moves for before, later in pairwise(each))
 
 
 def _counts_hold(problem: AllocationProblem, names: list[str], now: tuple[Option, ...]) -> bool:

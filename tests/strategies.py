@@ -35,7 +35,8 @@ LINEAR = {
     "turnover": {"bounds", "curves", "idle", "turnover", "costs"},
     "costs and warm-up": {"bounds", "curves", "idle", "costs", "warm_up"},
     "floors": {"bounds", "floors", "turnover", "costs"},
-    "tiers": {"bounds", "curves", "turnover", "tiers", "warm_up", "plan fee"},
+    "directions": {"bounds", "curves", "idle", "turnover", "costs", "directions"},
+    "tiers": {"bounds", "curves", "turnover", "tiers", "warm_up"},
     "everything on one capacity": {
         "bounds", "curves", "idle", "reserve", "turnover", "costs", "warm_up", "floors", "scenarios"
     },
@@ -63,6 +64,7 @@ CHOICES = {
     "bent curves": {"bounds", "idle", "costs", "curves", "bent", "warm_up"},
     "one of a group": {"bounds", "idle", "active", "entry"},
     "so many of a group": {"bounds", "idle", "costs", "least active", "group floors", "step"},
+    "hold after change": {"bounds", "idle", "costs", "periods", "hold after change", "directions"},
     "falling tiers": {"bounds", "idle", "tiers", "falling", "turnover cost"},
     "fees over periods": {"bounds", "idle", "fees", "max_moves", "periods", "floors"},
     "choices over periods": {"idle", "periods", "entry", "step", "one_unit", "active", "min_move"},
@@ -222,10 +224,15 @@ def limits(draw: st.DrawFn, current: dict[str, float], features: set[str], grid:
         given["held"] = draw(st.one_of(st.just(()), st.just(()), st.sets(st.sampled_from(names)), st.just(names)))
     if "turnover" in features and draw(st.booleans()):
         given["max_turnover"] = draw(share)
+    if "directions" in features:
+        for key in ("max_increase", "max_decrease"):
+            given[key] = draw(st.one_of(st.none(), st.none(), share, st.dictionaries(st.sampled_from(names), share)))
+        given["max_change_relative"] = draw(st.one_of(st.none(), st.none(), st.sampled_from([0.5, 1.0])))
+        given[draw(st.sampled_from(["only_increase", "only_decrease"]))] = draw(st.sets(st.sampled_from(names)))
+    if "hold after change" in features:
+        given["hold_after_change"] = draw(st.integers(0, 2))
     if "turnover cost" in features:
         given["turnover_cost"] = draw(st.one_of(st.none(), tiers(grid)))
-    if "plan fee" in features:
-        given["plan_fee"] = draw(st.sampled_from([0.0, 0.0, 0.05, 0.5]))
     if "max_moves" in features:
         given["max_moves"] = draw(st.one_of(st.none(), st.integers(0, 3)))
     if "min_move" in features:

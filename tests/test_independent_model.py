@@ -30,12 +30,17 @@ from reallot import (
 from tests import independent_model as model
 
 EPSILONS = [0.0, *(sign * size * 10.0**-k for k in range(3, 13) for sign in (1.0, -1.0) for size in (0.5, 1.2777))]
+CHANGES = (
+    *("tiers", "falling tiers", "turnover cost", "plan fee"),
+    *("up and down", "relative", "one direction", "hold after change"),
+)
+"""Costs by the size of a change, and limits by direction and in time."""
 FEATURES = (
     *("fees", "max_moves", "min_move", "bounds", "turnover", "curves", "entry", "step", "group", "active", "idle"),
     *("max_change", "costs", "periods", "held", "floors", "warm-up", "resources"),
     *("capacity", "hours", "rates by period", "CVaR", "robust"),
     *("group floor", "least active", "rule", "goal", "near"),
-    *("tiers", "falling tiers", "turnover cost", "plan fee"),
+    *CHANGES,
 )
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 EXAMPLES = 2_000 if NIGHTLY else 30
@@ -147,6 +152,15 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
         limits["max_turnover"] = max(0.0, size * draw(st.sampled_from([0.05, 0.1, 0.3])) + draw(epsilon))
     if "max_change" in features:
         limits["max_change"] = max(0.0, size * draw(st.sampled_from([0.0, 0.05, 0.1, 0.3])) + draw(epsilon))
+    if "up and down" in features:
+        limits["max_increase"] = draw(st.none() | near(0.1 * size))
+        limits["max_decrease"] = {names[0]: draw(near(0.05 * size))}
+    if "relative" in features:
+        limits["max_change_relative"] = max(0.0, draw(st.sampled_from([0.0, 0.2, 1.0])) + draw(epsilon))
+    if "one direction" in features:
+        limits[draw(st.sampled_from(["only_increase", "only_decrease"]))] = {draw(st.sampled_from(names))}
+    if "hold after change" in features:
+        limits["hold_after_change"] = draw(st.integers(1, 2))
     if "turnover cost" in features:
         width = max(1e-3, draw(st.sampled_from([0.05, 0.1])) + draw(epsilon))
         limits["turnover_cost"] = Tiers([(size * width, draw(st.sampled_from([0.0, 0.2]))), (None, 0.6)])
@@ -205,7 +219,15 @@ def test_plans_are_worth_what_a_second_reading_of_the_rules_says(problem: Alloca
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", FEATURES)
+@pytest.mark.parametrize("kind", CHANGES)
+@settings(max_examples=EXAMPLES if NIGHTLY else 18)
+@given(data=st.data())
+def test_plans_of_costs_and_limits_of_change_are_worth_what_it_says(kind: str, data: st.DataObject) -> None:
+    judged(data.draw(problems(always=(kind,))), data.draw(st.sampled_from(["auto", "highs"])))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in FEATURES if kind not in CHANGES])
 @settings(max_examples=EXAMPLES if NIGHTLY else 4)
 @given(data=st.data())
 def test_plans_of_every_kind_are_worth_what_a_second_reading_says(kind: str, data: st.DataObject) -> None:
@@ -304,6 +326,13 @@ def loosened(problem: AllocationProblem, by: float, data: st.DataObject) -> Allo
         rules["turnover"] = replace(limits, max_turnover=limits.max_turnover + by)  # type: ignore[operator]
     if limits.max_change is not None:
         rules["change"] = replace(limits, max_change=limits.max_change + by)  # type: ignore[operator]
+    if limits.max_increase is not None:
+        rules["increase"] = replace(limits, max_increase=limits.max_increase + by)  # type: ignore[operator]
+    if isinstance(limits.max_decrease, dict):
+        wider = {name: limit + by for name, limit in limits.max_decrease.items()}
+        rules["decrease"] = replace(limits, max_decrease=wider)
+    if limits.max_change_relative is not None:
+        rules["relative"] = replace(limits, max_change_relative=limits.max_change_relative + by)  # type: ignore[operator]
     if limits.turnover_cost is not None:
         rules["turnover cost"] = replace(limits, turnover_cost=widened(limits.turnover_cost, by))
     if limits.plan_fee > 0.0:

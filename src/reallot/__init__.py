@@ -13,6 +13,7 @@ from .allocation.moves import Move
 from .allocation.result import Allocation
 from .allocation.session import Session, session
 from .allocation.shadow_prices import Price
+from .allocation.what_if import what_if
 from .backtest import backtest  # not late: importing the room would put the room in place of its function
 from .errors import (
     CalculationError,
@@ -193,6 +194,7 @@ __all__ = [
     "session",
     "solve",
     "sweep",
+    "what_if",
 ]
 
 _LATE = {

@@ -22,7 +22,7 @@ from reallot import (
 )
 from reallot.allocation.explain import move_reasons
 from reallot.allocation.no_trade_rates import MOST_SEARCHED, NoTradeRange, thresholds
-from tests.allocation.rate_shift import with_rate_shift
+from reallot.allocation.rate_shift import with_rate_shift
 from tests.strategies import CHOICES, COUPLED, KINDS, LINEAR, budget, problems
 
 

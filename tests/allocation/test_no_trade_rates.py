@@ -26,9 +26,9 @@ from reallot import (
     formulate,
 )
 from reallot.allocation.no_trade_rates import NoTradeRange, thresholds
+from reallot.allocation.rate_shift import with_rate_shift
 from reallot.allocation.time_budget import TimeBudget, default_seconds
 from reallot.solvers.single_period.sensitivity import marginals
-from tests.allocation.rate_shift import with_rate_shift
 from tests.strategies import budget, problems
 
 SEARCHED = [

@@ -28,6 +28,7 @@ FILES = {
         "fees over periods",
     ),
     "cost_tiers": ("tiers", "falling tiers"),
+    "change_limits": ("directions", "hold after change"),
     "earnings": ("concave curves", "bent curves", "everything on one capacity"),
     "choices": (
         "entry shares",

@@ -121,4 +121,30 @@ CASES = (
         shares={"a": 0.4, "b": 0.6},
         earnings_per_hour=1.4,
     ),
+    # c may give 0.1 only and a take 0.15: a takes 0.1 from c and 0.05 from b: 0.1 * 2 + 0.05 * 1 = 0.25. One more unit
+    # of increase for a comes from b: 1; one more of decrease for c goes to b: 1.
+    Known(
+        "increases and decreases have limits of their own",
+        replace(THREE, limits=Limits(max_increase={"a": 0.15}, max_decrease={"c": 0.1})),
+        net_benefit=0.25,
+        shares={"a": 0.45, "b": 0.25, "c": 0.3},
+        earnings_per_hour=2.15,
+        prices={"capacity": (2.0, 2.0), "max_increase a": (1.0, 1.0), "max_decrease c": (1.0, 1.0)},
+    ),
+    # Half of what each has: a 0.15, b 0.15, c 0.2. c gives 0.2: a takes 0.15 of it and b 0.05: 0.3 + 0.05 = 0.35.
+    Known(
+        "a change may be limited to a part of the present share",
+        replace(THREE, limits=Limits(max_change_relative=0.5)),
+        net_benefit=0.35,
+        shares={"a": 0.45, "b": 0.35, "c": 0.2},
+        earnings_per_hour=2.25,
+    ),
+    # c may not give: b gives its 0.3 to a.
+    Known(
+        "a protocol may be kept from giving",
+        replace(THREE, limits=Limits(only_increase={"c"})),
+        net_benefit=0.3,
+        shares={"a": 0.6, "b": 0.0, "c": 0.4},
+        earnings_per_hour=2.2,
+    ),
 )

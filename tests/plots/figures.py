@@ -56,6 +56,7 @@ def seen() -> Any:
 FIGURES: dict[str, Callable[[], Any]] = {
     "plan": lambda: ra.plots.plan_figure(plan()),
     "frontier": lambda: ra.plots.frontier_figure(CORNERS, limit=0.3),
+    "sensitivity": lambda: ra.plots.sensitivity_figure(plan().sensitivity()),
     "prices": lambda: ra.plots.prices_figure(prices()),
     "shares": lambda: ra.plots.shares_figure(result().shares("ema"), start=START),
     "net": lambda: ra.plots.net_figure(result()),

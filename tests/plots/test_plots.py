@@ -77,6 +77,7 @@ def assert_units_stand_where_there_is_money_or_time(name: str, figure: Any, pane
     units = {
         "plan": ["share of capacity"],
         "frontier": ["USD over the horizon", "USD/h", "share of capacity"],
+        "sensitivity": ["USD/h per unit of share", "in its own unit"],
         "prices": ["USD/h per unit", "time (UTC)"],
         "shares": ["share of capacity", "time (UTC)"],
         "net": ["(USD)", "time (UTC)"],

@@ -297,7 +297,7 @@ def _allocation(
         },
         set_aside=chosen.set_aside,
     )
-    vars(plan).update(worked_out)
+    vars(plan).update(worked_out, _decide=allocate)
     return plan
 
 

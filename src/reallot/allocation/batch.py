@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,8 @@ class BatchResult(Answers):
         The tiers of `move_cost` after the first. None where there are none.
     plan_fee
         Fee of a plan of each problem (USD), paid where anything moves. None where there is none.
+    directions
+        Limits of changes by direction, and as a part of the present share, by name, (problems, protocols) each.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class BatchResult(Answers):
     names: tuple[str, ...] | None = None
     tiers: BatchTiers | None = field(default=None, repr=False)
     plan_fee: np.ndarray[Any, np.dtype[np.float64]] | None = field(default=None, repr=False)
+    directions: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         counts = [f"{int((self.status == status).sum())} {status.name.lower()}" for status in BatchStatus]
@@ -139,9 +142,16 @@ class BatchResult(Answers):
             max_turnover=turnover if np.isfinite(turnover) else None,
             held=[name for i, name in there if row["held"][i]],
             plan_fee=0.0 if self.plan_fee is None else float(self.plan_fee[k]),
+            **self._directions(k, there),  # type: ignore[arg-type]
         )
         current = {name: float(row["current"][i]) for i, name in there}
         return AllocationProblem(specs, current, horizon_hours=float(row["horizon_hours"]), limits=limits)
+
+    def _directions(self, k: int, there: Sequence[tuple[int, str]]) -> dict[str, dict[str, float] | None]:
+        return {
+            key: {name: float(table[k, i]) for i, name in there if np.isfinite(table[k, i])} or None
+            for key, table in self.directions.items()
+        }
 
     def _cost(self, k: int, i: int, first: float) -> float | Tiers:
         return first if self.tiers is None else self.tiers.of_protocol(k, i, first)
@@ -183,6 +193,9 @@ def allocate_many(  # noqa: PLR0913  an argument for every number of a problem
     lower: ArrayLike = 0.0,
     upper: ArrayLike = 1.0,
     max_change: ArrayLike | None = None,
+    max_increase: ArrayLike | None = None,
+    max_decrease: ArrayLike | None = None,
+    max_change_relative: ArrayLike | None = None,
     held: ArrayLike | None = None,
     move_cost: ArrayLike | Tiers = 0.0,
     tiers: Sequence[tuple[ArrayLike, ArrayLike]] | None = None,
@@ -208,6 +221,10 @@ def allocate_many(  # noqa: PLR0913  an argument for every number of a problem
         Bounds of the shares.
     max_change
         Largest absolute change (share). None is no limit.
+    max_increase, max_decrease
+        Largest increase, and largest decrease (share). None is no limit; 0 is one direction only.
+    max_change_relative
+        Largest change as a part of the present share. None is no limit.
     held
         True where the share may not change.
     move_cost
@@ -271,8 +288,12 @@ def allocate_many(  # noqa: PLR0913  an argument for every number of a problem
     names = None if labels is None else tuple(map(str, labels))
     grades = None if tiers is None else BatchTiers.of(tiers, inputs.move_cost, inputs.shape)
     fees = _fees(plan_fee, inputs.shape[0])
-    answers = solve(inputs, solver) if grades is None else solve_in_tiers(inputs, grades, solver)
-    many = BatchResult(**vars(answers), inputs=inputs, names=names, tiers=grades, plan_fee=fees)
+    by_way = {"max_increase": max_increase, "max_decrease": max_decrease, "max_change_relative": max_change_relative}
+    directions = {key: _limit(value, key, inputs.shape) for key, value in by_way.items() if value is not None}
+    bounded = _bounded(inputs, directions) if directions else inputs
+    answers = solve(bounded, solver) if grades is None else solve_in_tiers(bounded, grades, solver)
+    more = {"names": names, "tiers": grades, "plan_fee": fees, "directions": directions}
+    many = BatchResult(**vars(answers), inputs=inputs, **more)  # type: ignore[arg-type]
     if fees is not None:
         _pay(many, fees)
     for k in _with_far_rates(inputs):
@@ -281,6 +302,30 @@ def allocate_many(  # noqa: PLR0913  an argument for every number of a problem
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
     return many
+
+
+def _limit(value: ArrayLike, key: str, shape: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """A limit of change, broadcast to (problems, protocols); infinite is no limit."""
+    array = number_array(value, key)
+    if not (array >= 0.0).all():
+        raise InvalidInput(f"{key} has an entry that is no number of at least 0; give infinity where there is no limit")
+    try:
+        return np.array(np.broadcast_to(array, shape))
+    except ValueError:
+        raise InvalidInput(
+            f"{key} has shape {array.shape}; it must broadcast to (problems, protocols) {shape}"
+        ) from None
+
+
+def _bounded(inputs: Inputs, directions: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]]) -> Inputs:
+    """The batch with limits of increases and decreases as bounds of the shares."""
+    current = np.broadcast_to(inputs.current, inputs.shape)
+    part = directions.get("max_change_relative", np.inf)
+    relative = np.where(np.isfinite(part), np.where(np.isfinite(part), part, 0.0) * current, np.inf)
+    up = np.minimum(directions.get("max_increase", np.inf), relative)
+    down = np.minimum(directions.get("max_decrease", np.inf), relative)
+    lower, upper = np.maximum(inputs.lower, current - down), np.minimum(inputs.upper, current + up)
+    return replace(inputs, lower=lower, upper=upper)
 
 
 def _fees(plan_fee: ArrayLike, count: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:

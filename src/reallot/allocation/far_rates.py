@@ -100,8 +100,9 @@ def _reachable(problem: AllocationProblem, data: ProblemArrays) -> tuple[FloatAr
     least, most = np.empty(data.lower.shape), np.empty(data.lower.shape)
     low = high = data.current
     for t in range(data.periods):
-        step = data.max_change[t] if data.max_turnover is None else np.minimum(data.max_change[t], data.max_turnover[t])
-        low, high = np.maximum(data.lower[t], low - step), np.minimum(data.upper[t], high + step)
+        turnover = np.inf if data.max_turnover is None else data.max_turnover[t]
+        fall, rise = np.minimum(data.down[t], turnover), np.minimum(data.up[t], turnover)
+        low, high = np.maximum(data.lower[t], low - fall), np.minimum(data.upper[t], high + rise)
         if data.total is not None:
             others_least, others_most = float(low.sum()) - low, float(high.sum()) - high
             high = np.minimum(high, data.total - others_least)

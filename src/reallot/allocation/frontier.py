@@ -15,31 +15,35 @@ from ..problem.objective import value
 from ..solvers.interface.result import NoFeasibleSplit
 from ..solvers.single_period.concave_curves import Matching, match
 from .allocate import why_infeasible
+from .limit_frontier import limit_frontier
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def frontier(problem: AllocationProblem) -> pd.DataFrame:
-    """Trace the net benefit of the best plan against the turnover limit, corner by corner.
+def frontier(problem: AllocationProblem, limit: str | None = None) -> pd.DataFrame:
+    """Trace the net benefit of the best plan against the turnover limit, or another one, corner by corner.
 
-    The problem's own `max_turnover` and `goal` are ignored: each row is the least turnover that is worth so much.
+    The problem's own value of that limit, and its `goal`, are ignored: each row is the least that is worth so much.
 
     Parameters
     ----------
     problem
-        A problem of one period that the exact path takes.
+        A problem of one period that the exact path takes; for another `limit`, any that is a linear program.
+    limit
+        None for turnover. Else "max_turnover", "max_change", "max_increase", "max_decrease", or "resource NAME",
+        "group NAME" or "max_share NAME".
 
     Returns
     -------
     pandas.DataFrame
-        One row per corner: `turnover` (the limit), `net_benefit` (USD over the horizon, of the best plan within it) and
-        `price` (USD/h for a little more turnover; 0 at the end).
+        One row per corner: `turnover`, or the name of the limit (its value), `net_benefit` (USD over the horizon, of
+        the best plan within it) and `price` (USD/h for a little more of it; 0 at the end).
 
     Raises
     ------
     InvalidInput
-        Where the exact path declines the problem, or it has `turnover_cost` or `plan_fee`.
+        Where the limit is unknown, or the exact path declines the problem, or it has `turnover_cost` or `plan_fee`.
     Infeasible
         Where no turnover is enough to meet the other rules.
 
@@ -57,6 +61,8 @@ def frontier(problem: AllocationProblem) -> pd.DataFrame:
     import pandas as pd
 
     require_problem(problem)
+    if limit is not None:
+        return limit_frontier(problem, limit)
     costs = {"turnover_cost": problem.limits.turnover_cost is not None, "plan_fee": problem.limits.plan_fee > 0.0}
     for name, is_given in costs.items():
         if is_given:

@@ -83,7 +83,10 @@ def _whole_sentence(involved: Sequence[Rule]) -> str:
     return f"units, entry shares or counts leave no split that meets {names}"
 
 
-_OWN = {"held", "max_change", "max_share", "min_share", "lock_in", "decrease_floor"}
+_OWN = {
+    *("held", "max_change", "max_increase", "max_decrease", "max_change_relative", "only_increase", "only_decrease"),
+    *("max_share", "min_share", "lock_in", "decrease_floor"),
+}
 _CAPACITY = {"capacity", "capacity lower"}
 _GROUP_FLOORS = {"group_floor": "min_share", "active_floor": "min_active"}
 
@@ -98,7 +101,8 @@ def _capacity_sentence(problem: AllocationProblem, own: Sequence[Rule], *, is_fu
     kind_of = {rule.subject: rule.kind for rule in own}
     parts, total = [], 0.0
     for i, name in enumerate(problem.names):
-        reach = float(np.clip(data.current[i] + sign * data.max_change[0, i], data.lower[0, i], data.upper[0, i]))
+        change = (data.up if sign > 0.0 else data.down)[0, i]
+        reach = float(np.clip(data.current[i] + sign * change, data.lower[0, i], data.upper[0, i]))
         if data.held[0, i]:
             reach = float(data.current[i])
         if name in kind_of:
@@ -114,6 +118,8 @@ def _capacity_sentence(problem: AllocationProblem, own: Sequence[Rule], *, is_fu
 
 
 def _is(rule: Rule) -> str:
+    if rule.kind in ("only_increase", "only_decrease"):
+        return f"{rule.kind} from {shown(rule.limit)}"
     return f"held at {shown(rule.limit)}" if rule.kind == "held" else f"{rule.kind} {shown(rule.limit)}"
 
 
@@ -126,6 +132,8 @@ def _named(rule: Rule) -> str:
         return f"rule {rule.subject}"
     if rule.kind in _GROUP_FLOORS:
         return f"{_GROUP_FLOORS[rule.kind]} {shown(rule.limit)} of group {rule.subject}"
+    if rule.kind in ("only_increase", "only_decrease"):
+        return f"{rule.name} from {shown(rule.limit)}"
     if rule.kind == "held":
         return f"{rule.subject} held at {shown(rule.limit)}"
     return f"{rule.name.removesuffix(' lower')} {shown(rule.limit)}"

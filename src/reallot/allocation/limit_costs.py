@@ -32,13 +32,19 @@ def widened(problem: AllocationProblem) -> AllocationProblem:
     return replace(problem, limits=Limits(**{name: getattr(limits, name) for name in kept}))
 
 
-_SINGLE: tuple[tuple[str, str, float | None], ...] = (
+_SINGLE: tuple[tuple[str, str, float | tuple[()] | None], ...] = (
     ("max_change", "max_change", None),
     ("turnover", "max_turnover", None),
     ("max_moves", "max_moves", None),
     ("min_move", "min_move", 0.0),
     ("min_gain", "min_gain", 0.0),
     ("turnover_cost", "turnover_cost", None),
+    ("max_increase", "max_increase", None),
+    ("max_decrease", "max_decrease", None),
+    ("max_change_relative", "max_change_relative", None),
+    ("only_increase", "only_increase", ()),
+    ("only_decrease", "only_decrease", ()),
+    ("hold_after_change", "hold_after_change", 0),
     ("plan_fee", "plan_fee", 0.0),
 )
 """Limits that are one field each: name of the rule, the field, and its value where there is no such limit."""

@@ -198,14 +198,14 @@ def _by_slopes(
     """From what one more, or one less, unit of protocol i would change (never a gain at an optimum)."""
     data, share = plan.problem.arrays, plan.schedule[0, i]
     takes = gives = None
-    can_rise = share < data.upper[0, i] - 1e-12 and data.max_change[0, i] > 0.0
+    can_rise = share < data.upper[0, i] - 1e-12 and data.up[0, i] > 0.0
     if can_rise and math.isfinite(found.up[i]):
         # a unit taken earns rate * hours less the warm-up of a positive rate; it lacks -up
         warm = data.hours - float(data.warm_up[i])
         needed = right * (warm if right > 0.0 else data.hours) - float(found.up[i])
         if needed < 0.0 or warm > 0.0:
             takes = needed / (warm if needed > 0.0 else data.hours)
-    can_fall = share > data.lower[0, i] + 1e-12 and data.max_change[0, i] > 0.0
+    can_fall = share > data.lower[0, i] + 1e-12 and data.down[0, i] > 0.0
     if can_fall and math.isfinite(found.down[i]):
         gives = left + float(found.down[i]) / data.hours
     return takes, gives

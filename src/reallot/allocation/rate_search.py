@@ -97,7 +97,7 @@ class _Walk:
         # of one period only plans that move it now are worth more at other rates than the plan is
         self.box = moving_box(self.problem, self.program, i, sign) if self.problem.periods == 1 else (None, None)
         room = float(data.upper[0, i]) - self.now if sign > 0.0 else self.now - float(data.lower[0, i])
-        self.can_move = min(room, float(change_cap(data)[0][0, i])) > SAME
+        self.can_move = min(room, float(change_cap(data)[0 if sign > 0.0 else 1][0, i])) > SAME
         self.least = limits.min_gain + limits.plan_fee if search.plan.can_stay else 0.0
 
     def gain(self, u: float) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..formulation.change_rules import binding
 from ..problem import AllocationProblem, Closest
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.objective import Value
@@ -121,6 +122,10 @@ def stopped_by(problem: AllocationProblem, shares: FloatArray, i: int) -> str:
     """Which of its own limits ended the move of protocol i to its share of `shares`, "" where none did."""
     data = problem.arrays
     share, now, most = shares.item(i), data.current.item(i), data.max_change.item(0, i)
+    own = (data.up if share > now else data.down).item(0, i)
+    if own < most and abs(abs(share - now) - own) < SAME:
+        kinds = binding(problem, 1.0 if share > now else -1.0)
+        return f"at {next(kind for kind, here in kinds.items() if here[0, i])}: no more than {amount(own)}"
     if abs(abs(share - now) - most) < SAME:
         return f"at max_change {amount(most)}"
     if share > now and share >= data.upper.item(0, i) - SAME:

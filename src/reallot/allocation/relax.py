@@ -35,18 +35,26 @@ def _relax_turnover(problem: AllocationProblem, _subject: str, amount: float) ->
     return _limits(problem, max_turnover=more)
 
 
-def _relax_max_change(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
-    limit = problem.limits.max_change
-    if isinstance(limit, dict):
-        return _limits(problem, max_change=limit | {subject: limit[subject] + amount})
-    if isinstance(limit, tuple):
-        if subject:
-            raise InvalidInput(f"max_change is per period, for all protocols: it cannot be raised for {subject} alone")
-        return _limits(problem, max_change=tuple(value + amount for value in limit))
-    if not subject:
-        return _limits(problem, max_change=limit + amount)  # type: ignore[operator]
-    table = {name: limit + amount * (name == subject) for name in problem.names}  # type: ignore[operator]
-    return _limits(problem, max_change=table)
+def _relax_change(key: str) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
+    """A limit of change that is one number, by name, or per period."""
+
+    def relaxed(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+        limit = getattr(problem.limits, key)
+        if isinstance(limit, dict):
+            return _limits(problem, **{key: limit | {subject: limit[subject] + amount}})
+        if isinstance(limit, tuple):
+            if subject:
+                raise InvalidInput(f"{key} is per period, for all protocols: it cannot be raised for {subject} alone")
+            return _limits(problem, **{key: tuple(value + amount for value in limit)})
+        if not subject:
+            return _limits(problem, **{key: limit + amount})
+        return _limits(problem, **{key: {name: limit + amount * (name == subject) for name in problem.names}})
+
+    return relaxed
+
+
+def _relax_direction(key: str) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
+    return lambda problem, subject, _amount: _limits(problem, **{key: getattr(problem.limits, key) - {subject}})
 
 
 def _relax_held(problem: AllocationProblem, subject: str, _amount: float) -> AllocationProblem:
@@ -126,7 +134,13 @@ _RELAX: dict[str, Callable[[AllocationProblem, str, float], AllocationProblem]] 
     "held": _relax_held,
     "near": lambda p, s, a: _limits(p, near=replace(p.limits.near, within=p.limits.near.within + a)),  # type: ignore[type-var, union-attr]
     "goal": _relax_goal,
-    "max_change": _relax_max_change,
+    "max_change": _relax_change("max_change"),
+    "max_increase": _relax_change("max_increase"),
+    "max_decrease": _relax_change("max_decrease"),
+    "max_change_relative": _relax_change("max_change_relative"),
+    "only_increase": _relax_direction("only_increase"),
+    "only_decrease": _relax_direction("only_decrease"),
+    "hold_after_change": lambda p, s, a: _limits(p, hold_after_change=0),
     "max_share": _relax_spec("max_share", 1.0),
     "min_share": _relax_spec("min_share", -1.0),
     "lock_in": _relax_spec("lock_in", -1.0),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import InvalidInput
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.by_value import ByValue
@@ -233,6 +234,37 @@ class Allocation(ByValue):
 
         index = pd.RangeIndex(self.problem.periods, name="period")
         return pd.DataFrame(self.schedule.copy(), index=index, columns=list(self.problem.names))
+
+    def sensitivity(self) -> pd.DataFrame:
+        """Return the ranges within which the plan stays as it is, per rate and per limit.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per rate ("rate relay"), then one per limit by its name in `prices`: `unit`, `now`, `low` and
+            `high`. Within a rate's range no other plan is worth more; the rate is shifted alike in all periods and
+            scenarios, and all else stays. Within a limit's range the plan fits, and more of the limit makes no better
+            one. An end is infinite where nothing beyond matters, and NaN where that is not known (whole numbers).
+
+        Raises
+        ------
+        InvalidInput
+            Where the plan is a host's in a fleet, whose hosts are decided together.
+
+        Examples
+        --------
+        >>> from reallot import AllocationProblem, Limits, allocate
+        >>> problem = AllocationProblem({"a": 2.0, "b": 1.0}, {"a": 0.3, "b": 0.7}, limits=Limits(max_change=0.2))
+        >>> plan = allocate(problem)
+        >>> plan.sensitivity().loc["rate a", ["low", "high"]].astype(float).round(9).tolist()
+        [1.0, inf]
+        """
+        from .ranges import ranges
+
+        decide = vars(self).get("_decide")
+        if decide is None:
+            raise InvalidInput("a host's plan is decided with its fleet; allocate(plan.problem) decides it alone")
+        return ranges(self.problem, self.schedule, self.program, self.prices, decide=decide)
 
     def plot(self) -> Figure:
         """Draw the shares today and planned, with the reasons; needs the extra `plot`.

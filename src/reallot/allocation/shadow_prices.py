@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SAME = 1e-11
 """Shares closer than this are one: two ways to sum them round differently."""
-NOT_PRICED = ("max_moves", "active", "active_floor")
+NOT_PRICED = ("max_moves", "hold_after_change", "active", "active_floor")
 SHARED = ("capacity", "turnover", "resource", "group", "group_floor", "rule", "rule_floor", "near", "goal")
 """Limits that are priced whether they bind or not."""
 """Limits on whole numbers: given the choices made, one more of them has no slope."""
@@ -66,7 +66,8 @@ def prices(
     matching   what the exact path bought and sold; None where another path answered
     tolerance  a backend that hands over few digits stands near its limits only within it
     """
-    if matching is not None and problem.limits.turnover_cost is None:
+    limits = problem.limits
+    if matching is not None and limits.turnover_cost is None and not limits.has_directions:
         found = slopes(problem, matching())
         if isinstance(found, ExactSlopes) and float(np.abs(found.shares - schedule[0]).max()) <= SAME:
             return _from_matching(problem, found)

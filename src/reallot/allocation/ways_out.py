@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InvalidInput, Relaxation
 from ..formulation import Rule, formulate, rules
+from ..formulation.change_rules import RELEASED
 from ..problem import AllocationProblem
 from ..problem.rule_text import as_text
 from ..program import LinearProgram
@@ -88,7 +89,7 @@ def _tried(problem: AllocationProblem, rule: Rule, needed: float, has_plan: HasP
 
 def _amounts(rule: Rule, needed: float) -> Iterator[float]:
     """Amounts that may be enough, as somebody would type them: first those with few digits."""
-    if rule.kind == "held":
+    if rule.kind in RELEASED:
         yield needed
     elif rule.kind in COUNTS:
         least = max(1, math.ceil(needed - 1e-6))
@@ -166,7 +167,7 @@ def _enough(
 
 def _a_little_more(rule: Rule, amount: float) -> float:
     """An amount that is too little by a solver's tolerance, and now is not."""
-    return amount if rule.kind in (*COUNTS, "held") else rounded_up(amount * (1.0 + 1e-6), 9)
+    return amount if rule.kind in (*COUNTS, *RELEASED) else rounded_up(amount * (1.0 + 1e-6), 9)
 
 
 def _by_the_letter(problem: AllocationProblem, table: Sequence[Rule]) -> Sequence[Rule]:
@@ -196,6 +197,12 @@ def text_of(problem: AllocationProblem, rule: Rule, amount: float) -> str:
         "near": f"raise within of near by {by}",
         "goal": f"lower at_least of the goal by {by} USD/h",
         "held": f"release {rule.subject}",
+        "max_increase": f"raise max_increase{of} by {by}",
+        "max_decrease": f"raise max_decrease{of} by {by}",
+        "max_change_relative": f"raise max_change_relative{of} by {by}",
+        "only_increase": f"let {rule.subject} decrease: take it out of only_increase",
+        "only_decrease": f"let {rule.subject} increase: take it out of only_decrease",
+        "hold_after_change": "set hold_after_change to 0",
         "max_change": f"raise max_change{of} by {by}",
         "max_share": f"raise max_share{of} by {by}",
         "min_share": f"lower min_share{of} by {by}",

@@ -110,7 +110,7 @@ class Setting:
             raise InvalidInput(f"feedback is {brief(self.feedback)}; give 'full' or 'bandit'")
         one_of(self.explore, EXPLORE, "explore")
         of_kind(self.limits, Limits, "limits", "give Limits(max_turnover=...)")
-        for key in ("max_turnover", "max_change"):
+        for key in ("max_turnover", "max_change", "max_increase", "max_decrease"):
             if isinstance(getattr(self.limits, key), tuple):
                 raise InvalidInput(f"{key} has one number per period; a backtest needs one for every step")
         if isinstance(self.limits.held, dict):

@@ -106,7 +106,9 @@ class Walker:
         self.now = _frozen(course.start)
         self._course = course
         limits = course.problem.limits
-        self._simple = room_of(course.problem) is not None and not (limits.min_gain or limits.plan_fee)
+        self._simple = room_of(course.problem) is not None and not (
+            limits.min_gain or limits.plan_fee or limits.has_directions
+        )
         self._last = np.full(course.start.size, NEVER)
         self._changes: deque[int] = deque()
         self._hour = 1.0 / course.table.step_hours

@@ -321,7 +321,9 @@ def _problems(hosts: Any) -> dict[str, AllocationProblem]:
         if problem.goal is not None:
             raise InvalidInput(f"host {name} has a goal; a fleet earns the most: leave the goal out")
         if (cost := not_in_a_fleet(problem)) is not None:
-            raise InvalidInput(f"host {name} has {cost}; in a fleet, give one move_cost per unit and move_fee")
+            raise InvalidInput(
+                f"host {name} has {cost}; in a fleet, give one move_cost per unit, move_fee and max_change"
+            )
         if problem.limits.min_gain > 0.0:
             raise InvalidInput(
                 f"host {name} has min_gain {problem.limits.min_gain:g}; in a fleet, shared limits decide which moves "

@@ -66,9 +66,9 @@ def read_frame(frame: Any, hours: float, limits: Limits) -> Read:
         known_names(limits.max_change, protocols, "max_change")
     if limits.min_gain > 0.0:
         raise InvalidInput("limits has min_gain; in a fleet, give move_budget or moving_hosts in FleetLimits instead")
-    if limits.turnover_cost is not None or limits.plan_fee > 0.0:
-        what = "plan_fee" if limits.turnover_cost is None else "turnover_cost"
-        raise InvalidInput(f"limits has {what}; in a fleet, give one move_cost per unit and move_fee")
+    if limits.turnover_cost is not None or limits.plan_fee > 0.0 or limits.has_directions:
+        what = "plan_fee" if limits.plan_fee > 0.0 else "turnover_cost or limits of increases or decreases"
+        raise InvalidInput(f"limits has {what}; in a fleet, give one move_cost per unit, move_fee and max_change")
     places = host * len(protocols) + protocol
     if np.unique(places).size < places.size:
         order = np.sort(places)

@@ -106,12 +106,14 @@ def row_sums(one: FloatArray, other: FloatArray) -> FloatArray:
 
 
 def not_in_a_fleet(problem: AllocationProblem) -> str | None:
-    """Which cost of a host a fleet cannot weigh against other hosts', in words; None where there is none."""
+    """Which cost or limit of a host a fleet cannot weigh against other hosts', in words; None where there is none."""
     limits = problem.limits
     if problem.table.tiers:
         return f"a move cost in tiers (of {problem.names[min(problem.table.tiers)]})"
     if limits.turnover_cost is not None:
         return "turnover_cost"
+    if limits.has_directions:
+        return "limits of increases or decreases"
     return f"plan_fee {limits.plan_fee:g}" if limits.plan_fee > 0.0 else None
 
 

@@ -140,9 +140,9 @@ class ByArrays:
         hold[:-1] += movement[1:]
         up = movement - (data.cost_in + data.warm_up * np.maximum(data.rate, 0.0)) - bought[:, None]
         down = -movement - data.cost_out - sold[:, None]
-        cap = change_cap(data)[0]
+        most_up, most_down = change_cap(data)
         best = float(np.maximum(hold * data.lower, hold * data.upper).sum())
-        best += float((np.maximum(up, 0.0) * cap).sum()) + float((np.maximum(down, 0.0) * cap).sum())
+        best += float((np.maximum(up, 0.0) * most_up).sum()) + float((np.maximum(down, 0.0) * most_down).sum())
         best += float(movement[0] @ data.current) + float(capacity.sum()) * float(data.total or 0.0)
         return best if turnover is None else best + float(((bought + sold) * turnover).sum())
 
@@ -173,6 +173,9 @@ def worst_residual(problem: AllocationProblem, schedule: FloatArray) -> tuple[fl
     if problem.limits.max_change is not None or problem.limits.held:
         moved = np.abs(change)
         checks.append(("bound of increase", moved - data.max_change, moved))
+    if data.up is not data.max_change:
+        checks.append(("bound of increase", change - data.up, change))
+        checks.append(("bound of decrease", -change - data.down, change))
     available = data.total
     if available is not None:
         excess = schedule.sum(axis=1) - available

@@ -228,12 +228,11 @@ def _reachable_units(
     """The fewest and the most units to which bounds, max change and turnover leave a way, at each of `places`."""
     most_share, least_share = most(data, wide=wide), np.zeros(data.lower.shape)
     if not wide:
-        change = change_cap(data)[0]
+        up, down = change_cap(data)
         if data.max_turnover is not None:
-            change = np.minimum(change, data.max_turnover[:, None])
-        change = np.cumsum(change, axis=0)
-        most_share = np.minimum(most_share, data.current + change)
-        least_share = np.maximum(data.lower, data.current - change)
+            up, down = (np.minimum(change, data.max_turnover[:, None]) for change in (up, down))
+        most_share = np.minimum(most_share, data.current + np.cumsum(up, axis=0))
+        least_share = np.maximum(data.lower, data.current - np.cumsum(down, axis=0))
     within = np.maximum(ON_GRID, PRESENT / step)
     low = np.ceil(least_share.ravel()[places] / step - within)
     high = np.floor(most_share.ravel()[places] / step + within)
@@ -277,11 +276,15 @@ def _enter(
     rows.append(Rows("one_way", names, one, free, np.ones(count)))
     entry = np.tile(data.entry, data.periods)[places]
     change = np.maximum(data.max_change, np.where(data.one_unit, data.step, 0.0)).ravel()[places]
-    change = np.where(data.held.ravel()[places], 0.0, np.minimum(change, change_cap(data)[0].ravel()[places]))
-    jump = np.where(data.held.ravel()[places], 0.0, np.maximum(entry - change, 0.0))
-    for name, block, choice in (("enter_jump", "increase", "enter"), ("leave_jump", "decrease", "leave")):
-        row_parts = {block: cells(own, places, 1.0), choice: diagonal(-jump, count)}
-        rows.append(Rows(name, names, row_parts, free, change))
+    held = data.held.ravel()[places]
+    jumps = []
+    ways = (("enter_jump", "increase", "enter"), ("leave_jump", "decrease", "leave"))
+    for (name, block, choice), cap in zip(ways, change_cap(data), strict=True):
+        change_here = np.where(held, 0.0, np.minimum(change, cap.ravel()[places]))
+        jumps.append(np.where(held, 0.0, np.maximum(entry - change_here, 0.0)))
+        row_parts = {block: cells(own, places, 1.0), choice: diagonal(-jumps[-1], count)}
+        rows.append(Rows(name, names, row_parts, free, change_here))
+    jump = jumps[0]
     top = most(data, wide=wide).ravel()[places]
     exact = {
         "share": cells(own, places, 1.0),

@@ -172,7 +172,7 @@ def complete_prices(
     shares, current = schedule[0], data.current
     lost = data.warm_up * np.maximum(data.rate[0], 0.0)
     take, give = data.cost_in + lost + bought, -data.cost_out - sold
-    cap = np.where(data.held[0], 0.0, data.max_change[0])
+    up, down = (np.where(data.held[0], 0.0, cap[0]) for cap in (data.up, data.down))
     change = shares - current
     take_last = take_next = take
     give_last = give_next = give
@@ -181,8 +181,8 @@ def complete_prices(
         take_next, take_last, give_next, give_last = take + into[0], take + into[1], give - out[0], give - out[1]
     low = np.where(change > SMALL, take_last, np.where(change < -SMALL, give_next, give))
     high = np.where(change < -SMALL, give_last, np.where(change > SMALL, take_next, take))
-    low = np.where((cap <= SMALL) | ((change < 0.0) & (change <= -cap + SMALL)), -np.inf, low)
-    high = np.where((cap <= SMALL) | ((change > 0.0) & (change >= cap - SMALL)), np.inf, high)
+    low = np.where(((down <= SMALL) & (change <= SMALL)) | ((change < 0.0) & (change <= -down + SMALL)), -np.inf, low)
+    high = np.where(((up <= SMALL) & (change >= -SMALL)) | ((change > 0.0) & (change >= up - SMALL)), np.inf, high)
     right, left = data.hours * data.rate[0], data.hours * data.rate[0]
     right, left = right.copy(), left.copy()
     for curve in data.curved:

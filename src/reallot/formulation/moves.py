@@ -70,13 +70,16 @@ def widest(data: ProblemArrays) -> FloatArray:
 def change_cap(data: ProblemArrays) -> tuple[FloatArray, FloatArray]:
     """Upper bounds of increase and decrease, (periods, protocols).
 
-    max_change, or one unit (step or entry share) where that is larger and allowed; 0 where held; else wider than any
-    change, so that it never binds.
+    max_change, or one unit (step or entry share) where that is larger and allowed; never above the limits of increase
+    and of decrease; 0 where held; else wider than any change, so that it never binds.
     """
     unit = np.where(data.one_unit, np.maximum(data.step, data.entry), 0.0)
     cap = np.where(data.held, 0.0, np.maximum(data.max_change, unit))
     bounded = np.where(np.isfinite(cap), cap, widest(data))
-    return bounded, bounded
+    if data.up is data.max_change:
+        return bounded, bounded
+    up, down = (np.where(way < data.max_change, np.minimum(bounded, way), bounded) for way in (data.up, data.down))
+    return up, down
 
 
 def change_reach(data: ProblemArrays, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
@@ -159,13 +162,18 @@ def turnover(problem: AllocationProblem) -> list[Rows]:
     ]
 
 
+def holds_after_change(problem: AllocationProblem) -> bool:
+    """True where a change forbids another one in a later period."""
+    return problem.limits.hold_after_change > 0 and problem.periods > 1
+
+
 def counts_moves(problem: AllocationProblem) -> BoolArray:
     """Protocols of which it counts whether they moved: by a fee, by the number or by the size of moves."""
     limits = problem.limits
     result: BoolArray = (problem.arrays.fee > 0.0) | (limits.max_moves is not None) | (limits.min_move > 0.0)
     if problem.goal is not None and any(isinstance(each, Goal) and each.minimise == "moves" for each in problem.goals):
         return np.ones_like(result)
-    return result
+    return result | holds_after_change(problem) if limits.hold_after_change else result
 
 
 def move_reach(problem: AllocationProblem, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
@@ -216,6 +224,8 @@ def move_choices(problem: AllocationProblem, *, wide: bool = False) -> tuple[lis
         total = cells(places // data.size, own, 1.0)
         most = np.full(data.periods, float(limits.max_moves))
         rows.append(Rows("max_moves", periods(problem), {"moved": total}, np.full(data.periods, -np.inf), most))
+    if limits.hold_after_change and holds_after_change(problem):
+        rows.append(_hold_after_change(problem, places))
     if limits.min_move > 0.0:
         least_up, least_down = (np.minimum(limits.min_move, np.where(way > 0.0, way, np.inf)) for way in (up, down))
         columns.append(Columns("raised", names, np.zeros(count), np.zeros(count), np.ones(count), integer=True))
@@ -230,6 +240,17 @@ def move_choices(problem: AllocationProblem, *, wide: bool = False) -> tuple[lis
             ),
         ]
     return columns, rows
+
+
+def _hold_after_change(problem: AllocationProblem, places: IntArray) -> Rows:
+    """sum over t .. t + h of moved[.,i] <= 1: a share stays for h periods after a change; one row a place."""
+    size, last = problem.arrays.size, problem.limits.hold_after_change
+    when, who = places // size, places % size
+    later = when[None, :] - when[:, None]
+    row, column = np.nonzero((who[:, None] == who[None, :]) & (later >= 0) & (later <= last))
+    count = places.size
+    parts = {"moved": cells(row, column, 1.0)}
+    return Rows("hold_after_change", labels(problem, places), parts, np.full(count, -np.inf), np.ones(count))
 
 
 def _out_of_reach(problem: AllocationProblem, *, wide: bool) -> list[Rows]:

@@ -13,6 +13,8 @@ from ..problem import AllocationProblem
 from ..problem.arrays import BoolArray, FloatArray, IntArray
 from ..program import LinearProgram
 from ..program.elastic import Loosening, side
+from .change_rules import both_ways as limits_of_change
+from .change_rules import limit_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ def _shared(problem: AllocationProblem, program: LinearProgram, *, both_ways: bo
         add("capacity", "capacity", "", float(problem.available or 0.0), "budget", equal=not problem.allow_idle)
     if "bought" in program.row_slices:
         add("turnover", "turnover", "", float(np.min(problem.arrays.max_turnover)), "bought", "sold")  # type: ignore[arg-type]
+    if "hold_after_change" in program.row_slices:
+        periods = float(problem.limits.hold_after_change)
+        add("hold_after_change", "hold_after_change", "", periods, "hold_after_change")
     if "max_moves" in program.row_slices:
         add("max_moves", "max_moves", "", float(problem.limits.max_moves or 0), "max_moves")
     if "near" in program.row_slices:
@@ -115,23 +120,28 @@ def _floor(program: LinearProgram, kind: str, subject: str, limit: float) -> Rul
 
 
 def _own(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
-    """held, max_change, max_share, min_share, lock_in and decrease_floor of each protocol."""
+    """held, limits of change, max_share, min_share, lock_in and decrease_floor of each protocol."""
     data = problem.arrays
     grid = np.arange(data.periods * data.size).reshape(data.periods, data.size)
     share, increase, decrease = (program.column_slices[name].start for name in ("share", "increase", "decrease"))
     result = []
     most = problem.table["max_share"].tolist()
+    free = np.isfinite(data.max_change) & ~data.one_unit & ~data.held
+    changes = limits_of_change(problem) if problem.limits.has_directions else {"max_change": (free, free)}
     for i, protocol in enumerate(problem.names):
-        smooth = np.isfinite(data.max_change[:, i]) & ~data.one_unit[i]
-        for kind, when, limit in (
-            ("held", data.held[:, i], float(data.current[i])),
-            ("max_change", smooth & ~data.held[:, i], float(data.max_change[:, i].max())),
-        ):
-            places = grid[when, i]
-            if places.size:
+        limited = [("held", float(data.current[i]), 1.0, data.held[:, i], data.held[:, i])]
+        limited += [
+            (kind, *limit_of(problem, kind, i), up[:, i], down[:, i])
+            if kind != "max_change"
+            else (kind, float(data.max_change[:, i].max()), 1.0, up[:, i], down[:, i])
+            for kind, (up, down) in changes.items()
+            if up[:, i].any() or down[:, i].any()
+        ]
+        for kind, limit, each, up, down in limited:
+            places = np.concatenate([increase + grid[up, i], decrease + grid[down, i]])
+            if places.size and each > 0.0:
                 name = f"{kind} {protocol}"
-                upper = side(np.concatenate([increase + places, decrease + places]))
-                result.append(Rule(name, kind, protocol, limit, Loosening(name, column_upper=upper)))
+                result.append(Rule(name, kind, protocol, limit, Loosening(name, column_upper=side(places, each))))
         if most[i] == most[i]:
             name = f"max_share {protocol}"
             upper = side(share + grid[:, i])

@@ -2,6 +2,7 @@
 
 - `plan_figure`: shares today and planned, with the reasons
 - `frontier_figure`: what every turnover limit would earn
+- `sensitivity_figure`: ranges of rates and limits within which a plan stays
 - `prices_figure`: prices of limits over time
 - `shares_figure`: shares over time as areas, moves marked
 - `net_figure`: what policies earned ahead of never moving, with the optimum in hindsight
@@ -17,6 +18,7 @@ from .frontier import frontier_figure
 from .net import backtest_figure, net_figure
 from .paper import save
 from .plan import plan_figure
+from .plan_ranges import sensitivity_figure
 from .prices import prices_figure
 from .reliability import reliability_figure
 from .shares import shares_figure
@@ -29,5 +31,6 @@ __all__ = [
     "prices_figure",
     "reliability_figure",
     "save",
+    "sensitivity_figure",
     "shares_figure",
 ]

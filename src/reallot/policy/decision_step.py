@@ -76,8 +76,8 @@ def room_of(problem: AllocationProblem) -> Room | None:
     if any(others) or problem.available is None or data.has_units or data.one_unit.any():
         return None
     current, turnover = data.current, 1.0 if data.max_turnover is None else float(data.max_turnover[0])
-    low = np.maximum(data.lower[0], current - data.max_change[0])
-    high = np.minimum(data.upper[0], current + data.max_change[0])
+    low = np.maximum(data.lower[0], current - data.down[0])
+    high = np.minimum(data.upper[0], current + data.up[0])
     stays = (current >= low - SAME).all() and (current <= high + SAME).all()
     if not stays or abs(float(current.sum()) - problem.available) > 1e-9:
         return None

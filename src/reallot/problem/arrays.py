@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -24,6 +24,7 @@ __all__ = [
     "arrays",
     "earning_else",
     "expected",
+    "limit_table",
     "scenario_factors",
     "scenario_rates",
 ]
@@ -69,6 +70,7 @@ class ProblemArrays:
     upper       ceiling of the share; wider than capacity, present share and floor, never binding, where none was given
     reach       largest share that could possibly be held: min(upper, available)
     max_change  largest |change|; inf where there is none, 0 where held
+    up, down    largest increase and largest decrease: max_change itself, or less where limits differ by direction
     entry       smallest share that is held at all, in whole units where there are units
     one_unit    (protocols,) True where exactly one unit, or entry to entry_share, may pass max_change
     total       what the shares sum to, or at most that where capacity may be idle; None without a capacity
@@ -87,6 +89,8 @@ class ProblemArrays:
     upper: FloatArray
     reach: FloatArray
     max_change: FloatArray
+    up: FloatArray
+    down: FloatArray
     held: BoolArray
     max_turnover: FloatArray | None
     cost_in: FloatArray
@@ -183,7 +187,7 @@ def arrays(problem: Statement) -> ProblemArrays:
     available = problem.available
     reach = np.broadcast_to(ceiling if available is None else np.minimum(ceiling, available), current.shape)
 
-    max_change = _max_change(problem)
+    max_change = limit_table(limits.max_change, periods, table.place)
     held = np.zeros((periods, current.size), dtype=bool)
     if limits.held:
         for name in limits.held:
@@ -191,7 +195,7 @@ def arrays(problem: Statement) -> ProblemArrays:
         max_change = np.where(held, 0.0, max_change)
     one_unit = np.zeros(current.size, dtype=bool)
     if limits.allow_one_unit:
-        unbound = _max_change(problem).min(axis=0)
+        unbound = limit_table(limits.max_change, periods, table.place).min(axis=0)
         one_unit = (np.maximum(step, entry) > unbound) & (np.maximum(step, entry) > 0.0)
     turnover = limits.max_turnover
     rates, bent = _earnings(problem, np.maximum(ceiling, current))
@@ -214,6 +218,8 @@ def arrays(problem: Statement) -> ProblemArrays:
         upper=_each_period(upper, periods),
         reach=_each_period(reach, periods),
         max_change=max_change,
+        up=max_change,
+        down=max_change,
         held=held,
         max_turnover=None if turnover is None else np.broadcast_to(np.asarray(turnover, dtype=float), (periods,)),
         cost_in=cost_in,
@@ -268,17 +274,20 @@ def _ceiling(problem: Statement) -> FloatArray | float:
     return result
 
 
-def _max_change(problem: Statement) -> FloatArray:
-    limit, shape = problem.limits.max_change, (problem.periods, len(problem.table.names))
-    if limit is None:
+def limit_table(
+    value: float | Mapping[str, float] | Sequence[float] | None, periods: int, place: Mapping[str, int]
+) -> FloatArray:
+    """A limit as one number, by name or per period: (periods, protocols), infinite where there is none."""
+    shape = (periods, len(place))
+    if value is None:
         return np.full(shape, np.inf)
-    if isinstance(limit, dict):
+    if isinstance(value, dict):
         result = np.full(shape, np.inf)
-        result[:, [problem.table.place[name] for name in limit]] = list(limit.values())
+        result[:, [place[name] for name in value]] = list(value.values())
         return result
-    if isinstance(limit, tuple):
-        return np.tile(np.array(limit)[:, None], (1, shape[1]))
-    return np.full(shape, float(limit))  # type: ignore[arg-type]
+    if isinstance(value, tuple):
+        return np.tile(np.array(value)[:, None], (1, shape[1]))
+    return np.full(shape, float(value))  # type: ignore[arg-type]
 
 
 def _earnings(problem: Statement, reach: FloatArray) -> tuple[FloatArray, CurveSegments | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import InvalidInput
 from .goal import Near
@@ -142,6 +142,16 @@ class Limits:
         Fixed cost of a plan (USD): paid once if anything moves at all, in whichever period.
     near
         A split that shares stay near to.
+    max_increase, max_decrease
+        Largest increase, and largest decrease, of one protocol per period, beside `max_change`: one number, a mapping
+        by name, or a list with one per period.
+    max_change_relative
+        Largest change per period as a part of the present share: 0.2 is at most 20 % of what a protocol has now. One
+        number, or by name. Who holds nothing stays without.
+    only_increase, only_decrease
+        Names of protocols whose shares may change in one direction only.
+    hold_after_change
+        Periods for which a protocol stays after a planned change, within the horizon.
 
     Raises
     ------
@@ -168,6 +178,14 @@ class Limits:
     turnover_cost: Tiers | None = None
     plan_fee: float = 0.0
     near: Near | None = None
+    max_increase: float | Mapping[str, float] | Sequence[float] | None = None
+    max_decrease: float | Mapping[str, float] | Sequence[float] | None = None
+    max_change_relative: float | Mapping[str, float] | None = None
+    only_increase: Iterable[str] = ()
+    only_decrease: Iterable[str] = ()
+    hold_after_change: int = 0
+    has_directions: ClassVar[bool] = False
+    """True where anything limits changes by direction, or as a part of the present share."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -199,17 +217,12 @@ class Limits:
         if type(self.rules) is not tuple or self.rules:
             put(self, "rules", _rules(self.rules))
         if self.turnover_cost is not None:
-            tiers = as_tiers(self.turnover_cost, "turnover_cost")
-            if not tiers.is_rising:
-                prices = ", ".join(f"{price:g}" for price in tiers.prices)
-                raise InvalidInput(
-                    f"turnover_cost has prices {prices}; the price of all changes together may not fall: give prices "
-                    "that rise, and plan_fee for a fixed part"
-                )
-            put(self, "turnover_cost", tiers)
+            put(self, "turnover_cost", _turnover_cost(self.turnover_cost))
         put(self, "plan_fee", number(self.plan_fee, "plan_fee (USD)", 0.0))
         if self.near is not None:
             of_kind(self.near, Near, "near", "give Near(shares, within=...)")
+        if any(getattr(self, key) is not default for key, default in _BY_DIRECTION.items()):
+            vars(self).update(_directions({key: getattr(self, key) for key in _BY_DIRECTION}))
 
     def __hash__(self) -> int:
         return hash((self.max_moves, self.min_move, self.min_gain, frozenset(self.held), self.groups))
@@ -237,7 +250,18 @@ class Limits:
                 rules.append(replace(rule, coefficients=left))
         near = self.near and {name: share for name, share in self.near.shares.items() if name in names}
         kept = replace(self.near, shares=near) if self.near is not None and near else None
-        return replace(self, groups=groups, rules=tuple(rules), near=kept)
+        return replace(self, groups=groups, rules=tuple(rules), near=kept, **self._changes_among(names))
+
+    def _changes_among(self, names: Collection[str]) -> dict[str, Any]:
+        """The limits of one direction or of a part that are by name, for some of the protocols."""
+        result: dict[str, Any] = {}
+        for key in ("max_increase", "max_decrease", "max_change_relative"):
+            if isinstance(value := getattr(self, key), dict):
+                result[key] = {name: limit for name, limit in value.items() if name in names} or None
+        for key in ("only_increase", "only_decrease"):
+            if value := getattr(self, key):
+                result[key] = [name for name in value if name in names]
+        return result
 
     def fit(self, place: Mapping[str, int], periods: int) -> None:
         """Raise where the limits do not fit a problem.
@@ -255,9 +279,10 @@ class Limits:
             Where a name is not there, or a list has not one entry per period.
         """
         known_names(self.held, place if self.held else (), "held")
-        if isinstance(self.max_change, dict):
-            known_names(self.max_change, place, "max_change")
-        for key in ("max_change", "max_turnover"):
+        for key in BY_PROTOCOL:
+            if isinstance(value := getattr(self, key), (dict, frozenset)):
+                known_names(value, place, key)
+        for key in ("max_change", "max_turnover", "max_increase", "max_decrease"):
             value = getattr(self, key)
             if isinstance(value, tuple) and len(value) != periods:
                 raise InvalidInput(f"{key} has {len(value)} entries for {periods} periods; give one per period")
@@ -313,6 +338,48 @@ def _rules(given: Any) -> tuple[LinearRule, ...]:
         if names.count(name) > 1:
             raise InvalidInput(f"two rules have the same name: {name}")
     return rules
+
+
+BY_PROTOCOL = ("max_change", "max_increase", "max_decrease", "max_change_relative", "only_increase", "only_decrease")
+"""Fields of Limits that may be by protocol."""
+_BY_DIRECTION: Mapping[str, tuple[()] | int | None] = {
+    "max_increase": None,
+    "max_decrease": None,
+    "max_change_relative": None,
+    "only_increase": (),
+    "only_decrease": (),
+    "hold_after_change": 0,
+}
+"""Limits of change by direction, as a part and in time, with what they are where nothing is given."""
+
+
+def _directions(given: Mapping[str, Any]) -> dict[str, Any]:
+    """These limits checked; raises InvalidInput where one cannot be, or two contradict one another."""
+    result: dict[str, Any] = {key: _per_period_or_name(given[key], key) for key in list(given)[:3]}
+    if isinstance(result["max_change_relative"], tuple):
+        raise InvalidInput("max_change_relative is per period; give one part of the present share, or one by name")
+    for key in ("only_increase", "only_decrease"):
+        value = given[key]
+        if isinstance(value, str):
+            raise InvalidInput(f"{key} is {value!r}; give a set of names, such as {{{value!r}}}")
+        result[key] = frozenset(names) if (names := names_in(value, key)) else ()
+    if both := sorted({*result["only_increase"]} & {*result["only_decrease"]}):
+        raise InvalidInput(f"{both[0]} is in only_increase and in only_decrease; name it in one of them, or in held")
+    result["has_directions"] = any(each not in (None, ()) for each in result.values())
+    result["hold_after_change"] = whole(given["hold_after_change"], "hold_after_change (periods)", 0)
+    return result
+
+
+def _turnover_cost(value: Any) -> Tiers:
+    """Tiers that do not fall; raises InvalidInput for others."""
+    tiers = as_tiers(value, "turnover_cost")
+    if not tiers.is_rising:
+        prices = ", ".join(f"{price:g}" for price in tiers.prices)
+        raise InvalidInput(
+            f"turnover_cost has prices {prices}; the price of all changes together may not fall: let them rise, "
+            "and plan_fee for a fixed part"
+        )
+    return tiers
 
 
 def _per_period_or_name(

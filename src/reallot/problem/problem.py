@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InvalidInput, near_miss
 from .arrays import ProblemArrays, arrays, earning_else
+from .change_limits import with_directions
 from .curve import EarningsCurve
 from .effective import effective
 from .goal import Closest, Goal, goals_of
@@ -371,6 +372,8 @@ class AllocationProblem:
     def arrays(self) -> ProblemArrays:
         """The same problem as arrays, shape (periods, protocols) or (protocols,)."""
         data = arrays(self)
+        if self.limits.has_directions:
+            data = with_directions(data, self)
         return data if data.is_plain else effective(data)
 
     @cached_property
@@ -492,6 +495,7 @@ class AllocationProblem:
         """True where neither these present shares nor those there are reach into curves and bounds."""
         most = 0.0 if self.capacity is None else self.capacity
         bound = self.arrays.pieces is not None or "decrease_floor" in self.table.given
+        bound = bound or self.limits.max_change_relative is not None
         return not bound and max(float(shares.max()), float(self.current_shares.max())) <= most
 
     def earning(self, curves: Sequence[EarningsCurve]) -> AllocationProblem:

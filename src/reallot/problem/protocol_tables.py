@@ -202,8 +202,8 @@ RuleOrText = Annotated[
 ]
 LimitsTable = record(
     Limits,
-    max_change=Numbers,
-    max_turnover=Numbers,
+    **dict.fromkeys(("max_change", "max_turnover", "max_increase", "max_decrease", "max_change_relative"), Numbers),
+    **dict.fromkeys(("only_increase", "only_decrease"), list[Name]),
     held=Held,
     groups=list[record(Group)],  # type: ignore[misc]
     rules=list[RuleOrText],

@@ -34,8 +34,8 @@ class TradeSegments:
 
 def trade_segments(data: ProblemArrays) -> TradeSegments:
     """The steps of a problem of one period; widths may be negative, where a piece lies outside the box."""
-    current, limit = data.current, data.max_change[0]
-    low, high = np.maximum(data.lower[0], current - limit), np.minimum(data.upper[0], current + limit)
+    current = data.current
+    low, high = np.maximum(data.lower[0], current - data.down[0]), np.minimum(data.upper[0], current + data.up[0])
     middle = np.minimum(np.maximum(current, low), high)
     owner, slope = np.arange(data.size), data.rate[0]
     more, keep = high - middle, middle - low

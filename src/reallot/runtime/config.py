@@ -25,6 +25,7 @@ from ..errors import ConfigurationError, InvalidInput, near_miss
 from ..problem import Limits, ProtocolSpec
 from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read, told
 from ..problem.files import text_of
+from ..problem.limits import BY_PROTOCOL
 from ..problem.protocol_tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS
 from .notify_settings import NotifySection
@@ -366,7 +367,9 @@ def _contradictions(sections: Sections, protocols: Mapping[str, ProtocolSection]
             if protocol.operation.watts is not None:
                 yield Fault(("protocols", name, "watts"), "what they cost is not said; set [power] usd_per_kwh")
     named: list[tuple[KeyPath, str]] = [(("held",), name) for name in sorted(limits.held)]
-    named += [(("max_change",), name) for name in (limits.max_change if isinstance(limits.max_change, dict) else ())]
+    for limit in BY_PROTOCOL:
+        if isinstance(value := getattr(limits, limit), (dict, frozenset)):
+            named += [((limit,), name) for name in sorted(value)]
     named += [(("groups", i, "members"), name) for i, group in enumerate(limits.groups) for name in group.members]
     named += [(("near", "shares"), name) for name in (limits.near.shares if limits.near else ())]
     for key, name in named:

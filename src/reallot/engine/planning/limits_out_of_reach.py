@@ -9,7 +9,7 @@ from ...allocation.least_loosening import is_feasible, least_loosening
 from ...allocation.relax import relax
 from ...allocation.standing import broken_by_staying
 from ...formulation import formulate, rules
-from ...problem import AllocationProblem, Group, ProtocolSpec
+from ...problem import AllocationProblem, Group, Limits, ProtocolSpec
 
 STATES = ("max_share", "min_share", "lock_in", "group", "group_floor", "active_floor", "rule", "rule_floor", "resource")
 """Kinds of rules about shares themselves, and not about how they may change: those that are come near to."""
@@ -120,7 +120,11 @@ def _emptying(problem: AllocationProblem, leaving: Collection[str]) -> Allocatio
 
 def _unbound(problem: AllocationProblem) -> AllocationProblem:
     """`problem` where every share may change as it likes, in any steps."""
-    limits = replace(problem.limits, max_change=None, max_turnover=None, max_moves=None, min_move=0.0, held=frozenset())
+    kept = {
+        key: getattr(problem.limits, key)
+        for key in ("groups", "rules", "min_gain", "turnover_cost", "plan_fee", "allow_one_unit")
+    }
+    limits = Limits(**kept)
     free = {"step": 0.0, "entry_share": 0.0, "decrease_floor": 0.0}
     specs = [replace(spec, **free) for spec in problem.specs]  # type: ignore[arg-type]
     return replace(problem, limits=limits, protocols=specs)

@@ -396,5 +396,6 @@ def _limits(limits: Limits, names: Sequence[str], config: OptimizerConfig, held:
         change = min(most, *given[:1]) if given else most
     elif given is not None:
         change = min(most, float(given))  # type: ignore[arg-type]
-    limits = limits.among(names) if limits.groups or limits.rules or limits.near else limits
+    if limits.groups or limits.rules or limits.near or limits.has_directions:
+        limits = limits.among(names)
     return replace(limits, max_change=change, held=held)

@@ -41,6 +41,16 @@ def tiered(problem: AllocationProblem, path: str) -> str | None:
     return None
 
 
+def one_sided(problem: AllocationProblem, path: str) -> str | None:
+    """Which limit of change differs by direction, in words, for a path that takes one limit; None where none does."""
+    limits = problem.limits
+    if not limits.has_directions:
+        return None
+    keys = ("max_increase", "max_decrease", "max_change_relative", "only_increase", "only_decrease")
+    named = next(key for key in keys if getattr(limits, key) not in (None, ()))
+    return f"{named} limits changes by direction; the {path} path takes max_change alone"
+
+
 def falling(problem: AllocationProblem) -> str | None:
     """Whose tiers fall, so that it is a choice which one a change reaches; None where nobody's do."""
     tiers = problem.arrays.tiers
@@ -59,6 +69,8 @@ def chosen(problem: AllocationProblem) -> str | None:
         return "a fee per move makes it a choice of which protocols move"
     if problem.limits.max_moves is not None:
         return f"max_moves {problem.limits.max_moves} makes it a choice of which protocols move"
+    if problem.limits.hold_after_change and problem.periods > 1:
+        return f"hold_after_change {problem.limits.hold_after_change} makes it a choice of when protocols move"
     return None
 
 

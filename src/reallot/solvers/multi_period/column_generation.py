@@ -21,7 +21,7 @@ import numpy as np
 from ...errors import InvalidInput, SolverFailed
 from ...problem import AllocationProblem
 from ...problem.arrays import BoolArray, FloatArray, IntArray
-from ..interface.eligibility import all_or_nothing, chosen, coupled, tiered
+from ..interface.eligibility import all_or_nothing, chosen, coupled, one_sided, tiered
 from ..interface.result import NoFeasibleSplit, RowPrices, SolverResult
 from ..numba.dispatch import available, is_loaded, require
 from .arrays import DUST, HorizonArrays, best_purchase, holding_values, horizon_arrays, proves
@@ -51,7 +51,8 @@ def why_ineligible(problem: AllocationProblem) -> str | None:
     data = problem.arrays
     if problem.periods == 1:
         return "there is one period; the horizon path plans several together"
-    why_not = coupled(problem, "horizon") or chosen(problem) or all_or_nothing(problem) or tiered(problem, "horizon")
+    why_not = coupled(problem, "horizon") or chosen(problem) or all_or_nothing(problem)
+    why_not = why_not or tiered(problem, "horizon") or one_sided(problem, "horizon")
     if why_not is not None:
         return why_not
     if data.curved:

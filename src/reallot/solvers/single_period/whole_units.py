@@ -18,7 +18,7 @@ from ...problem import AllocationProblem
 from ...problem.arrays import FloatArray, IntArray
 from ...problem.effective import PRESENT
 from ...problem.objective import value
-from ..interface.eligibility import coupled
+from ..interface.eligibility import coupled, one_sided
 
 ON_GRID = 1e-9
 """A share that is off a whole number of units by no more than this part of one is on it."""
@@ -36,7 +36,7 @@ def why_ineligible(problem: AllocationProblem) -> str | None:
     data = problem.arrays
     if data.periods > 1:
         return f"{data.periods} periods couple what moves when; whole units are summed in one period only"
-    if (why := coupled(problem, "whole units")) is not None:
+    if (why := coupled(problem, "whole units") or one_sided(problem, "whole units")) is not None:
         return why
     if data.turnover_tiers is not None:
         return "turnover_cost couples protocols; sums of whole units take one capacity only"

@@ -1,11 +1,11 @@
-"""The same problem with one protocol's rate shifted: what a search for the rate at which it moves is checked by."""
+"""A problem with one protocol's rate shifted alike in all periods and scenarios."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from reallot import AllocationProblem, EarningsCurve, ProtocolSpec, Scenarios
-from reallot.problem.arrays import scenario_rates
+from ..problem import AllocationProblem, EarningsCurve, ProtocolSpec, Scenarios
+from ..problem.arrays import scenario_rates
 
 
 def with_rate_shift(problem: AllocationProblem, name: str, shift: float) -> AllocationProblem:

@@ -1,0 +1,147 @@
+"""Other limits tried one by one, the ranges within which a plan stays, and the corners of one limit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reallot import (
+    AllocationProblem,
+    EarningsCurve,
+    Group,
+    Infeasible,
+    InvalidInput,
+    Limits,
+    ProtocolSpec,
+    allocate,
+    frontier,
+    what_if,
+)
+from reallot.allocation.rate_shift import with_rate_shift
+from reallot.problem.objective import value
+from tests.strategies import problems
+
+THREE = AllocationProblem(
+    {"a": 3.0, "b": 2.0, "c": 1.0}, {"a": 0.2, "b": 0.3, "c": 0.5}, limits=Limits(max_change=0.2, max_turnover=0.9)
+)
+
+
+def test_each_value_of_a_limit_is_a_plan_of_its_own() -> None:
+    table = what_if(allocate(THREE), {"max_change": [0.1, 0.2, 0.3], "capacity": [1.0, 2.0]})
+    assert table["limit"].tolist() == ["max_change"] * 3 + ["capacity"] * 2
+    # c gives to a: 2 USD/h a unit
+    assert table["net_benefit"].tolist()[:4] == pytest.approx([0.2, 0.4, 0.6, 0.4])
+    assert table["a"].tolist()[:3] == pytest.approx([0.3, 0.4, 0.5])
+    assert table["status"].tolist() == ["optimal"] * 4 + ["infeasible"]
+    assert math.isnan(table["net_benefit"].iloc[4])
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"max_chnge": [0.1]}, "no limit 'max_chnge' to vary; did you mean 'max_change'"),
+        ({"max_change": 0.1}, "max_change is 0.1; give a list"),
+        ({"max_change": [-1.0]}, "max_change"),
+        ([0.1], "the limits is"),
+    ],
+)
+def test_limits_that_cannot_be_varied_are_refused(limits: object, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        what_if(allocate(THREE), limits)  # type: ignore[arg-type]
+
+
+def test_ranges_are_those_found_by_hand() -> None:
+    # c gives 0.2 to a. b moves in where it beats a (3) or is beaten by c (1); a is passed by b below 2; c above 2 would
+    # let b give in its place. A larger limit of a, or of c, is used at once; b needs none; all of it turns 0.2.
+    table = allocate(THREE).sensitivity()
+    found = {name: (row["low"], row["high"]) for name, row in table.iterrows()}
+    expected = {
+        "rate a": (2.0, math.inf),
+        "rate b": (1.0, 3.0),
+        "rate c": (-math.inf, 2.0),
+        "capacity": (1.0, 1.0),
+        "turnover": (0.2, math.inf),
+        "max_change a": (0.2, 0.2),
+        "max_change b": (0.0, math.inf),
+        "max_change c": (0.2, 0.2),
+    }
+    assert found.keys() == expected.keys()
+    for name, interval in expected.items():
+        assert found[name] == pytest.approx(interval, abs=1e-9), name
+
+
+@pytest.mark.slow
+@settings(max_examples=12)
+@given(kind=st.sampled_from(["flat rates", "turnover", "several periods", "fees", "directions"]), data=st.data())
+def test_within_the_range_of_a_rate_no_plan_is_worth_more_and_beyond_it_one_is(kind: str, data: st.DataObject) -> None:
+    problem = data.draw(problems(kind, grid=10, sizes=(2, 3), periods=(2, 2)))
+    try:
+        plan = allocate(problem)
+    except Infeasible:
+        return
+    name = data.draw(st.sampled_from(problem.names))
+    row = plan.sensitivity().loc[f"rate {name}"]
+    if math.isnan(row["now"]):
+        return
+    for sign, end in ((-1.0, row["now"] - row["low"]), (1.0, row["high"] - row["now"])):
+        for part, is_best in ((0.5, True), (1.5, False)):
+            shift = sign * part * end if math.isfinite(end) else sign * 100.0 * part
+            shifted = with_rate_shift(problem, name, shift)
+            better = allocate(shifted).certificate.objective - value(shifted, plan.schedule).net
+            if is_best or not math.isfinite(end):
+                assert better <= 1e-6 * max(1.0, abs(shift))
+            elif end > 1e-6:
+                assert better > -1e-9
+
+
+def test_a_limit_of_counts_has_no_known_end_where_it_binds() -> None:
+    plan = allocate(replace(THREE, limits=Limits(max_moves=2)))
+    row = plan.sensitivity().loc["max_moves"]
+    assert (row["unit"], row["low"]) == ("number", 2.0) and math.isnan(row["high"])
+
+
+CORNERS = [
+    # up to 0.3 the two that earn less give to a, 0.3 each for c; a takes no more than it needs
+    ("max_change", [(0.0, 0.0, 2.0), (0.5, 1.0, 1.0), (0.8, 1.3, 0.0)]),
+    ("max_turnover", [(0.0, 0.0, 2.0), (0.2, 0.4, 0.0)]),
+    ("max_increase", [(0.0, 0.0, 3.0), (0.1, 0.3, 1.0), (0.2, 0.4, 0.0)]),
+    ("max_share a", [(0.0, -0.2, 2.0), (0.2, 0.2, 1.0), (0.4, 0.4, 0.0)]),
+]
+
+
+@pytest.mark.parametrize(("limit", "corners"), CORNERS)
+def test_the_corners_of_a_limit_are_exact(limit: str, corners: list[tuple[float, float, float]]) -> None:
+    found = frontier(THREE, limit)
+    assert found.columns.tolist() == [limit, "net_benefit", "price"]
+    np.testing.assert_allclose(found.to_numpy(), corners, atol=1e-9)
+
+
+def test_between_corners_each_value_earns_what_the_line_says() -> None:
+    curve = EarningsCurve.through([(0, 0), (0.3, 0.9), (0.6, 1.2)])
+    problem = AllocationProblem(
+        [ProtocolSpec("a", curve, move_cost=0.1), ProtocolSpec("b", 2.0, uses={"cpu": 2.0}), ProtocolSpec("c", 1.0)],
+        {"a": 0.1, "b": 0.2, "c": 0.7},
+        horizon_hours=3.0,
+        resources={"cpu": 0.9},
+        limits=Limits(groups=[Group("g", ("a", "b"), max_share=0.8)]),
+    )
+    for limit, change in (("resource cpu", lambda at: {"resources": {"cpu": at}}), ("group g", None)):
+        found = frontier(problem, limit)
+        for at in np.linspace(found[limit].iloc[0], found[limit].iloc[-1] + 0.1, 7):
+            groups = [Group("g", ("a", "b"), max_share=at)]
+            other = replace(problem, **(change(at) if change else {"limits": Limits(groups=groups)}))
+            line = np.interp(at, found[limit], found["net_benefit"])
+            worth = allocate(other).certificate.objective - value(problem, problem.arrays.staying).net
+            assert worth == pytest.approx(line, abs=1e-8)
+
+
+def test_a_frontier_of_whole_numbers_names_what_to_do() -> None:
+    with pytest.raises(InvalidInput, match=r"needs a linear program.*what_if"):
+        frontier(replace(THREE, limits=Limits(max_moves=2)), "max_change")
+    with pytest.raises(InvalidInput, match=r"no limit 'max_chang' to trace; did you mean 'max_change'"):
+        frontier(THREE, "max_chang")
