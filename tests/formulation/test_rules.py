@@ -50,7 +50,7 @@ def optimum(program: LinearProgram) -> float | None:
 
 def is_one_number(problem: AllocationProblem, rule: Rule) -> bool:
     """True where the problem can say the same by one number, and not by more than the rule."""
-    if rule.kind == "held":  # is released altogether
+    if rule.kind in ("held", "only_increase", "only_decrease"):  # is released altogether
         return False
     if rule.kind == "max_change":  # one list for all protocols
         return not isinstance(problem.limits.max_change, tuple)

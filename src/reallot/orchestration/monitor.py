@@ -378,7 +378,14 @@ class RealtimeMonitor:
         ----------
         keys
             Their keys.
+
+        Raises
+        ------
+        MonitoringError
+            Where they are no strings.
         """
+        if not isinstance(keys, set) or not all(isinstance(key, str) for key in keys):
+            raise MonitoringError(other_kind("keys", keys, "a set of keys of alerts"))
         self._alerts.seen_before |= keys
 
     def remember_hours(self, hours: Sequence[Hour]) -> None:

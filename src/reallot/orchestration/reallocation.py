@@ -482,7 +482,20 @@ class ReallocationEngine:
         return (*calls, *((f"not now ({blocked.by}): {blocked.reason}",) if blocked else ()))
 
     def listen_to(self, requests: Requests) -> None:
-        """Hear what people ask for in this box, where the ledger is in memory and has none."""
+        """Hear what people ask for in this box, where the ledger is in memory and has none.
+
+        Parameters
+        ----------
+        requests
+            The box, as `engine.ledger.operator_requests` makes it.
+
+        Raises
+        ------
+        ReallocationError
+            Where it is no such box.
+        """
+        if not isinstance(requests, Requests):
+            raise ReallocationError(other_kind("requests", requests, "Requests(None)"), by="input")
         self._requests = requests
 
     def close(self) -> None:
