@@ -147,6 +147,25 @@ def test_readings_come_as_polls_or_as_means_and_too_many_are_refused_with_what_w
     assert client.get("/v1/metrics", params={"start": start, "end": start}).status_code == 422
 
 
+def test_trends_say_what_never_moving_would_have_earned_where_that_is_known(running, client):
+    never = running.engine.runner.never_rate
+    assert never is not None
+    trends = client.get("/v1/trends?hours=1").json()["items"]
+    assert [each["never_moving"] for each in trends] == pytest.approx([never] * 5)
+
+
+def test_boards_that_know_what_never_moving_earns_are_kept(running):
+    from dataclasses import replace
+
+    from reallot.service.hub import Hub
+
+    board = replace(running.publisher.board, never=0.5)
+    hub = Hub(board)
+    hub.take(board)
+    hub.take(replace(board, never=None))
+    assert [(each.at, each.usd_per_hour) for each in hub.never] == [(board.at, 0.5)]
+
+
 def test_a_report_is_that_of_the_monitor(running, client):
     told = client.get("/v1/reports").json()
     assert told["total_earnings"] > 0.0 and told["reallocations"] == 0

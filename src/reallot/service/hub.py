@@ -16,6 +16,7 @@ from . import frames
 from .access import Caller
 from .board import Board
 from .mailbox import Mailbox
+from .never_moving import NeverMoving, kept
 from .problems import Problem
 
 MOST_STREAMS, MOST_OF_ONE = 1050, 20
@@ -49,6 +50,7 @@ class Hub:
         self.now = now
         self.text = frames.encoded(frames.state(board))
         self.recent: deque[tuple[int, str]] = deque(maxlen=RECENT)
+        self.never = kept()
         self.clients: set[Client] = set()
         self.dismissed = self.skipped = 0
         self.watch: Callable[[Board | None, tuple[KeptEvent, ...]], None] = lambda board, events: None
@@ -79,6 +81,8 @@ class Hub:
         renamed = board is not None and board.names != self.board.names
         if board is not None:
             self.board, self.text = board, frames.encoded(frames.state(board))
+            if board.at is not None and board.never is not None:
+                self.never.append(NeverMoving(board.at, board.never))
         for client in self.clients:
             for _, text in told:
                 client.mailbox.put_event(text, now)

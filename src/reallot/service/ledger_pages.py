@@ -21,6 +21,7 @@ from ..orchestration.monitor import RealtimeMonitor
 from ..runtime.period import period_monitor
 from . import frames
 from .explained import decided, finite, why
+from .never_moving import NeverMoving, beside
 from .problems import Problem
 
 T = TypeVar("T")
@@ -174,8 +175,11 @@ class LedgerPages:
         rows = found[::-1][:limit]
         return finite({"items": rows, "next": rows[-1]["at"] if len(rows) == limit < len(found) else None})
 
-    def trends(self, hours: float, now: datetime) -> dict[str, Any]:
-        """Total earnings of the last hours: lowest, mean and highest of at most 1,000 stretches, the oldest first."""
+    def trends(self, hours: float, now: datetime, never: Sequence[NeverMoving] = ()) -> dict[str, Any]:
+        """Total earnings of the last hours: lowest, mean and highest of at most 1,000 stretches, the oldest first.
+
+        Beside each stands what never moving would have earned, where `never` says.
+        """
         start = now - timedelta(hours=hours)
         every = timedelta(seconds=max(1.0, hours * 3600.0 / MOST_TRENDS))
         found = []
@@ -189,7 +193,7 @@ class LedgerPages:
                     "max": max(totals),
                 }
             )
-        return finite({"items": found, "every": frames.iso_duration(every.total_seconds())})
+        return finite({"items": beside(found, every, never), "every": frames.iso_duration(every.total_seconds())})
 
     def _samples(self, start: datetime, end: datetime, every: timedelta) -> list[Sample]:
         """Readings; means of hours where single readings are not kept any more, and these are fine enough."""

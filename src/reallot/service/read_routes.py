@@ -156,7 +156,7 @@ def _readings(app: FastAPI, sources: Sources) -> None:
         hours: Annotated[float, Query(gt=0.0, le=17_520.0)] = 24.0, if_none_match: IfNoneMatch = None
     ) -> Response:
         """Total earnings (USD/h) of the last hours, in at most 1,000 stretches, the oldest first."""
-        return tagged(await records.ask(records.trends, hours, hub.now()), if_none_match)
+        return tagged(await records.ask(records.trends, hours, hub.now(), tuple(hub.never)), if_none_match)
 
     @app.get("/v1/reports")
     @needs("read")

@@ -58,12 +58,12 @@ async function greeted(frame) {
 
 // Points of the chart: what the server kept, then what each frame brings.
 function remember(points) {
-  const kept = points.map(p => Array.isArray(p) ? p : [p.at, p.mean ?? p.usd_per_hour ?? p.value]).map(([at, v]) => [typeof at === "number" ? at : Date.parse(at) / 1e3, v]);
+  const kept = points.map(p => Array.isArray(p) ? p : [p.at, p.mean ?? p.usd_per_hour ?? p.value, p.never_moving]).map(([at, v, n]) => [typeof at === "number" ? at : Date.parse(at) / 1e3, v, n ?? null]);
   const first = times.length ? times[0] : Infinity;
   const before = kept.filter(([at]) => at < first);
   times = [...before.map(p => p[0]), ...times];
   rates = [...before.map(p => p[1]), ...rates];
-  never = [...before.map(() => null), ...never];
+  never = [...before.map(p => p[2]), ...never];
   chart();
 }
 
