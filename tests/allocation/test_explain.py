@@ -160,7 +160,14 @@ def has_tiny_rooms(problem: AllocationProblem) -> bool:
     """True where some share could move by so little that a slightly better rate is not worth more than rounding."""
     data = problem.arrays
     widths = [curve.widths for curve in data.curved]
-    rooms = [data.max_change[0], data.upper[0] - data.current, data.current - data.lower[0], data.current, *widths]
+    rooms = [
+        data.up[0],
+        data.down[0],
+        data.upper[0] - data.current,
+        data.current - data.lower[0],
+        data.current,
+        *widths,
+    ]
     rooms += [] if data.max_turnover is None else [data.max_turnover]
     room = np.abs(np.concatenate(rooms))
     return bool(((room > 0.0) & (room < 2e-3)).any())
