@@ -16,6 +16,9 @@ STEP = 2.0**-12
 """Small against a grid of eighths: no kink of the optimum lies between a limit and a step beside it."""
 
 FLOORS = ("min_share", "decrease_floor", "lock_in")
+AMOUNTS = ("max_change", "max_increase", "max_decrease", "max_change_relative")
+DIRECTIONS = {"only_increase": "max_decrease", "only_decrease": "max_increase"}
+"""Limits without an amount: one unit more is one unit of the other direction, as a limit of that direction says it."""
 Moved = Callable[[float], AllocationProblem]
 
 
@@ -37,11 +40,21 @@ def with_spec(problem: AllocationProblem, name: str, **changes: object) -> Alloc
     )
 
 
-def max_change_by_name(problem: AllocationProblem) -> dict[str, float]:
-    limit = problem.limits.max_change
+def by_name(problem: AllocationProblem, key: str) -> dict[str, float]:
+    """A limit of change by protocol, without those that it does not limit."""
+    limit = getattr(problem.limits, key)
     if limit is None:
         return {}
     return dict(limit) if isinstance(limit, dict) else dict.fromkeys(problem.names, float(limit))
+
+
+def without(problem: AllocationProblem, name: str) -> dict[str, object]:
+    """The limits of change, but those on one protocol."""
+    changes: dict[str, object] = {key: frozenset(getattr(problem.limits, key)) - {name} for key in DIRECTIONS}
+    for key in AMOUNTS:
+        if limit := by_name(problem, key):
+            changes[key] = {other: value for other, value in limit.items() if other != name} or None
+    return changes
 
 
 def loosened(problem: AllocationProblem, limit: str) -> Moved:
@@ -60,12 +73,15 @@ def loosened(problem: AllocationProblem, limit: str) -> Moved:
         groups = limits.groups
         return lambda more: with_limits(problem, groups=tuple(replace(g, max_share=g.max_share + more) for g in groups))
     if kind == "held":
-        free = max_change_by_name(problem)
+        free, each = without(problem, subject), by_name(problem, "max_change")
         held = frozenset(limits.held) - {subject}
-        return lambda more: with_limits(problem, held=held, max_change={**free, subject: more})
-    if kind == "max_change":
-        each = max_change_by_name(problem)
-        return lambda more: with_limits(problem, max_change={**each, subject: each[subject] + more})
+        return lambda more: with_limits(problem, **free | {"held": held, "max_change": {**each, subject: more}})
+    if kind in AMOUNTS:
+        each = by_name(problem, kind)
+        return lambda more: with_limits(problem, **{kind: {**each, subject: each[subject] + more}})
+    if kind in DIRECTIONS:
+        each, names = by_name(problem, DIRECTIONS[kind]), frozenset(getattr(limits, kind)) - {subject}
+        return lambda more: with_limits(problem, **{kind: names, DIRECTIONS[kind]: {**each, subject: more}})
     if kind in ("max_share", "min_share"):
         now = getattr(problem[subject], kind)
         sign = 1.0 if kind == "max_share" else -1.0
@@ -104,10 +120,27 @@ def assert_prices_are_slopes(plan: Allocation, exactly: bool = True) -> None:
             last = more
         assert more - near <= price.low, f"{limit}: {price} below the slope {more}"
         assert price.high <= last + near, f"{limit}: {price} above the slope {last}"
-        # of two floors at the same height one takes the whole price: then the price is only within the interval
-        if exactly and not (limit.split()[0] in FLOORS and floors_tie(problem, limit.split()[1])):
+        # of two limits at the same height one takes the whole price: then the price is only within the interval
+        if exactly and not is_tied(problem, *limit.split()[:2]):
             assert price.low == pytest.approx(more, abs=near), f"{limit}: {price}, slopes {more}, {last}"
             assert price.high == pytest.approx(last, abs=near), f"{limit}: {price}, slopes {more}, {last}"
+
+
+def is_tied(problem: AllocationProblem, kind: str, name: str = "") -> bool:
+    if kind in FLOORS:
+        return floors_tie(problem, name)
+    return kind in (*AMOUNTS, *DIRECTIONS) and changes_tie(problem, name)
+
+
+def changes_tie(problem: AllocationProblem, name: str) -> bool:
+    """True where two limits are the tightest one of the protocol's increase, or of its decrease."""
+    each = {key: by_name(problem, key).get(name, float("inf")) for key in AMOUNTS}
+    both = [each["max_change"], each["max_change_relative"] * problem.current[name]]
+    for key, only in (("max_increase", "only_decrease"), ("max_decrease", "only_increase")):
+        found = [*both, each[key], 0.0 if name in getattr(problem.limits, only) else float("inf")]
+        if min(found) < float("inf") and found.count(min(found)) > 1:
+            return True
+    return False
 
 
 def floors_tie(problem: AllocationProblem, name: str) -> bool:

@@ -177,3 +177,17 @@ def test_other_present_shares_are_limited_by_parts_of_them() -> None:
     moved = problem.update(current={"a": 0.4, "b": 0.3, "c": 0.3})
     assert moved.arrays.up[0] == pytest.approx([0.2, 0.15, 0.15])
     assert allocate(moved).shares.to_dict() == pytest.approx({"a": 0.6, "b": 0.25, "c": 0.15})
+
+
+@pytest.mark.parametrize("periods", [1, 2])
+def test_who_can_only_decrease_is_not_frozen_however_much_it_loses(periods: int) -> None:
+    # a loses a hundred times as much as b, into which all of it goes; d is held
+    problem = AllocationProblem(
+        {"a": -100.0, "b": -1.0, "c": -2.0, "d": 0.0},
+        {"a": 0.5, "b": 0.2, "c": 0.2, "d": 0.1},
+        periods=periods,
+        limits=Limits(only_decrease=["a"], held=["d"]),
+    )
+    plan = allocate(problem, solver="highs")
+    assert plan.schedule == pytest.approx(np.array([[0.0, 0.9, 0.0, 0.1]] * periods), abs=1e-9)
+    assert plan.certificate.is_optimal

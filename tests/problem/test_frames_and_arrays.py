@@ -21,6 +21,7 @@ from reallot import (
     InvalidInput,
     Limits,
     ProtocolSpec,
+    Tiers,
     allocate,
     problem_from_dict,
     problem_from_frame,
@@ -55,7 +56,9 @@ def framed(problem: AllocationProblem) -> pd.DataFrame:
     table["lock_in"] = [spec.lock_in for spec in specs]
     table["uses"] = [dict(spec.uses) or None for spec in specs]
     table = {
-        key: pd.Series(values, dtype=object if key in ("curve", "lock_in", "uses") else float)
+        key: pd.Series(
+            values, dtype=object if key in ("curve", "lock_in", "uses") or Tiers in map(type, values) else float
+        )
         for key, values in table.items()
     }
     return pd.DataFrame(table).set_index(pd.Index(problem.names, dtype=object))

@@ -187,6 +187,31 @@ def test_frames_hold_tiers_in_a_cell() -> None:
     assert problem == two(THREE)
 
 
+@pytest.mark.parametrize(
+    "costs",
+    [
+        {"move_cost": [THREE, 0.0]},
+        {"move_cost": THREE, "move_cost_out": [0.0, None]},
+        {"move_cost": 0.0, "move_cost_in": np.array([None, THREE], dtype=object)},
+    ],
+)
+def test_arrays_hold_tiers_as_records_do(costs: dict[str, object]) -> None:
+    problem = AllocationProblem.from_arrays(["a", "b"], [2.0, 1.0], [0.3, 0.7], **costs)
+    rows = [{key: each[i] if hasattr(each, "__len__") else each for key, each in costs.items()} for i in range(2)]  # type: ignore[index]
+    records = [ProtocolSpec(name, rate, **row) for name, rate, row in zip("ab", (2.0, 1.0), rows, strict=True)]  # type: ignore[arg-type]
+    assert problem == AllocationProblem(records, {"a": 0.3, "b": 0.7}) and problem.specs == tuple(records)
+    with pytest.raises(InvalidInput, match=r"a: move_fee is Tiers.*it must be a number"):
+        AllocationProblem.from_arrays(["a", "b"], [2.0, 1.0], [0.3, 0.7], move_fee=[THREE, 0.0])
+
+
+def test_a_default_that_is_given_beside_tiers_says_nothing() -> None:
+    rest = {"b": 0.7, "a": 0.3}
+    given = ProtocolSpec("a", 2.0, move_cost=float("0"), move_cost_in=THREE)
+    plain = ProtocolSpec("a", 2.0, move_cost_in=THREE)
+    problems = [AllocationProblem([ProtocolSpec("b", 1.0), spec], rest) for spec in (given, plain)]
+    assert problems[0] == problems[1]
+
+
 def test_a_session_answers_tiers_as_allocate_does() -> None:
     live = session(two(THREE, turnover_cost=Tiers([(0.2, 0.1), (None, 0.3)]), plan_fee=0.01))
     for rate in (2.0, 1.2, 1.05, 9.0):

@@ -150,10 +150,9 @@ class ByArrays:
 def gain_scale(data: ProblemArrays) -> float:
     """The largest gain that one share, change or piece can bring within a unit of its range, USD over the horizon."""
     most = float((np.abs(data.rate) * np.minimum(data.upper - data.lower, 1.0)).max()) * data.hours
-    take: FloatArray = np.maximum(data.cost_in, data.cost_out)
-    if data.has_warm_up:
-        take = np.maximum(take, data.cost_in + data.warm_up * np.maximum(data.rate, 0.0))
-    most = max(most, float((take * np.minimum(data.max_change, 1.0)).max()), float(data.fee.max()))
+    take = data.cost_in + data.warm_up * np.maximum(data.rate, 0.0) if data.has_warm_up else data.cost_in
+    paid = np.maximum(take * np.minimum(data.up, 1.0), data.cost_out * np.minimum(data.down, 1.0))
+    most = max(most, float(paid.max()), float(data.fee.max()))
     if data.tiers is not None:
         most = max(most, float(data.tiers.price.max()))
     if data.turnover_tiers is not None:

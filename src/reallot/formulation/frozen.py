@@ -21,7 +21,7 @@ def without_frozen_gains(problem: AllocationProblem, program: LinearProgram) -> 
     The program itself where nobody is frozen who earns, or loses, far more than all others.
     """
     data, own = problem.arrays, np.zeros(program.column_count, dtype=np.bool_)
-    frozen = np.logical_not((change_cap(data)[0] > 0.0).any(axis=0, keepdims=True))[0]
+    frozen = np.maximum(*change_cap(data)).max(axis=0) == 0.0  # neither direction, in no period
     own[program.column_slices["share"]] = np.tile(frozen, data.periods)
     if data.pieces is not None:
         own[program.column_slices["fill"]] = np.tile(frozen[data.pieces.owner], data.periods)
@@ -40,7 +40,7 @@ def with_frozen_prices(problem: AllocationProblem, program: LinearProgram, row_p
     nothing, and its curve's the one at which the piece where it ends does not.
     """
     data, rows = problem.arrays, program.row_slices
-    frozen = np.flatnonzero(~(change_cap(data)[0] > 0.0).any(axis=0))
+    frozen = np.flatnonzero(np.maximum(*change_cap(data)).max(axis=0) == 0.0)
     prices, places = row_prices.copy(), np.arange(data.periods)[:, None] * data.size + frozen
     reduced = program.reduced_gain(prices)
     for k, curve in enumerate(data.curved):

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import InvalidInput, near_miss
 from .curve import EarningsCurve
-from .protocol import DEFAULTS, LockIn, ProtocolColumns, ProtocolSpec
+from .protocol import DEFAULTS, TIERED, LockIn, ProtocolColumns, ProtocolSpec, costs_of
 from .segments import FloatArray
+from .tiers import Tiers, first_price
 from .validation import LARGEST, MOST, SMALLEST_STEP, brief, different, in_order, known_names, number
 
 OPTIONAL = {"uses", *(key for key, default in DEFAULTS.items() if default is None)}
@@ -110,16 +111,39 @@ def from_arrays(
     rate[list(bent)] = 0.0
     rate = checked(order, rate, what("rate (USD/h)"), "rate")
     rate[list(bent)] = math.nan
+    numbers, tiers = _first_prices(numbers, len(order))
+    columns = {key: checked(order, values, what(key), key) for key, values in numbers.items()}
     table = ProtocolColumns(
         order,
         rate,
-        {key: checked(order, values, what(key), key) for key, values in numbers.items()},
+        columns,
         bent,  # type: ignore[arg-type]
         {place[name]: lock_in for name, lock_in in lock_ins.items()},
         _uses(order, uses),
+        {i: costs_of(_costs_beside(columns, i) | own) for i, own in tiers.items()},
     )
     require_rows(table)
     return table
+
+
+def _first_prices(numbers: Mapping[str, Any], size: int) -> tuple[dict[str, Any], dict[int, dict[str, Tiers]]]:
+    """The numbers with the price of the first unit for Tiers, one or one a protocol; and the Tiers by row and field."""
+    result, tiers = dict(numbers), dict[int, dict[str, Tiers]]()
+    for key in TIERED:
+        values = numbers.get(key)
+        listed: Any = [values] * size if isinstance(values, Tiers) else values
+        if not hasattr(listed, "__len__") or Tiers not in set(map(type, listed)):
+            continue
+        result[key] = list(map(first_price, listed))
+        for i, cost in enumerate(listed):
+            if isinstance(cost, Tiers):
+                tiers.setdefault(i, {})[key] = cost
+    return result, tiers
+
+
+def _costs_beside(columns: Mapping[str, FloatArray], i: int) -> dict[str, float]:
+    """The costs of changes that are given for row i, by field."""
+    return {key: cost for key in TIERED if key in columns and (cost := float(columns[key][i])) == cost}
 
 
 def names_of(given: Any) -> tuple[str, ...]:

@@ -222,7 +222,8 @@ class AllocationProblem:
             Use of each shared resource by one unit of share, (protocols,) by the name of the resource; NaN is none.
         **others
             The other numbers of ProtocolSpec (`max_share`, `move_cost` ...), each (protocols,) or one for all; NaN is
-            None. And the other arguments of AllocationProblem.
+            None. Costs of moves may be `Tiers`, in a list or as one for all. And the other arguments of
+            AllocationProblem.
 
         Returns
         -------

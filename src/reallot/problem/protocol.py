@@ -305,8 +305,8 @@ class ProtocolColumns:
 
 
 def costs_of(own: Mapping[str, Any]) -> dict[str, float | Tiers]:
-    """The costs of changes among a protocol's fields."""
-    return {key: own[key] for key in TIERED if own.get(key) is not None}
+    """The costs of changes among a protocol's fields, without those that say no more than their default."""
+    return {key: own[key] for key in TIERED if own.get(key, DEFAULTS[key]) != DEFAULTS[key]}
 
 
 class Protocols(Sequence[ProtocolSpec]):
