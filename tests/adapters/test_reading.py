@@ -62,6 +62,7 @@ def test_a_path_that_leads_nowhere_says_where_it_ends(path, words):
     assert caught.value.kind is ErrorKind.SHAPE
 
 
+@pytest.mark.slow
 @budget(0.5)
 @given(documents, st.from_regex(r"([a-c]|\[\d\]|\[\*\])(\.[a-c]|\[\d\]|\[\*\]){0,3}", fullmatch=True))
 def test_any_document_and_any_path_end_in_a_value_or_a_kind(document, path):

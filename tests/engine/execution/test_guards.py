@@ -16,6 +16,7 @@ from reallot.engine.execution.guards import (
     capacity_blocks,
     changes_of,
     close_to,
+    end_of_hold,
     expired,
     held,
     hold_blocks,
@@ -29,6 +30,20 @@ DOWN, UP = Change("relay", 0.5, 0.3), Change("storage", 0.5, 0.7)
 
 def later(seconds):
     return AT + timedelta(seconds=seconds)
+
+
+def test_shares_fit_up_to_the_capacity_and_the_tolerance_of_each():
+    assert RULES.fits({"relay": 0.5, "storage": 0.5 + 1.9e-6}) and not RULES.fits({"relay": 0.5, "storage": 0.500003})
+    assert Rules(capacity=2.0).fits({"relay": 2.0}) and not Rules(capacity=2.0).fits({"relay": 2.1})
+
+
+def test_a_change_is_passed_by_what_lies_beyond_it_on_the_same_side_only():
+    assert UP.is_passed_by(0.8) and not UP.is_passed_by(0.7) and not UP.is_passed_by(0.6) and not UP.is_passed_by(0.4)
+    assert DOWN.is_passed_by(0.2) and not DOWN.is_passed_by(0.3) and not DOWN.is_passed_by(0.6)
+
+
+def test_a_hold_ends_after_its_seconds_and_none_has_no_end():
+    assert end_of_hold(AT, Rules(hold_seconds=0.5)) == later(0.5) and end_of_hold(AT, Rules(hold_seconds=0.0)) is None
 
 
 def test_rules_are_those_of_the_configuration():

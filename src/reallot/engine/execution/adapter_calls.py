@@ -168,6 +168,11 @@ def found_instead(change: Change, reading: Reading, said: str) -> str:
     return f"{change.protocol} was asked for {asked} and {what}" + (f"; {said}" if said else "")
 
 
+def was_answered(found: str) -> bool:
+    """True for words of `found_instead` that tell of no failed call: its target did as it pleased."""
+    return " was asked for " in found and "; " not in found
+
+
 def state_left(reading: Reading, may_act: bool) -> StepState:
     """The state of a call that was not seen: only one that was answered, and whose share was read, is surely over."""
     return StepState.UNKNOWN if reading.share is None or may_act else StepState.REFUSED

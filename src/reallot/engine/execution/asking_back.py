@@ -24,6 +24,7 @@ async def put_back(executor: Executor, change: Change) -> Event:
     outcome, reason = await executor.call(change, entry.key)
     if outcome is Outcome.REFUSED:
         await executor.mark(entry, StepState.REFUSED, reason)
+        executor.asked_back[change.protocol] = replace(entry, state=StepState.REFUSED, detail=reason)
         return RollbackFailed(executor.now(), change.protocol, f"{change.protocol} refused: {reason}")
     return await verify_rollback(executor, change, replace(entry, at=executor.books.stamp()), outcome, reason)
 
@@ -48,7 +49,8 @@ async def verify_rollback(executor: Executor, change: Change, entry: Step, outco
         executor.asked_back[change.protocol] = replace(entry, detail=LOOKED_FOR, may_act=lost)
         return await executor.look_later(RollbackUnknown, replace(entry, detail=reason, may_act=lost), left)
     detail = found_instead(change, reading, reason)
-    executor.asked_back[change.protocol] = entry = replace(entry, state=state_left(reading, lost), may_act=lost)
+    entry = replace(entry, state=state_left(reading, lost), detail=detail, may_act=lost)
+    executor.asked_back[change.protocol] = entry
     await executor.mark(entry, entry.state, detail, may_act=lost)
     if reading.share is None:
         return RollbackUnknown(executor.now(), change.protocol, detail)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..contracts.move_state import MoveState
 from ..ledger.journal import Standing, Step, StepState
+from .adapter_calls import was_answered
 from .asking_back import NEAR, look_for, put_back
 from .executor import LET_GO, ROUNDING, Executor
 from .guards import FINEST, Change, capacity_blocks, close_to, room_for
@@ -16,6 +17,8 @@ from .move_events import Event, RollbackFailed, RollbackUnknown, RolledBack
 
 ROUND_PAUSE = 5.0
 """Seconds before a second round; each further one waits twice as long."""
+LAST_ROUND = 2
+"""The third round of the way back."""
 COARSEST = 0.05
 """What stays this little above what it is asked to go down to rounds up, and is asked for less."""
 
@@ -45,7 +48,7 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
         return RolledBack(now(), name)
     possible, free_at = await executor.possible()
     asked = await _with_what_is_free(executor, change, reading.share, possible) if free_at is None else change
-    less = _less_than_was_made_more_of(asked_back, reading.share)
+    less = _less_than_was_made_more_of(asked_back, reading.share, round_number)
     if less is None and asked.after < change.after and asked.after - reading.share <= FINEST:
         return await _taken_as_it_is(executor, change)
     asked = Change(name, reading.share, asked.after if less is None else less)
@@ -63,13 +66,17 @@ def _is_back_at(asked_back: Step | None, change: Change) -> float:
     return asked_back.after if asked_back is not None and asked_back.state is StepState.CONFIRMED else change.after
 
 
-def _less_than_was_made_more_of(asked_back: Step | None, read: float) -> float | None:
-    """The share to ask for where a target made more of what it was asked for than there is room for; None elsewhere."""
-    if asked_back is None or asked_back.state is not StepState.REFUSED:
+def _less_than_was_made_more_of(asked_back: Step | None, read: float, round_number: int) -> float | None:
+    """The share to ask for where a target made more of what it was asked for than there is room for; None elsewhere.
+
+    One that stays where it was may have missed the call: only the last round takes it for one that rounds up.
+    """
+    if asked_back is None or asked_back.state is not StepState.REFUSED or not was_answered(asked_back.detail):
         return None
     asked = Change(asked_back.protocol, asked_back.before, asked_back.after)
     more = read - asked.after
-    rounds_up = asked.releases and FINEST < more <= COARSEST and abs(read - asked.before) <= FINEST
+    stays = asked.releases and FINEST < more <= COARSEST and abs(read - asked.before) <= FINEST
+    rounds_up = stays and round_number >= LAST_ROUND
     return max(asked.after - 2.0 * more, 0.0) if rounds_up or (asked.is_passed_by(read) and more > 0.0) else None
 
 

@@ -176,7 +176,7 @@ async def _drift(executor: Executor, readings: Mapping[str, Reading], repair: bo
     if own:
         who = "were changed by calls of our own that came later than late_effects allows for (raise it)"
     acts = all(capabilities_of(executor.adapters[name]).acts for name in drifted)
-    if not (executor.config.restore_drift and acts) or (own and executor.rules.fits(read)):
+    if not (executor.config.restore_drift and acts):
         await write(journal.adopt, drifted)
         await executor.alert(DRIFT, f"shares {who} and are taken as they are: {told}", 0.5)
         return None
