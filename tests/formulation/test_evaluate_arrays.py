@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reallot import AllocationProblem, Limits, ProtocolSpec, certify, formulate
+from reallot import AllocationProblem, Limits, ProtocolSpec, Tiers, certify, formulate
 from reallot.formulation import complete, complete_prices
 from reallot.formulation.evaluate_arrays import ByArrays, gain_scale, worst_residual
 from reallot.program import certificate as on_program
@@ -97,3 +97,9 @@ def test_more_moves_than_allowed_are_a_violation() -> None:
     )
     assert worst_residual(problem, np.array([[0.2, 0.3, 0.5]])) == (pytest.approx(1 / 3), "max_moves")
     assert worst_residual(problem, np.array([[0.5, 0.0, 0.5]])) == (0.0, "none")
+
+
+def test_a_tier_weighs_by_what_it_costs_more_than_the_one_before() -> None:
+    spec = ProtocolSpec("a", 0.0, move_cost=Tiers([(0.05, 0.1), (None, 0.5)]))
+    problem = AllocationProblem([spec], {"a": 1.0}, limits=Limits(turnover_cost=Tiers([(0.1, 0.3), (None, 0.35)])))
+    assert gain_scale(problem.arrays) == pytest.approx(0.4) == on_program.gain_scale(formulate(problem))

@@ -154,9 +154,9 @@ def gain_scale(data: ProblemArrays) -> float:
     paid = np.maximum(take * np.minimum(data.up, 1.0), data.cost_out * np.minimum(data.down, 1.0))
     most = max(most, float(paid.max()), float(data.fee.max()))
     if data.tiers is not None:
-        most = max(most, float(data.tiers.price.max()))
+        most = max(most, float(np.abs(data.tiers.extra).max()))
     if data.turnover_tiers is not None:
-        most = max(most, float(data.turnover_tiers.price.max()))
+        most = max(most, float(data.turnover_tiers.extra.max()))
     if data.pieces is not None:
         fill = np.abs(data.pieces.slopes) * np.minimum(data.pieces.widths, 1.0)
         most = max(most, float(fill.max()) * data.hours)
