@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from secrets import token_hex
@@ -41,11 +42,12 @@ class ApiCall(NamedTuple):
     seconds: float
 
 
-class _Api:
+class _Api(ABC):
     """The calls by name; a client that waits returns what they answer, the other an awaitable of it."""
 
+    @abstractmethod
     def _ask(self, call: ApiCall) -> Any:
-        raise NotImplementedError
+        """What the server answers."""
 
     def _get(self, path: str, seconds: float = SECONDS, **params: Any) -> Any:
         told = {key: _plain(value) for key, value in params.items() if value is not None}
