@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec, allocate
-from reallot.forecast.curves import CurveLearner
-from reallot.forecast.robust_curves import robust_curves
+from reallot.policy.forecast.curves import CurveLearner
+from reallot.policy.forecast.robust_curves import robust_curves
 
 from .curve_worlds import COST, FLOOR, HORIZON_HOURS, HOURS, KINDS, MAX_CHANGE, Floats, World, world
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reallot.forecast import ridge, variogram
-from reallot.forecast.features import Features
-from reallot.forecast.kriging import Kriging
 from reallot.policy import experts, follow_the_leading_expert
 from reallot.policy.base import FloatArray, Terms
+from reallot.policy.forecast import ridge, variogram
+from reallot.policy.forecast.features import Features
+from reallot.policy.forecast.kriging import Kriging
 from reallot.policy.last_reading import BoolArray
 
 
@@ -91,8 +91,8 @@ CHANGES: dict[str, Callable[[], AbstractContextManager[None]]] = {
 """By what is changed."""
 
 SETTINGS = (
-    ("forecast/ridge.py", ridge, ("PERSISTENCE", "HANDED_ON", "PENALTY", "EARLY")),
-    ("forecast/variogram.py", variogram, ("SCALES", "ROUNDS")),
+    ("policy/forecast/ridge.py", ridge, ("PERSISTENCE", "HANDED_ON", "PENALTY", "EARLY")),
+    ("policy/forecast/variogram.py", variogram, ("SCALES", "ROUNDS")),
     ("policy/experts.py", experts, ("DEPTH", "COVER")),
     ("policy/follow_the_leading_expert.py", follow_the_leading_expert, ("MEMORY_STEPS", "BONUS", "MARGIN")),
 )

@@ -11,8 +11,8 @@ from time import process_time
 import numpy as np
 
 from reallot import Fleet, FleetLimits, allocate_fleet
-from reallot.fleet.fleet_program import FleetProgram
-from reallot.fleet.rows import rows_of
+from reallot.allocation.fleet.fleet_program import FleetProgram
+from reallot.allocation.fleet.rows import rows_of
 from reallot.program import Status
 from reallot.solvers.programs.highs import HighsModel
 

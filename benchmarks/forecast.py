@@ -10,10 +10,10 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 
-from reallot.forecast.bands import MEMBERS, BandForecast, calibrated
-from reallot.forecast.boosted import boosted
-from reallot.forecast.rate_table import history
-from reallot.forecast.simple_forecasts import Member, Past, pooled_ridge, seasonal_naive, smoothing
+from reallot.policy.forecast.bands import MEMBERS, BandForecast, calibrated
+from reallot.policy.forecast.boosted import boosted
+from reallot.policy.forecast.rate_table import history
+from reallot.policy.forecast.simple_forecasts import Member, Past, pooled_ridge, seasonal_naive, smoothing
 from reallot.problem.arrays import FloatArray
 
 from . import traces

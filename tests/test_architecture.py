@@ -42,7 +42,7 @@ HOMES = {
     "highspy": {"solvers.programs.highs_library"},
     "httpx2": {"adapters.http", "service.client"},
     "psycopg": {"engine.ledger.postgres"},
-    "lightgbm": {"forecast.boosted"},
+    "lightgbm": {"policy.forecast.boosted"},
     "matplotlib": {"plots.paper"},
     "apprise": {"service.notify.ways"},
     "fastapi": {"service.app", "service.described", "service.read_routes"},
@@ -76,7 +76,7 @@ LOWEST_LIBRARIES = {
 ADAPTERS_MAY_IMPORT = ("errors", "engine.contracts", "adapters")
 MOST_LINES = 380
 """Of a file, without its docstrings: these say units, shapes and examples, and are as long as they must be."""
-MOST_ENTRIES = 22
+MOST_ENTRIES = 20
 """Files and folders directly under the package."""
 MOST_ORCHESTRATION_LINES = 1250
 """Without docstrings."""

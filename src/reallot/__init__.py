@@ -57,6 +57,10 @@ if TYPE_CHECKING:
     from .adapters.replay import ReplayAdapter, replay_adapters
     from .adapters.simulated import SimulatedAdapter
     from .allocation.batch import BatchResult, allocate_many
+    from .allocation.fleet.allocate import allocate_fleet
+    from .allocation.fleet.fleet import Fleet
+    from .allocation.fleet.limits import FleetLimits
+    from .allocation.fleet.plan import FleetPlan
     from .backtest.hindsight import hindsight
     from .backtest.result import Backtest
     from .backtest.settings import Setting
@@ -77,18 +81,14 @@ if TYPE_CHECKING:
         SeriesKind,
     )
     from .engine.ledger.folder import open_ledger
-    from .fleet.allocate import allocate_fleet
-    from .fleet.fleet import Fleet
-    from .fleet.limits import FleetLimits
-    from .fleet.plan import FleetPlan
-    from .forecast.bands import BandForecaster
-    from .forecast.curves import CurveLearner
     from .orchestration.coordinator import ProtocolCoordinator
     from .orchestration.cycle import cycles, run_cycle
     from .orchestration.monitor import RealtimeMonitor
     from .orchestration.optimizer import EarningsOptimizer
     from .orchestration.reallocation import ReallocationEngine
     from .policy.base import Observation, Policy, Target, Values
+    from .policy.forecast.bands import BandForecaster
+    from .policy.forecast.curves import CurveLearner
     from .policy.reliability import reliability
     from .problem.files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
     from .solvers.single_period.batch import BatchStatus
@@ -203,16 +203,16 @@ _LATE = {
     "AllocationChange": "engine.contracts.records",
     "AllocationPlan": "engine.contracts.records",
     "Backtest": "backtest.result",
-    "BandForecaster": "forecast.bands",
+    "BandForecaster": "policy.forecast.bands",
     "BatchResult": "allocation.batch",
     "BatchStatus": "solvers.single_period.batch",
     "Capabilities": "engine.contracts.adapter",
-    "CurveLearner": "forecast.curves",
+    "CurveLearner": "policy.forecast.curves",
     "DashboardSnapshot": "engine.contracts.records",
     "EarningsOptimizer": "orchestration.optimizer",
-    "Fleet": "fleet.fleet",
-    "FleetLimits": "fleet.limits",
-    "FleetPlan": "fleet.plan",
+    "Fleet": "allocation.fleet.fleet",
+    "FleetLimits": "allocation.fleet.limits",
+    "FleetPlan": "allocation.fleet.plan",
     "ManualClock": "engine.contracts.clock",
     "Mode": "engine.contracts.configs",
     "MonitorConfig": "engine.contracts.configs",
@@ -234,7 +234,7 @@ _LATE = {
     "SimulatedAdapter": "adapters.simulated",
     "Target": "policy.base",
     "Values": "policy.base",
-    "allocate_fleet": "fleet.allocate",
+    "allocate_fleet": "allocation.fleet.allocate",
     "allocate_many": "allocation.batch",
     "check_adapter": "testing.adapters",
     "cycles": "orchestration.cycle",

@@ -12,9 +12,9 @@ import pytest
 from benchmarks import decision_runs, decision_tables, worlds
 from benchmarks.decision_changes import CHANGES, SETTINGS, settings
 from benchmarks.decision_runs import Case, Job, Source, run
-from reallot.forecast import ridge
 from reallot.policy import experts, follow_the_leading_expert
 from reallot.policy.base import Observation, Terms
+from reallot.policy.forecast import ridge
 from reallot.policy.registry import policy
 
 SHORT = Source("world", "mixed", 1000, steps=120)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from reallot import InvalidInput
+from reallot.allocation.fleet.fleet_files import read_fleet
 from reallot.cli.main import main
-from reallot.fleet.fleet_files import read_fleet
 
 TOML = """
 horizon_hours = 24

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from reallot import Setting, backtest
-from reallot.forecast.ridge import PooledRidge
 from reallot.policy.base import Observation, Target, Terms
+from reallot.policy.forecast.ridge import PooledRidge
 from reallot.policy.multi_period import Learned, MultiPeriod
 
 

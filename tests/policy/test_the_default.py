@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, Limits, ProtocolSpec, allocate
-from reallot.forecast.ridge import PooledRidge, horizons
 from reallot.policy.base import Observation, Terms, Values
 from reallot.policy.experts import DEPTH, MOST_DEPTH, Bank, depth
 from reallot.policy.follow_the_leading_expert import Replay
+from reallot.policy.forecast.ridge import PooledRidge, horizons
 from reallot.policy.shadow_portfolios import Shadows, exchange
 from reallot.policy.value_iteration import stretches, worth
-from tests.forecast.plain import plain_forecasts
+from tests.policy.forecast.plain import plain_forecasts
 
 SEEDS = st.integers(0, 2**32 - 1)
 

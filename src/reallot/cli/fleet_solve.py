@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..allocation.fleet.allocate import allocate_fleet
+from ..allocation.fleet.fleet_files import FleetFile, read_fleet
+from ..allocation.fleet.plan import FleetPlan
 from ..errors import InvalidInput
-from ..fleet.allocate import allocate_fleet
-from ..fleet.fleet_files import FleetFile, read_fleet
-from ..fleet.plan import FleetPlan
 from ..problem.validation import number, whole
 from ..text.columns import comma_separated
 from ..text.numbers import amount, count, shown, usd

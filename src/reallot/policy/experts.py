@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from ..forecast.ridge import PooledRidge
 from .base import FloatArray, Terms
+from .forecast.ridge import PooledRidge
 from .last_reading import BoolArray
 from .value_iteration import stretches, worth
 from .work_function import full_cost

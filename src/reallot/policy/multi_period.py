@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from ..allocation.allocate import allocate
-from ..forecast.ridge import PooledRidge
 from ..problem import AllocationProblem, Limits, ProtocolSpec
 from ..problem.validation import number, whole
 from .base import Decision, FloatArray, Observation, Target, Terms
 from .experts import COVER
+from .forecast.ridge import PooledRidge
 from .last_reading import BoolArray, LastReading, known
 from .work_function import full_cost
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..forecast.ridge import PooledRidge
 from ..problem.validation import number
 from .base import Decision, Observation, Values
 from .confidence import Confidence, judged_over
 from .experts import depth
+from .forecast.ridge import PooledRidge
 from .last_reading import LastReading, known
 from .value_iteration import stretches, worth
 from .work_function import full_cost

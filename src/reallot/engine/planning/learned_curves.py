@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...forecast.curves import CurveLearner
-from ...forecast.robust_curves import BINS, robust_curves
+from ...policy.forecast.curves import CurveLearner
+from ...policy.forecast.robust_curves import BINS, robust_curves
 from ...problem import EarningsCurve
 from ..contracts.records import AggregatedMetrics
 from .rate_estimation import Track
