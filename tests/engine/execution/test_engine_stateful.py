@@ -229,3 +229,29 @@ class _Calls(list):
 EngineMachine.TestCase.settings = settings(stateful_step_count=40)
 TestEngine = EngineMachine.TestCase
 TestEngine.pytestmark = [pytest.mark.slow]
+
+
+def three_alike():
+    machine = EngineMachine()
+    machine.begin(parts=[1, 1, 1], hold=0, most=1, asks=False, late=0)
+    return machine
+
+
+def test_who_gave_gets_all_back_where_the_taker_refuses_once_to_give_it_back():
+    machine = three_alike()
+    machine.calls_will_fail("beta", ["ok", "refuse"])
+    machine.propose(["alpha", "beta", "gamma"], 0.1, False, None)
+    machine.take_back()
+    assert same(machine.world.shares, dict.fromkeys(NAMES, 1.0 / 3.0))
+    machine.at_rest_shares_are_those_of_a_confirmed_plan()
+    machine.teardown()
+
+
+def test_a_share_that_was_once_put_back_by_half_is_asked_for_again():
+    machine = three_alike()
+    machine.calls_will_fail("alpha", ["refuse", "half"])
+    machine.changed_by_hand("alpha")
+    machine.take_back()
+    assert same(machine.world.shares, dict.fromkeys(NAMES, 1.0 / 3.0))
+    machine.at_rest_shares_are_those_of_a_confirmed_plan()
+    machine.teardown()

@@ -48,7 +48,7 @@ async def verify_rollback(executor: Executor, change: Change, entry: Step, outco
     if (left := executor.times_left(change, entry, reading)[1]) > 0.0:
         executor.asked_back[change.protocol] = replace(entry, detail=LOOKED_FOR, may_act=lost)
         return await executor.look_later(RollbackUnknown, replace(entry, detail=reason, may_act=lost), left)
-    detail = found_instead(change, reading, reason)
+    detail = found_instead(change, reading, reason.partition(LOOKED_FOR)[0].removesuffix("; "))
     entry = replace(entry, state=state_left(reading, lost), detail=detail, may_act=lost)
     executor.asked_back[change.protocol] = entry
     await executor.mark(entry, entry.state, detail, may_act=lost)

@@ -20,7 +20,7 @@ ROUND_PAUSE = 5.0
 LAST_ROUND = 2
 """The third round of the way back."""
 COARSEST = 0.05
-"""What stays this little above what it is asked to go down to rounds up, and is asked for less."""
+"""No coarser step is concluded on the way back, by a share that stays or one answer: one taken in part is like it."""
 
 
 async def roll_back(executor: Executor, change: Change, round_number: int) -> Event:
@@ -82,10 +82,11 @@ def _less_than_was_made_more_of(asked_back: Step | None, read: float, round_numb
 
 async def _with_what_is_free(executor: Executor, change: Change, read: float, possible: Mapping[str, float]) -> Change:
     """The change, or less of it where all others are back, and some got a little more than they had."""
-    standing, before = await executor.standing(), executor.opened.before
+    standing, before, began = await executor.standing(), executor.opened.before, executor.opened.after
+    taken = {each: share for each, share in standing.committed.items() if share != began.get(each)}
     others = {each: most for each, most in possible.items() if each != change.protocol}
     more = [most - before.get(each, most) for each, most in others.items()]
-    off = [abs(most - standing.committed.get(each, most)) for each, most in others.items()]
+    off = [abs(most - taken.get(each, math.inf)) for each, most in others.items()]
     room = max(room_for(change.protocol, possible, executor.rules), read)
     missing = change.after - room
     are_back = all(min(abs(one), other) <= NEAR for one, other in zip(more, off, strict=True))
@@ -111,8 +112,9 @@ async def _as_near_as_it_gets(executor: Executor, event: Event, asked: Change) -
         return event
     slack, step = executor.rules.slack(name), _learned_step(await executor.standing(), name)
     began = executor.calls[name].after if name in executor.calls else entry.before
-    if executor.rounds and not entry.may_act and abs(share - began) > slack:
-        step = max(step, step_of(entry.after, share, slack) or 0.0)
+    if executor.rounds and was_answered(entry.detail) and abs(share - began) > slack:
+        rounded = step_of(entry.after, share, slack) or 0.0
+        step = max(step, rounded if rounded <= COARSEST else 0.0)
     most, _ = await executor.possible()
     passed = not entry.may_act and Change(name, entry.before, entry.after).is_passed_by(share)
     if not (executor.rules.fits(most) and (passed or abs(share - entry.after) < step)):
