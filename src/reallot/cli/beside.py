@@ -29,7 +29,7 @@ class Beside:
 
     def __init__(self, tell: Callable[[LogEvent], None], notifier: Notifier | None, watchdog: str) -> None:
         self._tell, self.notifier, self._watchdog = tell, notifier, watchdog
-        self._ready = False
+        self._patience: str | None = None  # what systemd was told last
         if notifier is not None:
             from ..service.notify.conditions import Conditions
 
@@ -59,9 +59,11 @@ class Beside:
         """After a cycle."""
         if self.notifier is not None:
             self.notifier.cycle(self._conditions.holds(runner))
-        if self._watchdog:
-            self._systemd("WATCHDOG=1" if self._ready else f"READY=1\nWATCHDOG=1\n{_patience(runner.parts)}")
-            self._ready = True
+        if not self._watchdog:
+            return
+        before, self._patience = self._patience, _patience(runner.parts)
+        ready = "READY=1\n" if before is None else ""
+        self._systemd(f"{ready}WATCHDOG=1" + (f"\n{self._patience}" if self._patience != (before or "") else ""))
 
     def end(self) -> None:
         """At the end of the run."""

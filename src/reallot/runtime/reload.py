@@ -11,7 +11,7 @@ from ..orchestration.coordinator import ProtocolCoordinator
 from .build import Parts, learned, monitoring, parts_of
 from .config import Config
 
-FIXED = ("ledger", "simulation")
+FIXED = ("ledger", "simulation", "notify", "service")
 """Tables that a running engine keeps as they were at its start."""
 SHARED = ("source", "folder", "protocols", "names_mode")
 
@@ -48,6 +48,7 @@ async def rebuilt(before: Parts, config: Config) -> tuple[Parts, list[str], list
     parts.engine.close()
     engine, monitor = before.engine, before.monitor
     engine.config, engine.rules, engine.next_best = parts.engine.config, parts.engine.rules, parts.engine.next_best
+    engine.away = parts.engine.away
     monitor.reconfigure(monitoring(config.monitor))
     parts.notes = [note for note in parts.notes if note not in before.notes]
     await _close_others(before.coordinator, same)
