@@ -30,8 +30,8 @@ GROUPS = {
     "Decide for many hosts": "Fleet FleetLimits allocate_fleet FleetPlan",
     "The linear program": "formulate solve certify LinearProgram Solution Status Certificate",
     "Decide over time": (
-        "backtest hindsight sweep Backtest Setting Policy Observation Values Target BandForecaster CurveLearner "
-        "reliability"
+        "backtest hindsight sweep Backtest Setting Policy Observation Values Target RegretBudget BandForecaster "
+        "CurveLearner reliability"
     ),
     "The running engine": (
         "ProtocolCoordinator EarningsOptimizer ReallocationEngine RealtimeMonitor run_cycle cycles open_ledger "

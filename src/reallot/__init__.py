@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from .policy.base import Observation, Policy, Target, Values
     from .policy.forecast.bands import BandForecaster
     from .policy.forecast.curves import CurveLearner
+    from .policy.regret_budget import RegretBudget
     from .policy.reliability import reliability
     from .problem.files import problem_from_dict, problem_from_frame, problem_to_dict, read_problem
     from .solvers.single_period.batch import BatchStatus
@@ -157,6 +158,7 @@ __all__ = [
     "ReallocationError",
     "ReallotError",
     "RealtimeMonitor",
+    "RegretBudget",
     "ReplayAdapter",
     "ResourceUtilization",
     "Scenarios",
@@ -227,6 +229,7 @@ _LATE = {
     "ReallocationConfig": "engine.contracts.configs",
     "ReallocationEngine": "orchestration.reallocation",
     "RealtimeMonitor": "orchestration.monitor",
+    "RegretBudget": "policy.regret_budget",
     "ReplayAdapter": "adapters.replay",
     "ResourceUtilization": "engine.contracts.records",
     "SeriesKind": "engine.contracts.records",

@@ -14,8 +14,10 @@ from benchmarks.decision_changes import CHANGES, SETTINGS, settings
 from benchmarks.decision_runs import Case, Job, Source, run
 from reallot.policy import experts, follow_the_leading_expert
 from reallot.policy.base import Observation, Terms
+from reallot.policy.follow_the_leading_expert import Replay
 from reallot.policy.forecast import ridge
 from reallot.policy.registry import policy
+from reallot.policy.regret_budget import RegretBudget
 
 SHORT = Source("world", "mixed", 1000, steps=120)
 CASE = Case(SHORT, 0.1, "replay", "", 120, 4, net=15.0, never=10.0, optimum=20.0, milliseconds=0.5)
@@ -68,9 +70,12 @@ def test_with_the_work_function_first_it_leads() -> None:
     seen = Observation(terms, 1, np.array([0.5, 0.5]), np.array([1.0, 2.0]))
     for change, leader in (("", "value"), ("work function leads first", "work function")):
         with CHANGES[change]():
-            rule = policy("replay")
+            default = policy("replay")
+            assert isinstance(default, RegretBudget)
+            rule = default.policy
+            assert isinstance(rule, Replay)
             rule.decide(seen)
-            assert isinstance(rule, follow_the_leading_expert.Replay) and rule.leader.startswith(leader)
+            assert rule.leader.startswith(leader)
 
 
 def test_the_share_of_the_gain_lies_between_never_and_the_optimum() -> None:

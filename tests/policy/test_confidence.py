@@ -15,6 +15,7 @@ from reallot.policy.confidence import HALF_LIFE_STEPS, LEAST_ERRORS, LEAST_OWN, 
 from reallot.policy.follow_the_leading_expert import Replay
 from reallot.policy.platt_calibration import FIRST, RIDGE, Logistic, fit
 from reallot.policy.registry import policy
+from reallot.policy.regret_budget import RegretBudget
 from reallot.policy.reliability import reliability
 from reallot.policy.value_policy import ValueLP
 
@@ -297,7 +298,8 @@ def test_a_gate_keeps_steps_that_are_known_to_be_less_sure() -> None:
 
 def test_cautious_is_replay_with_a_gate_and_a_gate_is_a_probability() -> None:
     mine = policy("cautious")
-    assert isinstance(mine, Replay) and mine.name == "cautious" and mine._gate == 0.6
+    assert isinstance(mine, RegretBudget) and mine.name == "cautious"
+    assert isinstance(mine.policy, Replay) and mine.policy._gate == 0.6
     assert Replay().confidence([0.1, -0.1]) is None and Replay().judged_over([0.1, -0.1]) is None
     with pytest.raises(InvalidInput, match=r"gate \(a probability\)"):
         Replay(1.5)

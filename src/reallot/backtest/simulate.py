@@ -126,10 +126,12 @@ class Walker:
     def step(self, step: int, decision: Target | Values) -> None:
         """Takes the step that a decision asks for, as far as it may go."""
         now = self.now
+        if decision.turnover == 0.0:
+            return
         if isinstance(decision, Target) and np.abs(decision.shares - now).max() <= SAME:
             return
         held = step - self._last < self._course.hold
-        room = self._room(held)
+        room = self._room(held, min(self._turnover, decision.turnover))
         if isinstance(decision, Values) and not room.can_pay(decision.values, now, self._cost):
             return
         if self._spent(step):
@@ -147,12 +149,12 @@ class Walker:
             self._changes.append(step)
             self.now = _frozen(after)
 
-    def _room(self, held: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Room:
+    def _room(self, held: np.ndarray[tuple[int], np.dtype[np.bool_]], turnover: float) -> Room:
         low = np.maximum(self._low, self.now - self._most)
         high = np.minimum(self._high, self.now + self._most)
         if held.any():
             low, high = np.where(held, self.now, low), np.where(held, self.now, high)
-        return Room(low, high, self._turnover)
+        return Room(low, high, turnover)
 
     def _spent(self, step: int) -> bool:
         """True where the budget of the last hour is used up."""

@@ -23,6 +23,7 @@ from ..engine.planning.problem_builder import SUM_TOLERANCE, PlanningProblem, pl
 from ..engine.planning.quotes import Payment
 from ..engine.planning.rate_estimation import RateEstimate, Track, estimates, learn
 from ..engine.planning.rate_rules import RateRules
+from ..engine.planning.regret import within_regret_budget
 from ..engine.planning.trying_again import trying_again
 from ..engine.planning.warm_up import WarmUp, taught
 from ..errors import ConfigurationError, DataError, InvalidInput, OptimizationError, SolverFailed, other_kind
@@ -387,6 +388,8 @@ class EarningsOptimizer:
         if metrics.away and (urgent := giving_way(problem, metrics.away)) is not None:
             return decided(urgent, self.rules, sure)
         plan = decided(problem, self.rules, sure)
+        if self._policy is not None and (bounded := within_regret_budget(plan, self._policy)) is not None:
+            return decided(bounded, self.rules, sure)
         stays = plan.careful is None or not plan.careful.moved.size
         if stays and self.config.allow_idle and (again := trying_again(problem)) is not None:
             return decided(again, self.rules, sure)

@@ -108,6 +108,8 @@ class Target:
     ----------
     shares
         (n,) shares that sum to the capacity.
+    turnover
+        Largest part of the capacity that this step may move, where that is less than the limits allow.
 
     Examples
     --------
@@ -117,6 +119,7 @@ class Target:
     """
 
     shares: FloatArray
+    turnover: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,8 @@ class Values:
         (n,) forecast of mean rates (USD/h per unit of share) over the next `hours`. None where the policy has none.
     hours
         Hours that the forecast covers.
+    turnover
+        Largest part of the capacity that this step may move, where that is less than the limits allow.
 
     Examples
     --------
@@ -144,6 +149,7 @@ class Values:
     values: FloatArray
     per_hour: FloatArray | None = None
     hours: float = math.nan
+    turnover: float = 1.0
 
 
 Decision = Target | Values | None
@@ -211,6 +217,9 @@ def decided(answer: Decision | ArrayLike, terms: Terms, who: str) -> Decision:
         return None
     given = answer.shares if isinstance(answer, Target) else answer.values if isinstance(answer, Values) else answer
     array = np.asarray(given, dtype=float)
+    turnover = answer.turnover if isinstance(answer, Target | Values) else 1.0
+    if not 0.0 <= turnover <= 1.0:
+        raise InvalidInput(f"policy {who}: a step may move {turnover!r} of the capacity; give 0 to 1, or None to stay")
     if array.shape != (terms.size,):
         raise InvalidInput(f"policy {who}: an answer of shape {array.shape} for {terms.size} alternatives")
     if not np.isfinite(array).all():
@@ -222,4 +231,4 @@ def decided(answer: Decision | ArrayLike, terms: Terms, who: str) -> Decision:
         raise InvalidInput(
             f"policy {who}: target shares must be at least 0 and sum to 1; least {array.min():g}, sum {array.sum():.9g}"
         )
-    return Target(np.maximum(array, 0.0))
+    return Target(np.maximum(array, 0.0), turnover)

@@ -57,15 +57,25 @@ def plan(decision: Decision, problem: AllocationProblem) -> Allocation:
     For values it is the problem with these values as what a full share earns over the horizon: all costs count, and
     `net_benefit` is the policy's own estimate in USD. For a target it is the split nearest to it (half of the sum of
     absolute differences) that the limits allow, in proportion where bounds and turnover are all that limits; costs do
-    not count, since the policy has made up its mind. Raises Infeasible where no split meets the limits.
+    not count, since the policy has made up its mind. A step moves no more than the decision's own turnover. Raises
+    Infeasible where no split meets the limits.
     """
     if decision is None:
         return allocate(with_rates(problem, problem.arrays.rate[0] * 0.0))
+    problem = _moving_at_most(decision.turnover, problem)
     if isinstance(decision, Target):
         room = room_of(problem)
         goal = decision.shares if room is None else room.toward(decision.shares, problem.arrays.current)
         return allocate(toward(problem, goal))
     return allocate(with_rates(problem, decision.values / problem.horizon_hours))
+
+
+def _moving_at_most(turnover: float, problem: AllocationProblem) -> AllocationProblem:
+    """The problem with this turnover limit, where it has none or a larger one."""
+    data = problem.arrays
+    if turnover >= (1.0 if data.max_turnover is None else float(data.max_turnover[0])):
+        return problem
+    return replace(problem, limits=replace(problem.limits, max_turnover=turnover))
 
 
 def room_of(problem: AllocationProblem) -> Room | None:

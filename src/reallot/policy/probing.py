@@ -204,6 +204,7 @@ def _stepped(answer: Decision, base: FloatArray, room: Room, terms: Terms) -> Fl
     """(n,) the policy's own shares after the step that its answer asks for."""
     if answer is None:
         return base
+    room = replace(room, turnover=min(room.turnover, answer.turnover))
     if isinstance(answer, Target):
         return room.toward(answer.shares * (float(base.sum()) / float(answer.shares.sum())), base)
     change = exchange(answer.values, base - room.low, room.high - base, terms.move_cost, room.turnover)

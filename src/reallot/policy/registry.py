@@ -12,6 +12,7 @@ from .baselines import BestFixed, FollowTheLeader, Greedy, Never
 from .follow_the_leading_expert import Replay
 from .hysteresis import Ema, ProfitSwitching, Threshold
 from .multi_period import MultiPeriod
+from .regret_budget import RegretBudget
 from .value_policy import ValueLP
 from .work_function import WorkFunction, WorkFunctionSplit
 
@@ -30,8 +31,8 @@ MAKERS: dict[str, Callable[[], Policy]] = {
     "work-function-2": lambda: WorkFunctionSplit(2.0, "work-function-2"),
     "multi-period": MultiPeriod,
     "value": ValueLP,
-    "replay": Replay,
-    "cautious": lambda: Replay(CAUTIOUS, "cautious"),
+    "replay": lambda: RegretBudget(Replay(), name="replay"),
+    "cautious": lambda: RegretBudget(Replay(CAUTIOUS), name="cautious"),
 }
 """Each name makes a fresh policy of that name."""
 
@@ -55,6 +56,12 @@ def policy(name: str) -> Policy:
     if maker is None:
         raise InvalidInput(f"no policy {name!r}; {near_miss(name, MAKERS)}")
     return maker()
+
+
+def insured(name: str, most: float | None = None) -> RegretBudget:
+    """A fresh shipped policy under a regret budget of `most` (USD); None is the cost of three full moves."""
+    made = policy(name)
+    return RegretBudget(made.policy if isinstance(made, RegretBudget) else made, most, name)
 
 
 def policies_of(given: str | Policy | Iterable[str | Policy]) -> list[Policy]:

@@ -51,6 +51,9 @@ class OptimizerConfig(Record):
         The policy sees means over so long.
     min_confidence
         Least probability to pay: a plan that is known to be less sure is not worth it. 0.6 is cautious, 0 takes all.
+    max_regret
+        What moving may lose against never moving (USD), besides 10 % of what never moving earned. Before it is lost,
+        plans move less; after, capacity goes back to where it was first seen. None is the cost of three full moves.
     explore
         "floor" keeps min(0.5 %, 5 % / n) with each of n protocols that may hold so little, where only what holds a
         share is read. The first plan that is worth its moves with it sets the floor. "none" keeps no floor: many
@@ -83,6 +86,7 @@ class OptimizerConfig(Record):
     policy: str = "replay"
     decision_step: Step = timedelta(minutes=5)
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    max_regret: Positive | None = None
     explore: Literal["none", "floor"] = "none"
     curves: Literal["given", "quadratic", "robust"] = "given"
     allow_idle: bool = False

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import InvalidInput
-from ...policy.base import Confident, Observation, Policy, Terms, Values, decided
-from ...policy.registry import policy
+from ...policy.base import Observation, Target, Terms, Values, decided
+from ...policy.registry import insured
+from ...policy.regret_budget import Books, RegretBudget
 from ...problem import Limits, ProtocolSpec
 from ...problem.tiers import first_price
 from ..contracts.configs import RATES, OptimizerConfig
@@ -56,17 +57,26 @@ class PolicyValues:
 
     Where curves are learned the policy is shown the polls all the same: the optimizer leaves out what it says while
     one of them bends.
+
+    turnover  largest part of the capacity that the regret budget allows a plan to move
+    home      shares to go back to, by name, while the budget is spent; else empty
     """
 
     def __init__(self, config: OptimizerConfig, specs: Mapping[str, ProtocolSpec], limits: Limits) -> None:
         self._config, self._specs, self._limits = config, specs, limits
-        self._policy: Policy | None = None
+        self._policy: RegretBudget | None = None
         self._terms: Terms | None = None
         self._steps: deque[ClockStep] = deque(maxlen=KEPT)
         self._seen: dict[str, list[float]] = {}
         self._number: int | None = None
         self._count = 0
         self._worth: dict[str, float] = {}
+        self.turnover, self.home = 1.0, dict[str, float]()
+
+    @property
+    def books(self) -> Books | None:
+        """What moving brought and cost against never moving, since the first of the steps that are kept."""
+        return None if self._policy is None else self._policy.books
 
     @property
     def worth(self) -> Mapping[str, float]:
@@ -78,11 +88,7 @@ class PolicyValues:
 
     def confidence(self, changes: Mapping[str, float]) -> float | None:
         """P(net benefit > 0) of these changes of share, by the policy; None where it says nothing about them."""
-        if (
-            not isinstance(self._policy, Confident)
-            or self._terms is None
-            or not changes.keys() <= set(self._terms.names)
-        ):
+        if self._policy is None or self._terms is None or not changes.keys() <= set(self._terms.names):
             return None
         change = np.array([changes.get(name, 0.0) for name in self._terms.names])
         if abs(change.sum()) > BALANCED or not change.any():
@@ -105,7 +111,11 @@ class PolicyValues:
         self._steps.append(step)
         names = tuple(sorted(step.shares))
         if self._terms is None or names != self._terms.names:
-            self._policy, self._terms, self._count = policy(self._config.policy), self._made(names), 0
+            self._policy, self._terms, self._count = (
+                insured(self._config.policy, self._config.max_regret),
+                self._made(names),
+                0,
+            )
             for earlier in list(self._steps)[:-1]:
                 self._ask(earlier)
         self._ask(step)
@@ -117,7 +127,10 @@ class PolicyValues:
         rates = np.array([step.rates.get(name, np.nan) for name in names])
         shares = np.array([step.shares.get(name, 0.0) for name in names])
         answer = decided(self._policy.decide(Observation(terms, self._count, shares, rates)), terms, self._policy.name)
-        self._worth = {}
+        self._worth, self.home = {}, {}
+        self.turnover = 1.0 if answer is None else answer.turnover
+        if isinstance(answer, Target):
+            self.home = dict(zip(names, answer.shares.tolist(), strict=True))
         if self._count < LEAST_STEPS or np.isnan(rates).all() or not isinstance(answer, Values):
             return
         hours, level = self._config.horizon_hours, float(np.nanmean(rates))
