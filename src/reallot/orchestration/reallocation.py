@@ -16,7 +16,7 @@ from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import FINEST, Blocked, Rules, held
-from ..engine.execution.hearing import Heard, declined_before, hear, refused, taken_back
+from ..engine.execution.hearing import LATER, Heard, declined_before, hear, overtaken, refused, taken_back
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
 from ..engine.execution.move_events import Proposed, Started
@@ -390,16 +390,18 @@ class ReallocationEngine:
         asked = [each for each in queued if not each.is_late()]
         if not asked:
             return ""
-        plan_id, failed = asked[-1].plan_id, Heard()
+        plan_id, came = asked[-1].plan_id, LATER  # what ends otherwise is asked for again in the next cycle
         try:
             await self._take_back(adapters, plan_id)
+            came = Heard()
         except ReallocationError as error:
-            failed = refused(error.by, error.reason, error.until)
+            came = refused(error.by, error.reason, error.until)
             raise
         finally:
             # a process that ends before this asks again, and finds that it was done
             for each in asked:
-                answer = await taken_back(self.books, each.plan_id) or failed
+                instead = came if came is LATER or each.plan_id == plan_id else overtaken(each.plan_id, plan_id)
+                answer = await taken_back(self.books, each.plan_id) or instead
                 await self.books.ask(self._requests.done, each, answer.state, answer.problem, answer.operation)
         return plan_id
 

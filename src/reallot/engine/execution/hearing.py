@@ -30,8 +30,8 @@ from .orphaned import KEY as ORPHANED
 from .orphaned import give_up
 from .pause import PAUSED, pause
 
-MOST_DECISIONS = 50
-"""The last ones, among which a person's no is looked for."""
+PAGE = 50
+"""Decisions that are read at once, where a person's no is looked for."""
 BY_A_PERSON = "a person said no"
 """The reason of a decision against a plan that waited begins so."""
 
@@ -136,18 +136,23 @@ async def _forgotten(books: AsyncJournal, request: Request) -> Heard:
 
 async def declined_before(books: AsyncJournal, plan: AllocationPlan, lifetime: timedelta) -> Blocked | None:
     """Why a plan is not asked for: a person said no to the same moves, less than `lifetime` ago."""
-    now, ways = books.clock.now(), {name: change > 0.0 for name, change in plan.moves.items()}
-    for each in await books.ask(books.journal.decisions, MOST_DECISIONS):
-        said_no = each.verdict is MoveState.DECLINED and each.reason.startswith(BY_A_PERSON)
-        if not said_no or not timedelta(0) <= now - each.at < lifetime:
-            continue
-        moves = AllocationPlan.model_validate_json(each.plan).moves
-        if {name: change > 0.0 for name, change in moves.items()} == ways:
-            until = each.at + lifetime
-            return Blocked(
-                "declined", until, f"a person said no to these moves; they are asked for again at {until:%H:%M} UTC"
-            )
+    now, ways, before = books.clock.now(), _ways(plan), None
+    while rows := await books.ask(books.journal.page, "decision", PAGE, before):
+        before = rows[-1][0]
+        for _, each in rows:
+            if now - each.at >= lifetime:
+                return None
+            said_no = each.verdict is MoveState.DECLINED and each.reason.startswith(BY_A_PERSON)
+            if said_no and each.at <= now and _ways(AllocationPlan.model_validate_json(each.plan)) == ways:
+                until = each.at + lifetime
+                told = f"a person said no to these moves; they are asked for again at {until:%H:%M} UTC"
+                return Blocked("declined", until, told)
     return None
+
+
+def _ways(plan: AllocationPlan) -> dict[str, bool]:
+    """Which protocols a plan moves; True where one takes, False where it gives."""
+    return {name: change > 0.0 for name, change in plan.moves.items()}
 
 
 def ended(operation: Operation) -> Heard:
@@ -170,6 +175,12 @@ async def taken_back(books: AsyncJournal, plan_id: str) -> Heard | None:
     if operation is not None and operation.state is MoveState.ROLLED_BACK:
         return Heard(operation=operation.id)
     return None if operation is None else ended(operation)
+
+
+def overtaken(plan_id: str, later: str) -> Heard:
+    """The answer to who wanted a plan taken back, where somebody wanted another one taken back after that."""
+    told = f"{plan_id or 'the last plan'} was not taken back: {later or 'the last plan'} was asked for after it"
+    return refused(MoveState.OUTDATED, told)
 
 
 async def _declined(books: AsyncJournal, request: Request) -> Heard:
