@@ -24,7 +24,10 @@ from tests.service.conftest import Asked
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-HOSTS = ("evil.example", "127.0.0.1.evil.example", "localhost.", "127.0.0.2", "", "a b", "[::1", "127.0.0.1:8x", "0")
+HOSTS = (
+    "evil.example", "127.0.0.1.evil.example", "localhost.", "127.0.0.2", "", "a b", "[::1", "127.0.0.1:8x",
+    "127.0.0.1:65536", "0",
+)  # fmt: skip
 ORIGINS = (
     "http://evil.example",
     "null",
@@ -88,6 +91,31 @@ def test_no_foreign_host_or_origin_gets_in_by_any_method_or_transport():
             assert said(asked, "GET", "/v1/state", host)[0] == 200, host
         assert said(asked, "GET", Origin="http://{host}")[0] == 200
         assert said(asked, "GET", "/v1/stream", **upgrade(asked, Origin="http://{host}"))[0] == 101
+    finally:
+        asked.close()
+
+
+def test_a_link_to_the_page_may_stand_anywhere_and_one_to_anything_else_leads_nowhere(asked):
+    opens = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    assert said(asked, "GET", "/", **opens)[0] == 200
+    for path in ("/v1/state", "/v1/actions", "/metrics", "/openapi.json", "/nothing"):
+        assert said(asked, "GET", path, **opens)[0] == 403, path
+    for other in ({"Sec_Fetch_Dest": "iframe"}, {"Sec_Fetch_Mode": "no-cors"}, {"Origin": "http://evil.example"}):
+        assert said(asked, "GET", "/", **{**opens, **other})[0] == 403, other
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1", "http://127.0.0.1:99999"])
+def test_a_port_that_there_is_not_is_no_host(asked, origin):
+    assert said(asked, "GET", "/v1/state", "127.0.0.1:99999", Origin=origin)[0] == 421
+
+
+def test_tokens_that_cannot_be_read_let_nobody_in_and_say_nothing_of_files(tmp_path, caplog):
+    asked = Asked(tmp_path)
+    try:
+        (tmp_path / "tokens.json").write_text("{")
+        status, answer = said(asked, "GET", "/v1/state")
+        assert status == 503 and str(tmp_path) not in answer.decode() and "tokens.json" in caplog.text
+        assert said(asked, "GET", "/", Authorization="")[0] == 200
     finally:
         asked.close()
 

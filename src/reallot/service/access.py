@@ -173,8 +173,8 @@ class Refusal:
 
 def host_of(header: str) -> str | None:
     """The host of a Host header, lower-case and without its port; None where it is none."""
-    found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", header.lower(), re.ASCII)
-    return found[1] if found else None
+    found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", header.lower(), re.ASCII)
+    return found[1] if found and int(found[2] or 0) <= 65535 else None
 
 
 def wrong_host(values: Collection[str], hosts: Collection[str]) -> Refusal | None:
@@ -186,12 +186,21 @@ def wrong_host(values: Collection[str], hosts: Collection[str]) -> Refusal | Non
     return Refusal(421, "host", f"the request names {named}, which is not this server; add it to [service] hosts")
 
 
-def wrong_origin(headers: Mapping[str, Iterable[str]], secure: bool) -> Refusal | None:
-    """None where no page of another origin can have sent it: the Origin is that of Host, or no browser names any."""
+def is_opened(headers: Mapping[str, Iterable[str]]) -> bool:
+    """True where a browser opens an address for a person, who may have found it in a message or on another page."""
+    found = [list(headers.get(f"sec-fetch-{name}", ())) for name in ("mode", "dest")]
+    return found == [["navigate"], ["document"]]
+
+
+def wrong_origin(headers: Mapping[str, Iterable[str]], secure: bool, *, opened: bool = False) -> Refusal | None:
+    """None where no page of another origin can have sent it: the Origin is that of Host, or no browser names any.
+
+    opened  True where it opens a page that is the same for everybody: a link to that may stand anywhere
+    """
     origins, sites = list(headers.get("origin", ())), list(headers.get("sec-fetch-site", ()))
     host = next(iter(headers.get("host", ("",)))).lower()
     told = "a page of another origin may not ask here; open this server's own page, or ask without a browser"
-    if any(site not in ("same-origin", "none") for site in sites):
+    if not opened and any(site not in ("same-origin", "none") for site in sites):
         return Refusal(403, "origin", told)
     if not origins:
         return None

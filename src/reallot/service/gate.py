@@ -11,7 +11,8 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from .access import Bucket, Caller, Refusal, Scope, Tokens, bearer, offered, wrong_host, wrong_origin
+from ..errors import DataError
+from .access import Bucket, Caller, Refusal, Scope, Tokens, bearer, is_opened, offered, wrong_host, wrong_origin
 from .bodies import check
 from .problems import MEDIA, Problem, problem_of
 
@@ -101,9 +102,11 @@ class Gate:
         is_stream = scope["type"] == "websocket"
         method = "GET" if is_stream else scope["method"]
         secure = scope.get("scheme") in ("https", "wss")
-        for found in (wrong_host(headers.get("host", ()), self._hosts), wrong_origin(headers, secure)):
-            if found is not None:
-                raise _problem(found)
+        needed = self._scope_of(method, scope["path"])
+        opened = needed == "none" and is_opened(headers)
+        found = wrong_host(headers.get("host", ()), self._hosts) or wrong_origin(headers, secure, opened=opened)
+        if found is not None:
+            raise _problem(found)
         if b"token=" in scope.get("query_string", b"").lower():
             log.warning("a request with a token in its address was turned away: addresses are logged on their way")
             raise Problem(
@@ -111,12 +114,15 @@ class Gate:
                 "token-in-url",
                 "a token stands in the address; send it in the header Authorization",
             )
-        needed = self._scope_of(method, scope["path"])
         if needed == "none":
             return None
         peer = (scope.get("client") or ("?",))[0]
         text = offered(scope.get("subprotocols", ())) if is_stream else bearer(headers)
-        caller = None if text is None else self._tokens.caller(text)
+        try:
+            caller = None if text is None else self._tokens.caller(text)
+        except DataError as error:  # who asks is not known, and is told of no file
+            log.error("nobody is let in: %s", error)
+            raise Problem(503, "ledger", "the tokens cannot be read: see the engine's log", retry_after=10.0) from None
         if caller is None:
             raise self._unknown(peer, tried=text is not None)
         self._within_rates(caller, "act" if needed == "act" else "read")
