@@ -65,6 +65,12 @@ class Board:
         return self.at is not None and (now - self.at).total_seconds() <= 3.0 * self.every + 60.0
 
     @property
+    def read_until(self) -> datetime | None:
+        """Just after the newest reading; None before the first."""
+        metrics = None if self.result is None else self.result.metrics
+        return None if metrics is None else metrics.timestamp + timedelta(microseconds=1)
+
+    @property
     def silent(self) -> list[str]:
         """Protocols that did not answer in the last poll."""
         metrics = None if self.result is None else self.result.metrics

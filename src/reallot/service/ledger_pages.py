@@ -27,6 +27,8 @@ from .problems import Problem
 T = TypeVar("T")
 SECONDS = 5.0
 """An answer that takes longer is asked for again: it is kept when it is there."""
+KEPT_SECONDS, MOST_ASKED = 60.0, 32
+"""So long a late answer waits to be asked for again; so many answers are worked out, or wait, at most."""
 MOST_POINTS, MOST_TRENDS = 2_000, 1_000
 LEAD, HOUR = timedelta(hours=3), timedelta(hours=1)
 STEPS = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60, 360, 1440))
@@ -44,17 +46,35 @@ class LedgerPages:
         self._running: dict[object, asyncio.Future[Any]] = {}
 
     async def ask(self, method: Callable[..., T], *values: Any) -> T:
-        """What a method returns; raises Problem where that takes too long: asked again, it may be there."""
-        key = (method.__name__, *map(repr, values))
+        """What a method returns; raises Problem where that takes too long: asked for again, it may be there."""
+        key, loop = (method.__name__, *values), asyncio.get_running_loop()
         running = self._running.get(key)
-        if running is None or running.get_loop() is not asyncio.get_running_loop():
-            running = asyncio.get_running_loop().run_in_executor(self._thread, lambda: method(*values))
-            self._running[key] = running
-            running.add_done_callback(lambda _: self._running.pop(key, None))
+        if running is None or running.get_loop() is not loop:
+            self._make_room()
+            running = self._running[key] = loop.run_in_executor(self._thread, lambda: method(*values))
         try:
             return await asyncio.wait_for(asyncio.shield(running), SECONDS)
         except TimeoutError:
             raise Problem(503, "slow", f"it takes more than {SECONDS:g} s: ask again", retry_after=5.0) from None
+        finally:
+            if running.done():
+                self._forget(key, running)
+            else:
+                late = running
+                late.add_done_callback(lambda _: loop.call_later(KEPT_SECONDS, self._forget, key, late))
+
+    def _make_room(self) -> None:
+        """Drops an answer that nobody came for; raises Problem where all are still worked out."""
+        if len(self._running) < MOST_ASKED:
+            return
+        late = next((key for key, each in self._running.items() if each.done()), None)
+        if late is None:
+            raise Problem(503, "busy", f"{MOST_ASKED} answers are worked out already: ask again", retry_after=5.0)
+        del self._running[late]
+
+    def _forget(self, key: object, answer: asyncio.Future[Any]) -> None:
+        if self._running.get(key) is answer:
+            del self._running[key]
 
     def close(self) -> None:
         """Lets go of the thread and of what it has opened."""
@@ -152,7 +172,7 @@ class LedgerPages:
         return found
 
     def _known(self, plan_id: str) -> list[Decision]:
-        return [each for each in self.journal.decisions(MOST_ROWS) if each.plan_id == plan_id]
+        return self.journal.decisions(MOST_ROWS, plan_id)
 
     # readings --------------------------------------------------------------------------------------------------------
 

@@ -135,6 +135,10 @@ def _protocols(app: FastAPI, sources: Sources) -> None:
 def _readings(app: FastAPI, sources: Sources) -> None:
     records, hub = sources.records, sources.hub
 
+    def until() -> datetime:
+        """Where a period ends that names no end: the same for whoever asks again before the next poll."""
+        return hub.board.read_until or hub.now()
+
     @app.get("/v1/metrics")
     @needs("read")
     async def metrics(
@@ -146,7 +150,7 @@ def _readings(app: FastAPI, sources: Sources) -> None:
         if_none_match: IfNoneMatch = None,
     ) -> Response:
         """Polls, the newest first; `after` is `next` of the page before."""
-        begin, ends = period(start, end, hub.now())
+        begin, ends = period(start, end, until())
         step = None if every is None else _length(every)
         return tagged(await records.ask(records.metrics, begin, ends, step, limit, after), if_none_match)
 
@@ -156,13 +160,13 @@ def _readings(app: FastAPI, sources: Sources) -> None:
         hours: Annotated[float, Query(gt=0.0, le=17_520.0)] = 24.0, if_none_match: IfNoneMatch = None
     ) -> Response:
         """Total earnings (USD/h) of the last hours, in at most 1,000 stretches, the oldest first."""
-        return tagged(await records.ask(records.trends, hours, hub.now(), tuple(hub.never)), if_none_match)
+        return tagged(await records.ask(records.trends, hours, until(), tuple(hub.never)), if_none_match)
 
     @app.get("/v1/reports")
     @needs("read")
     async def reports(start: When = None, end: When = None, if_none_match: IfNoneMatch = None) -> Response:
         """What a period brought; the last day where none is given."""
-        begin, ends = period(start, end, hub.now())
+        begin, ends = period(start, end, until())
         return tagged(await records.ask(records.report, begin, ends), if_none_match)
 
 

@@ -294,8 +294,8 @@ class Journal(Protocol):
     def decide(self, plan_id: str, at: datetime, verdict: MoveState, reason: str, plan: str, inputs: str = "") -> None:
         """A decision with its inputs; the same verdict on the same plan is kept once."""
 
-    def decisions(self, limit: int = 100) -> list[Decision]:
-        """The last decisions, newest first."""
+    def decisions(self, limit: int = 100, plan_id: str | None = None) -> list[Decision]:
+        """The last decisions, newest first; those on one plan where it is named."""
 
     def page(self, what: str, limit: int, before: int | None = None) -> list[tuple[int, Any]]:
         """The newest of what is a "decision", "alert" or "change" before this number, each with its own."""

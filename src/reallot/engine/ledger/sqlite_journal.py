@@ -249,11 +249,11 @@ class SqliteJournal(ExceptionalRows):
         decision = Decision(plan_id, at, verdict, reason, plan, inputs)
         self._write(lambda connection: _decide(connection, decision))
 
-    def decisions(self, limit: int = 100) -> list[Decision]:
-        """The last decisions, newest first."""
-        return self._database.each(
-            journal_rows.decision_of, f"{journal_rows.DECISION} ORDER BY id DESC LIMIT ?", (limit,)
-        )
+    def decisions(self, limit: int = 100, plan_id: str | None = None) -> list[Decision]:
+        """The last decisions, newest first; those on one plan where it is named."""
+        asked, of_plan = ("", ()) if plan_id is None else ("WHERE plan_id = ?", (plan_id,))
+        query = f"{journal_rows.DECISION} {asked} ORDER BY id DESC LIMIT ?"
+        return self._database.each(journal_rows.decision_of, query, (*of_plan, limit))
 
     def decision_of(self, plan_id: str) -> Decision | None:
         """The newest decision on this plan that has its text."""
