@@ -99,9 +99,26 @@ def test_why_has_sums_that_are_the_plans_own(running, client):
     assert sum(row["sum"] for row in told["rows"]) == pytest.approx(current["plan"]["net_benefit"], abs=1e-9)
     assert told["again"] == {"same": True, "differences": []}
     assert {row["protocol"] for row in told["rows"]} == {"a", "b"}
-    assert "gives a 0.60 -> " in told["summary"][0] and "USD over 24 h" in told["summary"][1]
+    assert told["summary"][0].startswith("It moves a 0.60 -> ") and "USD over 24 h" in told["summary"][1]
     for number in (current["plan"]["estimated_improvement"],):
         assert told["improvement"] == number
+
+
+def test_why_says_which_rule_a_plan_did_not_meet(tmp_path):
+    found = Running(tmp_path, cycles=0)
+    optimizer = found.engine.parts.optimizer
+    optimizer.config = optimizer.config.model_copy(update={"min_improvement_threshold": 9.0})
+    try:
+        for _ in range(3):  # the same reason is kept once
+            found.step()
+        with found.asked.client() as client:
+            plan = client.get("/v1/plans/current").json()["plan_id"]
+            told = client.get(f"/v1/plans/{plan}/why").json()["summary"][-1]
+            blocked = client.post(f"/v1/plans/{plan}/preview").json()["blocked"]
+    finally:
+        found.close()
+    assert told.startswith("Declined at ") and told.endswith(", below 9 (min_improvement_threshold).")
+    assert blocked == {"by": "expired", "reason": "the plan was good until 2026-01-01 00:15:00 UTC"}
 
 
 def test_a_preview_lists_the_calls_and_changes_nothing(running, client):

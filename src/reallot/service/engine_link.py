@@ -16,6 +16,7 @@ from ..engine.ledger.journal import Decision
 from ..errors import ConfigurationError, DataError, ReallotError
 from ..runtime.config import Config, read_config
 from ..runtime.decision_replay import inputs_of
+from ..runtime.declined import why_declined
 from ..runtime.runner import Runner
 from .access import Bucket
 from .problems import Problem
@@ -58,7 +59,8 @@ class EngineLink:
         forbids = [each for each in found if each.startswith("not now (")]
         calls = [each for each in found if each not in forbids]
         blocked = [each for each in forbids if not (waits and each.startswith("not now (confirmation)"))]
-        return {"plan_id": plan.id, "calls": calls, "blocked": {"reason": blocked[0]} if blocked else None}
+        by, _, reason = blocked[0].removeprefix("not now (").partition("): ") if blocked else ("", "", "")
+        return {"plan_id": plan.id, "calls": calls, "blocked": {"by": by, "reason": reason} if blocked else None}
 
     async def last_decision(self) -> Decision | None:
         """The last plan with its inputs, kept or not; None before the first."""
@@ -71,7 +73,8 @@ class EngineLink:
                 inputs = inputs_of(self._runner.asked())
             except ReallotError:
                 return None
-            reason = last.blocked or "; ".join(last.plan.reasons)
+            declined = why_declined(last.plan, self._runner.parts.optimizer.config)
+            reason = last.blocked or ("; ".join(last.plan.reasons) if declined is None else declined.text)
             verdict = MoveState.BLOCKED if last.blocked else MoveState.DECLINED
             text = last.plan.model_dump_json()
             return Decision(last.plan.id, last.started_at, verdict, reason, text, inputs)

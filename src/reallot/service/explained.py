@@ -61,12 +61,9 @@ def _verdict(each: Decision) -> dict[str, Any]:
 
 def _summary(plan: AllocationPlan, decisions: Sequence[Decision]) -> list[str]:
     """What a person is told first."""
-    takes, gives = _moved(plan, 1.0), _moved(plan, -1.0)
     found = []
     if plan.moves:
-        given = f"gives {listed(gives, 'and')}" if gives else ""
-        taken = f"takes {listed(takes, 'and')}" if takes else ""
-        found.append(f"It {' and '.join(filter(None, (given, taken)))}.")
+        found.append(f"It moves {listed([*_moved(plan, -1.0), *_moved(plan, 1.0)], 'and')}.")
         gain, cost = usd(plan.estimated_improvement, sign=True), usd(plan.estimated_cost)
         net = usd(plan.net_benefit, sign=True)
         found.append(f"It brings {gain} USD/h and costs {cost} USD: {net} USD over {plan.horizon_hours:g} h.")
@@ -109,7 +106,7 @@ def _rows(found: Allocation, told: Explanation) -> list[dict[str, Any]]:
 
 
 def _stay(stay: NoTradeRange) -> dict[str, Any]:
-    """What would have to be true for one that stays to move; rates in USD/h for a full share."""
+    """What would have to be true for one that stays to move; rates at the margin, USD/h per unit of share."""
     return {
         "protocol": stay.protocol,
         "share": stay.share,
