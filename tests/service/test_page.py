@@ -8,8 +8,10 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -44,7 +46,7 @@ def asked():
 class Opened:
     """A page with what it complained of and what it asked for."""
 
-    def __init__(self, chromium, url, secret, *, size=DESK, scheme="light", clock=False, before=None):
+    def __init__(self, chromium, url, secret, *, size=DESK, scheme="light", clock=False, before=None, at=""):
         self.context = chromium.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
         self.page = self.context.new_page()
         self.page.set_default_timeout(8000)
@@ -56,7 +58,7 @@ class Opened:
         self.page.on("request", lambda request: self.urls.append(request.url))
         if before is not None:
             before(self.page)
-        self.page.goto(f"{url}#token={secret}")
+        self.page.goto(f"{url}#{at}" if at else f"{url}#token={secret}")
 
     def _console(self, said):
         if said.type == "error" and "404" not in said.text:
@@ -263,6 +265,52 @@ def test_a_wrong_token_is_asked_for_again(chromium, asked):
         it.page.locator("#token").fill(asked.secrets["read"])
         it.page.locator("#token").press("Enter")
         it.wait("document.getElementById('verdict').className === 'earning'")
+
+
+def test_a_link_to_a_plan_asks_for_the_token_first_and_then_leads_there(chromium, asked):
+    with Opened(chromium, asked.server.url, "", at="why=p7") as it:
+        it.wait("!document.querySelector('#login').hidden")
+        it.page.wait_for_timeout(400)
+        assert not it.page.evaluate("document.querySelector('dialog').open")
+        it.page.locator("#token").fill(asked.secrets["read"])
+        it.page.locator("#token").press("Enter")
+        it.wait("document.querySelector('dialog').open")
+        it.wait("document.querySelector('#dialog-body').innerText.includes(\"no plan 'p7' is kept\")")
+
+
+def test_money_has_a_sign_only_where_it_is_some(chromium, asked):
+    with shown(asked, chromium) as it:
+        signed = "import('./act.js').then(act => [0.25, -0.25, 0, -1e-12, null].map(act.signed))"
+        assert it.page.evaluate(signed) == ["+0.250", "\u22120.250", "0", "0", "?"]
+
+
+def test_the_period_that_was_pressed_last_is_the_one_that_is_shown(chromium, asked):
+    answers = {"7": 3, "30": 1}  # the week is slow, and comes when the month is there
+
+    def route(found):
+        length = moment_in(found.request.url, "end") - moment_in(found.request.url, "start")
+        days = str(round(length.total_seconds() / 86400))
+        if waits := max(0, answers.get(days, 0) - 1):
+            answers[days] = waits
+            found.fulfill(status=503, json={"detail": "it takes long", "retry_after": 0.1})
+        else:
+            found.fulfill(json={**REPORT, "total_earnings": float(days)})
+
+    with shown(asked, chromium, before=lambda page: page.route("**/v1/reports?*", route)) as it:
+        it.page.locator("button[data-days='7']").click()
+        it.page.locator("button[data-days='30']").click()
+        it.wait("document.querySelector('#report').innerText.startsWith('Earned 30.0 USD')")
+        it.page.wait_for_timeout(500)
+        assert it.text("#report").startswith("Earned 30.0 USD")
+        it.page.locator("button[data-days='7']").click()
+        it.wait("document.querySelector('#report').innerText.startsWith('Earned 7.00 USD')")
+
+
+REPORT = {"total_cost": 0.0, "net_earnings": 1.0, "reallocations": 0, "rollbacks": 0, "moves": []}
+
+
+def moment_in(url, name):
+    return datetime.fromisoformat(parse_qs(urlsplit(url).query)[name][0])
 
 
 def test_when_nothing_is_heard_it_says_so_and_acts_no_more_until_the_server_is_back(chromium, asked):

@@ -1,5 +1,5 @@
 // Acting, and why: dialogs that repeat the exact calls, a second press, and what came of it.
-import { ask } from "./talk.js";
+import { ask, patient } from "./talk.js";
 
 const $ = id => document.getElementById(id);
 const OPEN = ["queued", "running"], TRIES = 40;
@@ -22,7 +22,10 @@ export const money = v => {
   const digits = Math.max(0, Math.min(8, 2 - Math.floor(Math.log10(Math.abs(v)))));
   return v.toFixed(digits);
 };
-export const signed = v => (v > 0 ? "+" : v < 0 ? "−" : "") + money(Math.abs(v));
+export const signed = v => {
+  const text = money(v == null ? v : Math.abs(v));
+  return text === "0" || text === "?" ? text : (v > 0 ? "+" : "−") + text;
+};
 export const percent = v => `${+(100 * v).toFixed(1)} %`;
 export const age = ms => {
   const s = Math.max(0, Math.round(ms / 1e3));
@@ -112,10 +115,8 @@ async function preview(plan, into) {
   into.replaceChildren(el("p", { class: "mut" }, "Asking what would be called …"));
   try {
     const told = await ask(`v1/plans/${encodeURIComponent(plan)}/preview`, { method: "POST", wait: 25 });
-    const calls = told.calls || told.steps || [];
-    into.replaceChildren(el("h3", {}, "The calls, in this order"), el("ol", {}, ...calls.map(call => el("li", {}, el("code", {}, typeof call === "string" ? call : call.text || `${call.protocol}.apply_allocation(${call.share ?? call.after})`)))));
-    const forbids = told.blocked || told.forbidden || told.forbids;
-    if (forbids) into.append(el("p", { class: "warn" }, "Not now: " + (forbids.reason || forbids.detail || (Array.isArray(forbids) ? forbids.map(f => f.reason || f).join("; ") : forbids))));
+    into.replaceChildren(el("h3", {}, "The calls, in this order"), el("ol", {}, ...told.calls.map(call => el("li", {}, el("code", {}, call)))));
+    if (told.blocked) into.append(el("p", { class: "warn" }, `Not now: ${told.blocked.reason}.`));
   } catch (error) {
     const moves = Object.entries(current.state.waiting ? current.state.waiting.moves : {}).sort((a, b) => a[1] - b[1]);
     const to = current.state.waiting ? current.state.waiting.allocation : {};
@@ -172,19 +173,20 @@ export async function showWhy(plan) {
     if (plan === "current") {
       const now = await ask("v1/plans/current");
       if (!now) { $("dialog-body").replaceChildren(el("p", {}, "There is no plan yet: the engine has to learn what its protocols earn.")); return; }
-      id = now.plan_id || now.id || (now.plan && now.plan.id);
+      id = now.plan_id;
     }
-    told = await ask(`v1/plans/${encodeURIComponent(id)}/why`, { wait: 10 });
+    told = await patient(`v1/plans/${encodeURIComponent(id)}/why`, { wait: 10 });
   } catch (error) {
     $("dialog-body").replaceChildren(el("p", {}, plan === "current" && error.status === 404 ? "No plan is known that could be explained." : error.detail));
     return;
   }
   history.replaceState(null, "", `${location.pathname}${location.search}#why=${encodeURIComponent(id)}`);
-  const said = (told.summary || []).map(text => el("p", {}, text.replaceAll(" -> ", " → "))), body = said.splice(0, 2);
-  if (told.rows && told.rows.length) body.push(el("h3", {}, "What it would bring, and what that costs"), sums(told));
-  if (told.stayed && told.stayed.length) body.push(el("h3", {}, "What would have to be true for the others to move"), el("ul", {}, ...told.stayed.map(stays)));
-  if (told.limits && told.limits.length) body.push(el("h3", {}, "What limits cost"), el("ul", {}, ...told.limits.map(each => el("li", {}, `${each.name}: ${money(each.costs_usd_per_hour ?? each.cost)} USD/h`))));
-  if (told.confidence && told.confidence.value != null) body.push(el("p", { class: "mut" }, `Confidence ${told.confidence.value.toFixed(2)}${told.confidence.plans ? `, from ${told.confidence.plans} plans` : ""}.`));
+  const said = told.summary.map(text => el("p", {}, text.replaceAll(" -> ", " → "))), body = said.splice(0, 2);
+  if (told.rows.length) body.push(el("h3", {}, "What it would bring, and what that costs"), sums(told));
+  if (told.stayed.length) body.push(el("h3", {}, "What would have to be true for the others to move"), el("ul", {}, ...told.stayed.map(stays)));
+  const limits = told.limits.map(each => [each.name, money(each.costs_usd_per_hour)]).filter(each => each[1] !== "0");
+  if (limits.length) body.push(el("h3", {}, "What limits cost"), el("ul", {}, ...limits.map(([name, cost]) => el("li", {}, `${name}: ${cost} USD/h`))));
+  if (told.confidence.value != null) body.push(el("p", { class: "mut" }, `Confidence ${told.confidence.value.toFixed(2)}.`));
   if (said.length) body.push(el("h3", {}, "What was decided"), ...said);
   $("dialog-body").replaceChildren(...body);
 }
@@ -198,16 +200,17 @@ function sums(told) {
     el("tfoot", {}, el("tr", {}, el("th", { scope: "row", colspan: "5" }, "all together"), el("td", { class: "n", "data-sum": String(total) }, signed(total)))));
 }
 
+// Rates are at the margin: what more of a share would earn, and what the last of it does.
 function stays(each) {
-  const above = each.takes_above == null ? "" : `; it would take capacity above ${money(each.takes_above)} USD/h`;
-  const below = each.gives_below == null ? "" : `; it would give some below ${money(each.gives_below)} USD/h`;
-  return el("li", {}, el("strong", {}, each.protocol), ` earns ${money(each.earns)} USD/h for a full share${above}${below}.${each.reason ? " " + each.reason : ""}`);
+  const above = each.takes_above == null ? "" : ` It takes more above ${money(each.takes_above)} USD/h.`;
+  const below = each.gives_below == null ? "" : ` It gives some where the last of its share earns below ${money(each.gives_below)} USD/h.`;
+  return el("li", {}, el("strong", {}, each.protocol), ` would earn ${money(each.earns)} USD/h per unit of further share.${above}${below}${each.reason ? ` (${each.reason})` : ""}`);
 }
 
-addEventListener("hashchange", hash);
-function hash() {
+// Where the address leads: to the reasons of a plan, or to an action that is followed.
+export function linked() {
   const part = new URLSearchParams(location.hash.slice(1));
   if (part.has("why")) showWhy(part.get("why"));
   if (part.has("action")) followed(part.get("action"));
 }
-addEventListener("load", () => setTimeout(hash, 300));
+addEventListener("hashchange", () => current && linked());

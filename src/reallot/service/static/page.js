@@ -1,7 +1,7 @@
 // The page: what the engine is at in one sentence, then the numbers. Text is set as text only: names are foreign.
 import { draw as line } from "./chart.js";
-import { Live, ask, takeToken } from "./talk.js";
-import { actions, age, clock, el, money, newKey, percent, showWhy, signed } from "./act.js";
+import { Live, ask, patient, takeToken } from "./talk.js";
+import { actions, age, clock, el, linked, money, newKey, percent, showWhy, signed } from "./act.js";
 
 const $ = id => document.getElementById(id);
 const DAY = 86400e3, MOST_EVENTS = 60, MOST_POINTS = 3000, MOST_ROWS = 100;
@@ -18,7 +18,7 @@ const live = new Live({
   way: text => { way = text; },
   frame: frame => {
     if (frame.t === "hello") greeted(frame);
-    else if (frame.t === "state") { state = frame; arrived = Date.now(); follow(frame); draw(); }
+    else if (frame.t === "state") { const first = !state; state = frame; arrived = Date.now(); follow(frame); draw(); if (first) linked(); }
     else if (frame.t === "event") happened([frame]);
     tick();
   },
@@ -50,15 +50,15 @@ async function greeted(frame) {
   version = version || frame.version;
   hello = frame;
   if (again) return;
-  const [listed, trends] = await Promise.all([ask("v1/events?limit=40").catch(() => null), ask("v1/trends?hours=24").catch(() => null)]);
+  const [listed, trends] = await Promise.all([ask("v1/events?limit=40").catch(() => null), patient("v1/trends?hours=24").catch(() => null)]);
   if (listed) { events = []; happened(listed.items.slice().reverse()); for (const each of listed.items) live.event = Math.max(live.event, each.seq); }
-  if (trends) remember(trends.items || trends.points || []);
-  report(1);
+  if (trends) remember(trends.items);
+  report();
 }
 
 // Points of the chart: what the server kept, then what each frame brings.
 function remember(points) {
-  const kept = points.map(p => Array.isArray(p) ? p : [p.at, p.mean ?? p.usd_per_hour ?? p.value, p.never_moving]).map(([at, v, n]) => [typeof at === "number" ? at : Date.parse(at) / 1e3, v, n ?? null]);
+  const kept = points.map(p => [Date.parse(p.at) / 1e3, p.mean, p.never_moving]);
   const first = times.length ? times[0] : Infinity;
   const before = kept.filter(([at]) => at < first);
   times = [...before.map(p => p[0]), ...times];
@@ -214,11 +214,13 @@ function hours() {
   $("hours").tBodies[0].replaceChildren(...[...by].reverse().slice(0, 25).map(([h, v]) => el("tr", {}, el("th", { scope: "row" }, clock(1e3 * h, now())), el("td", { class: "n" }, money(v.reduce((a, b) => a + b) / v.length)))));
 }
 
-async function report(days) {
-  const end = new Date(now()), start = new Date(now() - days * DAY);
-  const told = await ask(`v1/reports?start=${encodeURIComponent(start.toISOString())}&end=${encodeURIComponent(end.toISOString())}`, { wait: 5 }).catch(error => ({ trouble: error.detail }));
+async function report() {
+  const pressed = document.querySelector("[data-days][aria-pressed=true]"), turn = report.turn = {};
+  const end = new Date(now()), start = new Date(now() - Number(pressed.dataset.days) * DAY);
+  const told = await patient(`v1/reports?start=${encodeURIComponent(start.toISOString())}&end=${encodeURIComponent(end.toISOString())}`, { wait: 5 }).catch(error => ({ trouble: error.detail }));
+  if (turn !== report.turn) return; // another period was asked for since
   if (told.trouble) { $("report").textContent = told.trouble; return; }
-  const judged = (told.moves || []).filter(m => m.measured != null);
+  const judged = told.moves.filter(m => m.measured != null);
   const sum = key => judged.reduce((total, m) => total + m[key], 0);
   const moved = `${told.reallocations} ${told.reallocations === 1 ? "move" : "moves"}, ${told.rollbacks} put back`;
   $("report").textContent = `Earned ${money(told.total_earnings)} USD, moving cost ${money(told.total_cost)}, net ${money(told.net_earnings)} USD. ${moved}.`
@@ -227,7 +229,8 @@ async function report(days) {
 
 for (const button of document.querySelectorAll("[data-days]")) button.addEventListener("click", () => {
   for (const each of document.querySelectorAll("[data-days]")) each.setAttribute("aria-pressed", String(each === button));
-  report(Number(button.dataset.days));
+  $("report").textContent = "Reading …";
+  report();
 });
 
 function tick() {

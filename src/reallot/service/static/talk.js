@@ -36,6 +36,16 @@ export async function ask(path, { method = "GET", body, headers = {}, wait = 0 }
   return told;
 }
 
+// The same for what may take long: asked again while the server works it out.
+export async function patient(path, options) {
+  for (let left = 20; ; left--) {
+    try { return await ask(path, options); } catch (error) {
+      if (error.status !== 503 || left === 0) throw error;
+      await new Promise(done => setTimeout(done, 1e3 * (error.retry_after || 5)));
+    }
+  }
+}
+
 export class Live {
   // on.frame(frame), on.denied(), on.way(text)
   constructor(on) {
