@@ -73,13 +73,12 @@ if TYPE_CHECKING:
         Alert,
         AllocationChange,
         AllocationPlan,
-        DashboardSnapshot,
         OptimizationOpportunity,
-        PerformanceReport,
         ProtocolStatus,
         ResourceUtilization,
         SeriesKind,
     )
+    from .engine.contracts.reports import DashboardSnapshot, PerformanceReport
     from .engine.ledger.folder import open_ledger
     from .orchestration.coordinator import ProtocolCoordinator
     from .orchestration.cycle import cycles, run_cycle
@@ -210,7 +209,7 @@ _LATE = {
     "BatchStatus": "solvers.single_period.batch",
     "Capabilities": "engine.contracts.adapter",
     "CurveLearner": "policy.forecast.curves",
-    "DashboardSnapshot": "engine.contracts.records",
+    "DashboardSnapshot": "engine.contracts.reports",
     "EarningsOptimizer": "orchestration.optimizer",
     "Fleet": "allocation.fleet.fleet",
     "FleetLimits": "allocation.fleet.limits",
@@ -221,7 +220,7 @@ _LATE = {
     "Observation": "policy.base",
     "OptimizationOpportunity": "engine.contracts.records",
     "OptimizerConfig": "engine.contracts.configs",
-    "PerformanceReport": "engine.contracts.records",
+    "PerformanceReport": "engine.contracts.reports",
     "Policy": "policy.base",
     "ProtocolAdapter": "engine.contracts.adapter",
     "ProtocolCoordinator": "orchestration.coordinator",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reallot import AllocationProblem, EarningsCurve, InvalidInput, Limits, ProtocolSpec, allocate
-from reallot.problem.problem import NARROWEST
+from reallot.problem.curve import NARROWEST
 from reallot.problem.validation import SMALLEST_STEP
 
 

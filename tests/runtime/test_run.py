@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from reallot.cli.live_table import display
-from reallot.engine.contracts.records import PerformanceReport
+from reallot.engine.contracts.reports import PerformanceReport
 from reallot.engine.ledger.folder import open_ledger, read_journal
 from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text, read_config

@@ -106,7 +106,7 @@ def in_order(problem: AllocationProblem, solver: str, time_limit_seconds: float 
     kept: tuple[float, ...] = ()
     can_stay = True
     while True:
-        plan = plan_of(problem.reaching(kept), solver, time_limit_seconds)
+        plan = plan_of(problem.sharing(kept=kept, arrays=problem.arrays), solver, time_limit_seconds)
         can_stay = plan.can_stay if not kept else can_stay
         kept = (*kept, plan.certificate.objective)
         if len(kept) == len(problem.goals):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, Goal, ProtocolSpec
+from ..problem.goal import least_earnings
 
 
 def relax(problem: AllocationProblem, rule: str, amount: float) -> AllocationProblem:
@@ -110,7 +111,7 @@ def _relax_rule(side: str) -> Callable[[AllocationProblem, str, float], Allocati
 
 
 def _relax_goal(problem: AllocationProblem, _subject: str, amount: float) -> AllocationProblem:
-    least = (problem.least_earnings or 0.0) - amount
+    least = (least_earnings(problem.goals) or 0.0) - amount
     goals = tuple(
         replace(goal, at_least=min(goal.at_least, least))
         if isinstance(goal, Goal) and goal.at_least is not None

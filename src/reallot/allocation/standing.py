@@ -6,6 +6,7 @@ import numpy as np
 
 from ..formulation.evaluate import STAYS
 from ..problem import AllocationProblem
+from ..problem.goal import least_earnings
 from ..problem.objective import value
 from ..text.numbers import amount, listed, usd
 
@@ -47,7 +48,7 @@ def broken_by_staying(problem: AllocationProblem) -> str:
 def _relations(problem: AllocationProblem) -> list[str]:
     """The goal, the split to be near to and the rules between shares that the present shares miss."""
     data, found = problem.arrays, []
-    enough, near = problem.least_earnings, problem.limits.near
+    enough, near = least_earnings(problem.goals), problem.limits.near
     if enough is not None and (earned := value(problem, data.staying).earnings_per_hour) < enough - STAYS:
         found.append(f"they earn {usd(earned)} USD/h, the goal is at least {usd(enough)}")
     if near is not None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from ..engine.contracts.records import PerformanceReport
+from ..engine.contracts.reports import PerformanceReport
 from ..errors import ErrorKind
 from ..orchestration.cycle import CycleResult
 from ..text.durations import format_duration

@@ -8,7 +8,8 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 
-from ..engine.contracts.records import AllocationChange, PerformanceReport
+from ..engine.contracts.records import AllocationChange
+from ..engine.contracts.reports import PerformanceReport
 from ..engine.ledger.history import Hour, Sample
 from ..engine.monitoring.hourly import WHOLE
 from ..errors import MonitoringError

@@ -10,6 +10,7 @@ import numpy as np
 from ..problem import AllocationProblem, Closest, Goal
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.effective import widened
+from ..problem.goal import least_earnings
 from ..program import Columns, LinearProgram, Rows, cells, diagonal
 from .moves import labels, per_period, periods, widest
 
@@ -99,7 +100,7 @@ def _gains(problem: AllocationProblem, program: LinearProgram, k: int) -> dict[s
 
 def _enough(problem: AllocationProblem) -> list[Rows]:
     """sum over t of (sum of rate * share + base + sum of slope * fill) / periods >= at_least, USD/h."""
-    least = problem.least_earnings
+    least = least_earnings(problem.goals)
     if least is None:
         return []
     data, count = problem.arrays, problem.periods

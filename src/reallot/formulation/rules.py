@@ -11,6 +11,7 @@ import numpy as np
 
 from ..problem import AllocationProblem
 from ..problem.arrays import BoolArray, FloatArray, IntArray
+from ..problem.goal import least_earnings
 from ..program import LinearProgram
 from ..program.elastic import Loosening, side
 from .change_rules import both_ways as limits_of_change
@@ -67,7 +68,7 @@ def _shared(problem: AllocationProblem, program: LinearProgram, *, both_ways: bo
     if "goal" in program.row_slices:
         lower = side(_rows(program, "goal"), -1.0)
         result.append(
-            Rule("goal", "goal", "", float(problem.least_earnings or 0.0), Loosening("goal", row_lower=lower))
+            Rule("goal", "goal", "", float(least_earnings(problem.goals) or 0.0), Loosening("goal", row_lower=lower))
         )
     for key, capacity in problem.resources.items():
         add(f"resource {key}", "resource", key, capacity, f"resource {key}")

@@ -13,13 +13,8 @@ from pydantic import Field
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.move_state import MoveState
-from ..engine.contracts.records import (
-    AggregatedMetrics,
-    Alert,
-    AllocationPlan,
-    DashboardSnapshot,
-    OptimizationOpportunity,
-)
+from ..engine.contracts.records import AggregatedMetrics, Alert, AllocationPlan, OptimizationOpportunity
+from ..engine.contracts.reports import DashboardSnapshot
 from ..engine.contracts.secrets import redact
 from ..engine.contracts.values import Moment, Record
 from ..engine.execution.executor import IN_A_CYCLE, WAITS

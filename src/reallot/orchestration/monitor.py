@@ -14,10 +14,9 @@ from ..engine.contracts.records import (
     Alert,
     AllocationChange,
     AllocationPlan,
-    DashboardSnapshot,
     OptimizationOpportunity,
-    PerformanceReport,
 )
+from ..engine.contracts.reports import DashboardSnapshot, PerformanceReport
 from ..engine.ledger.history import Hour
 from ..engine.ledger.timestamps import moment_before
 from ..engine.monitoring.alert_conditions import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -56,6 +56,11 @@ class Statement(Protocol):
     def resources(self) -> Mapping[str, float]: ...
     @property
     def scenarios(self) -> Scenarios | None: ...
+    @property
+    def reserve(self) -> float: ...
+    def sharing(self, **values: object) -> Self: ...
+    @property
+    def arrays(self) -> ProblemArrays: ...
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,18 @@ def require_rows(columns: ProtocolColumns) -> None:
         wrong |= most < least
     for i in wrong.nonzero()[0][:1].tolist():
         columns.row(i)
+
+
+def require_bounds(columns: ProtocolColumns, resources: Collection[str], reserve: float) -> None:
+    """Raises InvalidInput where, without a capacity, a share is bounded by nothing, or something is held in reserve."""
+    if reserve:
+        raise InvalidInput(f"reserve is {reserve:g} of no capacity; give a capacity, or no reserve")
+    most = columns["max_share"]
+    for i in np.flatnonzero(most != most).tolist():
+        if not any(use > 0.0 and key in resources for key, use in columns.uses.get(i, {}).items()):
+            raise InvalidInput(
+                f"{columns.names[i]}: nothing bounds its share; give capacity, max_share or a resource use"
+            )
 
 
 def from_arrays(

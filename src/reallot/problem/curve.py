@@ -17,6 +17,8 @@ from .validation import LARGEST, in_order, number
 
 ONE_POINT = 1e-9
 """Two breakpoints no farther apart than this are one."""
+NARROWEST, JUMP = 1e-8, 1e-6
+"""A piece of a curve below this width may not change earnings by more than this part of the largest there are."""
 
 
 _ORIGIN = (0.0,)
@@ -309,3 +311,19 @@ def _checked(shares: Any, earnings: Any, last_slope: Any) -> tuple[tuple[float, 
                 f"breakpoints must rise strictly: {after:g} follows {before:g}; sort the points by share"
             )
     return shares, earnings, number(last_slope, "a curve's last slope (USD/h per share)")
+
+
+def require_wide_jumps(curves: Iterable[tuple[str, EarningsCurve]], largest_rate: float) -> None:
+    """Raises InvalidInput where earnings jump within a piece too narrow to be told from nothing.
+
+    `curves` come with the names of their protocols; `largest_rate` (USD/h) is that of protocols without a curve.
+    """
+    listed, below = list(curves), NARROWEST * (1.0 - 1e-6)  # two points that were meant to be as far apart
+    found = [(name, *jump) for name, curve in listed if (jump := curve.narrowest_jump(below))[2] > 0.0]
+    size = max(largest_rate, *(curve.size for _, curve in listed)) if found else 0.0
+    for name, at, width, rise in found:
+        if rise > JUMP * size:
+            raise InvalidInput(
+                f"{name}: its earnings change by {rise:g} USD/h within {width:g} of share, at share {at:g}; a "
+                f"piece of a curve that steep is at least {NARROWEST:g} wide: move its two points that far apart"
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidInput
@@ -145,3 +145,9 @@ def goals_of(given: AnyGoal | Sequence[AnyGoal], names: Mapping[str, int]) -> An
             raise InvalidInput(f"goal holds {brief(each)}; give Goal(...) or Closest(...)")
         goals_of(each, names)
     return tuple(given)
+
+
+def least_earnings(goals: Iterable[Goal | Closest]) -> float | None:
+    """Earnings (USD/h) that all goals together ask for at least; None where none does."""
+    floors = [goal.at_least for goal in goals if isinstance(goal, Goal) and goal.at_least is not None]
+    return max(floors, default=None)

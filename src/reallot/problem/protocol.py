@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from operator import attrgetter
@@ -12,10 +12,22 @@ from typing import Any, cast, overload
 import numpy as np
 
 from ..errors import InvalidInput
-from .curve import EarningsCurve
+from .curve import EarningsCurve, require_wide_jumps
 from .segments import FloatArray
 from .tiers import MoveTiers, Tiers, first_price, tier_rows
-from .validation import LARGEST, MOST, SMALLEST_STEP, brief, by_name, number, of_kind, whole
+from .validation import (
+    LARGEST,
+    MOST,
+    SMALLEST_STEP,
+    brief,
+    by_name,
+    different,
+    known_names,
+    number,
+    of_kind,
+    several,
+    whole,
+)
 
 _NOTHING: Mapping[str, float] = {}
 
@@ -287,6 +299,20 @@ class ProtocolColumns:
         for i, curve in self.curves.items():
             yield i, curve if isinstance(curve, tuple) else (curve,)
 
+    def require_fit(self, resources: Collection[str], periods: int) -> None:
+        """Raises InvalidInput where a use or the number of curves does not fit, or earnings jump within no width."""
+        for i, uses in self.uses.items():
+            known_names(uses, resources, f"{self.names[i]}: uses")
+        for i, curve in self.curves.items():
+            if isinstance(curve, tuple) and len(curve) != periods:
+                raise InvalidInput(
+                    f"{self.names[i]}: {len(curve)} curves for {periods} periods; give one, or one per period"
+                )
+        if self.curves:
+            flat = np.abs(self.rate[self.rate == self.rate])
+            curves = [(self.names[i], curve) for i, each in self.each_curve() for curve in each]
+            require_wide_jumps(curves, float(flat.max(initial=0.0)))
+
     def row(self, i: int) -> ProtocolSpec:
         """One protocol as a record."""
         numbers: dict[str, Any] = {
@@ -315,6 +341,29 @@ class Protocols(Sequence[ProtocolSpec]):
     def __init__(self, table: ProtocolColumns, records: tuple[ProtocolSpec, ...] | None = None) -> None:
         self.table = table
         self._records = records
+
+    @classmethod
+    def of(cls, given: Any) -> Protocols:
+        """The table of the protocols from records, or from rates, curves or records by name."""
+        if isinstance(given, cls):
+            return given
+        if hasattr(given, "columns"):
+            raise InvalidInput("protocols is a DataFrame; problem_from_frame(frame) takes one row per protocol")
+        if hasattr(given, "items"):
+            specs = []
+            for name, value in by_name(given, "protocols").items():
+                if isinstance(value, ProtocolSpec) and value.name != name:
+                    raise InvalidInput(f"protocol {value.name!r} stands under the name {name!r}; use one name")
+                specs.append(value if isinstance(value, ProtocolSpec) else ProtocolSpec(name, value))
+        else:
+            specs = several(given, "protocols", "ProtocolSpec records, or a table by name")
+        if set(map(type, specs)) != {ProtocolSpec}:
+            for spec in specs:
+                if not isinstance(spec, ProtocolSpec):
+                    raise InvalidInput(f"protocols holds {brief(spec)}; give ProtocolSpec records or a table by name")
+        names = tuple([spec.name for spec in specs])
+        different(names)
+        return cls(ProtocolColumns.of(specs, names), tuple(specs))
 
     @property
     def records(self) -> tuple[ProtocolSpec, ...]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InvalidInput
-from .validation import by_name, in_order, number
+from .protocol import ProtocolColumns
+from .validation import brief, by_name, in_order, known_names, number
 
 Path = tuple[float, ...]
 """One value per period, or a single value that holds in all of them."""
@@ -156,6 +157,32 @@ class RateUncertainty:
         else:
             put(self, "radius", number(self.radius, "radius (USD/h)", 0.0))
         put(self, "budget", number(self.budget, "budget of uncertainty (protocols)", 0.0))
+
+
+def require_risk(
+    scenarios: Scenarios | None, risk: CVaR | RateUncertainty | None, protocols: ProtocolColumns, periods: int
+) -> None:
+    """Raises InvalidInput where scenarios or risk name who is not there, or do not fit curves and periods."""
+    if scenarios is not None:
+        if not isinstance(scenarios, Scenarios):
+            raise InvalidInput(f"scenarios is a {type(scenarios).__name__}; give Scenarios(rates=...)")
+        for what in ("rates", "factors"):
+            table = getattr(scenarios, what)
+            known_names(table, protocols.place, f"scenario {what}")
+            for name, paths in table.items():
+                if any(len(path) not in (1, periods) for path in paths):
+                    raise InvalidInput(f"scenario {what} {name}: give one value, or one for each of {periods} periods")
+                bent = protocols.curves.get(protocols.place[name], ())
+                each = bent if isinstance(bent, tuple) else (bent,)
+                if what == "rates" and not all(curve.is_flat for curve in each):
+                    raise InvalidInput(f"scenario rates names {name!r}, which has a curve; give factors for it instead")
+    if isinstance(risk, CVaR) and scenarios is None:
+        raise InvalidInput("CVaR needs scenarios; give scenarios=Scenarios(rates=...)")
+    if isinstance(risk, RateUncertainty):
+        if isinstance(risk.radius, dict):
+            known_names(risk.radius, protocols.place, "radius")
+    elif risk is not None and not isinstance(risk, CVaR):
+        raise InvalidInput(f"risk is {brief(risk)}; give CVaR(...) or RateUncertainty(...)")
 
 
 def _table(table: Any, what: str, low: float) -> dict[str, tuple[Path, ...]]:

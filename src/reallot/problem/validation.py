@@ -155,6 +155,13 @@ def to_sum(values: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     return np.where(near, values * (total / np.where(near, sums, 1.0)), values)
 
 
+def summing_up(given: Any, shares: NDArray[np.float64], capacity: Any, reserve: Any) -> NDArray[np.float64]:
+    """The shares; where `given` is in float32 and they sum to the available capacity but for that, exactly so."""
+    if is_single(given) and type(capacity) in (int, float) and type(reserve) in (int, float):
+        return to_sum(shares, float(capacity) - float(reserve))
+    return shares
+
+
 def flag_array(value: Any, what: str) -> NDArray[np.bool_]:
     """`value` as an array of True and False; raises InvalidInput for any other entries, 0 and 1 included."""
     try:
@@ -248,3 +255,13 @@ def shares_by_name(given: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
         missing = next(name for name in names if name not in shares)
         raise InvalidInput(f"current does not say where {missing!r} stands; give 0 if it holds nothing")
     return numbers(values, names, "current ", 0.0)
+
+
+def require_fractions(capacity: float | None, shares: NDArray[np.float64]) -> None:
+    """Raises InvalidInput for present shares in percent, which sum to 100 where the capacity is 1."""
+    total = float(shares.sum())
+    if capacity == 1.0 and abs(total - 100.0) < 1.0:
+        raise InvalidInput(
+            f"current sums to {total:g}, capacity is 1: this looks like percent; "
+            "give fractions (0.4 for 40 %), or capacity=100 and all shares and limits in percent"
+        )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -29,7 +26,8 @@ from ..problem.limits import BY_PROTOCOL
 from ..problem.protocol_tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS
 from .notify_settings import NotifySection
-from .operation import OperatingRules, Zone
+from .operation import OperatingRules
+from .power_settings import PowerSection
 from .service_settings import ServiceSection
 from .shared_settings import Settings, Variable
 
@@ -90,43 +88,6 @@ class ReallocationSection(ReallocationConfig):
     """
 
     mode: Annotated[Mode, BeforeValidator(mode_of)] = Mode.ADVISE
-
-
-def _tariff(value: Any) -> Any:
-    """A price of power, or prices by the time of day."""
-    if isinstance(value, dict) and not (value and all(_TIME_OF_DAY.fullmatch(str(each)) for each in value)):
-        raise ValueError('prices by the time of day are written { "00:00" = 0.12, "07:00" = 0.28 }')
-    for at, price in value.items() if isinstance(value, dict) else [("", value)]:
-        if type(price) not in (int, float) or not math.isfinite(price):
-            raise ValueError(
-                f"give USD per kWh as a number{f' from {at} on' if at else ', or numbers by the time of day'}"
-            )
-    return value
-
-
-_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-TimeOfDay = Annotated[str, Field(pattern=f"^{_TIME_OF_DAY.pattern}$")]
-
-
-class PowerSection(Record):
-    """What power costs: protocols that say their `watts` are counted by what they earn after it.
-
-    usd_per_kwh  USD per kWh: one number, or a table of prices by the time of day from which they hold
-    time_zone    of the times of day, by the clock on the wall: "Europe/Berlin"
-    """
-
-    usd_per_kwh: Annotated[float | dict[TimeOfDay, float] | None, BeforeValidator(_tariff)] = None
-    time_zone: Zone = "UTC"
-
-    def cost(self, watts: Mapping[str, float]) -> PowerCost | None:
-        """What power costs those who draw so many watts with a full share; None where nobody says."""
-        told = self.usd_per_kwh
-        if told is None or not watts:
-            return None
-        by_time = told if isinstance(told, dict) else {"00:00": told}
-        prices = {60 * int(at[:2]) + int(at[3:]): price for at, price in by_time.items()}
-        minutes = tuple(sorted(prices))
-        return PowerCost(dict(watts), minutes, tuple(prices[each] for each in minutes), ZoneInfo(self.time_zone))
 
 
 class SimulationSection(Record):

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, TypeVar
 
-from ..engine.contracts.records import AllocationChange, PerformanceReport
+from ..engine.contracts.records import AllocationChange
+from ..engine.contracts.reports import PerformanceReport
 from ..engine.ledger.event_log import KeptEvent
 from ..engine.ledger.folder import Ledger, read_journal
 from ..engine.ledger.history import RAW, History, Hour, Sample

@@ -6,7 +6,8 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from ..contracts.records import Alert, AllocationChange, AllocationPlan, PerformanceReport
+from ..contracts.records import Alert, AllocationChange, AllocationPlan
+from ..contracts.reports import PerformanceReport
 from ..ledger.history import Hour
 from .hourly import WHOLE, by_hour, together
 from .report import HOUR, Snapshot, count, integral, notes_on, nothing_read, reviews, spent_in_vain

@@ -15,7 +15,8 @@ from typing import Protocol
 from ...errors import MonitoringError
 from ...text.numbers import count as counted
 from ...text.numbers import usd
-from ..contracts.records import AllocationChange, AllocationPlan, ChangeKind, MoveReview
+from ..contracts.records import AllocationChange, AllocationPlan, ChangeKind
+from ..contracts.reports import MoveReview
 from ..execution.guards import Blocked
 
 HOUR = 3600.0
