@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 
-settings.register_profile("dev", max_examples=20, derandomize=True, **_COMMON)
+settings.register_profile("dev", max_examples=12, derandomize=True, **_COMMON)
 settings.register_profile("paths", max_examples=100, derandomize=True, **_COMMON)
 settings.register_profile("ci", max_examples=300, derandomize=True, **_COMMON)
 settings.register_profile("explore", max_examples=60, **_COMMON)

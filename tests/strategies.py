@@ -75,8 +75,8 @@ KINDS = LINEAR | COUPLED | CHOICES
 
 
 def budget(part: float = 1.0) -> settings:
-    """The profile's number of examples times `part`, at least six: for tests whose examples take long."""
-    return settings(max_examples=max(6, int(settings.default.max_examples * part)))
+    """The profile's number of examples times `part`, at least four: for tests whose examples take long."""
+    return settings(max_examples=max(4, int(settings.default.max_examples * part)))
 
 
 def shares(grid: int | None = None, largest: float = 1.0) -> st.SearchStrategy[float]:

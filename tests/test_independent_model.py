@@ -43,7 +43,7 @@ FEATURES = (
     *CHANGES,
 )
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-EXAMPLES = 2_000 if NIGHTLY else 30
+EXAMPLES = 2_000 if NIGHTLY else 12
 epsilon = st.sampled_from(EPSILONS)
 
 
@@ -220,7 +220,7 @@ def test_plans_are_worth_what_a_second_reading_of_the_rules_says(problem: Alloca
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CHANGES)
-@settings(max_examples=EXAMPLES if NIGHTLY else 18)
+@settings(max_examples=EXAMPLES if NIGHTLY else 8)
 @given(data=st.data())
 def test_plans_of_costs_and_limits_of_change_are_worth_what_it_says(kind: str, data: st.DataObject) -> None:
     judged(data.draw(problems(always=(kind,))), data.draw(st.sampled_from(["auto", "highs"])))

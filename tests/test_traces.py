@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 EQUAL = 1e-9
-STEPS = None if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 3000
+STEPS = None if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 1000
 """Steps of a trace that are decided: all of them at night."""
 NEVER_MOVE = {"energy_load_eu_2020_2021": 968922.54, "mining_nicehash_201802": 952.25516}
 """What the equal split earns over the whole trace, USD, as published with the data."""

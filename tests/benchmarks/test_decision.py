@@ -48,7 +48,7 @@ def test_a_change_is_undone(change: str) -> None:
     assert ridge.PooledRidge._fit is fit
 
 
-HEAVY = Source("world", "heavy", 1004, steps=1300)
+HEAVY = Source("world", "heavy", 1004, steps=300)
 
 
 @cache

@@ -165,7 +165,7 @@ def test_an_offer_of_nothing_is_no_reason_to_come():
 
 
 @pytest.mark.slow
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(paid=st.floats(0.1, 2.0), quote=st.floats(0.2, 3.0))
 def test_whatever_part_of_an_offer_is_paid_it_is_known_within_a_day_and_nothing_goes_to_and_fro(paid, quote):
     played = Played(Source(paid * quote, 0.0, quote=quote)).go(24)

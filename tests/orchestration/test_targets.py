@@ -225,7 +225,7 @@ worlds = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=3, deadline=None, phases=(Phase.explicit, Phase.generate))
 @example([(1.919, 6, "rounds"), (0.693, 2, "rounds"), (1.073, 6, "well")])
 @example([(1.677, 6, "caps"), (0.676, 5, "rounds"), (1.708, 5, "rounds"), (1.219, 1, "rounds")])
 @example([(0.8, 2, "refuses"), (1.73, 5, "ignores"), (0.25, 1, "refuses"), (0.47, 3, "keeps")])

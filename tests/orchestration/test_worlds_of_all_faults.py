@@ -65,7 +65,7 @@ def told_of(played: Play, name: str, window: Window, seen: float) -> bool:
     return bool(lasting)
 
 
-@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(st.integers(0, 10_000), st.booleans(), st.booleans())
 def test_the_laws_hold_whatever_sources_and_targets_do(seed, noisy, jumps):
     played, faults, rates = world(seed, noisy)

@@ -1,6 +1,6 @@
 """A hundred adapters and a poll a second, on the simulated clock: memory stays flat, no task and no file is left.
 
-REALLOT_CYCLES=86400 runs the 24 hours, which takes hours; 100 cycles otherwise. What a cycle takes is printed (pytest
+REALLOT_CYCLES=86400 runs the 24 hours, which takes hours; 60 cycles otherwise. What a cycle takes is printed (pytest
 -s), and `python -m benchmarks --only cycle` measures it without the bookkeeping of memory.
 """
 
@@ -22,7 +22,7 @@ from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text
 from reallot.runtime.runner import Runner
 
-CYCLES = int(os.environ.get("REALLOT_CYCLES", "100"))
+CYCLES = int(os.environ.get("REALLOT_CYCLES", "60"))
 KEPT = CYCLES // 4
 """Polls and snapshots that are kept at most: what is compared has reached that bound."""
 HUNDRED = """

@@ -1,6 +1,7 @@
 """The engine through histories in which everything goes wrong, and broken engines that the same histories must find.
 
-REALLOT_SEEDS="5000,2000" runs so many seeds without and with the repair loop and late effects; 300 and 150 otherwise.
+REALLOT_SEEDS="5000,2000" runs so many seeds without and with the repair loop and late effects; else 300 and 150 of them
+in the profile ci, 100 and 50 in others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import pytest
 from tests.engine.execution.defects import DEFECTS, ENTERED, PLANTED
 from tests.engine.execution.simulation import simulate
 
-PLAIN, LATE = (int(each) for each in os.environ.get("REALLOT_SEEDS", "300,150").split(","))
+MANY = "300,150" if os.environ.get("HYPOTHESIS_PROFILE") in ("ci", "nightly") else "100,50"
+PLAIN, LATE = (int(each) for each in os.environ.get("REALLOT_SEEDS", MANY).split(","))
 CHUNK = 50
 MOST_SEEDS = 200
 
