@@ -1,7 +1,7 @@
 """kill -9 of a real process at every write of the journal and around every effect, at random, and again in recovery.
 
 A paused owner is in here too. REALLOT_KILLS=500 kills so often at random, and five times at every moment; 20 times and
-once otherwise.
+once otherwise, and the recovery then dies after every second write or effect only.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def test_killed_anywhere_it_ends_before_or_after_and_recovery_is_idempotent(star
 def test_killed_again_during_recovery_it_ends_the_same(start, place, moment, repeat):
     """The engine dies after each write or effect of the plan, the recovery at each of its own moments."""
     count = 0
-    for number in range(100):
+    for number in range(0, 100, 1 if REPEATS > 1 else 2):
 
         def prepare(folder, number=number):
             return start(folder, "execute", when=moment, number=number)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -101,10 +102,16 @@ def test_learned_curves_come_close_to_known_ones_where_straight_lines_do_not() -
     assert straight < 0.93 * best
 
 
+@cache
+def straight_lines() -> tuple[float, float, list[dict[str, float]]]:
+    """What is earned where curves are straight, and taken to be."""
+    return simulated(STRAIGHT, explore="floor")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_learning_curves_costs_nearly_nothing_where_earnings_are_straight(way: str) -> None:
-    without, _, _ = simulated(STRAIGHT, explore="floor")
+    without, _, _ = straight_lines()
     found, _, moves = simulated(STRAIGHT, explore="floor", curves=way)
     assert found > 0.99 * without
     assert len(moves) <= 8

@@ -227,7 +227,7 @@ def test_a_source_dead_from_the_start_has_no_rate_and_keeps_its_share():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("noise", "seed", "every"), [(0.1, 0, 1), (0.02, 1, 10), (0.05, 2, 10), (0.2, 3, 10)])
+@pytest.mark.parametrize(("noise", "seed", "every"), [(0.1, 0, 3), (0.02, 1, 10), (0.05, 2, 10), (0.2, 3, 10)])
 def test_seven_flat_days_move_nothing(noise, seed, every):
     draw = random.Random(seed)
     moved, shares = live(
