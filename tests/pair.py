@@ -17,6 +17,17 @@ share = 0.4
 rate = 3.0
 """
 """One share of compute earns what three of relay do."""
+CENTS = """
+[protocols.a]
+adapter = "simulated"
+share = 0.6
+rate = 0.02
+[protocols.b]
+adapter = "simulated"
+share = 0.4
+rate = 0.06
+"""
+"""The same with other names, for cents an hour."""
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

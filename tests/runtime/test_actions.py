@@ -19,8 +19,10 @@ from reallot.runtime.build import build, remember
 from reallot.runtime.config import config_from_text
 from reallot.runtime.runner import Runner
 from tests.orchestration.polls import START
+from tests.pair import CENTS
 
-TEXT = """
+TEXT = (
+    """
 [coordinator]
 every = "{every}"
 [reallocation]
@@ -29,15 +31,9 @@ min_hold_duration = "{hold}"
 [optimizer]
 min_improvement_threshold = 0.001
 min_improvement_percent = 0.0
-[protocols.a]
-adapter = "simulated"
-share = 0.6
-rate = 0.02
-[protocols.b]
-adapter = "simulated"
-share = 0.4
-rate = 0.06
 """
+    + CENTS
+)
 
 
 class Kill(BaseException):

@@ -17,8 +17,10 @@ from reallot.runtime.build import build
 from reallot.runtime.config import config_from_text
 from reallot.runtime.runner import Runner
 from tests.orchestration.polls import START, poll, status
+from tests.pair import CENTS
 
-SMALL = """
+SMALL = (
+    """
 [coordinator]
 every = "5m"
 [reallocation]
@@ -28,16 +30,11 @@ min_improvement_threshold = {threshold}
 min_improvement_percent = 0.0
 {optimizer}
 {more}
-[protocols.a]
-adapter = "simulated"
-share = 0.6
-rate = 0.02
-[protocols.b]
-adapter = "simulated"
-share = 0.4
-rate = 0.06
-{b}
 """
+    + CENTS
+    + """{b}
+"""
+)
 
 
 def small(threshold=0.25, mode="automatic", optimizer="", more="", b=""):
