@@ -14,6 +14,7 @@ import pytest
 import reallot
 from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.move_state import FOLLOWS, MoveState
+from reallot.policy.registry import MAKERS
 from reallot.runtime.adapter_settings import ADAPTERS
 from reallot.runtime.build import adapter_of
 from reallot.runtime.config import Sections, config_from_text
@@ -54,6 +55,11 @@ def test_there_are_examples_on_the_pages() -> None:
         block for page in PAGES for block in blocks(page.read_text(encoding="utf-8")) if block.language == "python"
     ]
     assert len(found) > 12
+
+
+def test_the_guide_of_backtests_names_every_shipped_policy() -> None:
+    page = (ROOT / "docs" / "guides" / "backtests.md").read_text(encoding="utf-8")
+    assert not [name for name in MAKERS if f"`{name}`" not in page]
 
 
 def test_every_public_name_is_on_the_reference_page(generate: ModuleType) -> None:
