@@ -72,6 +72,29 @@ def test_limits_that_contradict_each_other_move_nothing_and_are_told_until_they_
     assert (played.alerts("conflict"), played.ends("conflict")) == (1, 1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("a", "b", "who", "takes"),
+    [
+        ((0.5, "max_share = 0.2"), (0.5,), "a", lambda share: share >= 0.5),
+        ((0.5, "max_share = 0.2"), (0.5,), "b", lambda share: share <= 0.5),
+        ((0.0, "min_share = 0.5"), (1.0,), "a", lambda share: share <= 0.3),
+    ],
+    ids=["the giver keeps what it has", "the taker takes no more", "what has to grow takes no more"],
+)
+def test_a_target_that_stands_in_the_way_of_limits_is_a_conflict_told_once_and_asked_ever_less_often(a, b, who, takes):
+    played = Play(simulated("a", a[0], "rate = 3.0", *a[1:]) + simulated("b", b[0], "rate = 1.0"), every="20m")
+    played.adapters[who].refuses = lambda share: not takes(share)
+    played.go(24)
+    assert (played.alerts("conflict"), played.ends("conflict")) == (1, 0) and played.alerts("limits") == 1
+    assert played.changes(who) <= 7 and max(map(played.changes, "ab")) <= 12
+    assert played.alerts(f"refuses:{who}") == 1 and played.most <= 1.0 + 1e-9
+    played.adapters[who].refuses = False
+    played.go(12)
+    assert not played.parts.monitor.open_alerts and played.alerts("conflict") == 1
+    played.assert_alerts_begin_and_end_in_turn()
+
+
 @st.composite
 def broken_worlds(draw):
     """Shares of 2 to 5 protocols with rates, and limits that a split within meets."""

@@ -153,12 +153,12 @@ async def run_cycle(
     opportunities = await cycle.step("analyse", optimizer.analyze_opportunities, metrics, held=held) or []
     plan: AllocationPlan | None = await cycle.step("plan", optimizer.calculate_optimal_allocation, metrics, held=held)
     wanted = plan is not None and optimizer.should_reallocate(opportunities, plan)
-    if plan is not None and (plan.breaks or not cycle.open.isdisjoint((LIMITS, CONFLICT))):
-        cycle.tell_limits(plan)
     if engine is not None and plan is not None and wanted and rests is not None:
         await cycle.step("move", engine.execute_reallocation, plan, adapters)
         if "move" in cycle.done or cycle.by == MoveState.ROLLED_BACK:
             monitor.remember_plan(plan)
+    if plan is not None and (plan.breaks or not cycle.open.isdisjoint((LIMITS, CONFLICT))):
+        cycle.tell_limits(plan, engine is None or "move" in cycle.done)
     optimal = plan.allocation if plan is not None else metrics.allocation_by_protocol
     dashboard = await cycle.step("dashboard", monitor.get_dashboard_metrics, metrics, optimal, opportunities)
     alerts = await cycle.step("alerts", monitor.check_alerts, metrics, opportunities) or []
@@ -277,8 +277,13 @@ class _Cycle:
             self._told.append(alert)
         return result
 
-    def tell_limits(self, plan: AllocationPlan) -> None:
-        """Tells that present shares break limits, or may do so for ever, and when that is over."""
+    def tell_limits(self, plan: AllocationPlan, moved: bool) -> None:
+        """Tells that present shares break limits, or may do so for ever, and when that is over.
+
+        A conflict is not over while plans are made that nobody takes.
+        """
+        if plan.breaks and not plan.conflict and CONFLICT in self.open and not moved:
+            return
         for key, said in about_limits(plan).items():
             raised = said and self._monitor.raise_alert(said[0], key=key, severity=said[1])
             alert = raised if said or key not in self.open else self._monitor.resolve_alert(key)

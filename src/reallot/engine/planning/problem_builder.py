@@ -324,7 +324,7 @@ def planning_problem(  # noqa: PLR0913  all that a problem is made of
     notes += [f"{name} has a spec, but is not polled" for name in sorted(specs) if name not in polled]
     known = {name: estimates.get(name) or RateEstimate(name) for name in names}
     notes += [f"{name} {estimate.quoted}" for name, estimate in known.items() if estimate.quoted]
-    kept = {}
+    kept, low = {}, set()
     for name, estimate in known.items():
         if estimate.rate is None and name not in specs:
             kept[name] = estimate.why or "nothing is known of it"
@@ -332,6 +332,9 @@ def planning_problem(  # noqa: PLR0913  all that a problem is made of
             kept[name] = estimate.why
         elif name in metrics.fallen and shares.get(name, 0.0) < metrics.fallen[name] - DUST:
             kept[name] = "its earnings fell as a wrong unit makes them; a step was taken already, and a person is asked"
+        elif name in metrics.ceilings and name in specs and metrics.ceilings[name] < specs[name].min_share - DUST:
+            kept[name] = f"it takes no more than {amount(metrics.ceilings[name])} for now, which is below its floor"
+            low.add(name)
     all_there = abs(total - 1.0) <= SUM_TOLERANCE or bool(unknown)
     now = {name: shares.get(name, 0.0) for name in names}
     lasting = {name for name in names if limits.held_until(name, 1)} if limits.held else set()
@@ -359,7 +362,7 @@ def planning_problem(  # noqa: PLR0913  all that a problem is made of
         steps=steps,
         floors=floors,
         unread=frozenset(unread),
-        resting=frozenset(still - lasting),
+        resting=frozenset(still - lasting - low),
         shapes=shapes or {},
         power=power or {},
         by_policy=any(each.worth is not None for each in known.values()),
