@@ -100,3 +100,23 @@ def test_interest_that_accrues_is_written_seldom_and_told_once():
     played.go(2)  # the interest is paid out
     assert played.ends("drift:b") == 1
     played.assert_alerts_begin_and_end_in_turn()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("minutes", [10, 30, 60])
+def test_what_is_set_back_again_and_again_is_left_alone_for_ever_longer_and_moved_again_when_that_ends(minutes: int):
+    """Somebody's timer sets b back, however often: few are told, few are disturbed, and no plan works against it."""
+    played = Play(simulated("a", 0.6, "rate = 0.2") + simulated("b", 0.4, "rate = 0.6"), every="10m")
+
+    def somebody(play: Play) -> None:
+        if play.parts.clock.monotonic() // 60 % minutes < 10:
+            play.adapters["b"]._share = min(play.adapters["b"].share, 0.4)
+
+    played.go(24, somebody)
+    assert played.alerts("drift") <= 6 and 1 <= played.alerts("drift:b") <= 5
+    assert played.changes("b") <= 18 and played.changes("a") <= 12
+    assert played.most <= 1.0 + 1e-9 and not played.parts.engine.journal.halted()
+    played.go(26)
+    assert played.now()["b"] == pytest.approx(1.0)
+    assert not played.parts.monitor.open_alerts
+    played.assert_alerts_begin_and_end_in_turn()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
@@ -14,7 +14,7 @@ from ..engine.contracts.move_state import ENDED, OPEN, MoveState
 from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan
 from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
-from ..engine.execution.executor import WAITS, Executor, NextBest
+from ..engine.execution.executor import WAITS, Drifting, Executor, NextBest
 from ..engine.execution.guards import FINEST, Blocked, Rules, held
 from ..engine.execution.hearing import LATER, Heard, declined_before, hear, overtaken, refused, taken_back
 from ..engine.execution.journal_thread import AsyncJournal
@@ -119,7 +119,7 @@ class ReallocationEngine:
         self.shares: dict[str, float] = {}
         self.next_best: NextBest | None = None
         self.away: Callable[[], Mapping[str, str]] | None = None
-        self._drifting: dict[str, tuple[float, float]] = {}
+        self._drifting: dict[str, Drifting] = {}
 
     # the contract ----------------------------------------------------------------------------------------------------
 
@@ -425,7 +425,7 @@ class ReallocationEngine:
             await self._resume()
 
     async def held_protocols(self) -> dict[str, datetime]:
-        """Return the protocols that still rest after a change, or stay where a person put them back.
+        """Return the protocols that still rest after a change, or stay where somebody put them.
 
         Returns
         -------
@@ -438,6 +438,9 @@ class ReallocationEngine:
         if state is not None and state.phase is MoveState.VERIFYING:
             # what is left of this plan may go to those that it moves
             found = {name: until for name, until in found.items() if name not in state.touched}
+        if self._drifting:
+            now = self.books.clock.now()
+            found |= {name: now + timedelta(seconds=each.rest) for name, each in self._drifting.items() if each.is_set}
         return {**found, **self.books.kept_until(standing, self.config.rollback_pause)} if standing.kept else found
 
     def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:

@@ -160,9 +160,10 @@ class ReallocationConfig(Record):
     restore_drift
         True puts back shares that somebody else changed; False takes them as they are. Both raise an alert.
     max_repairs_per_hour
-        How often the share of one protocol is put back in any hour; then it is told that somebody keeps changing it.
+        How often the share of one protocol is put back in any hour, and three times as often in any day; then it is
+        told that somebody keeps changing it.
     keeps_drifting
-        What is done then: "adopt" takes the share as it is, "stop" moves nothing until a person resumes.
+        What is done then: "adopt" takes the share as it is until it rests, "stop" moves nothing until a person resumes.
     rollback_pause
         How long what a person took back stays so; a person who resumes ends it.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
@@ -50,13 +50,28 @@ ROUNDING = 1e-9
 NextBest = Callable[[Mapping[str, float], Collection[str]], Mapping[str, float]]
 
 
+@dataclass(frozen=True)
+class Drifting:
+    """What somebody else keeps changing.
+
+    share   as it was read last; it is so since then (steady seconds)
+    rest    seconds that it has to stay so
+    is_set  True where somebody sets another share, and no plan is to move it; False where it creeps
+    """
+
+    share: float
+    since: float
+    rest: float = 3600.0
+    is_set: bool = False
+
+
 class Executor:
     """Carries out one operation at a time on these adapters.
 
     seen      the last share read of each protocol; what was never read counts as what the journal believes
     readings  what was said when all were last read at once
     removed   those among `adapters` that only stand in for one that is not there any more
-    drifting  protocols that somebody else keeps changing: the share that was read, and since when (steady seconds)
+    drifting  protocols that somebody else keeps changing
     rounds    rounds of the way back so far; asked_back are its last calls, by name
     balances  how often what was left of the plan was handed on or given back
     trimmed   True where a share was asked for that is smaller than planned
@@ -84,7 +99,7 @@ class Executor:
         self.readings: dict[str, Reading] = {}
         self.operation: Operation | None = None
         self.next_best: NextBest | None = None
-        self.drifting: dict[str, tuple[float, float]] = {}
+        self.drifting: dict[str, Drifting] = {}
         self._steps: dict[str, Step] = {}
         self.rounds = self.balances = 0
         waits = WAITS.get()

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from .executor import Executor
+from ...text.durations import format_duration
+from .executor import Drifting, Executor
 from .guards import close_to, told_apart
+from .learned_limits import lasts
 
 DRIFT = "drift"
 """Key of an alert: shares that somebody else changed. With ":NAME" behind it: somebody keeps changing one."""
 HOUR = 3600.0
+A_DAY = 3
+"""A share is put back so many times as often in a day as it may be in an hour."""
+DAY_SECONDS = 86_400.0
 OWN_SECONDS = 86_400.0
 """So long after a call its effect is known as its own, however late it comes."""
 COARSE = 0.005
@@ -22,26 +28,33 @@ async def without_those_that_keep_drifting(
 ) -> dict[str, float]:
     """What may be put back once more; of the others it is told that somebody keeps changing them."""
     books, config = executor.books, executor.config
-    repairs = await books.ask(books.journal.repairs, config.max_repairs_per_hour * len(committed) + 1)
-    recent = [names for at, names in repairs if books.age(at) < HOUR]
-    often = {
-        name: share
-        for name, share in drifted.items()
-        if sum(name in names for names in recent) >= config.max_repairs_per_hour
-    }
+    most = config.max_repairs_per_hour
+    repairs = await books.ask(books.journal.repairs, A_DAY * most * len(committed) + 1)
+    often: dict[str, str] = {}
+    for name in drifted:
+        ages = [books.age(at) for at, names in repairs if name in names]
+        for longest, least, span in ((HOUR, most, "an hour"), (DAY_SECONDS, A_DAY * most, "a day")):
+            if sum(age < longest for age in ages) >= least:
+                often.setdefault(name, f"it was put back {least} times within {span}")
     if not often:
         return dict(drifted)
-    said = f"it was put back {config.max_repairs_per_hour} times within an hour"
+    shares = {name: drifted[name] for name in often}
     if config.keeps_drifting == "stop":
-        told = f"somebody else keeps changing {', '.join(sorted(often))} ({said}): {told_drift(often, committed)}"
+        why = next(iter(often.values()))
+        told = f"somebody else keeps changing {', '.join(sorted(often))} ({why}): {told_drift(shares, committed)}"
         await executor.halt((), told, None)
         return {}
-    await executor.write(books.journal.adopt, often)
-    for name, share in sorted(often.items()):
-        executor.drifting[name] = (share, books.clock.monotonic())
-        told = f"somebody else keeps changing {name}: {said}, and {told_drift({name: share}, committed)}"
-        cure = "find out who, or let its adapter say a share_tolerance"
-        await executor.alert(f"{DRIFT}:{name}", f"{told}; it is taken as it is until it rests for an hour: {cure}", 0.6)
+    before = [each.key for each in await books.ask(books.journal.alerts) if _is_recent(executor, each.timestamp)]
+    await executor.write(books.journal.adopt, shares)
+    for name, share in sorted(shares.items()):
+        key = f"{DRIFT}:{name}"
+        is_set, rest = abs(share - committed[name]) > COARSE, lasts(1 + before.count(key))
+        executor.drifting[name] = Drifting(share, books.clock.monotonic(), rest, is_set)
+        told = f"somebody else keeps changing {name}: {often[name]}, and {told_drift({name: share}, committed)}"
+        told += (
+            f"; it is taken as it is{', and not moved,' if is_set else ''} until it rests for {format_duration(rest)}"
+        )
+        await executor.alert(key, f"{told}: find out who, or let its adapter say a share_tolerance", 0.6)
     return {name: share for name, share in drifted.items() if name not in often}
 
 
@@ -56,23 +69,23 @@ async def own_late_effects(executor: Executor, drifted: Mapping[str, float]) -> 
 
 
 async def watch(executor: Executor, read: Mapping[str, float], committed: Mapping[str, float]) -> None:
-    """Follows what somebody keeps changing, until it is left alone for an hour."""
+    """Follows what somebody keeps changing, until it is left alone for as long as it has to be."""
     now, slack, drifting = executor.books.clock.monotonic(), executor.rules.slack, executor.drifting
     for key in (await executor.standing()).open_alerts:  # of an earlier process
         name = key.removeprefix(f"{DRIFT}:")
         if name != key and name in read:
-            drifting.setdefault(name, (read[name], now))
+            drifting.setdefault(name, Drifting(read[name], now))
     await _take_as_they_are(executor, read, committed, drifting.keys(), COARSE)
-    for name, (share, since) in list(drifting.items()):
+    for name, was in list(drifting.items()):
         if name not in read:
             continue
-        if close_to(read[name], share, slack(name)) or close_to(read[name], committed.get(name, -1.0), slack(name)):
-            if now - since >= HOUR:
+        if close_to(read[name], was.share, slack(name)) or close_to(read[name], committed.get(name, -1.0), slack(name)):
+            if now - was.since >= was.rest:
                 await _take_as_they_are(executor, read, committed, [name], 0.0)
                 del drifting[name]
                 await executor.recovered(f"{DRIFT}:{name}")
         else:
-            drifting[name] = (read[name], now)
+            drifting[name] = replace(was, share=read[name], since=now)
 
 
 async def _take_as_they_are(
@@ -87,6 +100,10 @@ async def _take_as_they_are(
     }
     if taken:
         await executor.write(executor.books.journal.adopt, taken)
+
+
+def _is_recent(executor: Executor, at: datetime) -> bool:
+    return abs((executor.now() - at).total_seconds()) < 2.0 * DAY_SECONDS
 
 
 def told_drift(shares: Mapping[str, float], committed: Mapping[str, float]) -> str:
