@@ -36,6 +36,12 @@ def minutes(text: str) -> tuple[int, int]:
     return 60 * found[0] + found[1], 60 * found[2] + found[3]
 
 
+def _program(command: list[str]) -> list[str]:
+    if not command[0].strip():
+        raise ValueError("it begins with the program that is run")
+    return command
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 """A time zone by its name: "Europe/Berlin"."""
 Hours = Annotated[str, AfterValidator(_hours), WithJsonSchema({"type": "string", "pattern": f"^{_HOURS.pattern}$"})]
@@ -62,7 +68,7 @@ class OperatingRules(Record):
     watts: Watts | None = None
     hours: Annotated[list[Hours], Field(min_length=1)] | None = None
     time_zone: Zone | None = None
-    busy_command: Annotated[list[str], Field(min_length=1)] | None = None
+    busy_command: Annotated[list[str], Field(min_length=1), AfterValidator(_program)] | None = None
 
     def is_open(self, moment: datetime, zone: str) -> bool:
         """True where it may hold anything at an aware moment; `zone` is meant where it names none."""

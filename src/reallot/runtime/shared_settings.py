@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ..adapters.series import Series, Unit, Zero
 from ..engine.contracts.adapter import ProtocolAdapter
@@ -28,6 +28,16 @@ Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")]
 """The name of an environment variable, never a secret itself."""
 Pair = Annotated[tuple[Variable, Variable], BeforeValidator(as_tuple)]
 Amount = Annotated[float, Field(ge=0.0)]
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty; say where it stands, or leave it out")
+    return text
+
+
+Place = Annotated[str, AfterValidator(_not_empty)]
+"""Where something stands: a path, a query, a key."""
 Kind = Literal["rate", "counter", "balance", "event", "extrapolation"]
 Money = Literal["usd", "cent", "millicent", "micro_usd"]
 Native = Literal["usd", "cent", "millicent", "micro_usd", "token", "milli", "gwei", "wei", "points"]
@@ -206,9 +216,9 @@ class Number(Settings):
     series: Kind | SeriesTable = "rate"
     unit: Native = "usd"
     zero: Literal["number", "no answer"] = "number"
-    healthy: str | None = None
-    demand: str | None = None
-    quote: str | None = None
+    healthy: Place | None = None
+    demand: Place | None = None
+    quote: Place | None = None
     price: Amount | PriceTable | None = None
     most: Amount | None = None
     timeout: Window = timedelta(seconds=10)
