@@ -122,6 +122,24 @@ def test_a_steady_income_is_never_more_than_that_however_often_and_long_its_leve
         assert float(rate) == pytest.approx(hourly)
 
 
+@given(
+    st.sampled_from(LEVELS),
+    st.floats(min_value=50.0, max_value=5000.0),
+    st.lists(st.tuples(st.floats(0.4, 1.0), st.integers(1, 9)), min_size=2, max_size=4),
+    st.integers(1, 20),
+)
+def test_what_vanished_and_comes_back_part_by_part_has_earned_nothing_by_coming_back(series, level, parts, polls):
+    """A sum of several nodes, 1 an hour, read every ten minutes: all of them are gone, and return one after another."""
+    total = sum(part for part, _ in parts)
+    there = [*[1.0] * 12, *[0.0] * polls]
+    for number, (_, stays) in enumerate(parts):
+        there += [sum(part for part, _ in parts[: number + 1]) / total] * stays
+    there += [1.0] * 12
+    found = rates(series, [(at / 6, part * (level + at / 6)) for at, part in enumerate(there)])
+    assert all(rate is None or rate <= 1.0 + 1e-6 for rate in found)
+    assert found[-1] == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("series", LEVELS, ids=lambda series: f"{series.kind}, {series.resets}")
 @pytest.mark.parametrize("minutes", [1, 30])
 @pytest.mark.parametrize("zeros", [1, 2, 9])

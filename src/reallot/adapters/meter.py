@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
+from itertools import pairwise
 
 from ..engine.contracts.records import SeriesKind
 from ..errors import ErrorKind, ProtocolError
@@ -25,6 +26,7 @@ class _BeforeStep:
 
     at, until  when the readings before and after the step were read
     rate       per hour before the step; None where it was not known
+    most       that was earned in one step before a fall; 0 where nothing was
     """
 
     value: Decimal
@@ -34,6 +36,7 @@ class _BeforeStep:
     at: float
     until: float
     rate: Decimal | None = None
+    most: Decimal = Decimal(0)
 
     @property
     def height(self) -> Decimal:
@@ -59,6 +62,11 @@ class _BeforeStep:
             3 * step >= 2 * self.height
             and (self.rate is None or above <= self.height + 2 * _over(self.rate, seconds - self.at))
         )
+
+    def is_restored_in_part_by(self, old: Decimal, new: Decimal) -> bool:
+        """True where a step takes back some of this fall: it is far more than was ever earned in one."""
+        step = _minus(new, old)
+        return new < self.value and 10 * step >= self.height and 0 < 3 * self.most < step
 
     def is_unusual(self, rise: Decimal, seconds: float) -> bool:
         """True where the rate before does not bring so much in so long."""
@@ -180,11 +188,15 @@ class Meter:
                 high, self._rise = self._rise, None
                 return self._back_to(high, new, seconds)
             if fell is None or old >= fell.value:
-                self._fell = replace(before, rate=self._rate())
+                self._fell = replace(before, rate=self._rate(), most=self._most())
         elif fell is not None and fell.is_restored_by(old, new, last, seconds):
             self._fell = None
             if last <= fell.until or not self._missing:  # what had vanished from a sum is known to come back
                 return self._back_to(fell, new, seconds)
+        elif fell is not None and fell.is_restored_in_part_by(old, new):
+            self._fell = replace(fell, after=new, until=seconds)
+            self._missing = max(_minus(self._missing, _minus(new, old)), Decimal(0))
+            return Decimal(0), 0.0
         elif fell is not None and 3 * _minus(new, fell.after) > fell.height:
             self._fell = None  # it has grown so much since that the lower level is a true one
         if self.series.kind is SeriesKind.BALANCE:
@@ -199,6 +211,11 @@ class Meter:
         ):
             self._rise = replace(before, rate=self._rate())
         return gained, counted
+
+    def _most(self) -> Decimal:
+        """The most that was earned in one step, as far as that is remembered."""
+        earned = [each for _, each in self._changes]
+        return max((_minus(new, old) for old, new in pairwise(earned)), default=Decimal(0))
 
     def _believed(self, old: Decimal, new: Decimal, counted: float, seconds: float) -> float:
         """The seconds to count; those at an exact 0 wait until it has stood as long as the value usually rests."""
