@@ -156,6 +156,21 @@ def test_an_effect_that_comes_later_than_was_waited_for_is_nobody_elses():
     assert played.most <= 1.0 + 1e-9 and not played.parts.engine.journal.halted()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("minutes", [20, 50])
+@pytest.mark.parametrize("names", ["a", "b", "ab"])
+def test_one_whose_changes_come_later_than_anybody_said_is_waited_for_from_then_on(names, minutes):
+    """The first time it may be too much for as long as it takes to put it back; it is never so again."""
+    played, over = Play(simulated("a", 0.6, "rate = 0.2") + simulated("b", 0.4, "rate = 0.9")), []
+    for name in names:
+        played.adapters[name].late = timedelta(minutes=minutes)
+    played.go(15, lambda each: over.append(sum(each.now().values()) > 1.0 + 1e-9), fails=True)
+    assert 5 * sum(over) <= (minutes + 5 if "b" in names else 0)
+    assert played.now() == pytest.approx({"a": 0.0, "b": 1.0}) == played.parts.engine.journal.committed()
+    assert not played.parts.engine.journal.halted() and played.changes("b") <= 8
+    played.assert_alerts_begin_and_end_in_turn()
+
+
 def test_a_call_outside_of_a_cycle_returns_when_all_is_done():
     """The plain call of the engine waits to the end, as it always did."""
     played = slow()

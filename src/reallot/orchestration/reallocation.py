@@ -14,12 +14,13 @@ from ..engine.contracts.move_state import ENDED, OPEN, MoveState
 from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan
 from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
-from ..engine.execution.executor import WAITS, Drifting, Executor, NextBest
+from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import FINEST, Blocked, Rules, held
 from ..engine.execution.hearing import LATER, Heard, declined_before, hear, overtaken, refused, taken_back
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
 from ..engine.execution.move_events import Proposed, Started
+from ..engine.execution.observed_targets import ObservedTargets
 from ..engine.execution.orphaned import KEY, OrphanedProtocol, holders
 from ..engine.execution.preconditions import examine, identity, now_blocked
 from ..engine.execution.state_machine import State
@@ -119,7 +120,7 @@ class ReallocationEngine:
         self.shares: dict[str, float] = {}
         self.next_best: NextBest | None = None
         self.away: Callable[[], Mapping[str, str]] | None = None
-        self._drifting: dict[str, Drifting] = {}
+        self._observed = ObservedTargets()
 
     # the contract ----------------------------------------------------------------------------------------------------
 
@@ -438,9 +439,13 @@ class ReallocationEngine:
         if state is not None and state.phase is MoveState.VERIFYING:
             # what is left of this plan may go to those that it moves
             found = {name: until for name, until in found.items() if name not in state.touched}
-        if self._drifting:
+        if self._observed.drifting:
             now = self.books.clock.now()
-            found |= {name: now + timedelta(seconds=each.rest) for name, each in self._drifting.items() if each.is_set}
+            found |= {
+                name: now + timedelta(seconds=each.rest)
+                for name, each in self._observed.drifting.items()
+                if each.is_set
+            }
         return {**found, **self.books.kept_until(standing, self.config.rollback_pause)} if standing.kept else found
 
     def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:
@@ -524,7 +529,7 @@ class ReallocationEngine:
             gives = begun and any(standing.committed.get(name, 0.0) > FINEST for name in away)
             rules = replace(rules, away=away, gives_way=gives)
         executor = Executor(self.books, self.config, rules, adapters, removed, standing, *tell)
-        executor.next_best, executor.drifting = self.next_best, self._drifting
+        executor.next_best, executor.observed = self.next_best, self._observed
         return executor
 
     async def _catch_up(self, adapters: Adapters, repair: bool = False, waits: bool = True) -> Driver:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
@@ -17,7 +17,6 @@ from ..contracts.adapter import ProtocolAdapter
 from ..contracts.configs import ReallocationConfig
 from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, ChangeKind
-from ..contracts.validation import capabilities_of
 from ..ledger.journal import LOOKED_FOR, Decision, Operation, Standing, Step, StepState
 from .adapter_calls import Outcome, Reading, ask_for, found_instead, own_slack, read_shares, state_left
 from .guards import FINEST, Change, Rules, capacity_blocks, close_to, room_for
@@ -33,6 +32,7 @@ from .move_events import (
     RollbackUnknown,
     Seen,
 )
+from .observed_targets import ObservedTargets
 from .orphaned import OrphanedProtocol
 
 WAITS: ContextVar[float] = ContextVar("WAITS", default=math.inf)
@@ -50,28 +50,13 @@ ROUNDING = 1e-9
 NextBest = Callable[[Mapping[str, float], Collection[str]], Mapping[str, float]]
 
 
-@dataclass(frozen=True)
-class Drifting:
-    """What somebody else keeps changing.
-
-    share   as it was read last; it is so since then (steady seconds)
-    rest    seconds that it has to stay so
-    is_set  True where somebody sets another share, and no plan is to move it; False where it creeps
-    """
-
-    share: float
-    since: float
-    rest: float = 3600.0
-    is_set: bool = False
-
-
 class Executor:
     """Carries out one operation at a time on these adapters.
 
     seen      the last share read of each protocol; what was never read counts as what the journal believes
     readings  what was said when all were last read at once
     removed   those among `adapters` that only stand in for one that is not there any more
-    drifting  protocols that somebody else keeps changing
+    observed  what targets showed before
     rounds    rounds of the way back so far; asked_back are its last calls, by name
     balances  how often what was left of the plan was handed on or given back
     trimmed   True where a share was asked for that is smaller than planned
@@ -99,7 +84,7 @@ class Executor:
         self.readings: dict[str, Reading] = {}
         self.operation: Operation | None = None
         self.next_best: NextBest | None = None
-        self.drifting: dict[str, Drifting] = {}
+        self.observed = ObservedTargets()
         self._steps: dict[str, Step] = {}
         self.rounds = self.balances = 0
         waits = WAITS.get()
@@ -165,10 +150,9 @@ class Executor:
         return most, until
 
     def late_effects(self, unsettled: Iterable[Step]) -> timedelta:
-        """How long these calls may still take effect: longer than configured where an adapter says that it is slow."""
-        said = (
-            capabilities_of(self.adapters[each.protocol]).delay for each in unsettled if each.protocol in self.adapters
-        )
+        """How long these calls may still take effect: longer than configured where adapters say, or showed, so."""
+        able, delay = self.adapters, self.observed.delay
+        said = (delay(each.protocol, able[each.protocol]) for each in unsettled if each.protocol in able)
         return max([self.config.late_effects, *(delay + self.config.verify_timeout for delay in said if delay)])
 
     # going forward ---------------------------------------------------------------------------------------------------
@@ -385,7 +369,7 @@ class Executor:
         """
         if reading.share is not None and change.is_passed_by(reading.share):
             return 0.0, 0.0
-        age, delay = self.books.age(entry.at), capabilities_of(self.adapters[entry.protocol]).delay
+        age, delay = self.books.age(entry.at), self.observed.delay(entry.protocol, self.adapters[entry.protocol])
         longest = delay + self.config.verify_timeout
         is_answered = not entry.may_act and (not entry.detail or entry.detail.startswith(LOOKED_FOR))
         if is_answered and self.matches(reading, change.reversed):

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ...text.durations import format_duration
-from .executor import Drifting, Executor
+from .executor import Executor
 from .guards import close_to, told_apart
 from .learned_limits import lasts
+from .observed_targets import Drifting
 
 DRIFT = "drift"
 """Key of an alert: shares that somebody else changed. With ":NAME" behind it: somebody keeps changing one."""
@@ -49,7 +50,7 @@ async def without_those_that_keep_drifting(
     for name, share in sorted(shares.items()):
         key = f"{DRIFT}:{name}"
         is_set, rest = abs(share - committed[name]) > COARSE, lasts(1 + before.count(key))
-        executor.drifting[name] = Drifting(share, books.clock.monotonic(), rest, is_set)
+        executor.observed.drifting[name] = Drifting(share, books.clock.monotonic(), rest, is_set)
         told = f"somebody else keeps changing {name}: {often[name]}, and {told_drift({name: share}, committed)}"
         told += (
             f"; it is taken as it is{', and not moved,' if is_set else ''} until it rests for {format_duration(rest)}"
@@ -59,18 +60,28 @@ async def without_those_that_keep_drifting(
 
 
 async def own_late_effects(executor: Executor, drifted: Mapping[str, float]) -> dict[str, float]:
-    """Those of `drifted` that are where a call of the last day asked them to be, and were not in its time."""
-    since = executor.now() - timedelta(seconds=OWN_SECONDS)
-    asked = await executor.books.ask(executor.books.journal.changes, since)
-    slack = executor.rules.slack
-    in_vain = [each for each in asked if each.protocol in drifted and each.outcome in ("failed", "unknown")]
-    own = {each.protocol for each in in_vain if close_to(drifted[each.protocol], each.after, slack(each.protocol))}
-    return {name: share for name, share in drifted.items() if name in own}
+    """Those of `drifted` that are where a call of the last day asked them to be, and were not in its time.
+
+    From then on changes of theirs are waited for as long as that took, where it was not much longer than
+    `late_effects`.
+    """
+    now, slack, own = executor.now(), executor.rules.slack, dict[str, float]()
+    asked = await executor.books.ask(executor.books.journal.changes, now - timedelta(seconds=OWN_SECONDS))
+    for each in asked:
+        share = drifted.get(each.protocol)
+        if (
+            share is not None
+            and each.outcome in ("failed", "unknown")
+            and close_to(share, each.after, slack(each.protocol))
+        ):
+            own[each.protocol] = share
+            executor.observed.came_late(each.protocol, now - each.timestamp, executor.config.late_effects)
+    return own
 
 
 async def watch(executor: Executor, read: Mapping[str, float], committed: Mapping[str, float]) -> None:
     """Follows what somebody keeps changing, until it is left alone for as long as it has to be."""
-    now, slack, drifting = executor.books.clock.monotonic(), executor.rules.slack, executor.drifting
+    now, slack, drifting = executor.books.clock.monotonic(), executor.rules.slack, executor.observed.drifting
     for key in (await executor.standing()).open_alerts:  # of an earlier process
         name = key.removeprefix(f"{DRIFT}:")
         if name != key and name in read:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..ledger.journal import Operation
 from .executor import Executor
-from .guards import FINEST, Change, Rules
+from .guards import FINEST, Change, Rules, close_to
 from .move_events import Balanced, Event
 
 MOST_BALANCES = 2
@@ -71,6 +71,13 @@ async def balance(executor: Executor, refused: Collection[str], reason: str, unt
     for name in executor.calls:
         if (reading := await executor.read(name)).share is None:
             return Balanced(executor.now(), rollback_reason=f"{reason}; {name} cannot be read: {reading.reason}")
+    most, _ = await executor.possible()
+    if not executor.rules.fits(most):  # a call that seemed to be over came after all
+        for name, each in executor.calls.items():
+            if each.detail and close_to(executor.seen[name], each.after, executor.rules.slack(name)):
+                took = timedelta(seconds=executor.books.age(each.at))
+                executor.observed.came_late(name, took, executor.config.late_effects)
+        return Balanced(executor.now(), rollback_reason=f"{reason}; together they have {sum(most.values()):.4f} now")
     if executor.rules.gives_way:
         return Balanced(executor.now(), until=until)  # what is left is for the plan after that
     executor.balances += 1

@@ -158,9 +158,9 @@ async def _drift(executor: Executor, readings: Mapping[str, Reading], repair: bo
         await write(journal.adopt, fresh)
     if not repair:
         return None
-    if executor.drifting or any(key.startswith(f"{DRIFT}:") for key in standing.open_alerts):
+    if executor.observed.drifting or any(key.startswith(f"{DRIFT}:") for key in standing.open_alerts):
         await watch(executor, read, committed)
-    slack, watched = executor.rules.slack, executor.drifting
+    slack, watched = executor.rules.slack, executor.observed.drifting
     drifted = {n: s for n, s in read.items() if n in committed and not close_to(s, committed[n], slack(n))}
     drifted = {name: share for name, share in drifted.items() if name not in watched}
     own = await own_late_effects(executor, drifted) if drifted else {}
