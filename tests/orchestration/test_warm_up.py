@@ -27,7 +27,7 @@ def warms_up(played: Play, name: str, minutes: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", ["warm_up_hours = 1.5", 'settle = "90m"'])
+@pytest.mark.parametrize("key", ["warm_up_hours = 1.5", 'settle = "90m"', 'warm_up_hours = 1.5\nsettle = "5m"'])
 def test_one_that_needs_ninety_minutes_is_neither_dropped_nor_moved_about(key: str):
     played = Play(simulated("a", 0.8, "rate = 1.0") + simulated("b", 0.2, "rate = 2.0", key), head=QUIET)
     warms_up(played, "b", 85)

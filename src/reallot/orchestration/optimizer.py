@@ -57,7 +57,7 @@ class EarningsOptimizer:
     power
         Price of power. Metrics are taken to be of earnings after it.
     settle
-        Seconds, by name, in which earnings after a change of share teach nothing; else the spec's `warm_up_hours`.
+        Seconds, by name, in which earnings after a change of share teach nothing; the spec's `warm_up_hours` at least.
 
     Raises
     ------
@@ -108,7 +108,7 @@ class EarningsOptimizer:
         self._plans: dict[frozenset[str], Plan] = {}
         self._before: PlanningProblem | None = None
         waits = {name: 3600.0 * spec.warm_up_hours for name, spec in self._specs.items() if spec.warm_up_hours > 0.0}
-        waits |= settle or {}
+        waits |= {name: max(seconds, waits.get(name, 0.0)) for name, seconds in (settle or {}).items()}
         self.warm_up, self._waits = WarmUp(waits) if waits else None, dict.fromkeys(waits, 0.0)
 
     def update_metrics(self, metrics: AggregatedMetrics) -> None:

@@ -53,8 +53,8 @@ class OperatingRules(Record):
 
     share_tolerance  shares that are read within this are the same, because they are measured or rounded; what
                   [reallocation] says where it is left out
-    settle        readings so soon after its share changed teach nothing and raise no alert; what [optimizer] says, or
-                  `warm_up_hours`, where it is left out
+    settle        readings so soon after its share changed teach nothing and raise no alert, nor do those within its
+                  `warm_up_hours`; what [optimizer] says where both are left out
     watts         that a full share draws: what [power] says that costs is taken off its earnings
     hours         stretches of the day in which it may hold anything, such as ["22:00-07:00"], in `time_zone`; at all
                   other times it gives up what it holds at once, whatever rests and limits say
