@@ -84,6 +84,26 @@ def test_a_condition_that_comes_back_soon_is_not_told_again():
     assert (first.count, first.recovered_at, second.timestamp) == (2, at(3), at(11))
 
 
+@given(st.lists(st.booleans(), min_size=1, max_size=50))
+def test_what_comes_and_goes_is_told_twice_an_hour_at_most_and_its_end_when_it_stays_away(low):
+    monitor = RealtimeMonitor(MonitorConfig(drop_percent=None))
+    told = checked(monitor, *(even(1.0 if each else 9.0, 5.0 * minute) for minute, each in enumerate(low)))
+    begins = [number for number, alerts in enumerate(told) for each in alerts if each.recovered_at is None]
+    ends = [number for number, alerts in enumerate(told) for each in alerts if each.recovered_at is not None]
+    assert len(begins) - len(ends) in (0, 1) and all(end > begin for begin, end in zip(begins, ends, strict=False))
+    assert all(later - begin >= 12 for begin, later in zip(begins, begins[3:], strict=False))
+    assert all(any(begin <= number for begin in begins) for number, each in enumerate(low) if each)
+    clear = checked(monitor, *(even(9.0, 5.0 * (len(low) + minute)) for minute in range(14)))
+    assert len(ends) + sum(map(len, clear)) == len(begins) and not monitor.open_alerts
+
+
+def test_a_condition_at_every_other_poll_is_one_alert_from_the_third_time_on():
+    monitor = RealtimeMonitor(MonitorConfig(drop_percent=None))
+    told = checked(monitor, *(even(9.0 - 8.0 * (minute % 2), 5.0 * minute) for minute in range(60)))
+    said = [each for alerts in told for each in alerts]
+    assert len(said) == 5 and said[-1].message.endswith("it comes and goes, and is over when it stays away for an hour")
+
+
 def test_a_muted_key_is_silent_until_then():
     monitor = RealtimeMonitor()
     monitor.mute_alert("low_earnings", at(5))

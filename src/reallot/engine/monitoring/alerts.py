@@ -11,6 +11,10 @@ from ...text.durations import format_duration
 from ..contracts.configs import MonitorConfig
 from ..contracts.records import Alert
 
+FLAPS, QUIET = 2, timedelta(hours=1)
+"""What was over so often within this time, and comes back, is over when it stays away for as long."""
+FLAPPING = "it comes and goes, and is over when it stays away for an hour"
+
 
 class AlertBook:
     """The alerts of one monitor, oldest first; a timestamp is that of one alert only.
@@ -29,6 +33,7 @@ class AlertBook:
         self._silent: set[str] = set()
         self.seen_before: set[str] = set()
         self._checks: dict[str, deque[bool]] = {}
+        self._ends: dict[str, deque[datetime]] = {}
 
     def reconfigure(self, config: MonitorConfig) -> None:
         """Other rules from the next check on."""
@@ -42,10 +47,14 @@ class AlertBook:
         for key in [*found, *(key for key in self._checks if key not in found)]:
             checks = self._checks.setdefault(key, deque(maxlen=self._config.out_of))
             checks.append(key in found)
+            flaps = key in self._ends and self._flaps(key, now)
             if key in found and (key in self._open or sum(checks) >= self._config.needed):
-                told.append(self.raised(found[key], now))
-            elif not any(checks):
+                said = f"{found[key].message}; {FLAPPING}" if flaps else found[key].message
+                told.append(self.raised(found[key].model_copy(update={"message": said}) if flaps else found[key], now))
+            elif not any(checks) and not (flaps and self._is_recent(key, now)):
                 told.append(self.recovered(key, now))
+                if key in self._told:
+                    self._ends.setdefault(key, deque(maxlen=FLAPS)).append(now)
                 del self._checks[key]
         return [alert for alert in told if alert is not None]
 
@@ -99,6 +108,19 @@ class AlertBook:
             return None
         lasted = format_duration(max(now - began, timedelta(0)))
         return alert.model_copy(update={"message": f"over after {lasted}: {alert.message}"})
+
+    def _flaps(self, key: str, now: datetime) -> bool:
+        """True where a condition was over so often lately."""
+        ends = self._ends[key]
+        if abs(now - ends[-1]) >= QUIET and key not in self._open:
+            del self._ends[key]
+            return False
+        return len(ends) == FLAPS and abs(ends[-1] - ends[0]) < QUIET
+
+    def _is_recent(self, key: str, now: datetime) -> bool:
+        """True where an open alert's condition was seen less than an hour ago."""
+        alert = self._alerts.get(self._open.get(key, now))
+        return alert is not None and alert.last_seen is not None and abs(now - alert.last_seen) < QUIET
 
     def mute(self, key: str, until: datetime) -> None:
         """Nothing new is told of a condition until then."""
