@@ -54,7 +54,8 @@ class Tiers:
         last, checked = len(given) - 1, []
         for k, each in enumerate(given):
             if not isinstance(each, (tuple, list)) or len(each) != 2:
-                raise InvalidInput(f"tier {k + 1} is {brief(each)}; give (width, price), such as (0.1, 0.02)")
+                shown = brief(each) if isinstance(each, (int, float, str, tuple, list)) else "no pair"
+                raise InvalidInput(f"tier {k + 1} is {shown}; give (width, price), such as (0.1, 0.02)")
             width, price = each[0], number(each[1], f"price of tier {k + 1} (USD per unit)", 0.0)
             is_open = width is None or width == REST or width == np.inf
             if is_open and k < last:
