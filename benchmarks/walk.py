@@ -133,7 +133,7 @@ def walks() -> list[Walk]:
         ("making a problem", problem),
         ("allocate, exact", lambda: ra.allocate(made.pop())),
         ("allocate, HiGHS", lambda: ra.allocate(made.pop(), solver="highs")),
-        ("allocate, explain", lambda: str(ra.explain(ra.allocate(made.pop())))),
+        ("allocate, explain", lambda: str(ra.explain(ra.allocate(made.pop()), budget_seconds=None))),
         (MOVES, lambda: cycle(3.0, acts=True, before=0)),
         (STAYS, lambda: cycle(1.0, acts=False, before=1)),
     ]

@@ -48,7 +48,7 @@ plan
 # Three answers to one question: as it is today, the best within the limits, and the best if nothing limited a change.
 
 # %%
-why = ra.explain(plan)
+why = ra.explain(plan, budget_seconds=None)
 answers = {name: answer.net_per_hour for name, answer in why.answers.items()}
 pd.Series(answers, name="USD/h after costs").to_frame().round(3)
 

@@ -56,7 +56,7 @@ plan.plot()
 # stayed has a rate at which it would not.
 
 # %%
-why = ra.explain(plan)
+why = ra.explain(plan, budget_seconds=None)
 print(why)
 
 # %% [markdown]

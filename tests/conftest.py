@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from statistics import median
 from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.machine import slower
 
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 
@@ -24,8 +25,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 QUICK = float(os.environ.get("REALLOT_QUICK", "inf"))
 """Seconds of processor time that a test not marked `slow` may take on a machine as fast as the reference."""
-REFERENCE = 0.022
-"""Seconds of processor time that `_work` takes on the reference: two cores of 2024, nothing else running."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,13 +81,6 @@ def _first_calls() -> None:
     backtest(DataFrame({"a": 1.0, "b": 2.0}, index=times), ["replay"])
 
 
-def _work() -> float:
-    """Processor time of a fixed piece of work: how fast the machine is, with what else runs on it now."""
-    started = process_time()
-    sum(k * k % 7 for k in range(300_000))
-    return process_time() - started
-
-
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fails a test that is not marked `slow` and takes more processor time than a quick one may.
@@ -100,7 +92,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     taken = process_time() - started
     if taken <= QUICK or item.get_closest_marker("slow") is not None or outcome.excinfo is not None:
         return
-    slower = max(1.0, median(_work() for _ in range(5)) / REFERENCE)
-    if taken > QUICK * slower:
-        words = f"takes {taken / slower:.2f} s of processor time, over {QUICK:g} s; make it less or mark it slow"
+    times = slower()
+    if taken > QUICK * times:
+        words = f"takes {taken / times:.2f} s of processor time, over {QUICK:g} s; make it less or mark it slow"
         outcome.force_exception(pytest.fail.Exception(words))

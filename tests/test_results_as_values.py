@@ -58,7 +58,7 @@ def table(names: tuple[str, ...] = ("a", "b")) -> pd.DataFrame:
 
 MADE = {
     "plan": lambda: allocate(PROBLEM),
-    "explanation": lambda: explain(allocate(PROBLEM)),
+    "explanation": lambda: explain(allocate(PROBLEM), budget_seconds=None),
     "batch": lambda: allocate_many([[1.0, 2.0], [1.0, 2.0]], [[0.5, 0.5], [0.9, 0.9]], max_change=0.2),
     "backtest": lambda: backtest(table(), ["greedy", "ema"], Setting(cost_usd=0.1)),
     "hindsight": lambda: hindsight(PROBLEM),
@@ -142,7 +142,7 @@ def hostile_results() -> dict[str, Any]:
     )
     return {
         "plan": plan,
-        "explanation": explain(plan),
+        "explanation": explain(plan, budget_seconds=None),
         "problem": plan.problem,
         "problem with resources": resources,
         "batch": allocate_many(rates, pd.DataFrame([[0.5, 0.3, 0.2]], columns=list(HOSTILE))),

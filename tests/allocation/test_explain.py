@@ -13,6 +13,7 @@ from reallot import (
     Allocation,
     AllocationProblem,
     EarningsCurve,
+    Group,
     Infeasible,
     InvalidInput,
     Limits,
@@ -21,8 +22,10 @@ from reallot import (
     explain,
 )
 from reallot.allocation.explain import move_reasons
+from reallot.allocation.limit_costs import limit_costs
 from reallot.allocation.no_trade_rates import MOST_SEARCHED, NoTradeRange, thresholds
 from reallot.allocation.rate_shift import with_rate_shift
+from reallot.allocation.time_budget import OutOfTime, TimeBudget
 from tests.strategies import CHOICES, COUPLED, KINDS, LINEAR, budget, problems
 
 
@@ -52,7 +55,7 @@ def test_gain_cost_and_charges_of_each_move_by_hand() -> None:
     # storage gives 0.1 of its flat piece (1 USD/h per share), compute takes it (1.7): over 24 h
     # storage: gain -0.1 * 1 * 24 = -2.4, cost 0.1 * 0.02 = 0.002; compute: 0.1 * 1.7 * 24 = 4.08, cost 0.001
     # compute is where the last unit goes: a unit of capacity is worth 1.7 * 24 - 0.01 = 40.79, so 0.1 is charged 4.079
-    why = explain(allocate(three()))
+    why = explain(allocate(three()), budget_seconds=None)
     storage, compute = why.moves
     assert (storage.protocol, storage.gain, storage.cost) == ("storage", pytest.approx(-2.4), pytest.approx(0.002))
     assert (compute.gain, compute.cost) == (pytest.approx(4.08), pytest.approx(0.001))
@@ -64,21 +67,21 @@ def test_gain_cost_and_charges_of_each_move_by_hand() -> None:
 
 def test_the_rate_at_which_a_protocol_would_move_by_hand() -> None:
     # archive would take what compute takes: it must beat 1.7 * 24 - 0.01 with its own cost 0.03: (40.79 + 0.03) / 24
-    archive = {stay.protocol: stay for stay in explain(allocate(three())).stays}["archive"]
+    archive = {stay.protocol: stay for stay in explain(allocate(three()), budget_seconds=None).stays}["archive"]
     assert archive.takes_at == pytest.approx((40.79 + 0.03) / 24)
     assert archive.gives_at is None
     assert "archive stays at 0.00: earns 1.2 USD/h, takes more above 1.701 USD/h" in str(archive)
 
 
 def test_a_held_protocol_says_that_it_is_held() -> None:
-    relay = {stay.protocol: stay for stay in explain(allocate(three())).stays}["relay"]
+    relay = {stay.protocol: stay for stay in explain(allocate(three()), budget_seconds=None).stays}["relay"]
     assert str(relay) == "relay stays at 0.40: held"
 
 
 def test_what_each_limit_costs_and_the_three_answers_by_hand() -> None:
     # without the hold, relay goes to its bound 0.5 on storage's 0.1: 0.21 - 0.17 = 0.04 USD/h more than compute's,
     # and compute's move cost of 0.001 over 24 h is saved; nothing else is in the way
-    why = explain(allocate(three()))
+    why = explain(allocate(three()), budget_seconds=None)
     costs = {limit.name: limit.usd_per_hour for limit in why.limits}
     assert costs == pytest.approx({"held relay": 0.04 + 0.001 / 24, "max_change": 0.0})
     # today: 1.0 + 0.84 + 0.34; plan: 0.9 + 0.84 + 0.51 - 0.003 / 24; widened: 0.9 + 1.05 + 0.34 - 0.002 / 24
@@ -89,7 +92,7 @@ def test_what_each_limit_costs_and_the_three_answers_by_hand() -> None:
 
 
 def test_the_explanation_prints_every_part_and_converts_to_plain_values() -> None:
-    why = explain(allocate(three()))
+    why = explain(allocate(three()), budget_seconds=None)
     text = str(why)
     for part in ("three answers", "why it moved", "why the others stayed", "what each limit costs", "held relay"):
         assert part in text
@@ -202,7 +205,7 @@ def test_wider_limits_never_earn_less(kind: str, data: st.DataObject) -> None:
     plan = plan_of(data.draw(problems(kind, sizes=(1, 4))))
     if plan is None:
         return
-    why = explain(plan)
+    why = explain(plan, budget_seconds=None)
     slack = 1e-9 * plan.certificate.scale / plan.problem.horizon_hours
     assert all(limit.usd_per_hour >= 0.0 for limit in why.limits)
     assert why.answers["limits widened"].net_per_hour >= why.answers["within limits"].net_per_hour - slack
@@ -235,6 +238,32 @@ def test_a_budget_that_is_enough_changes_nothing() -> None:
     )
     plan = allocate(problem)
     assert explain(plan, budget_seconds=60.0) == explain(plan, budget_seconds=None)
+
+
+class Counted(TimeBudget):
+    """A budget of so many searches, however long they take."""
+
+    def __init__(self, searches: int) -> None:
+        super().__init__(None)
+        self.searches = searches
+
+    def part_ends(self) -> float:
+        self.searches -= 1
+        if self.searches < 0:
+            raise OutOfTime
+        return math.inf
+
+
+def test_what_the_limits_cost_at_which_the_plan_stands_is_known_first() -> None:
+    # a gives b 0.1, as much as the turnover allows: a change of 0.5, a group at 0.9 and a disk of 9 are far
+    specs = [ProtocolSpec("a", 1.0, uses={"disk": 1.0}), ProtocolSpec("b", 3.0), ProtocolSpec("c", 2.0)]
+    limits = Limits(max_turnover=0.1, max_change=0.5, groups=[Group("both", ["a", "b"], 0.9)])
+    problem = AllocationProblem(specs, {"a": 0.5, "b": 0.3, "c": 0.2}, limits=limits, resources={"disk": 9.0})
+    plan = allocate(problem)
+    costs, unknown = limit_costs(plan, Counted(1))
+    assert [cost.name for cost in costs] == ["turnover"]
+    assert unknown == ("max_change", "group both", "resource disk")
+    assert limit_costs(plan, Counted(3))[1] == ("resource disk",) and limit_costs(plan, Counted(4))[1] == ()
 
 
 def test_a_budget_is_a_number_of_seconds() -> None:

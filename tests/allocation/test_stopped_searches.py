@@ -17,6 +17,7 @@ from reallot.formulation import complete
 from reallot.program import Status
 from reallot.solvers.backends import search_seconds
 from reallot.solvers.programs import mixed_integer
+from tests.machine import slower
 
 
 def off_grid(size: int = 50) -> AllocationProblem:
@@ -54,7 +55,7 @@ def is_told(plan: Allocation) -> None:
 def test_a_search_that_does_not_end_stops_by_itself_and_tells_its_proved_gap() -> None:
     began = process_time()
     plan = allocate(off_grid())
-    assert process_time() - began < 20.0
+    assert process_time() - began < 20.0 * slower()
     is_told(plan)
     assert plan.net_benefit > 0.0  # staying is feasible: what is found is better
 

@@ -265,7 +265,7 @@ def test_a_time_limit_is_handed_on(example: str, capsys: pytest.CaptureFixture[s
 
 def test_explain_prints_the_explanation(example: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", example]) == 0
-    assert capsys.readouterr().out == f"{explain(allocate(read_problem(example)))}\n"
+    assert capsys.readouterr().out == f"{explain(allocate(read_problem(example)), budget_seconds=None)}\n"
     assert main(["explain", example, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert [move["protocol"] for move in answer["moves"]] == ["storage", "compute"]

@@ -74,7 +74,7 @@ def test_the_case_is_mixed_integer_and_its_linear_version_is_exact_and_worth_mor
 
 @pytest.mark.slow
 def test_a_third_card_changes_the_plan_as_the_cost_of_the_limit_says(plan: Allocation) -> None:
-    costs = {limit.name: limit.usd_per_hour for limit in explain(plan).limits}
+    costs = {limit.name: limit.usd_per_hour for limit in explain(plan, budget_seconds=None).limits}
     free = allocate(replace(plan.problem, resources={**plan.problem.resources, "rtx3060": 100}))
     assert (free.net_benefit - plan.net_benefit) / 72 == pytest.approx(costs["resource rtx3060"])
     assert costs["resource rtx3060"] == max(costs.values()) > 0.0

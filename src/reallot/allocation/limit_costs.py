@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..errors import Infeasible
-from ..formulation import complete
+from ..formulation import complete, rules
 from ..problem import AllocationProblem, Limits
 from .result import Allocation
 from .time_budget import OutOfTime, TimeBudget
@@ -48,6 +50,16 @@ _SINGLE: tuple[tuple[str, str, float | tuple[()] | None], ...] = (
     ("plan_fee", "plan_fee", 0.0),
 )
 """Limits that are one field each: name of the rule, the field, and its value where there is no such limit."""
+_OF_KIND = {
+    "capacity": "reserve",
+    "active": "group",
+    "group_floor": "group",
+    "active_floor": "group",
+    "rule_floor": "rule",
+}
+"""What a limit is called here of which a rule of that kind is a part; all others by the rule's own name."""
+NEAR = 1e-9
+"""Shares (or units of a resource) within which a plan stands at a limit."""
 
 
 def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
@@ -88,15 +100,15 @@ def limit_costs(
 ) -> tuple[tuple[LimitCost, ...], tuple[str, ...]]:
     """Cost of every limit that is set, dearest first, then by name, in the plan's own objective; and those left out.
 
-    What does not end within its part of the budget of time is left out, by name. Those that are `known` are not asked
-    for again.
+    Limits that the plan stands at are asked for first. What does not end within its part of the budget of time is left
+    out, by name. Those that are `known` are not asked for again.
     """
     budget = TimeBudget(None) if budget is None else budget
     here, hours = objective(plan), plan.problem.horizon_hours if plan.problem.goal is None else 1.0
     names, costs, left_out = {cost.name for cost in known}, list(known), []
-    for name, problem in without_each(plan.problem).items():
-        if name in names:
-            continue
+    asked = [(name, problem) for name, problem in without_each(plan.problem).items() if name not in names]
+    slack = _slack(plan) if len(asked) > 1 and plan.solver != "exact" else frozenset()
+    for name, problem in sorted(asked, key=lambda each: each[0] in slack):
         try:
             freed = objective(budget.allocate(problem))
         except OutOfTime:
@@ -107,6 +119,26 @@ def limit_costs(
         gain = (freed - here) / hours
         costs.append(LimitCost(name, gain if gain > 1e-9 * abs(here) / hours else 0.0))
     return tuple(sorted(costs, key=lambda cost: (-cost.usd_per_hour, cost.name))), tuple(left_out)
+
+
+def _slack(plan: Allocation) -> frozenset[str]:
+    """Names of the limits that the plan stands away from; those that are no rows or bounds are not among them."""
+    program = plan.program
+    point = complete(plan.problem, program, plan.schedule)
+    activity = program.activity(point)
+    room: dict[str, float] = {}
+    for rule in rules(plan.problem, program):
+        sides = (
+            (program.upper - point, rule.loosening.column_upper),
+            (point - program.lower, rule.loosening.column_lower),
+            (program.row_upper - activity, rule.loosening.row_upper),
+            (activity - program.row_lower, rule.loosening.row_lower),
+        )
+        least = min((float(rooms[places].min()) for rooms, (places, _) in sides if places.size), default=np.inf)
+        kind = _OF_KIND.get(rule.kind, rule.kind)
+        name = f"{kind} {rule.subject}" if kind in ("held", "resource", "group", "rule") else kind
+        room[name] = min(room.get(name, np.inf), least)
+    return frozenset(name for name, least in room.items() if least > NEAR)
 
 
 def objective(plan: Allocation) -> float:

@@ -18,6 +18,8 @@ EACH, EACH_OF_SEVERAL = 0.025, 0.05
 """Seconds by default for each share of one period, and for each of several periods, which are searched together."""
 SHORTEST, LONGEST = 0.25, 2.0
 """Seconds by default, at least and at most."""
+PATIENT = 20.0
+"""Seconds at most where a person has asked for the whole answer: in a terminal and on the page."""
 
 
 class OutOfTime(Exception):

@@ -65,8 +65,9 @@ def demo_text(stream: Any) -> str:
 def limits_text(plan: Allocation) -> str:
     """What each limit costs, dearest first."""
     from ..allocation.explain import explain
+    from ..allocation.time_budget import PATIENT
 
-    limits = explain(plan).limits
+    limits = explain(plan, budget_seconds=PATIENT).limits
     rows = [[f"  {shown(limit.name)}", usd(limit.usd_per_hour)] for limit in limits if limit.usd_per_hour > 0.0]
     free = [shown(limit.name) for limit in limits if limit.usd_per_hour == 0.0]
     if free:

@@ -7,6 +7,7 @@ import json
 import sys
 
 from ..allocation.explain import explain
+from ..allocation.time_budget import PATIENT
 from ..engine.contracts.move_state import MoveState
 from ..engine.ledger.journal import Decision
 from ..errors import ReallocationError
@@ -45,7 +46,8 @@ def _text(chosen: Decision, ends: list[Decision], again: ReplayedDecision) -> st
         why = f": {shown(each.reason)}" if each.reason else ""
         parts[0] += f"\n{each.verdict.words.capitalize()} at {each.at:%Y-%m-%d %H:%M:%S} UTC{why}."
     if again.allocation is not None:
-        parts += [plan_text(again.allocation, Screen.of(sys.stdout)), str(explain(again.allocation))]
+        why = explain(again.allocation, budget_seconds=PATIENT)
+        parts += [plan_text(again.allocation, Screen.of(sys.stdout)), str(why)]
     if again.plan.confidence is not None:
         parts.append(f"Confidence {again.plan.confidence:.2f}: the chance that its net benefit is above 0.")
     parts.append(_verdict(again))

@@ -116,8 +116,9 @@ def _explain(options: argparse.Namespace) -> int:
     if options.ledger is not None or options.plan is not None or options.config is not None:
         raise InvalidInput("a config.toml, --ledger and --plan are for decisions that were made: reallot explain LAST")
     from ..allocation.explain import explain
+    from ..allocation.time_budget import PATIENT
 
-    why = explain(_allocate(_read(options), options))
+    why = explain(_allocate(_read(options), options), budget_seconds=PATIENT)
     print(json.dumps(_plain(why.to_dict()), indent=2) if options.json else why)
     return PLANNED
 

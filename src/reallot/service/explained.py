@@ -10,6 +10,7 @@ from typing import Any
 from ..allocation.explain import Explanation, explain
 from ..allocation.no_trade_rates import NoTradeRange
 from ..allocation.result import Allocation
+from ..allocation.time_budget import PATIENT
 from ..engine.contracts.records import AllocationPlan
 from ..engine.ledger.journal import Decision
 from ..runtime.decision_replay import ReplayedDecision, replay
@@ -24,7 +25,7 @@ def why(decision: Decision, ends: Sequence[Decision]) -> dict[str, Any]:
     """
     again = replay(decision)
     plan, found = again.plan, again.allocation
-    told = None if found is None else explain(found, budget_seconds=2.0)
+    told = None if found is None else explain(found, budget_seconds=PATIENT)
     return finite(
         {
             "plan_id": decision.plan_id,
