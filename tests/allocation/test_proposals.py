@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +12,19 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from reallot import AllocationProblem, EarningsCurve, Group, Infeasible, Limits, LockIn, ProtocolSpec, allocate
+from reallot import (
+    AllocationProblem,
+    EarningsCurve,
+    Goal,
+    Group,
+    Infeasible,
+    Limits,
+    LinearRule,
+    LockIn,
+    Near,
+    ProtocolSpec,
+    allocate,
+)
 from reallot.allocation.relax import relax
 from reallot.errors import Conflict
 from tests.strategies import KINDS, budget
@@ -20,6 +33,7 @@ from tests.strategies import problems as problems_of
 FEATURES = (
     *("held", "max_change", "max_turnover", "bounds", "floors", "groups", "active", "resources", "idle", "capacity"),
     *("max_moves", "min_move", "fees", "entry", "step", "one_unit", "periods", "curves", "reserve"),
+    *("group floors", "least active", "rules", "near", "goal", "up and down", "relative", "one way", "hold on"),
 )
 NAMES = ("a", "b", "c", "d")
 AMOUNT = r"(\d+(?:\.\d+)?)"
@@ -86,15 +100,24 @@ def group_changed(problem: AllocationProblem, name: str, key: str, by: float) ->
     return limited(problem, groups=tuple(groups))
 
 
-def change_of(problem: AllocationProblem, name: str, by: str) -> AllocationProblem:
-    limit = problem.limits.max_change
+def change_of(problem: AllocationProblem, key: str, name: str, by: str) -> AllocationProblem:
+    limit = getattr(problem.limits, key)
     table = dict(limit) if isinstance(limit, dict) else dict.fromkeys(problem.names, limit)
-    return limited(problem, max_change={**table, name: table[name] + float(by)})  # type: ignore[operator]
+    return limited(problem, **{key: {**table, name: table[name] + float(by)}})
+
+
+def rule_typed(problem: AllocationProblem, name: str, _by: str, text: str) -> AllocationProblem:
+    """The rule of that name as the text has it; one with two bounds is two texts."""
+    low, between, rest = text.partition(" <= ")
+    both = [f"{rest.partition(' <= ')[0]} >= {low}", rest] if between and " <= " in rest else [text]
+    kept = [rule for rule in problem.limits.rules if rule.name != name]
+    assert len(kept) < len(problem.limits.rules)
+    return limited(problem, rules=[*kept, *both])
 
 
 def floor_of(problem: AllocationProblem, name: str, by: str, to: str | None) -> AllocationProblem:
     now = problem[name].decrease_floor
-    return spec_changed(problem, name, decrease_floor=max(0.0, now - float(by)) if to is None else float(to))
+    return spec_changed(problem, name, decrease_floor=now - float(by) if to is None else float(to))
 
 
 Change = Callable[..., list[AllocationProblem]]
@@ -114,17 +137,45 @@ WAYS: dict[str, Change] = {
         group_changed(p, name, "max_share", float(by))
     ],
     r"raise max_active of group (\w+) by (\d+)": lambda p, name, by: [group_changed(p, name, "max_active", int(by))],
-    rf"raise max_change by {AMOUNT}": lambda p, by: [limited(p, max_change=more(p.limits.max_change, by))],
-    rf"raise max_change of (\w+) by {AMOUNT}": lambda p, name, by: [change_of(p, name, by)],
+    rf"lower min_share of group (\w+) by {AMOUNT}": lambda p, name, by: [
+        group_changed(p, name, "min_share", -float(by))
+    ],
+    r"lower min_share of group (\w+) to 0": lambda p, name: [
+        group_changed(p, name, "min_share", -next(g.min_share for g in p.limits.groups if g.name == name))
+    ],
+    r"lower min_share of (\w+) to 0": lambda p, name: [spec_changed(p, name, min_share=0.0)],
+    r"lower the lock-in of (\w+) to 0": lambda p, name: [
+        spec_changed(p, name, lock_in=replace(p[name].lock_in, share=0.0))
+    ],
+    r"lower decrease_floor of (\w+) to 0": lambda p, name: [spec_changed(p, name, decrease_floor=0.0)],
+    r"lower min_active of group (\w+) by (\d+)": lambda p, name, by: [group_changed(p, name, "min_active", -int(by))],
+    rf"loosen rule (.+) by {AMOUNT}, to (.+)": lambda p, name, by, text: [rule_typed(p, name, by, text)],
+    rf"raise within of near by {AMOUNT}": lambda p, by: [
+        limited(p, near=replace(p.limits.near, within=p.limits.near.within + float(by)))
+    ],
+    rf"lower at_least of the goal by {AMOUNT} USD/h": lambda p, by: [
+        replace(p, goal=replace(p.goal, at_least=p.goal.at_least - float(by)))
+    ],
+    r"let (\w+) decrease: take it out of only_increase": lambda p, name: [
+        limited(p, only_increase=set(p.limits.only_increase) - {name})
+    ],
+    r"let (\w+) increase: take it out of only_decrease": lambda p, name: [
+        limited(p, only_decrease=set(p.limits.only_decrease) - {name})
+    ],
+    r"set hold_after_change to 0": lambda p: [limited(p, hold_after_change=0)],
+    rf"raise (max_\w+) by {AMOUNT}": lambda p, key, by: [limited(p, **{key: more(getattr(p.limits, key), by)})],
+    rf"raise (max_change\w*|max_increase|max_decrease) of (\w+) by {AMOUNT}": lambda p, key, name, by: [
+        change_of(p, key, name, by)
+    ],
     rf"raise max_share of (\w+) by {AMOUNT}": lambda p, name, by: [
         spec_changed(p, name, max_share=p[name].max_share + float(by))
     ],
     rf"lower min_share of (\w+) by {AMOUNT}": lambda p, name, by: [
-        spec_changed(p, name, min_share=max(0.0, p[name].min_share - float(by)))
+        spec_changed(p, name, min_share=p[name].min_share - float(by))
     ],
     rf"lower the lock-in of (\w+) by {AMOUNT}": lambda p, name, by: [
         spec_changed(
-            p, name, lock_in=replace(p[name].lock_in, share=max(0.0, p[name].lock_in.share - float(by)))
+            p, name, lock_in=replace(p[name].lock_in, share=p[name].lock_in.share - float(by))
         )
     ],
     rf"lower decrease_floor of (\w+) by {AMOUNT}(?:, to {AMOUNT})?": lambda p, name, by, to: [
@@ -163,6 +214,33 @@ def share(draw: st.DrawFn, of: float = 1.0) -> float:
             st.integers(0, 10**6).map(lambda k: k / 10**6 + (k / 3e9 if k % 2 else 0.0)),
         )
     )
+
+
+@st.composite
+def limits_of_later(draw: st.DrawFn, names: tuple[str, ...], features: set[str], size: float) -> dict[str, Any]:
+    """Relations, a split to be near to, and limits of change by direction, as a part, one way and in time."""
+    limits: dict[str, Any] = {}
+    weight = st.sampled_from([1.0, -1.0, 0.5, 2.0, 1.0 / 3.0, 1.2345678])
+    if "rules" in features:
+        sides = draw(st.sampled_from([["at_most"], ["at_least"], ["equals"]]))
+        weights = {name: draw(weight) for name in names}
+        limits["rules"] = [LinearRule(weights, **{side: draw(share(size)) for side in sides})]
+    if "near" in features:
+        limits["near"] = Near({name: draw(share(size)) for name in names}, draw(share(0.3 * size)))
+    if "up and down" in features:
+        limits["max_increase"] = draw(st.none() | share(0.3 * size))
+        limits["max_decrease"] = draw(
+            st.none() | st.dictionaries(st.sampled_from(names), share(0.3 * size), min_size=1)
+        )
+    if "relative" in features:
+        limits["max_change_relative"] = draw(share())
+    if "one way" in features:
+        first, *others = names
+        limits["only_increase"] = {first} if draw(st.booleans()) else set()
+        limits["only_decrease"] = set(others) if draw(st.booleans()) else set()
+    if "hold on" in features:
+        limits["hold_after_change"] = draw(st.integers(1, 2))
+    return limits
 
 
 @st.composite
@@ -219,11 +297,16 @@ def rules_in_conflict(draw: st.DrawFn) -> AllocationProblem:
         limits["max_moves"] = draw(st.integers(0, 2))
     if "min_move" in features:
         limits["min_move"] = draw(share(0.3 * size))
-    if features & {"groups", "active"}:
+    if features & {"groups", "active", "group floors", "least active"}:
         members = tuple(sorted(draw(st.sets(st.sampled_from(names), min_size=1))))
         cap = draw(share(size)) if "groups" in features else None
         active = draw(st.integers(0, 2)) if "active" in features else None
-        limits["groups"] = (Group("pool", members, cap, active),)
+        least = min(draw(share(size)), math.inf if cap is None else cap) if "group floors" in features else 0.0
+        fewest = min(draw(st.integers(1, 2)), 2 if active is None else active, len(members))
+        limits["groups"] = (Group("pool", members, cap, active, least, fewest if "least active" in features else None),)
+    limits |= draw(limits_of_later(names, features, size))
+    if "goal" in features:
+        given_goal = Goal(draw(st.sampled_from([0.5, 1.7, 3.0])) * size, draw(st.sampled_from(["turnover", "moves"])))
     return AllocationProblem(
         specs,
         current,
@@ -233,6 +316,7 @@ def rules_in_conflict(draw: st.DrawFn) -> AllocationProblem:
         allow_idle="idle" in features,
         resources={"cpu": draw(share(2.0 * size)), "disk": draw(share(4.0 * size))} if "resources" in features else {},
         limits=Limits(**limits, allow_one_unit="one_unit" in features),
+        goal=given_goal if "goal" in features else None,
     )
 
 
@@ -254,3 +338,12 @@ def test_every_printed_proposal_gives_a_plan_for_every_kind_of_problem(kind: str
     conflict = conflict_of(problem)
     if conflict is not None:
         check_ways_out(problem, conflict)
+
+
+def test_a_floor_is_not_lowered_by_more_than_it_is() -> None:
+    # a third of the machine for a pool of which nobody may be active: "by 0.3334" would leave less than nothing
+    limits = Limits(groups=[Group("pool", ["a"], max_active=0, min_share=1.0 / 3.0)])
+    conflict = conflict_of(AllocationProblem({"a": 1.0, "b": 2.0}, {"a": 0.5, "b": 0.5}, limits=limits))
+    assert conflict is not None
+    assert "lower min_share of group pool to 0" in conflict.message
+    assert [each.amount for each in conflict.relaxations if each.rule == "group_floor pool"] == [1.0 / 3.0]

@@ -30,8 +30,12 @@ DIGITS = (4, 6, 9, 12)
 """Significant digits of an amount: as few as are enough."""
 MARGINS = (1e-9, 1e-8, 1e-7, 1e-6)
 """What is added, as part of the amount, where the amount itself is too little by a solver's tolerance."""
+MOST_TYPED = len("by 0.0123456789")
+"""Longer than this, all of a floor is "to 0"."""
 ROUNDS = 8
 """How often a joint loosening that is not enough yet is added to."""
+FLOORS = ("min_share", "lock_in", "decrease_floor", "group_floor")
+"""Kinds of rules that cannot be lowered below 0."""
 COUNTS = ("max_moves", "active", "active_floor")
 """Kinds of rules that count, and are loosened by whole numbers."""
 
@@ -95,8 +99,14 @@ def _amounts(rule: Rule, needed: float) -> Iterator[float]:
         least = max(1, math.ceil(needed - 1e-6))
         yield from (float(least), float(least + 1))
     else:
-        yield from dict.fromkeys(rounded_up(needed, digits) for digits in DIGITS)
-        yield from (rounded_up(needed * (1.0 + margin) + margin * ZERO, 12) for margin in MARGINS)
+        yield from dict.fromkeys(_at_most_all(rule, rounded_up(needed, digits)) for digits in DIGITS)
+        more = (rounded_up(needed * (1.0 + margin) + margin * ZERO, 12) for margin in MARGINS)
+        yield from (_at_most_all(rule, amount) for amount in more)
+
+
+def _at_most_all(rule: Rule, amount: float) -> float:
+    """The amount, or all that there is of a floor."""
+    return min(amount, rule.limit) if rule.kind in FLOORS else amount
 
 
 def rounded_up(amount: float, digits: int) -> float:
@@ -152,7 +162,8 @@ def _enough(
             return None
         for rule, much in added:
             whole = float(math.ceil(much - 1e-6)) if rule.kind in COUNTS else much
-            amounts[rule.name] = rule, rounded_up(amounts.get(rule.name, (rule, 0.0))[1] + whole, digits)
+            first, before = amounts.get(rule.name, (rule, 0.0))
+            amounts[rule.name] = first, _at_most_all(first, rounded_up(before + whole, digits))
         if not added:
             amounts = {name: (rule, _a_little_more(rule, by)) for name, (rule, by) in amounts.items()}
         eased = None if "capacity" in amounts and "capacity lower" in amounts else _relaxed(problem, amounts)
@@ -167,7 +178,9 @@ def _enough(
 
 def _a_little_more(rule: Rule, amount: float) -> float:
     """An amount that is too little by a solver's tolerance, and now is not."""
-    return amount if rule.kind in (*COUNTS, *RELEASED) else rounded_up(amount * (1.0 + 1e-6), 9)
+    if rule.kind in (*COUNTS, *RELEASED):
+        return amount
+    return _at_most_all(rule, rounded_up(amount * (1.0 + 1e-6), 9))
 
 
 def _by_the_letter(problem: AllocationProblem, table: Sequence[Rule]) -> Sequence[Rule]:
@@ -179,40 +192,42 @@ def _by_the_letter(problem: AllocationProblem, table: Sequence[Rule]) -> Sequenc
 
 def text_of(problem: AllocationProblem, rule: Rule, amount: float) -> str:
     """What to do about one rule, with the amount as it is typed."""
-    by, of = typed(amount), f" of {rule.subject}" if rule.subject else ""
+    by, of = f"by {typed(amount)}", f" of {rule.subject}" if rule.subject else ""
+    if rule.kind in FLOORS and amount == rule.limit and len(by) > MOST_TYPED:
+        by = "to 0"
     if rule.kind in ("rule", "rule_floor"):
         side = "upper" if rule.kind == "rule" else "lower"
         loose = next(each for each in problem.limits.rules if each.name == rule.subject).loosened(**{side: amount})
-        return f"loosen rule {rule.subject} by {by}, to {as_text(loose.coefficients, *loose.bounds)}"
+        return f"loosen rule {rule.subject} {by}, to {as_text(loose.coefficients, *loose.bounds, digits=DIGITS[-1])}"
     return {
-        "capacity": f"raise capacity by {by}",
-        "capacity lower": f"allow idle capacity (or lower capacity by {by})",
-        "turnover": f"raise max_turnover by {by}",
+        "capacity": f"raise capacity {by}",
+        "capacity lower": f"allow idle capacity (or lower capacity {by})",
+        "turnover": f"raise max_turnover {by}",
         "max_moves": f"raise max_moves by {amount:.0f}",
-        "resource": f"raise resource {rule.subject} by {by}",
-        "group": f"raise max_share of group {rule.subject} by {by}",
+        "resource": f"raise resource {rule.subject} {by}",
+        "group": f"raise max_share of group {rule.subject} {by}",
         "active": f"raise max_active of group {rule.subject} by {amount:.0f}",
-        "group_floor": f"lower min_share of group {rule.subject} by {by}",
+        "group_floor": f"lower min_share of group {rule.subject} {by}",
         "active_floor": f"lower min_active of group {rule.subject} by {amount:.0f}",
-        "near": f"raise within of near by {by}",
-        "goal": f"lower at_least of the goal by {by} USD/h",
+        "near": f"raise within of near {by}",
+        "goal": f"lower at_least of the goal {by} USD/h",
         "held": f"release {rule.subject}",
-        "max_increase": f"raise max_increase{of} by {by}",
-        "max_decrease": f"raise max_decrease{of} by {by}",
-        "max_change_relative": f"raise max_change_relative{of} by {by}",
+        "max_increase": f"raise max_increase{of} {by}",
+        "max_decrease": f"raise max_decrease{of} {by}",
+        "max_change_relative": f"raise max_change_relative{of} {by}",
         "only_increase": f"let {rule.subject} decrease: take it out of only_increase",
         "only_decrease": f"let {rule.subject} increase: take it out of only_decrease",
         "hold_after_change": "set hold_after_change to 0",
-        "max_change": f"raise max_change{of} by {by}",
-        "max_share": f"raise max_share{of} by {by}",
-        "min_share": f"lower min_share{of} by {by}",
-        "lock_in": f"lower the lock-in{of} by {by}",
-        "decrease_floor": f"lower decrease_floor{of} by {by}{_floor_left(problem, rule, amount)}",
-    }[rule.kind]
+        "max_change": f"raise max_change{of} {by}",
+        "max_share": f"raise max_share{of} {by}",
+        "min_share": f"lower min_share{of} {by}",
+        "lock_in": f"lower the lock-in{of} {by}",
+        "decrease_floor": f"lower decrease_floor{of} {by}",
+    }[rule.kind] + (_floor_left(problem, rule, amount) if rule.kind == "decrease_floor" and by != "to 0" else "")
 
 
 def _floor_left(problem: AllocationProblem, rule: Rule, amount: float) -> str:
     """The floor to be typed, where the one given is above the present share and only part of it is in force."""
-    if rule.kind != "decrease_floor" or problem[rule.subject].decrease_floor <= problem.current[rule.subject]:
+    if problem[rule.subject].decrease_floor <= problem.current[rule.subject]:
         return ""
     return f", to {typed(relax(problem, rule.name, amount)[rule.subject].decrease_floor)}"

@@ -37,20 +37,20 @@ def parse(text: str) -> tuple[dict[str, float], Comparison, float]:
     return _Reader(text).relation()
 
 
-def as_text(weights: Mapping[str, float], low: float | None, high: float | None) -> str:
-    """A weighted sum between two bounds as a text."""
+def as_text(weights: Mapping[str, float], low: float | None, high: float | None, digits: int = 6) -> str:
+    """A weighted sum between two bounds as a text, numbers with so many significant digits."""
     parts: list[str] = []
     for name, weight in weights.items():
         if weight:
             sign = ("- " if weight < 0.0 else "+ ") if parts else ("-" if weight < 0.0 else "")
-            size = "" if abs(weight) == 1.0 else f"{abs(weight):g} "
+            size = "" if abs(weight) == 1.0 else f"{abs(weight):.{digits}g} "
             parts.append(f"{sign}{size}{name if re.fullmatch(NAME, name) else repr(name)}")
     total = " ".join(parts)
     if low is not None and low == high:
-        return f"{total} == {low:g}"
+        return f"{total} == {low:.{digits}g}"
     if low is None or high is None:
-        return f"{total} >= {low:g}" if high is None else f"{total} <= {high:g}"
-    return f"{low:g} <= {total} <= {high:g}"
+        return f"{total} >= {low:.{digits}g}" if high is None else f"{total} <= {high:.{digits}g}"
+    return f"{low:.{digits}g} <= {total} <= {high:.{digits}g}"
 
 
 class _Reader:
