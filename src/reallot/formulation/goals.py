@@ -11,7 +11,7 @@ from ..problem import AllocationProblem, Closest, Goal
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.effective import widened
 from ..problem.goal import least_earnings
-from ..program import Columns, LinearProgram, Rows, cells, diagonal
+from ..program import Columns, LinearProgram, Rows, cells, diagonal, unit_of
 from .moves import labels, per_period, periods, widest
 
 NO_COSTS = ("share", "fill", "floor", "shortfall", "common", "own")
@@ -59,12 +59,13 @@ def towards_goal(problem: AllocationProblem, program: LinearProgram) -> LinearPr
     kept = []
     for k, least in enumerate(problem.kept or ()):
         gains = _gains(problem, program, k)
+        unit = unit_of(*gains.values())
         parts = {
-            name: cells(np.zeros(places.size), places, gain[places])
+            name: cells(np.zeros(places.size), places, gain[places] / unit)
             for name, gain in gains.items()
             if (places := np.flatnonzero(gain)).size
         }
-        kept.append(Rows(f"kept {k}", ("",), parts, np.array([least]), np.array([np.inf])))
+        kept.append(Rows(f"kept {k}", ("",), parts, np.array([least]) / unit, np.array([np.inf])))
     gains = _gains(problem, program, len(problem.kept or ()))
     columns = [replace(block, gain=gains.get(block.name, np.zeros(len(block.labels)))) for block in program.columns]
     return LinearProgram(tuple(columns), (*program.rows, *kept), 0.0)
@@ -104,13 +105,20 @@ def _enough(problem: AllocationProblem) -> list[Rows]:
     if least is None:
         return []
     data, count = problem.arrays, problem.periods
-    rate = data.rate.ravel() / count
+    unit = goal_unit(problem)
+    rate = data.rate.ravel() / count / unit
     parts = {"share": cells(np.zeros(rate.size), np.arange(rate.size), rate)}
     if data.pieces is not None:
-        slope = data.pieces.slopes.ravel() / count
+        slope = data.pieces.slopes.ravel() / count / unit
         parts["fill"] = cells(np.zeros(slope.size), np.arange(slope.size), slope)
         least = least - sum(float(curve.base.sum()) for curve in data.curved) / count
-    return [Rows("goal", ("",), parts, np.array([least]), np.array([np.inf]))]
+    return [Rows("goal", ("",), parts, np.array([least]) / unit, np.array([np.inf]))]
+
+
+def goal_unit(problem: AllocationProblem) -> float:
+    """The unit (USD/h) of the row of least earnings."""
+    data = problem.arrays
+    return unit_of(data.rate, *([] if data.pieces is None else [data.pieces.slopes]))
 
 
 def _places(problem: AllocationProblem, shares: Mapping[str, float]) -> IntArray:

@@ -8,13 +8,13 @@ from ..problem import AllocationProblem, CVaR, RateUncertainty
 from ..problem.arrays import BoolArray, FloatArray, ProblemArrays
 from ..problem.effective import PRESENT
 from ..problem.segments import Curved
-from ..program import LinearProgram
+from ..program import LinearProgram, unit_of
 from .cost_tiers import tier_blocks
 from .earnings import fill_starts, needs_order
 from .goals import goal_blocks
 from .integer_rules import counted, entering, grid_places, has_choices, odd, rounding, stepped
 from .moves import counts_moves, moved_places
-from .risk import deviations, fills, scenario_earnings
+from .risk import cvar_unit, deviations, fills, scenario_earnings
 
 SMALL = 1e-11
 """A change below this is none when prices are laid out: wider than what the exact path leaves of rounding."""
@@ -144,12 +144,14 @@ def _cvar_blocks(problem: AllocationProblem, schedule: FloatArray, risk: CVaR) -
     reached = np.cumsum(np.asarray(problem.scenarios.probabilities)[order])  # type: ignore[union-attr]
     place = min(int(np.searchsorted(reached, 1.0 - risk.level - 1e-12)), order.size - 1)
     floor = earnings[order[place]]
-    return {"floor": np.array([floor]), "shortfall": np.maximum(floor - earnings, 0.0)}
+    unit = cvar_unit(problem)
+    return {"floor": np.array([floor]) / unit, "shortfall": np.maximum(floor - earnings, 0.0) / unit}
 
 
 def _robust_blocks(problem: AllocationProblem, schedule: FloatArray, risk: RateUncertainty) -> dict[str, FloatArray]:
     """common is the deviation of the first protocol that the budget does not reach in full."""
-    deviation = deviations(problem) * schedule.sum(axis=0)
+    radius = deviations(problem)
+    deviation = radius / unit_of(radius) * schedule.sum(axis=0)
     falling = np.sort(deviation)[::-1]
     whole = int(risk.budget)
     common = falling[whole] if whole < falling.size else 0.0

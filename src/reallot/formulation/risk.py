@@ -6,7 +6,7 @@ import numpy as np
 
 from ..problem import AllocationProblem, CVaR, RateUncertainty
 from ..problem.arrays import FloatArray, scenario_factors, scenario_rates
-from ..program import Columns, Rows, cells, diagonal
+from ..program import Columns, Rows, cells, diagonal, unit_of
 from .earnings import fill_starts
 
 
@@ -62,6 +62,11 @@ def fills(problem: AllocationProblem, schedule: FloatArray) -> FloatArray:
     return np.empty(0) if bent is None else bent.fill(schedule).ravel()
 
 
+def cvar_unit(problem: AllocationProblem) -> float:
+    """The unit (USD) of the columns and rows of CVaR."""
+    return unit_of(*scenario_gains(problem)[:2])
+
+
 def deviations(problem: AllocationProblem) -> FloatArray:
     """USD over one period by which a full share of each protocol may fall short, (protocols,)."""
     assert isinstance(problem.risk, RateUncertainty)
@@ -71,7 +76,10 @@ def deviations(problem: AllocationProblem) -> FloatArray:
 
 
 def _cvar(problem: AllocationProblem, risk: CVaR) -> tuple[list[Columns], list[Rows]]:
-    """CVaR = floor - sum of probability * shortfall / (1 - level), with shortfall[s] >= floor - earnings[s]."""
+    """CVaR = floor - sum of probability * shortfall / (1 - level), with shortfall[s] >= floor - earnings[s].
+
+    Floor and shortfalls are in USD, or in a larger `unit_of` money.
+    """
     data = problem.arrays
     share, fill, base = scenario_gains(problem)
     low, high = _range(share, data.lower.ravel(), data.upper.ravel())
@@ -82,12 +90,14 @@ def _cvar(problem: AllocationProblem, risk: CVaR) -> tuple[list[Columns], list[R
     # wider by one unit of every share: the bounds of the floor never bind, and so never have a price
     room = float(np.abs(share).sum(axis=1).max(initial=0.0) + np.abs(fill).sum(axis=1).max(initial=0.0))
     least, most = float((base + low).min()) - room, float((base + high).max()) + room
+    unit = unit_of(share, fill)
+    share, fill, base, least, most = share / unit, fill / unit, base / unit, least / unit, most / unit
     count = base.size
     tail = np.asarray(problem.scenarios.probabilities) / (1.0 - risk.level)  # type: ignore[union-attr]
     names = [f"scenario {s}" for s in range(count)]
     columns = [
-        Columns("floor", ("",), np.array([risk.weight]), np.array([least]), np.array([most])),
-        Columns("shortfall", names, -risk.weight * tail, np.zeros(count), np.full(count, most - least)),
+        Columns("floor", ("",), np.array([risk.weight * unit]), np.array([least]), np.array([most])),
+        Columns("shortfall", names, -risk.weight * unit * tail, np.zeros(count), np.full(count, most - least)),
     ]
     where, who = np.nonzero(share)
     parts = {"share": cells(where, who, share[where, who])}
@@ -103,14 +113,19 @@ def _range(gains: FloatArray, lower: FloatArray, upper: FloatArray) -> tuple[Flo
 
 
 def _robust(problem: AllocationProblem, risk: RateUncertainty) -> tuple[list[Columns], list[Rows]]:
-    """The worst case's dual: lose budget * common + sum of own, with common + own[i] >= deviation of i."""
+    """The worst case's dual: lose budget * common + sum of own, with common + own[i] >= deviation of i.
+
+    They are in USD, or in a larger `unit_of` money.
+    """
     data, radius = problem.arrays, deviations(problem)
+    unit = unit_of(radius)
+    radius = radius / unit
     # one unit of every share more than there can be: these bounds never bind, and so never have a price
     worst = radius * (np.maximum(data.upper, data.current) + 1.0).sum(axis=0)
     count, one = data.size, np.array([1.0])
     columns = [
-        Columns("common", ("",), -risk.budget * one, 0.0 * one, worst.max() * one),
-        Columns("own", problem.names, np.full(count, -1.0), np.zeros(count), worst),
+        Columns("common", ("",), -risk.budget * unit * one, 0.0 * one, worst.max() * one),
+        Columns("own", problem.names, np.full(count, -unit), np.zeros(count), worst),
     ]
     places = np.arange(data.periods * count)
     parts = {

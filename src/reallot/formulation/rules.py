@@ -16,6 +16,7 @@ from ..program import LinearProgram
 from ..program.elastic import Loosening, side
 from .change_rules import both_ways as limits_of_change
 from .change_rules import limit_of
+from .goals import goal_unit
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _shared(problem: AllocationProblem, program: LinearProgram, *, both_ways: bo
     if "near" in program.row_slices:
         add("near", "near", "", problem.limits.near.within, "near")  # type: ignore[union-attr]
     if "goal" in program.row_slices:
-        lower = side(_rows(program, "goal"), -1.0)
+        lower = side(_rows(program, "goal"), -1.0 / goal_unit(problem))
         result.append(
             Rule("goal", "goal", "", float(least_earnings(problem.goals) or 0.0), Loosening("goal", row_lower=lower))
         )

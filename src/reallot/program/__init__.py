@@ -1,6 +1,6 @@
 """A linear program as data: named blocks, arrays, statuses, certificates. No word of the domain."""
 
-from .blocks import Cells, Columns, Rows, cells, diagonal
+from .blocks import Cells, Columns, Rows, cells, diagonal, unit_of
 from .certificate import Certificate, certify
 from .linear_program import LinearProgram
 from .solution import Solution, Status
@@ -16,4 +16,5 @@ __all__ = [
     "cells",
     "certify",
     "diagonal",
+    "unit_of",
 ]

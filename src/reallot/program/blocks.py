@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,16 @@ def cells(row: ArrayLike, column: ArrayLike, value: ArrayLike) -> Cells:
         np.asarray(row, dtype=np.intp), np.asarray(column, dtype=np.intp), np.asarray(value, dtype=float)
     )
     return Cells(rows.ravel(), columns.ravel(), values.ravel())
+
+
+LARGEST = 2.0**20
+"""Coefficients of rows of money are at most so large: solvers take none from 1e15, and lose digits well before."""
+
+
+def unit_of(*money: FloatArray) -> float:
+    """The unit in which rows of such coefficients (USD) are written: 1, or a power of two where they are large."""
+    largest = max((float(np.abs(each).max(initial=0.0)) for each in money), default=0.0)
+    return 1.0 if largest <= LARGEST else 2.0 ** math.ceil(math.log2(largest / LARGEST))
 
 
 def diagonal(values: ArrayLike, size: int) -> Cells:

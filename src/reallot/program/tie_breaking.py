@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .blocks import Columns, FloatArray, Rows, cells
+from .blocks import Columns, FloatArray, Rows, cells, unit_of
 from .certificate import gain_scale
 from .linear_program import LinearProgram
 
@@ -55,14 +55,14 @@ def as_good_as(program: LinearProgram, value: float, preference: Mapping[str, Fl
 
     For mixed-integer programs, where there are no prices to find the optimal face by.
     """
-    columns, parts = [], {}
+    columns, parts, unit = [], {}, unit_of(program.gain)
     for block in program.columns:
         gain = preference.get(block.name, np.zeros(len(block.labels)))
         columns.append(Columns(block.name, block.labels, gain, block.lower, block.upper, block.integer))
         counts = np.flatnonzero(block.gain)
         if counts.size:
-            parts[block.name] = cells(np.zeros(counts.size), counts, block.gain[counts])
-    floor = np.array([value - program.offset])
+            parts[block.name] = cells(np.zeros(counts.size), counts, block.gain[counts] / unit)
+    floor = np.array([value - program.offset]) / unit
     kept = Rows("as good", ("",), parts, floor, np.array([np.inf]))
     return LinearProgram(tuple(columns), (*program.rows, kept))
 
