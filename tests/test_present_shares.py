@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reallot import AllocationProblem, Group, Infeasible, Limits, ProtocolSpec, allocate, allocate_many
+from reallot import (
+    AllocationProblem,
+    Goal,
+    Group,
+    Infeasible,
+    Limits,
+    LinearRule,
+    LockIn,
+    Near,
+    ProtocolSpec,
+    allocate,
+    allocate_many,
+)
 from reallot.problem.effective import PRESENT
 from reallot.solvers.single_period.batch import BatchStatus
 
@@ -179,3 +191,53 @@ def test_dust_stays_where_nobody_may_move_by_so_little(solver: str) -> None:
     # b costs 0.1 USD to give up and loses 1 USD over the hour
     assert plan.certificate.objective == pytest.approx(-0.1, abs=1e-9)
     assert plan.schedule[0].tolist() == [5e-11, 0.0]
+
+
+ROUND = {"a": 0.3, "b": 0.3, "c": 0.4}
+ALL = {"limits": Limits(held=set(ROUND))}
+
+
+def misses_by(off: float, kind: str) -> AllocationProblem:
+    """A problem whose present shares, or what they can change to, miss one limit by `off`."""
+    given: dict[str, tuple[dict[str, float], dict[str, object]]] = {
+        "sum with rest": ({}, {"allow_idle": True, "reserve": off, **ALL}),
+        "max_share": ({"max_share": 0.3 - off}, ALL),
+        "min_share": ({"min_share": 0.3 + off}, {"limits": Limits(max_change=0.0)}),
+        "lock-in": ({"lock_in": LockIn(0.3 + off)}, ALL),  # type: ignore[dict-item]
+        "max_share over periods": ({"max_share": 0.3 - off}, {"periods": 2, **ALL}),
+        "resource": ({"uses": {"disk": 2.0}}, {"resources": {"disk": 0.6 - off}, **ALL}),  # type: ignore[dict-item]
+        "max_share after max_change": ({"max_share": 0.2 - off}, {"limits": Limits(max_change=0.1)}),
+        "min_share after max_increase": ({"min_share": 0.4 + off}, {"limits": Limits(max_increase=0.1)}),
+        "max_share after a part": ({"max_share": 0.15 - off}, {"limits": Limits(max_change_relative=0.5)}),
+        "max_share below a floor": ({"max_share": 0.2, "decrease_floor": 0.2 + off}, {}),
+        "goal": ({}, {"goal": Goal(2.1 + off), **ALL}),
+        "goal with counts": ({}, {"goal": Goal(2.1 + off, "moves"), "limits": Limits(max_moves=0)}),
+    }
+    limits: dict[str, dict[str, object]] = {
+        "group": {"groups": [Group("pool", ["a", "b"], 0.6 - off)]},
+        "group floor": {"groups": [Group("pool", ["a", "b"], min_share=0.6 + off)]},
+        "rule": {"rules": [LinearRule({"a": 1.0, "b": -2.0}, at_most=-0.3 - off)]},
+        "rule from below": {"rules": [LinearRule({"a": 1.0, "b": -2.0}, equals=-0.3 + off)]},
+        "near": {"near": Near({"a": 0.4, "b": 0.3}, 0.1 - off)},
+    }
+    spec, rest = given.get(kind) or ({}, {"limits": Limits(max_moves=0, **limits[kind])})  # type: ignore[arg-type]
+    specs = [ProtocolSpec("a", 1.0, **spec), ProtocolSpec("b", 2.0), ProtocolSpec("c", 3.0)]  # type: ignore[arg-type]
+    return AllocationProblem(specs, ROUND, **rest)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("solvers", [("auto", "highs", "scipy"), pytest.param(("pulp",), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("sum with rest", "max_share", "min_share", "lock-in", "max_share over periods", "resource"),
+        *("max_share after max_change", "min_share after max_increase", "max_share after a part"),
+        *("max_share below a floor", "goal", "goal with counts"),
+        *("group", "group floor", "rule", "rule from below", "near"),
+    ],
+)
+def test_every_backend_takes_a_limit_missed_by_rounding_and_none_a_limit_missed_by_more(
+    kind: str, solvers: tuple[str, ...]
+) -> None:
+    for solver in solvers:
+        assert outcome(misses_by(0.9 * PRESENT, kind), solver) is not None, solver
+        assert outcome(misses_by(10.0 * PRESENT, kind), solver) is None, solver

@@ -46,8 +46,8 @@ def _text(chosen: Decision, ends: list[Decision], again: ReplayedDecision) -> st
         why = f": {shown(each.reason)}" if each.reason else ""
         parts[0] += f"\n{each.verdict.words.capitalize()} at {each.at:%Y-%m-%d %H:%M:%S} UTC{why}."
     if again.allocation is not None:
-        why = explain(again.allocation, budget_seconds=PATIENT)
-        parts += [plan_text(again.allocation, Screen.of(sys.stdout)), str(why)]
+        told = explain(again.allocation, budget_seconds=PATIENT)
+        parts += [plan_text(again.allocation, Screen.of(sys.stdout)), str(told)]
     if again.plan.confidence is not None:
         parts.append(f"Confidence {again.plan.confidence:.2f}: the chance that its net benefit is above 0.")
     parts.append(_verdict(again))

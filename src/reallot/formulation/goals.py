@@ -11,6 +11,7 @@ from ..problem import AllocationProblem, Closest, Goal
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.effective import widened
 from ..problem.goal import least_earnings
+from ..problem.objective import value
 from ..program import Columns, LinearProgram, Rows, cells, diagonal, unit_of
 from .moves import labels, per_period, periods, widest
 
@@ -105,6 +106,8 @@ def _enough(problem: AllocationProblem) -> list[Rows]:
     if least is None:
         return []
     data, count = problem.arrays, problem.periods
+    earned = value(problem, data.staying).earnings_per_hour
+    least = float(widened(least, earned, is_floor=True))
     unit = goal_unit(problem)
     rate = data.rate.ravel() / count / unit
     parts = {"share": cells(np.zeros(rate.size), np.arange(rate.size), rate)}

@@ -15,7 +15,8 @@ from .arrays import FloatArray, IntArray, ProblemArrays, Statement
 PRESENT = 1e-9
 """The present shares meet a limit that they miss by no more than this, in shares, or as a part of a share above 1.
 
-Such a limit is widened to where they stand. A move no larger than this is none where it counts whether one is made.
+Such a limit is widened to where they stand, as is one that they can come to but for so little, and a ceiling that is
+below a floor by so little. A move no larger than this is none where it counts whether one is made.
 """
 NEVER_PAYS, CUT_TO = 64.0, 16.0
 """A cost above so many times the most that a move can earn is cut to so many times that; it still never pays."""
@@ -29,11 +30,14 @@ def effective(data: ProblemArrays, *, cut_costs: bool = True) -> ProblemArrays:
 
     Without a cut of costs where `cut_costs` is False: for a plan that has to make such a move after all.
     """
-    current, changes = data.current, dict[str, Any]()
-    if (data.lower > current).any():
-        changes["lower"] = widened(data.lower, current, is_floor=True)
-    if (current > data.upper).any():
-        changes["upper"] = widened(data.upper, current)
+    current, changes, upper, lower = data.current, dict[str, Any](), data.upper, data.lower
+    farthest, nearest = current + np.cumsum(data.up, axis=0), current - np.cumsum(data.down, axis=0)
+    if (lower > current).any():
+        lower = changes["lower"] = widened(widened(lower, current, is_floor=True), farthest, is_floor=True)
+    if (current > upper).any():
+        upper = changes["upper"] = widened(widened(upper, current), nearest)
+    if (lower > upper).any():
+        changes["upper"] = widened(upper, lower)
     if (data.entry > current).any():
         changes["entry"] = widened(data.entry, current, is_floor=True)
     present, total = float(current.sum()), data.total

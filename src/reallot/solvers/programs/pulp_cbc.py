@@ -20,6 +20,7 @@ import numpy as np
 
 from ...errors import InvalidInput, near_miss
 from ...program import LinearProgram, Solution, Status, certify
+from .highs import FEASIBILITY, TIGHTEST
 from .quiet import quiet
 
 NAME = "pulp"
@@ -49,7 +50,7 @@ def _run(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        chosen = _solver(pulp, solver, program.is_mixed_integer, time_limit_seconds, options)
+        chosen = _solver(pulp, solver, program, time_limit_seconds, options)
         places = [f"x{j}" for j in range(program.column_count)], [str(i) for i in range(program.row_count)]
         model, columns, scale = _model(pulp, program, *places)
         try:
@@ -107,7 +108,7 @@ def write(program: LinearProgram, path: str | Path) -> None:
 
 
 def _solver(
-    pulp: Any, name: str, is_mixed_integer: bool, time_limit_seconds: float | None, extra: Sequence[str]
+    pulp: Any, name: str, program: LinearProgram, time_limit_seconds: float | None, extra: Sequence[str]
 ) -> Any:
     known = pulp.listSolvers()
     if name not in known:
@@ -117,14 +118,20 @@ def _solver(
         options["timeLimit"] = time_limit_seconds
     if name == "PULP_CBC_CMD":
         options["gapRel"] = 0.0
-        whole = ["integerTolerance 1e-9", "allowableGap 0"] if is_mixed_integer else []
-        options["options"] = ["primalTolerance 1e-9", "dualTolerance 1e-9", *whole, *extra]
+        whole = ["integerTolerance 1e-9", "allowableGap 0"] if program.is_mixed_integer else []
+        options["options"] = [f"primalTolerance {_tightest(program):g}", "dualTolerance 1e-9", *whole, *extra]
     solver = pulp.getSolver(name, **options)
     if not solver.available():
         raise InvalidInput(
             f"PuLP's solver {name!r} is not installed; there is {', '.join(pulp.listSolvers(onlyAvailable=True))}"
         )
     return solver
+
+
+def _tightest(program: LinearProgram) -> float:
+    """HiGHS's tightest tolerance where limits are about 1, and ten times that where sums are large and round more."""
+    limits = np.concatenate([program.row_lower, program.row_upper])
+    return float(np.clip(TIGHTEST * np.abs(limits[np.isfinite(limits)]).max(initial=1.0), TIGHTEST, FEASIBILITY))
 
 
 def _names(labels: list[str]) -> list[str]:
