@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .base import Decision, FloatArray, Observation, Terms
-from .last_reading import LastReading, all_in, best_of, looked_at
+from .blended_quotes import BlendedQuotes
+from .last_reading import LastReading, all_in, best_of
 
 
 class Never:
@@ -43,10 +44,11 @@ class FollowTheLeader:
     def __init__(self) -> None:
         self._sum: FloatArray | None = None
         self._count: FloatArray | None = None
+        self._quotes = BlendedQuotes()
 
     def decide(self, observation: Observation) -> Decision:
         """Everything in the leader."""
-        seen = looked_at(observation)
+        seen = self._quotes.take(observation)
         known = ~np.isnan(seen)
         if self._sum is None or self._count is None:
             self._sum, self._count = np.zeros(seen.size), np.zeros(seen.size)

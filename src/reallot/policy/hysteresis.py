@@ -6,8 +6,9 @@ import numpy as np
 
 from ..problem.validation import number
 from .base import Decision, FloatArray, Observation
+from .blended_quotes import BlendedQuotes
 from .decision_step import Room
-from .last_reading import LastReading, all_in, best_of, looked_at
+from .last_reading import LastReading, all_in, best_of
 
 
 class ProfitSwitching:
@@ -45,10 +46,11 @@ class Ema(ProfitSwitching):
         super().__init__(margin)
         self._half_life = number(half_life_hours, "half_life_hours", 1e-9)
         self._mean: FloatArray | None = None
+        self._quotes = BlendedQuotes()
 
     def decide(self, observation: Observation) -> Decision:
         """Everything in the one held."""
-        seen = looked_at(observation)
+        seen = self._quotes.take(observation)
         if self._mean is None:
             self._mean = seen
         else:

@@ -6,30 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import FloatArray, Observation, Target
+from .blended_quotes import BlendedQuotes
 
 BoolArray = NDArray[np.bool_]
-
-
-def looked_at(observation: Observation) -> FloatArray:
-    """(n,) the newest quotes where there are any, else the newest rates: what a person watching would see."""
-    return observation.rates if observation.quotes is None else observation.quotes
 
 
 class LastReading:
     """The newest known number of each alternative; NaN for one that was never seen.
 
-    quotes  False where quotes are not looked at, but what was paid
+    quotes  False where only what was paid is looked at, and no quotes
     read    (n,) True for what the newest take has seen; None where that is all, and before the first
     """
 
     def __init__(self, *, quotes: bool = True) -> None:
         self._known: FloatArray | None = None
-        self._quotes = quotes
+        self._quotes = BlendedQuotes() if quotes else None
         self.read: BoolArray | None = None
 
     def take(self, observation: Observation) -> FloatArray:
         """(n,) with this step's numbers in place; what is not seen now stays as it was."""
-        seen = looked_at(observation) if self._quotes else observation.rates
+        seen = observation.rates if self._quotes is None else self._quotes.take(observation)
         missing = np.isnan(seen)
         self.read = ~missing if missing.any() else None
         if self._known is None or self.read is None:
