@@ -202,6 +202,7 @@ def configuration() -> str:
     from reallot.runtime.config import Sections
     from reallot.runtime.notify_settings import NotifyTarget
     from reallot.runtime.operation import OperatingRules
+    from reallot.runtime.schema import documented
 
     own = ", ".join(f"`{key}`" for key in keys_of(reallot.ProtocolSpec) if key != "name")
     pages = [
@@ -227,7 +228,26 @@ def configuration() -> str:
     )
     for name, model in ADAPTERS.items():
         pages.append(f'### adapter = "{name}"\n\n{_paragraphs(model)}\n\n{_keys(model)}')
+    pages.append("## Tables as values\n\nWhat a key above may hold where it is a table of its own.\n")
+    for name, model in sorted(tables_as_values().items()):
+        pages.append(f"### {name}\n\n{_paragraphs(documented(model))}\n\n{_keys(model)}")
     return "\n".join(pages)
+
+
+def tables_as_values() -> dict[str, type[BaseModel]]:
+    """The tables that stand as values of keys, by what they hold: `Series` for `series = { kind = ... }`."""
+    from reallot.problem.protocol_tables import ProtocolTable
+    from reallot.runtime.adapter_settings import ADAPTERS
+    from reallot.runtime.config import Sections
+    from reallot.runtime.schema import tables_in
+
+    sections = {field.annotation for field in Sections.model_fields.values()}
+    found: dict[str, type[BaseModel]] = {}
+    for place in (*ADAPTERS.values(), ProtocolTable, *sections):
+        own = tables_in(place)
+        found |= {name.removesuffix("Table"): model for name, model in own.items() if model is not place}
+    del found["NotifyTarget"]  # has its place among the sections
+    return found
 
 
 def states() -> str:

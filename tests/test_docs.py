@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import ModuleType
 import pytest
 
 import reallot
+from reallot import errors
 from reallot.engine.contracts.clock import ManualClock
 from reallot.engine.contracts.move_state import FOLLOWS, MoveState
 from reallot.policy.registry import MAKERS
@@ -77,6 +79,25 @@ def test_every_key_of_a_configuration_is_on_its_page(generate: ModuleType) -> No
     for name, model in ADAPTERS.items():
         part = page[page.index(f'### adapter = "{name}"') :]
         assert all(f"| `{key}` |" in part for key in model.model_fields), name
+    tables = generate.tables_as_values()
+    assert {"Series", "Price", "Group", "LinearRule", "Near", "LockIn"} <= tables.keys()
+    for name, model in tables.items():
+        part = page[page.index(f"\n### {name}\n") :]
+        assert all(re.search(rf"^\| `{key}` \| .+ \| .{{8,}} \|$", part, re.MULTILINE) for key in model.model_fields), (
+            name
+        )
+
+
+def test_the_page_of_errors_has_every_error_and_the_kinds_that_there_are() -> None:
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+    raised = {
+        name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == errors.__name__
+    }
+    assert not [
+        name for name in sorted(raised) if f"`{name}`" not in page and name != "ReallotError" and name != "ErrorKind"
+    ]
+    kinds = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", page[page.index("| kind |") :], re.MULTILINE)
+    assert kinds and set(kinds) == set(errors.ErrorKind)
 
 
 def test_every_state_of_a_move_and_what_may_follow_it_is_on_its_page(generate: ModuleType) -> None:

@@ -55,7 +55,7 @@ def config_schema() -> Schema:
 def meanings(model: type[BaseModel]) -> dict[str, str]:
     """What the docstrings of a model and its bases say of each field, in two columns or as numpydoc's Parameters."""
     found: dict[str, str] = {}
-    for base in reversed(_documented(model).__mro__):
+    for base in reversed(documented(model).__mro__):
         keys: list[str] = []
         for line in (inspect.getdoc(base) or "").splitlines() if base.__module__.startswith("reallot") else []:
             if (entry := _ENTRY.match(line)) is not None:
@@ -68,7 +68,7 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def _documented(model: type[BaseModel]) -> type:
+def documented(model: type[BaseModel]) -> type:
     """Who says what the keys of a table are: for one made of a record, the record."""
     found = getattr(problem, model.__name__, model)
     return found if isinstance(found, type) else model
@@ -77,7 +77,7 @@ def _documented(model: type[BaseModel]) -> type:
 def schema_of(model: type[BaseModel]) -> Schema:
     """The schema of one table, with every table inside of it written out."""
     whole = model.model_json_schema(schema_generator=_Generator)
-    schema: Schema = _plain(whole, whole.get("$defs", {}), _tables_in(model))
+    schema: Schema = _plain(whole, whole.get("$defs", {}), tables_in(model))
     return schema
 
 
@@ -91,12 +91,12 @@ class _Generator(GenerateJsonSchema):
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
-def _tables_in(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+def tables_in(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
     """Each table by its name: the model's own and those inside of it."""
     found = {model.__name__: model}
     for field in model.model_fields.values():
         for inner in _models(field.annotation):
-            found |= _tables_in(inner)
+            found |= tables_in(inner)
     return found
 
 
@@ -124,7 +124,7 @@ def _plain(schema: Any, definitions: Mapping[str, Any], tables: Mapping[str, typ
         table = tables.get(schema.get("title", ""))
         said = meanings(table) if table is not None else {}
         if table is not None:
-            found["description"] = (inspect.getdoc(_documented(table)) or "").split("\n\n")[0]
+            found["description"] = (inspect.getdoc(documented(table)) or "").split("\n\n")[0]
         found["properties"] = {
             key: _plain(each, definitions, tables) | ({"description": said[key]} if key in said else {})
             for key, each in found["properties"].items()
