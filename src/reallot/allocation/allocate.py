@@ -17,6 +17,7 @@ from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.effective import PRESENT, moves_at_cut_costs
 from ..problem.objective import value
+from ..problem.update import reaching
 from ..problem.validation import seconds
 from ..program import Certificate, LinearProgram, Status, certify
 from ..solvers.backends import Backend, Solve, choose, runner, search_seconds
@@ -106,7 +107,7 @@ def in_order(problem: AllocationProblem, solver: str, time_limit_seconds: float 
     kept: tuple[float, ...] = ()
     can_stay = True
     while True:
-        plan = plan_of(problem.sharing(kept=kept, arrays=problem.arrays), solver, time_limit_seconds)
+        plan = plan_of(reaching(problem, kept), solver, time_limit_seconds)
         can_stay = plan.can_stay if not kept else can_stay
         kept = (*kept, plan.certificate.objective)
         if len(kept) == len(problem.goals):

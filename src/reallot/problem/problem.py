@@ -311,9 +311,9 @@ class AllocationProblem:
         AllocationProblem
             A copy. The arrays of the original cut costs at which no move pays.
         """
-        return self.sharing(arrays=effective(self.arrays.as_given, cut_costs=False))
+        return self._with(arrays=effective(self.arrays.as_given, cut_costs=False))
 
-    def sharing(self, **values: Any) -> AllocationProblem:
+    def _with(self, **values: Any) -> AllocationProblem:
         """A copy that shares all but these values, and what was derived from others."""
         result = copy(self)
         for name in ("arrays", "trade_segments", "kept"):
@@ -376,7 +376,7 @@ class AllocationProblem:
         varies = self.rate_table is not None or self.scenarios is not None or self.risk is not None
         if varies or any(isinstance(curve, tuple) for curve in self.table.curves.values()):
             return replace(self, protocols=Protocols(table))
-        result = self.sharing(protocols=Protocols(table), table=table)
+        result = self._with(protocols=Protocols(table), table=table)
         data = earning_else(result, self.arrays.as_given)
         vars(result).update(arrays=data if data.is_plain else effective(data))
         return result

@@ -21,6 +21,11 @@ BY_NAME = ("rates", "current", "resources")
 Problem = TypeVar("Problem", bound=Statement)
 
 
+def reaching(problem: Problem, kept: tuple[float, ...]) -> Problem:
+    """The problem on the turn of a later goal: `kept` is what each goal before it came to, negative."""
+    return problem._with(kept=kept, arrays=problem.arrays)
+
+
 def updated(problem: Problem, order: Iterable[str] | None, changes: dict[str, Any]) -> Problem:
     """The problem with the changes by field; arrays among them are in this order."""
     known = [field.name for field in fields(problem)]  # type: ignore[arg-type]
@@ -56,7 +61,7 @@ def _with_numbers(problem: Problem, rates: Any = None, current: Any = None) -> P
         values["current_shares"] = summing_up(
             current.values if type(current) is InOrder else current, shares, problem.capacity, problem.reserve
         )
-    result = problem.sharing(**values)
+    result = problem._with(**values)
     for name in ("rates", "current"):
         if name in vars(result) and (rates if name == "rates" else current) is not None:
             del vars(result)[name]
