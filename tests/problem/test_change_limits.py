@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from reallot import (
     AllocationProblem,
-    Fleet,
     Infeasible,
     InvalidInput,
     Limits,
@@ -151,8 +150,6 @@ def test_paths_with_one_limit_of_change_decline() -> None:
     planned = AllocationProblem({"a": 3.0, "b": 1.0}, {"a": 0.5, "b": 0.5}, periods=2, limits=Limits(max_increase=0.1))
     with pytest.raises(InvalidInput, match="max_increase limits changes by direction; the horizon path"):
         allocate(planned, solver="horizon")
-    with pytest.raises(InvalidInput, match="host h has limits of increases or decreases"):
-        Fleet({"h": three(only_increase={"a"})})
 
 
 def test_a_session_and_a_batch_say_the_same() -> None:

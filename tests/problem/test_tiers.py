@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from reallot import (
     AllocationProblem,
-    Fleet,
     InvalidInput,
     Limits,
     OptimizerConfig,
@@ -145,8 +144,6 @@ def test_paths_that_take_one_price_say_that_they_decline() -> None:
     assert "turnover_cost weighs" in allocate(idle).solver_reason
     with pytest.raises(InvalidInput, match="turnover_cost"):
         frontier(two(turnover_cost=THREE))
-    with pytest.raises(InvalidInput, match=r"host h has plan_fee 0.1; in a fleet, give one move_cost"):
-        Fleet({"h": two(plan_fee=0.1)})
 
 
 def test_prices_of_limits_are_the_same_by_sorting_and_by_the_program() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ...errors import Infeasible, SolverFailed
-from ...formulation import formulate
 from ...problem.arrays import FloatArray
 from ...problem.validation import by_name, number, of_kind, seconds, yes_or_no
 from ...program import Certificate, Status
@@ -21,6 +20,7 @@ from .equal_hosts import Summed, summed
 from .executors import crew_of, require_executor
 from .fleet import Fleet
 from .fleet_program import FleetProgram
+from .host_program import host_program
 from .infeasible import by_sites, hosts_without_plan, why_no_plan
 from .judge import Judged, judge
 from .large import LargeFleet
@@ -186,7 +186,7 @@ class _Task:
         """True where hosts or protocols are counted in whole numbers."""
         if self.limits.moving_hosts is not None or self.limits.exclusive:
             return True
-        return any(formulate(problem).is_mixed_integer for problem in self.kinds.fleet.alone.values())
+        return any(host_program(problem).is_mixed_integer for problem in self.kinds.fleet.alone.values())
 
     def _missed(self, answer: _Answer) -> float:
         """The gap of an answer."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...formulation import complete, formulate, schedule_of
 from ...problem import AllocationProblem
 from ...problem.arrays import FloatArray, IntArray
 from ...problem.objective import value
 from ...program import Cells, Columns, LinearProgram, Rows, cells, diagonal
 from .fleet import Fleet
+from .host_program import PAID, host_point, host_program, host_schedule
 from .limits import FleetLimits
 from .rows import Row, SharedRows, hosts_by_site
 
@@ -37,7 +37,7 @@ class FleetProgram:
         self.place = np.full(table.shape, -1)
         self.place[mine] = np.arange(self.host.size)
         self.low, self.high = table.box()
-        self.parts = {h: formulate(problem) for h, problem in fleet.alone.items()}
+        self.parts = {h: host_program(problem) for h, problem in fleet.alone.items()}
         self.columns, self.own_rows = self._hosts()
         self.held = np.empty((0, 2), dtype=np.intp)
         self._choices()
@@ -223,9 +223,10 @@ class FleetProgram:
                 (self._block(h, "increase"), every, paid.cost_in),
                 (self._block(h, "decrease"), every, paid.cost_out),
             ]
-            if "moved" in part.column_slices:
-                fees = -part.gain[part.column_slices["moved"]]
-                found.append((self._block(h, "moved"), np.arange(fees.size), fees))
+            for name in PAID:
+                if name in part.column_slices:
+                    price = -part.gain[part.column_slices[name]]
+                    found.append((self._block(h, name), np.arange(price.size), price))
             return found
         return []
 
@@ -252,7 +253,7 @@ class FleetProgram:
         }
         for h, part in self.parts.items():
             problem = self.fleet.alone[h]
-            own = complete(problem, part, self._own(shares, h)[None, :])
+            own = host_point(problem, part, self._own(shares, h)[None, :])
             for block in part.columns:
                 blocks[self._block(h, block.name)] = own[part.column_slices[block.name]]
         blocks["holds"] = (shares[tuple(self.held.T)] > 0.0).astype(float)
@@ -278,7 +279,7 @@ class FleetProgram:
             problem = self.fleet.alone[h]
             own = np.concatenate([values[program.column_slices[self._block(h, b.name)]] for b in part.columns])
             at_h = [self.fleet.protocols.index(name) for name in problem.names]
-            result[h, at_h] = schedule_of(problem, part, own)[0]
+            result[h, at_h] = host_schedule(problem, part, own)[0]
         if "holds" in program.column_slices:
             unused = values[program.column_slices["holds"]] < 0.5
             result[tuple(self.held[unused].T)] = 0.0

@@ -14,9 +14,11 @@ from ...problem import AllocationProblem, Limits
 from ...problem.arrays import BoolArray, FloatArray, IntArray
 from ...problem.effective import PRESENT, widened
 from ...problem.files import problem_from_frame
-from ...problem.validation import LARGEST, brief, known_names, number, number_array
+from ...problem.protocol import TIERED
+from ...problem.tiers import Tiers, first_price
+from ...problem.validation import LARGEST, brief, number, number_array
 from ...solvers.single_period.batch import Inputs
-from .hosts import HostTable, table_of
+from .hosts import HostTable, in_the_table, table_of
 
 NUMBERS = {
     "rate": None,
@@ -61,14 +63,7 @@ def read_frame(frame: Any, hours: float, limits: Limits) -> Read:
         raise InvalidInput("horizon_hours is 0; costs and earnings compare over a time above 0 (24 is a day)")
     host, hosts = _labels(frame, "host")
     protocol, protocols = _labels(frame, "protocol")
-    known_names(limits.held, protocols, "held")
-    if isinstance(limits.max_change, dict):
-        known_names(limits.max_change, protocols, "max_change")
-    if limits.min_gain > 0.0:
-        raise InvalidInput("limits has min_gain; in a fleet, give move_budget or moving_hosts in FleetLimits instead")
-    if limits.turnover_cost is not None or limits.plan_fee > 0.0 or limits.has_directions:
-        what = "plan_fee" if limits.plan_fee > 0.0 else "turnover_cost or limits of increases or decreases"
-        raise InvalidInput(f"limits has {what}; in a fleet, give one move_cost per unit, move_fee and max_change")
+    limits.fit({name: p for p, name in enumerate(protocols)}, 1)
     places = host * len(protocols) + protocol
     if np.unique(places).size < places.size:
         order = np.sort(places)
@@ -161,6 +156,8 @@ class _Cells:
     def _number(self, name: str, cell: Any, row: int) -> float:
         if cell is None:
             return np.nan
+        if isinstance(cell, Tiers) and name in TIERED:
+            return first_price(cell)
         return cell if isinstance(cell, float) else number(cell, f"{self.at(row)}: {name}")
 
     def at(self, row: int) -> str:
@@ -178,7 +175,7 @@ def _places_alone(
     frame: Any, columns: Mapping[str, FloatArray], host: IntArray, count: int, limits: Limits
 ) -> BoolArray:
     """(hosts,) True where a host has choices, curves or limits that arrays do not hold."""
-    if limits.groups or limits.rules or limits.near or limits.max_moves is not None or limits.min_move > 0.0:
+    if not in_the_table(limits):
         return np.ones(count, dtype=bool)
     rows = np.zeros(len(frame), dtype=bool)
     for name in CHOICES:
@@ -186,6 +183,9 @@ def _places_alone(
     for name in OTHERS:
         if name in frame.columns:
             rows |= np.array([_is_given(cell) for cell in frame[name]])
+    for name in TIERED:
+        if name in frame.columns and frame[name].dtype == object:
+            rows |= np.array([isinstance(cell, Tiers) for cell in frame[name]])
     result = np.zeros(count, dtype=bool)
     result[host[rows]] = True
     return result

@@ -10,12 +10,14 @@ import numpy as np
 
 from ...formulation.evaluate import ByProgram
 from ...formulation.formulate import formulate
-from ...problem import AllocationProblem, EarningsCurve
+from ...problem import AllocationProblem, EarningsCurve, ProtocolSpec, Tiers
 from ...problem.arrays import FloatArray
 from ...program import certify
+from ...solvers.backends import runner
 from ..allocate import plan_of
 from ..result import Allocation
 from .fleet import Fleet
+from .host_program import host_program
 from .limits import FleetLimits
 from .rows import Charges, Row, SharedRows
 
@@ -54,13 +56,15 @@ def host_plan(plan: Decided, h: int) -> Allocation:
     share = np.broadcast_to(charges.share, (1, len(fleet.protocols)))[0, at]
     problem = _without_others(plan, h, at_prices(own, share, charges), schedule)
     judge = ByProgram(problem, formulate(problem))
-    best = plan_of(problem, "auto", SEARCH_SECONDS)
+    bound, claimed_by = _bound(own, problem)
     proof = certify(
         judge.program,
         judge.at(schedule).values,
-        claimed_bound=best.certificate.bound,
-        claimed_by=f"{best.solver}: {best.certificate.bound_from}",
+        claimed_bound=None if bound is None else bound + problem.limits.plan_fee,
+        claimed_by=claimed_by,
     )
+    if problem.limits.plan_fee > 0.0:
+        proof = judge.with_plan_fee(proof, judge.at(schedule))
     slack = plan.slack / proof.scale if math.isfinite(plan.slack) else 0.0
     said = "; ".join(plan.notes)
     return Allocation(
@@ -73,6 +77,19 @@ def host_plan(plan: Decided, h: int) -> Allocation:
         can_stay=judge.can_stay(),
         note=f"in the fleet, {said}" if said else "no shared limit of the fleet costs anything",
     )
+
+
+def _bound(own: AllocationProblem, problem: AllocationProblem) -> tuple[float | None, str]:
+    """What no plan of the host is worth more than at the fleet's prices, and who says so.
+
+    `min_gain` is of the host's own money, which prices do not change.
+    """
+    if own.limits.min_gain == 0.0:
+        best = plan_of(problem, "auto", SEARCH_SECONDS)
+        return best.certificate.bound, f"{best.solver}: {best.certificate.bound_from}"
+    charged = replace(problem, limits=replace(problem.limits, min_gain=own.limits.min_gain))
+    program = host_program(own).with_numbers(gain=host_program(charged).gain)
+    return runner("highs", SEARCH_SECONDS)(program).bound, "highs"
 
 
 def at_prices(problem: AllocationProblem, share: FloatArray, charges: Charges) -> AllocationProblem:
@@ -92,13 +109,26 @@ def at_prices(problem: AllocationProblem, share: FloatArray, charges: Charges) -
             replace(
                 spec,
                 curve=_lowered(curve if problem.rates is None else _rate_of(problem, i), per_hour),
-                move_cost_in=spec.cost_in * paid + moved + lost,
-                move_cost_out=spec.cost_out * paid + moved,
+                move_cost_in=_dearer(spec, spec.move_cost_in, paid, moved + lost),
+                move_cost_out=_dearer(spec, spec.move_cost_out, paid, moved),
                 move_fee=spec.move_fee * paid,
                 **changes,
             )
         )
-    return replace(problem, protocols=specs, rates=None)
+    limits = problem.limits
+    turnover = None if limits.turnover_cost is None else _priced(limits.turnover_cost, paid, 0.0)
+    limits = replace(limits, turnover_cost=turnover, plan_fee=limits.plan_fee * paid, min_gain=0.0)
+    return replace(problem, protocols=specs, rates=None, limits=limits)
+
+
+def _dearer(spec: ProtocolSpec, own: float | Tiers | None, paid: float, more: float) -> float | Tiers:
+    """The cost of one direction, `paid` times what it is and so much more for each unit (USD)."""
+    cost = spec.move_cost if own is None else own
+    return _priced(cost, paid, more) if isinstance(cost, Tiers) else cost * paid + more
+
+
+def _priced(tiers: Tiers, paid: float, more: float) -> Tiers:
+    return Tiers([(width, price * paid + more) for width, price in tiers.steps])
 
 
 def _rate_of(problem: AllocationProblem, i: int) -> EarningsCurve:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -105,16 +105,9 @@ def row_sums(one: FloatArray, other: FloatArray) -> FloatArray:
     return result
 
 
-def not_in_a_fleet(problem: AllocationProblem) -> str | None:
-    """Which cost or limit of a host a fleet cannot weigh against other hosts', in words; None where there is none."""
-    limits = problem.limits
-    if problem.table.tiers:
-        return f"a move cost in tiers (of {problem.names[min(problem.table.tiers)]})"
-    if limits.turnover_cost is not None:
-        return "turnover_cost"
-    if limits.has_directions:
-        return "limits of increases or decreases"
-    return f"plan_fee {limits.plan_fee:g}" if limits.plan_fee > 0.0 else None
+def in_the_table(limits: Limits) -> bool:
+    """True where the table holds all of a host's limits: it has max_change, max_turnover and held."""
+    return replace(limits, max_change=None, max_turnover=None, held=frozenset()) == Limits()
 
 
 def why_alone(problem: AllocationProblem) -> str | None:
@@ -126,10 +119,9 @@ def why_alone(problem: AllocationProblem) -> str | None:
         "units or entry shares": data.has_units,
         "resources of its own": bool(problem.resources),
         "no capacity": data.total is None,
-        "groups or rules between protocols": bool(limits.groups or limits.rules),
-        "a number or size of moves": limits.max_moves is not None or limits.min_move > 0.0,
-        "shares near to a split": limits.near is not None,
+        "limits beside max_change, max_turnover and held": not in_the_table(limits),
         "a measure of risk": problem.risk is not None,
+        "costs in tiers": data.tiers is not None,
     }
     found = [reason for reason, holds in reasons.items() if holds]
     return ", ".join(found) or None

@@ -51,6 +51,9 @@ def judge(fleet: Fleet, limits: FleetLimits, rows: tuple[Row, ...], shares: Floa
         by = ByProgram(problem, formulate(problem))
         residual, place = worst_residual(by.program, by.at(own[None, :]).values)
         worst.append((residual, f"host {fleet.hosts[h]}: {place}"))
+        least = problem.limits.min_gain
+        if least > worth[h] and (own != problem.arrays.current).any() and by.can_stay():
+            worst.append(((least - worth[h]) / max(1.0, least), f"host {fleet.hosts[h]}: min_gain"))
     added = shared.added(shares)
     if fleet.alone:
         alone = list(fleet.alone)
@@ -104,5 +107,5 @@ def _holders(fleet: Fleet, limits: FleetLimits, shares: FloatArray) -> list[tupl
 
 
 def paid_of(weighed: Value) -> float:
-    """USD that the moves of one host's plan are paid with: proportional costs and fees."""
-    return float((weighed.move_cost + weighed.move_fee).sum())
+    """USD that the moves of one host's plan are paid with: proportional costs and fees, and what all moves share."""
+    return float((weighed.move_cost + weighed.move_fee).sum()) + weighed.turnover_cost + weighed.plan_fee

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ...formulation import complete, formulate, schedule_of
 from ...problem import AllocationProblem
 from ...problem.arrays import FloatArray, IntArray
 from ...problem.objective import value
@@ -16,6 +15,7 @@ from ...program.certificate import dual_bound, worst_residual
 from ...solvers.programs import mixed_integer
 from ...solvers.programs.highs import HighsModel
 from .block import ROUNDING, BlockAnswer
+from .host_program import PAID, STAYS, host_point, host_program, host_schedule
 from .judge import net_gain, paid_of
 from .rows import SharedRows
 
@@ -25,7 +25,6 @@ SEARCH_SECONDS = 1.0
 """For one host with whole numbers, in one round."""
 REMEMBERED = 24
 """Rounds whose shares are kept: no fewer than a shard asks for again."""
-STAYS = 1e-9
 
 
 class ProgramBlock:
@@ -38,7 +37,7 @@ class ProgramBlock:
         self.problems = [problems[int(h)] for h in shared.places]
         column = {name: p for p, name in enumerate(protocols)}
         self.at = [[column[name] for name in problem.names] for problem in self.problems]
-        self.programs = [formulate(problem) for problem in self.problems]
+        self.programs = [host_program(problem) for problem in self.problems]
         self.counted = any(row.kind == "moving" for row in shared.rows)
         self.whole = self.counted or any(program.is_mixed_integer for program in self.programs)
         self._models: dict[int, HighsModel] = {}
@@ -51,7 +50,7 @@ class ProgramBlock:
 
     def _stay(self, u: int) -> FloatArray | None:
         """The point of the present shares; None where they break a rule of the host."""
-        point = complete(self.problems[u], self.programs[u], self.problems[u].arrays.staying)
+        point = host_point(self.problems[u], self.programs[u], self.problems[u].arrays.staying)
         return point if worst_residual(self.programs[u], point)[0] <= STAYS else None
 
     def _gain(self, u: int, share: FloatArray, paid: float, moved: float) -> FloatArray:
@@ -62,8 +61,9 @@ class ProgramBlock:
         gain[slices["share"]] -= share[self.at[u]]
         gain[slices["increase"]] -= paid * data.cost_in + moved
         gain[slices["decrease"]] -= paid * data.cost_out + moved
-        if "moved" in slices:
-            gain[slices["moved"]] *= 1.0 + paid
+        for name in PAID:
+            if name in slices:
+                gain[slices[name]] *= 1.0 + paid
         return gain
 
     def _solved(self, u: int, program: LinearProgram) -> Solution:
@@ -108,7 +108,7 @@ class ProgramBlock:
                 bounds[i] = 0.0
                 continue
             bounds[i] -= charges.host
-            found[i, self.at[u]] = schedule_of(problem, program, solution.values)[0]
+            found[i, self.at[u]] = host_schedule(problem, program, solution.values)[0]
         return found, bounds, failed
 
     def answer(self, prices: FloatArray) -> BlockAnswer:
