@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -125,9 +124,8 @@ class Inverses:
     """Prices of bases of one matrix at any gains: the inverse of each basis is kept as long as its prices are."""
 
     def __init__(self, program: LinearProgram) -> None:
-        # dense where bases are inverted
-        self._inverts = program.row_count <= WIDEST
-        self.matrix: Any = program.matrix.toarray() if self._inverts else program.matrix
+        self.matrix = program.matrix
+        self._dense = program.matrix.toarray() if program.row_count <= WIDEST else None
         self._kept: WeakKeyDictionary[Prices, tuple[IntArray, IntArray, FloatArray] | None] = WeakKeyDictionary()
 
     def prices(self, known: Prices, gain: FloatArray) -> Prices:
@@ -145,14 +143,14 @@ class Inverses:
 
     def _inverse(self, known: Prices) -> tuple[IntArray, IntArray, FloatArray] | None:
         """Rows without slack, basic columns, and the inverse of their transposed matrix; None where there is none."""
-        if known.basic is None or not self._inverts:
+        if known.basic is None or self._dense is None:
             return None
         columns = known.basic[known.basic >= 0]
         has_slack = np.zeros(known.rows.size, dtype=np.bool_)
         has_slack[-1 - known.basic[known.basic < 0]] = True
         rows = np.flatnonzero(~has_slack)
         try:
-            inverse = np.linalg.inv(self.matrix[np.ix_(rows, columns)].T).astype(np.float64)
+            inverse = np.linalg.inv(self._dense[np.ix_(rows, columns)].T).astype(np.float64)
         except np.linalg.LinAlgError:
             return None
         return rows, columns, inverse
