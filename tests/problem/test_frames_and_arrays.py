@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import fields
 from time import process_time
 from typing import Any
@@ -242,6 +243,15 @@ def test_a_bad_cell_of_a_large_frame_is_found_at_once() -> None:
     assert min(seconds) < 0.05
 
 
+def test_where_no_limit_is_by_name_no_table_of_names_is_made() -> None:
+    names, limits = [f"p{i}" for i in range(50)], Limits(max_change=0.1, max_turnover=0.2)
+    problem = AllocationProblem.from_arrays(names, np.arange(50.0), np.full(50, 0.02), limits=limits)
+    framed = AllocationProblem.from_frame(pd.DataFrame({"rate": np.arange(50.0), "current": 0.02}, index=names))
+    for each in (problem, framed, problem.update(rates=np.ones(50), order=problem.names)):
+        assert allocate(each).certificate.is_optimal
+        assert "place" not in vars(each.table)
+
+
 def test_a_text_among_numbers_is_named() -> None:
     frame = large().astype(object)
     frame.iloc[17_431, 2] = "0.1"
@@ -316,3 +326,57 @@ def test_curves_of_a_frame_may_be_points_curves_or_one_a_period() -> None:
     found = AllocationProblem.from_frame(frame, periods=2)
     expected = [curve, curve, (curve, EarningsCurve.flat(1.0)), EarningsCurve.flat(2.0)]
     assert [spec.curve for spec in found.specs] == expected
+
+
+@budget(0.2)
+@given(st.permutations(range(4)), st.sampled_from(["rates", "current", "max_share", "move_cost"]))
+def test_a_series_is_aligned_by_its_names_whatever_their_order(order: list[int], key: str) -> None:
+    names = [f"p{i}" for i in range(4)]
+    numbers = {"rates": [1.0, 2.0, 3.0, 4.0], "current": [0.1, 0.2, 0.3, 0.4]}
+    numbers |= {"max_share": [0.5, 0.6, 0.7, 0.8], "move_cost": [0.0, 0.1, 0.2, 0.3]}
+    series = pd.Series(numbers[key], index=names).iloc[order]
+    problem = AllocationProblem.from_arrays(names, **{**numbers, key: series})
+    assert problem == AllocationProblem.from_arrays(names, **numbers)
+    if key in ("rates", "current"):
+        told = problem.update(**{key: series}, order=names)
+        assert told.current == problem.current and told.arrays.rate.tolist() == problem.arrays.rate.tolist()
+
+
+@pytest.mark.parametrize("key", ["rates", "current", "max_share"])
+def test_a_masked_entry_is_one_that_is_not_given(key: str) -> None:
+    numbers = {"rates": [1.0, 2.0], "current": [0.5, 0.5], "max_share": [0.5, 0.7]}
+    masked = {**numbers, key: np.ma.array(numbers[key], mask=[False, True])}
+    if key == "max_share":
+        assert AllocationProblem.from_arrays(["a", "b"], **masked)["b"].max_share is None
+        return
+    with pytest.raises(InvalidInput, match=r"b.* is nan"):
+        AllocationProblem.from_arrays(["a", "b"], **masked)
+    with pytest.raises(InvalidInput, match=r"b.* is nan"):
+        AllocationProblem.from_arrays(["a", "b"], **numbers).update(**{key: masked[key]}, order=["a", "b"])
+
+
+def test_arrays_of_other_libraries_are_taken_in_the_order_that_is_said() -> None:
+    pl = pytest.importorskip("polars")
+    problem = RECORDS.update(rates=pl.Series([5.0, 6.0]), current=pl.Series([0.6, 0.4]), order=["compute", "relay"])
+    assert problem.arrays.rate.tolist() == [[6.0, 5.0]] and problem.current == {"relay": 0.4, "compute": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: AllocationProblem.from_frame(pd.DataFrame({"rate": [], "current": []})), "the frame has no rows"),
+        (lambda: RECORDS.update(rates=np.ones(2), order="rc"), "order is 'rc'; give a list of names"),
+        (
+            lambda: AllocationProblem.from_arrays(["a"], pd.DataFrame({"a": [1.0, 2.0]}), [1.0], periods=2),
+            "rates is a DataFrame; give rates=",
+        ),
+        (lambda: AllocationProblem.from_arrays(["a"], [1.0], [1.0], max_share={"a": 0.5}), "give one number for each"),
+        (
+            lambda: AllocationProblem.from_arrays(["a"], pd.Series([1.0], index=["b"]), [1.0]),
+            "whose index is not the names",
+        ),
+    ],
+)
+def test_what_is_no_column_of_numbers_in_order_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        make()

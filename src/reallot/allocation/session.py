@@ -115,14 +115,17 @@ class Session:
             backend, reason = BACKENDS["highs"], "groups couple protocols: the last model is kept"
         if isinstance(self.problem.goal, tuple):
             return allocate(self.problem, solver="highs", time_limit_seconds=self._time_limit_seconds)
-        is_large = self.problem.goal is None and np.abs(self.problem.arrays.rate).max() >= LARGE
-        far = is_large and nearer(self.problem) is not None
-        if far or backend.name != "highs":
+        if backend.name != "highs" or self._has_far_rates():
             return allocate(self.problem, solver=self._solver, time_limit_seconds=self._time_limit_seconds)
         try:
             return self._decided(backend, reason)
         except Infeasible as error:
             raise why_infeasible(self.problem) from error
+
+    def _has_far_rates(self) -> bool:
+        """True where rates are so far from the others that a plan is found at nearer ones."""
+        is_large = self.problem.goal is None and np.abs(self.problem.arrays.rate).max() >= LARGE
+        return is_large and nearer(self.problem) is not None
 
     def _decided(self, backend: Backend, reason: str) -> Allocation:
         """A basis that is kept for long is no reason to fail: then once more, from scratch."""

@@ -118,11 +118,13 @@ class ProblemArrays:
     @property
     def is_plain(self) -> bool:
         """True where moves cost nothing and the present shares meet limits and sum: `effective` changes nothing."""
-        is_free = self.tiers is None and self.turnover_tiers is None
-        is_free = is_free and not (self.cost_in.any() or self.cost_out.any() or self.fee.any())
-        low = np.maximum(self.lower, self.entry)
-        fits = not ((self.current < low).any() or (self.current > self.upper).any())
-        return is_free and fits and (self.total is None or self.total == float(self.current.sum()))
+        if self.tiers is not None or self.turnover_tiers is not None:
+            return False
+        if self.cost_in.any() or self.cost_out.any() or self.fee.any():
+            return False
+        if (self.current < np.maximum(self.lower, self.entry)).any() or (self.current > self.upper).any():
+            return False
+        return self.total is None or self.total == float(self.current.sum())
 
     @property
     def periods(self) -> int:
@@ -192,7 +194,9 @@ def arrays(problem: Statement) -> ProblemArrays:
     available = problem.available
     reach = np.broadcast_to(ceiling if available is None else np.minimum(ceiling, available), current.shape)
 
-    max_change = limit_table(limits.max_change, periods, table.place)
+    max_change = limit_table(
+        limits.max_change, periods, table.place if isinstance(limits.max_change, dict) else table.names
+    )
     held = np.zeros((periods, current.size), dtype=bool)
     if limits.held:
         for name in limits.held:
@@ -280,13 +284,17 @@ def _ceiling(problem: Statement) -> FloatArray | float:
 
 
 def limit_table(
-    value: float | Mapping[str, float] | Sequence[float] | None, periods: int, place: Mapping[str, int]
+    value: float | Mapping[str, float] | Sequence[float] | None, periods: int, place: Mapping[str, int] | Sequence[str]
 ) -> FloatArray:
-    """A limit as one number, by name or per period: (periods, protocols), infinite where there is none."""
+    """A limit as one number, by name or per period: (periods, protocols), infinite where there is none.
+
+    `place` is by name, or no more than the names where the limit is not by name: a million places take a while.
+    """
     shape = (periods, len(place))
     if value is None:
         return np.full(shape, np.inf)
     if isinstance(value, dict):
+        assert isinstance(place, Mapping)
         result = np.full(shape, np.inf)
         result[:, [place[name] for name in value]] = list(value.values())
         return result

@@ -40,9 +40,13 @@ def checked(names: tuple[str, ...], values: Any, what: Callable[[int], str], key
 def as_column(names: tuple[str, ...], values: Any, what: Callable[[int], str], key: str) -> FloatArray:
     """The values as an array of floats of their own, (protocols,), None as NaN; what is no number raises."""
     size = len(names)
+    if hasattr(values, "reindex"):
+        values = aligned(names, values, key)
+    elif isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(float), math.nan)
     if not hasattr(values, "__len__") or isinstance(values, (str, bytes)):
         return np.full(size, number(values, key))
-    if len(values) != size or getattr(values, "ndim", 1) != 1:
+    if len(values) != size or getattr(values, "ndim", 1) != 1 or hasattr(values, "items"):
         raise InvalidInput(f"{key} is {brief(values)}; give one number for each of {size} protocols, in their order")
     kind = getattr(getattr(values, "dtype", None), "kind", "O")
     if kind in "iuf" and isinstance(values, np.ndarray):
@@ -57,6 +61,19 @@ def as_column(names: tuple[str, ...], values: Any, what: Callable[[int], str], k
     return np.array(
         [math.nan if optional and each is None else number_or_nan(each, what(i)) for i, each in enumerate(entries)]
     )
+
+
+def aligned(names: tuple[str, ...], values: Any, key: str) -> Any:
+    """A pandas Series as an array in the order of `names`: by its index, or as it comes where that counts rows only."""
+    labels = values.index.tolist()
+    if labels == list(names) or labels == list(range(len(names))):
+        return values.to_numpy()
+    if len(labels) != len(names) or set(labels) != set(names) or hasattr(values, "columns"):
+        raise InvalidInput(
+            f"{key} is {brief(values)} whose index is not the names of the protocols; give one number for each of "
+            f"{len(names)} protocols, by name or in their order"
+        )
+    return values.loc[list(names)].to_numpy()
 
 
 def number_or_nan(value: Any, what: str) -> float:
@@ -99,6 +116,8 @@ def from_arrays(
 ) -> ProtocolColumns:
     """The table of arrays in the order of `names`; `others` are further keywords for a hint."""
     order = names_of(names)
+    if hasattr(rates, "columns"):
+        raise InvalidInput("rates is a DataFrame; give rates=frame[names].to_numpy(), one row for each period")
 
     def what(field: str) -> Callable[[int], str]:
         return lambda i: f"{order[i]}: {field}"
@@ -143,6 +162,8 @@ def _first_prices(numbers: Mapping[str, Any], size: int) -> tuple[dict[str, Any]
     result, tiers = dict(numbers), dict[int, dict[str, Tiers]]()
     for key in TIERED:
         values = numbers.get(key)
+        if isinstance(values, np.ndarray) and values.dtype != object:
+            continue
         listed: Any = [values] * size if isinstance(values, Tiers) else values
         if not hasattr(listed, "__len__") or Tiers not in set(map(type, listed)):
             continue

@@ -33,9 +33,12 @@ def from_frame(frame: Any, others: Sequence[str] = ()) -> tuple[ProtocolColumns,
     for key in columns:
         if key not in COLUMNS:
             raise InvalidInput(f"the frame: unknown key {key!r}; {_hint(str(key), others)}")
+    if not names:
+        raise InvalidInput("the frame has no rows; give one for each protocol")
     for name in names:
         if not isinstance(name, str) or not name:
-            raise InvalidInput(f"the frame's index holds {name!r}; it must hold the protocols' names")
+            where = "index" if hasattr(frame, "index") else "column 'name'"
+            raise InvalidInput(f"the frame's {where} holds {name!r}; it must hold the protocols' names")
     return _Rows(names, columns).checked()
 
 

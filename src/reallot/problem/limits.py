@@ -186,6 +186,8 @@ class Limits:
     hold_after_change: int = 0
     has_directions: ClassVar[bool] = False
     """True where anything limits changes by direction, or as a part of the present share."""
+    names_protocols: ClassVar[bool] = False
+    """True where any limit is by protocol."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -223,6 +225,8 @@ class Limits:
             of_kind(self.near, Near, "near", "give Near(shares, within=...)")
         if any(getattr(self, key) is not default for key, default in _BY_DIRECTION.items()):
             vars(self).update(_directions({key: getattr(self, key) for key in _BY_DIRECTION}))
+        is_named = any(isinstance(getattr(self, key), (dict, frozenset)) for key in BY_PROTOCOL)
+        put(self, "names_protocols", bool(is_named or self.held or self.groups or self.rules or self.near))
 
     def __hash__(self) -> int:
         return hash((self.max_moves, self.min_move, self.min_gain, frozenset(self.held), self.groups))

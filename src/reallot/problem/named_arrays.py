@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInput
-from .column_checks import checked
+from .column_checks import aligned, checked
 from .protocol import ProtocolColumns
 from .segments import FloatArray
 from .validation import LARGEST, brief, by_name, in_order, known_names, number, numbers
@@ -24,10 +24,23 @@ class InOrder:
     names: tuple[str, ...]
 
 
-def ordered(values: Any, order: Iterable[str], what: str, table: ProtocolColumns) -> InOrder:
+def arrays_in(changes: Mapping[str, Any], order: Iterable[str], table: ProtocolColumns) -> dict[str, InOrder]:
+    """Rates and present shares among the changes that are arrays, of any library, in this order of names."""
+    names = order if type(order) is tuple else tuple(in_order(order, "order", "names"))
+    found = {name: changes[name] for name in ("rates", "current") if _is_array(changes.get(name))}
+    return {name: ordered(values, names, name, table) for name, values in found.items()}
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or (hasattr(value, "__array__") and not hasattr(value, "items"))
+
+
+def ordered(values: Any, names: tuple[str, ...], what: str, table: ProtocolColumns) -> InOrder:
     """`values` whose last axis is in this order, with the order checked: the problem's, or a permutation of it."""
-    names = order if type(order) is tuple else tuple(order)
-    array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+    if hasattr(values, "reindex"):
+        values = aligned(names, values, what)
+    listed = isinstance(values, (list, tuple)) or not hasattr(values, "__array__")
+    array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object if listed else None)
     if array.ndim == 0 or array.shape[-1] != len(names):
         raise InvalidInput(f"{what} is {brief(values)}; give one number for each of the {len(names)} names in order")
     if names is table.names or names == table.names:

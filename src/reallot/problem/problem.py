@@ -130,7 +130,7 @@ class AllocationProblem:
         put(self, "resources", {key: number(value, f"resource {key}", 0.0) for key, value in resources.items()})
         self._check_capacity()
         of_kind(self.limits, Limits, "limits", "give Limits(max_change=..., held=...)")
-        self.limits.fit(self.table.place, self.periods)
+        self.limits.fit(table.place if self.limits.names_protocols else {}, self.periods)
         if self.goal is not None:
             put(self, "goal", goals_of(self.goal, self.table.place))
         if table.curves or table.uses:

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InvalidInput, near_miss
 from .arrays import Statement
 from .effective import effective
-from .named_arrays import InOrder, ordered, rates_of, shares_changed
+from .named_arrays import InOrder, arrays_in, rates_of, shares_changed
 from .segments import FloatArray
 from .validation import by_name, known_names, require_fractions, summing_up
 
@@ -33,8 +33,7 @@ def updated(problem: Problem, order: Iterable[str] | None, changes: dict[str, An
         if name not in known:
             raise InvalidInput(f"a problem has no {name!r}; {near_miss(name, known)}")
     if order is not None:
-        arrays = [name for name in ("rates", "current") if isinstance(changes.get(name), (np.ndarray, list, tuple))]
-        changes |= {name: ordered(changes[name], order, name, problem.table) for name in arrays}
+        changes |= arrays_in(changes, order, problem.table)
     merged = [name for name in BY_NAME if changes.get(name) is not None]
     if "rates" in merged and type(changes["rates"]) is not InOrder:
         changes["rates"] = _each_a_series(by_name(changes["rates"], "rates"), problem.periods)
