@@ -200,7 +200,8 @@ class AllocationProblem:
         names
             Names of the protocols, each once.
         rates
-            USD/h per unit of share: (protocols,), or (periods, protocols). NaN for protocols with a curve.
+            USD/h per unit of share: (protocols,), or (periods, protocols). NaN for protocols with a curve. Here and
+            below, a pandas Series of all names is aligned by its index.
         current
             Share of each protocol now, (protocols,).
         curves
