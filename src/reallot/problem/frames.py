@@ -70,6 +70,18 @@ def _values(column: Any) -> Any:
 
 def _any(frame: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
     """The same from any DataFrame that narwhals knows (polars, pyarrow); they have no index, names are a column."""
+    columns = columns_of(frame)
+    if "name" not in columns:
+        raise InvalidInput("the frame has no column 'name'; give one with the protocols' names")
+    names = tuple(columns.pop("name"))
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidInput(f"the frame names protocol {twice!r} more than once")
+    return names, columns
+
+
+def columns_of(frame: Any) -> dict[str, Any]:
+    """The columns of any DataFrame that narwhals knows: numbers as arrays, NaN where they are missing; else lists."""
     if not hasattr(frame, "columns") and not hasattr(frame, "column_names"):
         raise InvalidInput(
             f"the frame is a {type(frame).__name__}; give a pandas DataFrame with protocols in its index"
@@ -87,21 +99,14 @@ def _any(frame: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
         table = nw.from_native(frame, eager_only=True)
     except TypeError:
         raise InvalidInput(f"the frame is a {type(frame).__name__}; give a DataFrame with one protocol a row") from None
-    if "name" not in table.columns:
-        raise InvalidInput("the frame has no column 'name'; give one with the protocols' names")
-    names = tuple(table["name"].to_list())
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidInput(f"the frame names protocol {twice!r} more than once")
     columns: dict[str, Any] = {}
     for key in table.columns:
-        if key != "name":
-            column = table[key]
-            is_number = column.dtype.is_numeric() and not column.dtype.is_decimal()
-            columns[key] = column.cast(nw.Float64).to_numpy() if is_number else column.to_list()
-            if column.dtype == nw.Float32:
-                columns[key] = columns[key].astype(np.float32)
-    return names, columns
+        column = table[key]
+        is_number = column.dtype.is_numeric() and not column.dtype.is_decimal()
+        columns[key] = column.cast(nw.Float64).to_numpy() if is_number else column.to_list()
+        if column.dtype == nw.Float32:
+            columns[key] = columns[key].astype(np.float32)
+    return columns
 
 
 def _hint(key: str, others: Sequence[str]) -> str:

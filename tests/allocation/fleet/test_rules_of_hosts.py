@@ -190,6 +190,16 @@ def test_a_table_with_limits_and_tiers_is_a_fleet_of_such_hosts() -> None:
     assert allocate_fleet(limited).net_benefit == pytest.approx(0.5 - 0.2 + 1.0 - 0.2)
 
 
+def test_a_table_of_polars_is_the_same_fleet() -> None:
+    pl = pytest.importorskip("polars")
+    given = {key: FRAME[key].tolist() for key in FRAME.columns}
+    frame = pl.DataFrame({**given, "max_share": [0.5, None, None, None], "site": ["here", "here", None, None]})
+    same = FRAME.assign(max_share=[0.5, np.nan, np.nan, np.nan], site=["here", "here", None, None])
+    assert Fleet.from_frame(frame) == Fleet.from_frame(same)
+    with pytest.raises(InvalidInput, match="host cellar, protocol a: rate is nan"):
+        Fleet.from_frame(frame.with_columns(rate=pl.Series([2.0, 1.0, None, 1.0])))
+
+
 @pytest.mark.parametrize(
     "limits",
     [{"max_increase": {"c": 0.1}}, {"only_decrease": ["c"]}, {"groups": [Group("few", ["c"], max_share=0.5)]}],

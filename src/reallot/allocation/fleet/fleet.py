@@ -99,7 +99,8 @@ class Fleet:
         Parameters
         ----------
         frame
-            Columns are `host`, `protocol` and those of ProtocolSpec: `rate` (USD/h per unit of the host's share),
+            A DataFrame of pandas, or of another library (polars, pyarrow; extra `frames`). Columns are `host`,
+            `protocol` and those of ProtocolSpec: `rate` (USD/h per unit of the host's share),
             `current`, `max_share`, `move_cost` and so on. `site` names the site of the host, and `uses.NAME` is the
             use of the resource NAME by one unit of share.
         sizes

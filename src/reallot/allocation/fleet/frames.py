@@ -14,6 +14,7 @@ from ...problem import AllocationProblem, Limits
 from ...problem.arrays import BoolArray, FloatArray, IntArray
 from ...problem.effective import PRESENT, widened
 from ...problem.files import problem_from_frame
+from ...problem.frames import columns_of
 from ...problem.protocol import TIERED
 from ...problem.tiers import Tiers, first_price
 from ...problem.validation import LARGEST, brief, number, number_array
@@ -58,6 +59,10 @@ class Read:
 
 def read_frame(frame: Any, hours: float, limits: Limits) -> Read:
     """The fleet of a long table; raises InvalidInput, with host and protocol, for what is wrong in it."""
+    if not hasattr(frame, "index") and (hasattr(frame, "columns") or hasattr(frame, "column_names")):
+        import pandas as pd
+
+        frame = pd.DataFrame(columns_of(frame))
     _check_columns(frame)
     if hours == 0.0:
         raise InvalidInput("horizon_hours is 0; costs and earnings compare over a time above 0 (24 is a day)")
