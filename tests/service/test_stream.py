@@ -94,13 +94,31 @@ def test_who_comes_back_after_a_restart_is_told_what_was_kept(asked):
     asyncio.run(listen())
 
 
-def test_who_was_away_too_long_is_told_that_there_is_a_gap(asked):
+def test_a_stream_ends_when_its_token_is_revoked(asked):
+    async def listen():
+        async with connect(asked) as socket:
+            await read(socket, 2)
+            with asked.client() as client, client.stream("GET", "/v1/stream/events") as answer:
+                lines = (line.removeprefix("data: ") for line in answer.iter_lines() if line.startswith("data: "))
+                assert [json.loads(next(lines))["t"] for _ in range(2)] == ["hello", "state"]
+                asked.tokens.revoke("the-read")
+                asked.hub.publish(replace(asked.hub.board, seq=9))
+                told = [json.loads(next(lines)), *await read(socket, 1)]
+        assert [(each["t"], each["code"], each["retry_in"]) for each in told] == [("bye", 1008, None)] * 2
+        assert told[0]["reason"] == "the token is not good any more"
+
+    asyncio.run(listen())
+    assert not asked.hub.clients and not asked.hub.dismissed
+
+
+@pytest.mark.parametrize("after", [3, 502])
+def test_who_was_away_too_long_is_told_that_there_is_a_gap(asked, after):
     asked.hub.publish(None, kept(500, 501))
 
     async def listen():
         async with connect(asked) as socket:
             await read(socket, 2)
-            await socket.send(json.dumps({"t": "resume", "epoch": 1, "events_after": 3}))
+            await socket.send(json.dumps({"t": "resume", "epoch": 1, "events_after": after}))
             [told] = await read(socket, 1)
             assert told["t"] == "hello" and told["gap"] is True
 

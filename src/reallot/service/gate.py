@@ -6,7 +6,9 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -86,7 +88,8 @@ class Gate:
             return
         number = uuid4().hex
         try:
-            scope["state"] = {**scope.get("state", {}), "request": number, "caller": self._admitted(scope)}
+            caller, is_good = self._admitted(scope)
+            scope["state"] = {**scope.get("state", {}), "request": number, "caller": caller, "is_good": is_good}
         except Problem as problem:
             self.turned_away[problem.kind] += 1
             await _turn_away(scope, receive, send, problem, number)
@@ -96,8 +99,8 @@ class Gate:
             return
         await self._answer(scope, receive, send, number)
 
-    def _admitted(self, scope: Mapping[str, Any]) -> Caller | None:
-        """Who asks; None where nobody has to say. Raises Problem."""
+    def _admitted(self, scope: Mapping[str, Any]) -> tuple[Caller | None, Callable[[], bool]]:
+        """Who asks, None where nobody has to say; and whether the token is still good, later. Raises Problem."""
         headers = _headers(scope)
         is_stream = scope["type"] == "websocket"
         method = "GET" if is_stream else scope["method"]
@@ -115,7 +118,7 @@ class Gate:
                 "a token stands in the address; send it in the header Authorization",
             )
         if needed == "none":
-            return None
+            return None, lambda: True
         peer = (scope.get("client") or ("?",))[0]
         text = offered(scope.get("subprotocols", ())) if is_stream else bearer(headers)
         try:
@@ -128,7 +131,12 @@ class Gate:
         self._within_rates(caller, "act" if needed == "act" else "read")
         if needed is not None and not caller.may(needed):
             raise Problem(403, "scope", f"this needs a token with the scope {needed}; {caller.name} has {caller.scope}")
-        return caller
+        return caller, partial(self._is_good, text or "")
+
+    def _is_good(self, text: str) -> bool:
+        with suppress(DataError):
+            return self._tokens.caller(text) is not None
+        return False
 
     def _unknown(self, peer: str, *, tried: bool) -> Problem:
         if tried:

@@ -28,11 +28,12 @@ log = logging.getLogger("reallot.service")
 
 @dataclass(eq=False)
 class Client:
-    """One stream: whose it is, where it comes from, and what waits for it."""
+    """One stream: whose it is, where it comes from, and what waits for it; `is_good` tells that its token still is."""
 
     caller: Caller
     peer: str
     transport: str
+    is_good: Callable[[], bool] = lambda: True
     mailbox: Mailbox = field(default_factory=Mailbox)
     waked: asyncio.Event = field(default_factory=asyncio.Event)
     closing: bool = False
@@ -139,7 +140,7 @@ class Hub:
         known = list(self.recent)
         if not known:
             return [], after < self.board.last_event
-        gap = after < known[0][0] - 1
+        gap = not known[0][0] - 1 <= after <= known[-1][0]
         return [text for seq, text in known if seq > after], gap
 
     def end(self) -> None:

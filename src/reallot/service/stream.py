@@ -35,7 +35,7 @@ class Stream:
     async def websocket(self, socket: WebSocket) -> None:
         """One WebSocket from its first message to its last."""
         caller: Caller = socket.scope["state"]["caller"]
-        client = Client(caller, _peer(socket.scope), "websocket")
+        client = Client(caller, _peer(socket.scope), "websocket", socket.scope["state"]["is_good"])
         await socket.accept(SUBPROTOCOL)
         try:
             self._hub.join(client)
@@ -90,8 +90,8 @@ class Stream:
             code, reason, retry_in = await self._send_all(client, socket.send_text)
             await self._bye(socket, code, reason, retry_in)
 
-    async def _send_all(self, client: Client, send: Callable[[str], Awaitable[None]]) -> tuple[int, str, float]:
-        """Sends until the server ends or the client is dismissed; how it is closed then."""
+    async def _send_all(self, client: Client, send: Callable[[str], Awaitable[None]]) -> tuple[int, str, float | None]:
+        """Sends until the server ends, or the client is dismissed or let in no more; how it is closed then."""
         async for text in self._messages(client):
             while not await self._sent(send, text):  # what timed out was not sent: it is tried again
                 client.mailbox.failed()
@@ -103,6 +103,8 @@ class Stream:
             break
         if client.closing:
             return GOES_AWAY, "the server ends", 2.0
+        if not client.is_good():
+            return NOT_ALLOWED, "the token is not good any more", None
         self._hub.dismiss(client)
         return TOO_SLOW, "the client is too slow", 10.0
 
@@ -120,7 +122,7 @@ class Stream:
         hub, box = self._hub, client.mailbox
         yield hub.hello_for(client)
         box.put_state(hub.text, monotonic())
-        while not client.closing:
+        while not client.closing and client.is_good():
             fate = box.fate(monotonic())
             if fate is Fate.DISMISS:
                 return
@@ -139,7 +141,8 @@ class Stream:
 
     async def events(self, request: Request) -> Response:
         """The same messages as server-sent events, for whoever has no WebSocket. Raises Problem."""
-        client = Client(request.scope["state"]["caller"], _peer(request.scope), "sse")
+        known = request.scope["state"]
+        client = Client(known["caller"], _peer(request.scope), "sse", known["is_good"])
         self._hub.join(client)
         after = request.headers.get("last-event-id", "")
         if after.isascii() and after.isdigit() and len(after) <= 18:
@@ -181,9 +184,10 @@ class _Events(Response):
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        tasks = [asyncio.ensure_future(each) for each in (self._stream.serve_events(self._client, line), gone())]
+        tasks: list[asyncio.Future[None]] = []
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            tasks += [asyncio.ensure_future(each) for each in (self._stream.serve_events(self._client, line), gone())]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
