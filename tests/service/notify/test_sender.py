@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import sys
 import threading
@@ -78,6 +79,24 @@ def test_a_webhook_that_is_not_there_surely_got_nothing(monkeypatch):
     assert attempt.outcome is Arrival.NOT_SENT and CANARY not in attempt.why
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"https://me:{CANARY}/x@127.0.0.1:1/",
+        f"https://[{CANARY}/",
+        f"http://127.0.0.1:{CANARY}/",
+        f"http://:1/{CANARY}",
+        f"http://127.0.0.1:1/{CANARY} x",
+        f"http://{'a' * 80}.{CANARY}/",
+        f"http://.{CANARY}./",
+    ],
+)
+def test_an_address_that_is_none_is_not_quoted(monkeypatch, address):
+    monkeypatch.setenv("HOOK_URL", address)
+    attempt = send(NotifyTarget(url_env="HOOK_URL"), MESSAGE)
+    assert attempt.outcome is Arrival.NOT_SENT and attempt.why and CANARY not in attempt.why
+
+
 def test_a_webhook_that_does_not_answer_may_have_got_it(monkeypatch):
     monkeypatch.setattr(ways, "ATTEMPT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -117,14 +136,15 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the library's own imports
-def test_apprise_sends_what_is_no_webhook(hook, monkeypatch):
+def test_apprise_sends_what_is_no_webhook(hook, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
     pytest.importorskip("apprise", reason="extra notify")
     monkeypatch.setenv("PHONE_URL", hook[0].replace("http://", "json://") + "/200")
     assert send(NotifyTarget(url_env="PHONE_URL"), MESSAGE).outcome is Arrival.SENT
     assert json.loads(hook[1][0][1])["title"] == "reallot: halted"
-    monkeypatch.setenv("PHONE_URL", f"nosuchkind://{CANARY}")
+    monkeypatch.setenv("PHONE_URL", f"slack://{CANARY}")
     refused = send(NotifyTarget(url_env="PHONE_URL"), MESSAGE)
-    assert refused.outcome is Arrival.NOT_SENT and CANARY not in refused.why
+    assert refused.outcome is Arrival.NOT_SENT and CANARY not in refused.why + caplog.text
 
 
 def section(**keys: object) -> NotifySection:

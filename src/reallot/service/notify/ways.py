@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -82,6 +83,9 @@ def _webhook(url: str, body: str, message: Message) -> Attempt:
         parts = urlsplit(url)
         make = http.client.HTTPSConnection if parts.scheme.lower() == "https" else http.client.HTTPConnection
         connection = make(parts.hostname or "", parts.port, timeout=CONNECT_SECONDS)
+    except (ValueError, http.client.HTTPException):  # whose words quote it
+        return Attempt(Arrival.NOT_SENT, "its address cannot be read: it has the form https://host:port/path")
+    try:
         try:
             connection.connect()
             begun = True
@@ -142,6 +146,7 @@ def _apprise(url: str, message: Message) -> Attempt:
         import apprise
     except ImportError:
         return Attempt(Arrival.NOT_SENT, f"an Apprise address needs the library apprise: {how_to_install('notify')}")
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it names addresses, which are secrets
     sender = apprise.Apprise()
     if not sender.add(f"{url}{'&' if '?' in url else '?'}rto=4&cto=4"):
         return Attempt(Arrival.NOT_SENT, "Apprise does not know this kind of address")
