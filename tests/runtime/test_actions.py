@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -210,6 +211,20 @@ def test_a_kept_plan_is_executed_by_its_id_once(tmp_path):
     assert found.state is ActionState.DONE and found.operation == engine.journal.operation_of(plan).id
     assert engine.end_of(unknown).state is ActionState.REFUSED
     engine.close()
+
+
+def test_a_plan_that_waits_gives_way_to_one_that_is_executed_and_its_alert_is_over(engine):
+    kept = engine.step().journal.waiting()
+    plan = json.dumps({**json.loads(kept.plan), "id": "kept"})
+    engine.journal.decide("kept", engine.clock.now(), MoveState.BLOCKED, "it rested", plan)
+    waits, number = engine.ask("confirm", kept.plan_id), engine.ask("execute", "kept")
+    engine.step()
+    alerts = {alert.key: alert.recovered_at for alert in engine.journal.alerts()}
+    assert engine.end_of(number).state is ActionState.DONE and alerts[f"confirm-{kept.plan_id}"] is not None
+    refused = engine.end_of(waits)
+    assert (refused.state, refused.problem["by"]) == (ActionState.REFUSED, "outdated")
+    assert refused.problem["detail"].endswith("a person wanted kept carried out instead")
+    assert not [each for each in engine.parts.monitor.open_alerts if each.key == f"confirm-{kept.plan_id}"]
 
 
 @pytest.mark.slow

@@ -108,10 +108,12 @@ async def _confirmed(books: AsyncJournal, request: Request) -> Heard:
     if (operation := await books.ask(journal.operation_of, plan_id)) is not None:
         return ended(operation)
     if request.state is ActionState.QUEUED:
+        over = ""
         if request.kind == EXECUTE and (known := await books.ask(journal.decision_of, plan_id)) is not None:
+            over = await _given_up_for(books, plan_id)
             await books.ask(journal.wait_for, plan_id, known.plan, books.stamp())
         if await books.ask(journal.confirm, plan_id):
-            return Heard(ActionState.RUNNING)
+            return Heard(ActionState.RUNNING, over=over)
         waiting = await books.ask(journal.waiting)
         instead = f"; {waiting.plan_id} does" if waiting is not None else ""
         return refused("confirmation", f"plan {plan_id} does not wait for a confirmation{instead}")
@@ -122,6 +124,17 @@ async def _confirmed(books: AsyncJournal, request: Request) -> Heard:
     if known is None or known.verdict in (MoveState.PLANNED, MoveState.WAITING):
         return refused("confirmation", f"plan {plan_id} does not wait any more, and was not carried out")
     return refused(known.verdict, f"plan {plan_id} was not carried out: {known.reason}")
+
+
+async def _given_up_for(books: AsyncJournal, plan_id: str) -> str:
+    """Another plan that waits does so no more, since this one is carried out; the key of its alert, "" without one."""
+    journal, waiting = books.journal, await books.ask(books.journal.waiting)
+    if waiting is None or waiting.plan_id == plan_id:
+        return ""
+    key, reason = f"confirm-{waiting.plan_id}", f"a person wanted {plan_id} carried out instead"
+    await books.ask(journal.decide, waiting.plan_id, books.clock.now(), MoveState.OUTDATED, reason, waiting.plan)
+    await books.ask(journal.recovered, key, books.clock.now())
+    return key
 
 
 async def _forgotten(books: AsyncJournal, request: Request) -> Heard:
