@@ -29,12 +29,16 @@ def filled(folder: Path, at: datetime):
 def test_a_backup_is_a_ledger_with_all_that_the_first_has(tmp_path: Path):
     at = datetime(2026, 6, 1, 12, tzinfo=UTC)
     ledger = filled(tmp_path / "ledger", at)  # an engine has it
+    told = ledger.events.add([(at, "move", "moved relay", {"plan_id": "p1"}, 20)])
+    asked = ledger.requests.post("pause")
     sizes = back_up(tmp_path / "ledger", tmp_path / "copy")
     ledger.close()
-    assert {"journal.db", "history.db"} <= set(sizes) and all(sizes.values())
+    databases = {each.name for each in (tmp_path / "ledger").glob("*.db")} - {"lock.db"}
+    assert set(sizes) == databases and all(sizes.values())
     copy = open_ledger(tmp_path / "copy")
     assert copy.journal.committed() == {"relay": 0.6, "compute": 0.4}
     assert copy.history.last() == at and copy.journal.halted() == "" and copy.notes == []
+    assert copy.events.after(0, 9) == told and copy.requests.all() == [asked]
     copy.close()
     assert not list(tmp_path.glob(".copy*")) and (tmp_path / "copy").stat().st_mode & 0o077 == 0
 
@@ -50,6 +54,14 @@ def test_a_backup_replaces_nothing_and_needs_a_ledger(tmp_path: Path, capsys):
     assert code == 2 and "there is no ledger here" in err
     code, out, _ = run(capsys, "backup", tmp_path / "other", "--ledger", tmp_path / "ledger")
     assert code == 0 and "journal.db" in out
+
+
+def test_a_backup_may_be_made_where_one_stands(tmp_path: Path, monkeypatch):
+    filled(tmp_path / "ledger", datetime(2026, 6, 1, tzinfo=UTC)).close()
+    (tmp_path / "copy").mkdir()
+    monkeypatch.chdir(tmp_path / "copy")
+    back_up(tmp_path / "ledger", Path())
+    assert (tmp_path / "copy" / "journal.db").is_file()
 
 
 def test_a_damaged_ledger_gives_no_backup_that_looks_sound(tmp_path: Path):

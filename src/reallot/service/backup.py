@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import DataError, InvalidInput
 
-DATABASES = ("requests.db", "history.db", "journal.db")
+DATABASES = ("requests.db", "events.db", "history.db", "journal.db")
 """The journal comes last: it may know of moves that the readings do not show yet, and never the other way round."""
 BESIDE = ("history.json", "notified.json")
 
@@ -21,6 +21,7 @@ def back_up(folder: Path, target: Path) -> dict[str, int]:
     The copy gets its name when all of it is written and sound. Raises InvalidInput where there is nothing to copy or
     the target is in use, DataError where a file cannot be read or the copy is not sound.
     """
+    target = target.absolute()
     if not (folder / "journal.db").is_file():
         raise InvalidInput(f"{folder}: there is no ledger here; give its folder as --ledger FOLDER")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

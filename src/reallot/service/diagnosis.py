@@ -26,7 +26,7 @@ WAL_RESET_MENDED = (3, 51, 3)
 """SQLite before this may, in rare races of two writers, damage a file in write-ahead mode."""
 LITTLE, TOO_LITTLE = 500 << 20, 20 << 20
 """Bytes of free room below which it is told, and below which a ledger cannot be relied on."""
-DATABASES = ("journal.db", "history.db", "requests.db")
+DATABASES = ("journal.db", "history.db", "requests.db", "events.db")
 
 
 @dataclass(frozen=True)
