@@ -18,7 +18,9 @@ from reallot.engine.contracts.records import AggregatedMetrics, Alert, Allocatio
 from reallot.engine.execution.pause import PAUSED
 from reallot.engine.ledger.event_log import KeptEvent
 from reallot.engine.ledger.journal import Standing
+from reallot.engine.ledger.operator_requests import KEPT, Requests
 from reallot.orchestration.cycle import CycleResult
+from reallot.service.actions import ActionCounts
 from reallot.service.board import Board
 from reallot.service.monitoring_rules import RULES, board
 from tests.orchestration.played import Played
@@ -124,6 +126,32 @@ def test_money_is_the_integral_over_what_is_known():
     assert tally.cycles[3] == 5
 
 
+def test_counters_never_fall_though_earnings_do():
+    """Power may cost more than all earn: what is lost is counted beside what is earned, and falls into neither."""
+    tally, before = Tally(), (0.0, 0.0)
+    for hour, rate in enumerate((2.0, -1.0, -3.0, 4.0, 0.0)):
+        result = cycle(NOON + timedelta(hours=hour))
+        metrics = result.metrics.model_copy(update={"total_earnings_per_hour": rate})
+        tally.see(replace(shown(), result=result.model_copy(update={"metrics": metrics}), every=3600.0), ())
+        assert tally.earned >= before[0] and tally.lost >= before[1]
+        before = tally.earned, tally.lost
+    assert before == (6.0, 4.0)
+
+
+def test_an_action_is_counted_once_in_each_state_that_it_comes_to():
+    box = Requests(None)
+    counts = ActionCounts(box)
+    first, _ = box.put("pause", {}, at=NOON)
+    assert counts() == counts() == {("pause", "queued"): 1}
+    box.done(first)
+    box.put("pause", {}, at=NOON)
+    assert counts() == {("pause", "queued"): 2, ("pause", "done"): 1}
+    box.put("poll", {}, at=datetime.now(UTC) + 2 * KEPT)  # the first is forgotten
+    assert box.find(first.id) is None
+    assert counts() == {("pause", "queued"): 2, ("pause", "done"): 1, ("poll", "queued"): 1}
+    box.close()
+
+
 def test_the_labels_of_a_protocol_that_is_gone_vanish():
     found = metrics_of(shown())
     found._hub.board = shown(names=("relay",))
@@ -164,6 +192,7 @@ def test_a_run_counts_its_moves_and_its_money():
     asyncio.run(go())
     played.close()
     found = samples(metrics.text())
+    assert found["reallot_lost_usd_total"] == 0.0
     assert found["reallot_earned_usd_total"] == pytest.approx(played.runner.earned, rel=0.02)
     assert found["reallot_cycle_duration_seconds_count"] == played.runner.polls
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from ..service.serving import ServiceThread
 
 Show = Callable[[CycleResult], None]
-MOST_COUNTED = 1000
 PORT, PACE = 8420, 2.0
 """Where it listens if nothing else is said; seconds of real time from poll to poll after simulated time is over."""
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]+):)?(?P<port>[0-9]{1,5})")
@@ -87,7 +85,7 @@ def serve(
         told = f"--serve needs the library {error.name}: {how_to_install('service')}"
         raise ConfigurationError(told) from None
     from ..service.access import LOOPBACK, Tokens
-    from ..service.actions import Actions
+    from ..service.actions import ActionCounts, Actions
     from ..service.board import Board
     from ..service.engine_link import EngineLink
     from ..service.hub import RECENT, Hub
@@ -116,7 +114,7 @@ def serve(
     actions = Actions(box, lambda: hub.board, _waker(loop, runner))
     metrics = Metrics(
         hub,
-        actions=lambda: Counter((each.kind, each.state.value) for each in box.page(MOST_COUNTED)),
+        actions=ActionCounts(box),
         notified=lambda: {} if notified is None else dict(notified),
         ledger_bytes=lambda: _sizes(parts.ledger.folder),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from time import monotonic
@@ -34,6 +35,8 @@ from .problems import BASE, TITLES, Problem
 KINDS = (CONFIRM, DECLINE, EXECUTE, ROLLBACK, RESUME, PAUSE, UNPAUSE, POLL, ACKNOWLEDGE, MUTE, FORGET)
 MOVES = (CONFIRM, EXECUTE, ROLLBACK)
 """Kinds that move something: they name what they were decided on."""
+MOST_COUNTED = 1000
+"""Newest actions that are counted at a look."""
 LOOKS = 0.2
 """Seconds between two looks while somebody waits for the end of an action."""
 
@@ -111,6 +114,23 @@ class Actions:
             if not is_open(found) or monotonic() >= until:
                 return found
             await asyncio.sleep(LOOKS)
+
+
+class ActionCounts:
+    """How many actions came to each state, by kind and state: numbers that only grow, though old rows are forgotten."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+        self._seen: set[tuple[str, ActionState]] = set()
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def __call__(self) -> dict[tuple[str, str], int]:
+        """The counts now."""
+        found = self._requests.page(MOST_COUNTED)
+        new = [each for each in found if (each.id, each.state) not in self._seen]
+        self._counts.update((each.kind, each.state.value) for each in new)
+        self._seen = {(each.id, each.state) for each in found}
+        return dict(self._counts)
 
 
 def is_open(request: Request) -> bool:

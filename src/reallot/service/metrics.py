@@ -30,6 +30,7 @@ NAMES = (
     "reallot_last_cycle_timestamp_seconds",
     "reallot_ledger_bytes",
     "reallot_loop_stalls_total",
+    "reallot_lost_usd_total",
     "reallot_move_cost_usd_total",
     "reallot_notifications_total",
     "reallot_operations_total",
@@ -71,7 +72,7 @@ class Tally:
     """Sums over the boards and the events of this process."""
 
     def __init__(self) -> None:
-        self.earned = self.cost = 0.0
+        self.earned = self.lost = self.cost = 0.0
         self.stalls = 0
         self.operations: Counter[tuple[str, str]] = Counter()
         self.blocked: Counter[str] = Counter()
@@ -99,7 +100,8 @@ class Tally:
         if self._before is not None:
             at, rate = self._before
             if timedelta(0) < metrics.timestamp - at <= max(LONGEST_GAP, 3 * timedelta(seconds=board.every)):
-                self.earned += rate * ((metrics.timestamp - at) / timedelta(hours=1))
+                usd = rate * ((metrics.timestamp - at) / timedelta(hours=1))
+                self.earned, self.lost = self.earned + max(usd, 0.0), self.lost - min(usd, 0.0)
         self._before = (metrics.timestamp, metrics.total_earnings_per_hour)
 
 
@@ -164,6 +166,9 @@ class Metrics:
         total = None if metrics is None else metrics.total_earnings_per_hour
         yield gauge("earnings_usd_per_hour", "Earnings of all protocols now, USD per hour.", total)
         yield counts("earned_usd", "Earnings since the start of the process, USD.", (), {(): tally.earned})
+        yield counts(
+            "lost_usd", "Lost since the start, while all cost more than they earned, USD.", (), {(): tally.lost}
+        )
         yield counts("move_cost_usd", "Estimated cost of moves since the start, USD.", (), {(): tally.cost})
         yield from _protocols(board, Gauge)
         plan = None if board.result is None else board.result.plan
@@ -200,7 +205,10 @@ class Metrics:
         yield counts("stream_frames_skipped", "States that slow clients were not sent.", (), {(): skipped})
         yield counts("stream_clients_dismissed", "Clients that were too slow.", (), {(): hub.dismissed})
         yield counts("notifications", "Messages to people.", ("target", "outcome"), dict(self._notified()))
-        yield counts("actions", "Actions of the last 7 days.", ("kind", "state"), dict(self._actions()))
+        done = dict(self._actions())
+        yield counts(
+            "actions", "Actions that came to this state, 7 days before the start too.", ("kind", "state"), done
+        )
         sizes = Gauge("reallot_ledger_bytes", "Size of the ledger's files.", labels=["file"])
         for name, size in sorted(self._ledger_bytes().items()):
             sizes.add_metric([name], size)

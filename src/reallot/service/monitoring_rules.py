@@ -97,8 +97,9 @@ def board() -> dict[str, Any]:
     usd, share = {"unit": "currencyUSD", "decimals": 4}, {"unit": "percentunit", "min": 0, "max": 1}
     one = "{{instance}}"
     panel("stat", "USD per hour", 4, 4, (f"reallot_earnings_usd_per_hour{here}", one), defaults=usd)
-    panel("stat", "Earned in 24 h", 4, 4, (f"increase(reallot_earned_usd_total{here}[24h])", one), defaults=usd)
-    net = f"increase(reallot_earned_usd_total{here}[24h]) - increase(reallot_move_cost_usd_total{here}[24h])"
+    earned = f"increase(reallot_earned_usd_total{here}[24h]) - increase(reallot_lost_usd_total{here}[24h])"
+    panel("stat", "Earned in 24 h", 4, 4, (earned, one), defaults=usd)
+    net = f"{earned} - increase(reallot_move_cost_usd_total{here}[24h])"
     panel("stat", "Net of moving in 24 h", 4, 4, (net, one), defaults=usd)
     moves = 'sum by (instance) (increase(reallot_operations_total{instance=~"$instance",outcome="committed"}[24h]))'
     panel("stat", "Moves in 24 h", 4, 4, (moves, one), defaults={"decimals": 0})
