@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from reallot.service.app import LONGEST_WAIT
 from reallot.service.described import described
+from reallot.service.engine_link import ANSWER_SECONDS
+from reallot.service.ledger_pages import SECONDS
+from reallot.service.routes import seconds_of
 from tests.service.test_reading import Running
 
 PAGE = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -52,6 +56,13 @@ def test_every_route_declares_its_scope_and_only_the_page_and_health_are_open():
     told = json.loads(PAGE.read_text(encoding="utf-8"))
     assert {path for path in open_paths if path.startswith("/v1")} == set()
     assert told["openapi"].startswith("3.1") and told["paths"]["/v1/actions"]["post"]["x-scope"] == "act"
+
+
+def test_who_waits_for_an_engine_is_given_the_time_that_it_takes():
+    routes = application().routes
+    assert seconds_of(routes, "POST", "/v1/plans/p1/preview") > ANSWER_SECONDS + SECONDS
+    assert seconds_of(routes, "GET", "/v1/actions/a1") > LONGEST_WAIT
+    assert seconds_of(routes, "GET", "/v1/state") == seconds_of(routes, "GET", "/nothing") == 0.0
 
 
 @pytest.mark.slow

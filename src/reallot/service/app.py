@@ -26,6 +26,8 @@ from .stream import Stream
 
 TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 PAGE = "index.html"
+LONGEST_WAIT = 30.0
+"""Seconds that a caller may wait for the end of an action."""
 ActionKind = Literal[
     "confirm", "decline", "execute", "rollback", "resume", "pause", "unpause", "poll", "acknowledge", "mute", "forget"
 ]
@@ -147,9 +149,9 @@ def _actions(app: FastAPI, actions: Actions) -> None:
         return {"items": list(map(row, found)), "next": found[-1].id if len(found) == limit else None}
 
     @app.get("/v1/actions/{number}")
-    @needs("read")
+    @needs("read", seconds=LONGEST_WAIT + 10.0)
     async def one_action(
-        number: Annotated[str, Path(max_length=40)], wait: Annotated[float, Query(ge=0.0, le=30.0)] = 0.0
+        number: Annotated[str, Path(max_length=40)], wait: Annotated[float, Query(ge=0.0, le=LONGEST_WAIT)] = 0.0
     ) -> dict[str, Any]:
         """One action; with `wait` (seconds) it answers when that is at its end."""
         return row(await actions.ended(number, wait))

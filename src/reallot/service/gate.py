@@ -59,8 +59,9 @@ class Bounds:
 class Gate:
     """Stands before the application. What no rule lets in stays out.
 
-    scope_of  the scope that a method and a path need: None where no rule says, which lets nobody in
-    streams   paths that may stay open
+    scope_of    the scope that a method and a path need: None where no rule says, which lets nobody in
+    streams     paths that may stay open
+    seconds_of  seconds that a method and a path may take, where that is longer than the bound
     """
 
     def __init__(
@@ -71,10 +72,11 @@ class Gate:
         scope_of: Callable[[str, str], Scope | None],
         streams: Collection[str] = (),
         bounds: Bounds | None = None,
+        seconds_of: Callable[[str, str], float] = lambda method, path: 0.0,
     ) -> None:
         self._inside, self._tokens, self._hosts = inside, tokens, hosts
         self._bounds = bounds = bounds or Bounds()
-        self._scope_of, self._streams, self._seconds = scope_of, streams, bounds.seconds
+        self._scope_of, self._streams, self._seconds, self._seconds_of = scope_of, streams, bounds.seconds, seconds_of
         self._reads: dict[str, Bucket] = defaultdict(lambda: Bucket(*bounds.reads))
         self._acts: dict[str, Bucket] = defaultdict(lambda: Bucket(*bounds.acts))
         self._logins: dict[str, Bucket] = defaultdict(lambda: Bucket(*bounds.logins))
@@ -177,7 +179,7 @@ class Gate:
             await _turn_away(scope, receive, sent, problem, number)
             return
         self._in_flight += 1
-        counted = True
+        counted, seconds = True, self._seconds
         try:
             async with asyncio.timeout(self._seconds):
                 body = await _body(scope, receive)
@@ -188,10 +190,11 @@ class Gate:
                 self._in_flight, counted = self._in_flight - 1, False
                 await self._inside(scope, given, sent)
             else:
-                async with asyncio.timeout(_allowed(scope, self._seconds)):
+                seconds = max(seconds, self._seconds_of(scope["method"], scope["path"]))
+                async with asyncio.timeout(seconds):
                     await self._inside(scope, given, sent)
         except TimeoutError:
-            problem = Problem(503, "slow", f"no answer within {self._seconds:g} s", retry_after=self._seconds)
+            problem = Problem(503, "slow", f"no answer within {seconds:g} s", retry_after=self._seconds)
             if not began:
                 await _turn_away(scope, receive, sent, problem, number)
         except Exception as error:
@@ -201,11 +204,6 @@ class Gate:
                 await _turn_away(scope, receive, sent, problem_of(error), number)
         finally:
             self._in_flight -= counted
-
-
-def _allowed(scope: Mapping[str, Any], seconds: float) -> float:
-    """Seconds that an answer may take: longer where the caller asked to wait for the end of an action."""
-    return seconds + 30.0 if b"wait=" in scope.get("query_string", b"") else seconds
 
 
 async def _body(scope: Mapping[str, Any], receive: Receive) -> bytes:

@@ -20,10 +20,10 @@ from ..errors import InvalidInput, near_miss
 from ..text.durations import parse_duration
 from . import frames
 from .board import Board, age_of, verdict
-from .engine_link import EngineLink
+from .engine_link import ANSWER_SECONDS, EngineLink
 from .explained import finite
 from .hub import Hub
-from .ledger_pages import LedgerPages
+from .ledger_pages import SECONDS, LedgerPages
 from .problems import Problem
 from .routes import needs
 
@@ -218,7 +218,7 @@ def _plans(app: FastAPI, sources: Sources) -> None:
         return tagged(await records.ask(records.why, plan_id, instead), if_none_match)
 
     @app.post("/v1/plans/{plan_id}/preview")
-    @needs("read")
+    @needs("read", seconds=ANSWER_SECONDS + SECONDS + 1.0)
     async def preview(plan_id: PlanId) -> Response:
         """The exact calls of a plan in their order, and what forbids them now. It changes nothing."""
         board = hub.board

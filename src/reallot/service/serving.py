@@ -17,7 +17,7 @@ from .app import application
 from .gate import Bounds, Gate
 from .metrics import Metrics
 from .read_routes import Sources
-from .routes import scope_of
+from .routes import scope_of, seconds_of
 from .stream import Stream
 
 SEND_BUFFER = 65_536
@@ -48,7 +48,13 @@ class ServiceThread:
         named = {*LOOPBACK, *(each.lower() for each in hosts)}
         routes = app.router.routes
         self.gate = Gate(
-            app, tokens, named, lambda method, path: scope_of(routes, method, path), ("/v1/stream/events",), bounds
+            app,
+            tokens,
+            named,
+            lambda method, path: scope_of(routes, method, path),
+            ("/v1/stream/events",),
+            bounds,
+            lambda method, path: seconds_of(routes, method, path),
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
