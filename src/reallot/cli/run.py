@@ -41,6 +41,8 @@ that was said."""
 
 def run(options: argparse.Namespace) -> int:
     """Runs a configuration until its end, or until it is stopped; returns the exit code."""
+    if options.once and options.serve is not None:
+        raise ConfigurationError("--once ends after one cycle, and --serve shows an engine that goes on: leave one out")
     config = config_of(options.config)
     if options.once and (missing := config.missing_variables()):
         told = ", ".join(f"{place} names {variable}" for place, variable in missing)

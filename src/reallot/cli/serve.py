@@ -18,6 +18,7 @@ from ..runtime.runner import Runner
 from .logs import tell
 
 if TYPE_CHECKING:
+    from ..service.ledger_pages import LedgerPages
     from ..service.publisher import Publisher
     from ..service.serving import ServiceThread
 
@@ -43,8 +44,15 @@ def address_of(text: str) -> tuple[str, int]:
 class Served:
     """The server of a run, from its start to its end."""
 
-    def __init__(self, server: ServiceThread, publisher: Publisher, token: str, say: Callable[[str], None]) -> None:
-        self.server, self.publisher, self._token, self._say = server, publisher, token, say
+    def __init__(
+        self,
+        server: ServiceThread,
+        publisher: Publisher,
+        pages: LedgerPages,
+        token: str,
+        say: Callable[[str], None],
+    ) -> None:
+        self.server, self.publisher, self.pages, self._token, self._say = server, publisher, pages, token, say
 
     @property
     def url(self) -> str:
@@ -69,6 +77,7 @@ class Served:
                     await self.publisher.publish(result, ends_simulated=True)
         finally:
             await asyncio.to_thread(self.server.stop)
+            await asyncio.to_thread(self.pages.close)  # the process would wait for all that is asked still
 
 
 def serve(
@@ -123,7 +132,7 @@ def serve(
     sources = Sources(hub, LedgerPages(parts.ledger), EngineLink(runner, loop))
     server = ServiceThread(sources, actions, tokens, address=(host, port), hosts=hosts, metrics=metrics)
     server.start()
-    served = Served(server, Publisher(runner, hub), token, say)
+    served = Served(server, Publisher(runner, hub), sources.records, token, say)
     say(f"open {served.url}")  # not in the log, which keeps no token
     return served
 

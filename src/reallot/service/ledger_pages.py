@@ -78,12 +78,11 @@ class LedgerPages:
             del self._running[key]
 
     def close(self) -> None:
-        """Lets go of the thread and of what it has opened."""
+        """Lets go of the thread and of what it has opened; what is the ledger's own stays open."""
         self._thread.shutdown(wait=True, cancel_futures=True)
-        if self._ledger.folder is not None:
-            for each in (self._journal, self._history):
-                if each is not None:
-                    each.close()
+        for each, own in ((self._journal, self._ledger.journal), (self._history, self._ledger.history)):
+            if each is not None and each is not own:
+                each.close()
 
     @property
     def journal(self) -> Journal:

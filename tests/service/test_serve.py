@@ -1,0 +1,41 @@
+"""reallot run --serve: what goes on beside a run begins and ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from reallot.cli.main import main
+from reallot.cli.serve import serve
+from tests.orchestration.played import Played
+from tests.pair import PAIR
+
+
+def test_one_cycle_has_nobody_to_show_it_to(tmp_path, capsys):
+    (tmp_path / "config.toml").write_text(PAIR)
+    assert main(["run", str(tmp_path / "config.toml"), "--once", "--serve"]) == 2
+    assert "--once ends after one cycle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_with_the_run_end_its_server_and_its_pages_and_the_ledger_stays_open(tmp_path, kept):
+    played, said = Played(PAIR, ledger=tmp_path if kept else None), []
+
+    async def go():
+        served = serve(played.runner, "127.0.0.1:0", said.append)
+        stop = asyncio.Event()
+        assert served.server.is_alive and await served.pages.ask(served.pages.is_sound)
+        assert await served.pages.ask(lambda: served.pages.history.last()) is None
+        stop.set()
+        await served.run(print, None, stop)
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await served.pages.ask(served.pages.is_sound)
+        return served
+
+    served = asyncio.run(go())
+    assert not served.server.is_alive and said == [f"open {served.url}"]
+    assert not [each for each in threading.enumerate() if each.name.startswith("reallot-records")]
+    assert played.parts.ledger.journal.halted() == "" and played.parts.ledger.history.last() is None
+    played.close()
