@@ -156,6 +156,27 @@ def test_a_rollback_that_was_not_begun_is_not_said_to_be_done(moved, monkeypatch
     assert engine.journal.committed() == pytest.approx({"a": 0.6, "b": 0.4})
 
 
+def test_the_last_plan_is_taken_back_without_its_name_and_that_is_told(moved):
+    engine, plan = moved
+    number = engine.ask("rollback")
+    engine.step()
+    assert engine.end_of(number).state is ActionState.DONE and engine.end_of(number).operation is not None
+    assert [text.partition(";")[0] for text in engine.texts("rollback")] == [
+        f"taken back, as a person asked: plan {plan}"
+    ]
+    nothing = engine.ask("rollback")
+    engine.step()
+    assert engine.end_of(nothing).state is ActionState.REFUSED and len(engine.texts("rollback")) == 1
+
+
+def test_what_a_person_confirmed_is_told_with_its_moves_and_its_cost(moved):
+    engine, plan = moved
+    [event] = [event for event in engine.told if event.kind == "move"]
+    assert event.text == f"moved, as a person confirmed: plan {plan}: a 0.60 -> 0.40, b 0.40 -> 0.60: +0.008 USD/h"
+    assert event.fields["plan_id"] == plan and event.fields["improvement"] == pytest.approx(0.008)
+    assert event.fields["cost"] == 0.0 == engine.runner.spent and engine.runner.moves == 1
+
+
 def test_of_rollbacks_of_two_plans_the_later_is_done_and_the_other_is_refused(moved):
     engine, plan = moved
     other, number, again = engine.ask("rollback", "another"), engine.ask("rollback", plan), engine.ask("rollback", plan)

@@ -11,7 +11,7 @@ from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.configs import Mode, ReallocationConfig
 from ..engine.contracts.move_state import ENDED, OPEN, MoveState
-from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan
+from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, ChangeKind
 from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import WAITS, Executor, NextBest
@@ -391,7 +391,8 @@ class ReallocationEngine:
         asked = [each for each in queued if not each.is_late()]
         if not asked:
             return ""
-        plan_id, came = asked[-1].plan_id, LATER  # what ends otherwise is asked for again in the next cycle
+        plan_id = asked[-1].plan_id or await self._last_plan()
+        came = LATER  # what ends otherwise is asked for again in the next cycle
         try:
             await self._take_back(adapters, plan_id)
             came = Heard()
@@ -401,10 +402,18 @@ class ReallocationEngine:
         finally:
             # a process that ends before this asks again, and finds that it was done
             for each in asked:
-                instead = came if came is LATER or each.plan_id == plan_id else overtaken(each.plan_id, plan_id)
-                answer = await taken_back(self.books, each.plan_id) or instead
+                meant = each.plan_id or plan_id
+                instead = came if came is LATER or meant == plan_id else overtaken(meant, plan_id)
+                answer = await taken_back(self.books, meant) or instead
                 await self.books.ask(self._requests.done, each, answer.state, answer.problem, answer.operation)
         return plan_id
+
+    async def _last_plan(self) -> str:
+        """The plan under way, or the last in force: what somebody means who names none."""
+        operation = await self.books.ask(self.journal.open_operation)
+        if operation is None or operation.kind is not ChangeKind.MOVE:
+            operation = await self.books.ask(self.journal.last_committed)
+        return "" if operation is None else operation.plan_id
 
     async def resume(self, adapters: Adapters | None = None) -> None:
         """Allow moves again, after a person has looked at what halted the engine.

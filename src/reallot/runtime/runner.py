@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ..adapters.simulated import SimulatedAdapter
@@ -121,7 +122,7 @@ class Runner:
                     await self._engine.record(result.plan, MoveState.BLOCKED, self._conflict)
         other = report is not None and result.plan is not None and report.plan_id != result.plan.id
         if other and report is not None and report.verdict is MoveState.COMMITTED and self._asks():
-            self._tell_confirmed(report.plan_id)  # it was confirmed in the last moment
+            await self._tell_confirmed(report)  # it was confirmed in the last moment
         await self._declined(result)
         self._count(result, report)
         if self._told:
@@ -332,7 +333,7 @@ class Runner:
                 text = f"begun, as a person confirmed: plan {report.plan_id}; {report.reason}"
                 self._tell(LogEvent(report.verdict, at, text, {"plan_id": report.plan_id}))
             elif report is not None:
-                self._tell_confirmed(report.plan_id)
+                await self._tell_confirmed(report)
         except (ReallocationError, DataError) as error:
             self._tell(LogEvent(MoveState.BLOCKED, at, f"the confirmed plan was not carried out: {error}"))
 
@@ -340,10 +341,17 @@ class Runner:
         """True where plans wait for a person."""
         return self.parts.engine.config.require_confirmation or self.parts.mode is Mode.CONFIRM
 
-    def _tell_confirmed(self, plan: str) -> None:
-        self.moves += 1
-        text = f"moved, as a person confirmed: plan {plan}"
-        self._tell(LogEvent("move", self.parts.clock.now(), text, {"plan_id": plan}))
+    async def _tell_confirmed(self, report: Report) -> None:
+        """Says what was moved with a person's yes, and counts it; nothing where nothing had to change."""
+        books = self.parts.engine.books
+        known = await books.ask(books.journal.decision_of, report.plan_id)
+        if known is None or report.verdict is not MoveState.COMMITTED:
+            return
+        plan = AllocationPlan.model_validate_json(known.plan)
+        self.moves, self.spent = self.moves + 1, self.spent + plan.estimated_cost
+        for event in self._changes.decided(plan, report, books.clock.now()):
+            text = f"moved, as a person confirmed: plan {plan.id}: {event.text.removeprefix('moved ')}"
+            self._tell(replace(event, text=text))
 
     async def _take_up(self, request: Request) -> None:
         if request.kind == EXECUTE and request.state is ActionState.RUNNING:

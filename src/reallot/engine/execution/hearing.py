@@ -192,8 +192,7 @@ async def taken_back(books: AsyncJournal, plan_id: str) -> Heard | None:
 
 def overtaken(plan_id: str, later: str) -> Heard:
     """The answer to who wanted a plan taken back, where somebody wanted another one taken back after that."""
-    told = f"{plan_id or 'the last plan'} was not taken back: {later or 'the last plan'} was asked for after it"
-    return refused(MoveState.OUTDATED, told)
+    return refused(MoveState.OUTDATED, f"{plan_id} was not taken back: {later} was asked for after it")
 
 
 async def _declined(books: AsyncJournal, request: Request) -> Heard:
