@@ -53,6 +53,9 @@ def test_the_unit_waits_longer_than_a_move_takes_and_gives_up_on_a_bad_file():
 
     text = (DEPLOY / "reallot.service").read_text()
     assert int(re.search(r"TimeoutStopSec=(\d+)", text)[1]) > ReallocationConfig().verify_timeout.total_seconds()
+    assert not re.search(
+        r"^ProcSubset=pid", text, re.MULTILINE
+    )  # it would hide the boot id, by which rests are measured
     assert "RestartPreventExitStatus=2\n" in text and "Type=notify\n" in text
 
 
@@ -103,6 +106,8 @@ def test_compose_publishes_to_this_machine_only_and_lets_a_move_end():
     yaml = pytest.importorskip("yaml")
     service = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["reallot"]
     assert service["ports"] == ["127.0.0.1:8420:8420"]
+    assert service["volumes"][0] == "ledger:/var/lib/reallot"
+    assert 'path = "/var/lib/reallot" under [ledger]' in (DEPLOY / "compose.yaml").read_text()
     assert service["read_only"] and service["cap_drop"] == ["ALL"]
     assert int(service["stop_grace_period"].removesuffix("s")) >= 150
     assert (DEPLOY / service["build"]["dockerfile"].removeprefix("deploy/")).is_file()

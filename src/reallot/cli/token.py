@@ -33,7 +33,7 @@ def token(options: argparse.Namespace) -> int:
                 shown(each.name),
                 each.scope,
                 f"{each.created:%Y-%m-%d %H:%M}",
-                "revoked by hand" if each.expires is None else f"{each.expires:%Y-%m-%d %H:%M}",
+                "it is revoked" if each.expires is None else f"{each.expires:%Y-%m-%d %H:%M}",
             ]
             for each in tokens.all()
             if each.is_good(now)
