@@ -26,12 +26,12 @@ def test_with_the_run_end_its_server_and_its_pages_and_the_ledger_stays_open(tmp
     async def go():
         served = serve(played.runner, "127.0.0.1:0", said.append)
         stop = asyncio.Event()
-        assert served.server.is_alive and await served.pages.ask(served.pages.is_sound)
+        assert served.server.is_alive and await served.pages.ask(lambda: served.pages.journal.halted()) == ""
         assert await served.pages.ask(lambda: served.pages.history.last()) is None
         stop.set()
         await served.run(print, None, stop)
         with pytest.raises(RuntimeError, match="shutdown"):
-            await served.pages.ask(served.pages.is_sound)
+            await served.pages.ask(lambda: served.pages.journal.halted())
         return served
 
     served = asyncio.run(go())

@@ -11,12 +11,12 @@ from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
 from ..engine.contracts.configs import Mode, ReallocationConfig
 from ..engine.contracts.move_state import ENDED, OPEN, MoveState
-from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan, ChangeKind
+from ..engine.contracts.records import Alert, AllocationChange, AllocationPlan
 from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import FINEST, Blocked, Rules, held
-from ..engine.execution.hearing import LATER, Heard, declined_before, hear, overtaken, refused, taken_back
+from ..engine.execution.hearing import LATER, Heard, declined_before, hear, last_plan, overtaken, refused, taken_back
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.learned_limits import ShareLimits, in_force
 from ..engine.execution.move_events import Proposed, Started
@@ -391,7 +391,7 @@ class ReallocationEngine:
         asked = [each for each in queued if not each.is_late()]
         if not asked:
             return ""
-        plan_id = asked[-1].plan_id or await self._last_plan()
+        plan_id = asked[-1].plan_id or await last_plan(self.books)
         came = LATER  # what ends otherwise is asked for again in the next cycle
         try:
             await self._take_back(adapters, plan_id)
@@ -407,13 +407,6 @@ class ReallocationEngine:
                 answer = await taken_back(self.books, meant) or instead
                 await self.books.ask(self._requests.done, each, answer.state, answer.problem, answer.operation)
         return plan_id
-
-    async def _last_plan(self) -> str:
-        """The plan under way, or the last in force: what somebody means who names none."""
-        operation = await self.books.ask(self.journal.open_operation)
-        if operation is None or operation.kind is not ChangeKind.MOVE:
-            operation = await self.books.ask(self.journal.last_committed)
-        return "" if operation is None else operation.plan_id
 
     async def resume(self, adapters: Adapters | None = None) -> None:
         """Allow moves again, after a person has looked at what halted the engine.

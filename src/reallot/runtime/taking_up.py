@@ -10,7 +10,6 @@ from ..engine.contracts.records import AggregatedMetrics
 from ..engine.ledger.operator_requests import (
     ACKNOWLEDGE,
     ASK_AGAIN,
-    CLEANUP,
     DECLINE,
     MUTE,
     POLL,
@@ -45,8 +44,6 @@ async def take_up(
             parts.coordinator.resume(name)
         if silent:
             tell(LogEvent("resumed", at, f"asked again now: {', '.join(silent)}"))
-    elif request.kind == CLEANUP:
-        await parts.monitor.cleanup_old_data(request.body["retention_days"])
     elif request.kind == ACKNOWLEDGE:
         for alert in parts.monitor.open_alerts:
             if alert.key == request.plan_id and not alert.acknowledged:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from ..engine.contracts.records import Alert, AllocationPlan
 from ..engine.ledger.event_log import KeptEvent
-from ..text.durations import format_duration
 from .board import Board, verdict
 
 PROTOCOL = 1
@@ -176,11 +175,6 @@ def iso_duration(seconds: float) -> str:
     'PT90S'
     """
     return f"PT{seconds:g}S"
-
-
-def told_length(seconds: float) -> str:
-    """The same for people."""
-    return format_duration(timedelta(seconds=seconds))
 
 
 def _number(value: float | None) -> float | None:

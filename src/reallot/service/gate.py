@@ -81,7 +81,6 @@ class Gate:
         self._acts: dict[str, Bucket] = defaultdict(lambda: Bucket(*bounds.acts))
         self._logins: dict[str, Bucket] = defaultdict(lambda: Bucket(*bounds.logins))
         self._in_flight = 0
-        self.turned_away: dict[str, int] = defaultdict(int)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Lets one request or one WebSocket in, or turns it away."""
@@ -93,7 +92,6 @@ class Gate:
             caller, is_good = self._admitted(scope)
             scope["state"] = {**scope.get("state", {}), "request": number, "caller": caller, "is_good": is_good}
         except Problem as problem:
-            self.turned_away[problem.kind] += 1
             await _turn_away(scope, receive, send, problem, number)
             return
         if scope["type"] == "websocket":

@@ -57,7 +57,6 @@ class Hub:
         self.watch: Callable[[Board | None, tuple[KeptEvent, ...]], None] = lambda board, events: None
         self._of: dict[str, int] = defaultdict(int)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed = asyncio.Event()
 
     def remember(self, events: Iterable[KeptEvent]) -> None:
         """Takes what happened in earlier processes, the oldest first, for clients that come back after a restart."""
@@ -92,13 +91,6 @@ class Hub:
                     client.mailbox.put_event(self.hello_for(client), now)
                 client.mailbox.put_state(self.text, now)
             client.waked.set()
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def changed(self, seconds: float) -> None:
-        """Returns with the next board or event, or after so many seconds."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
 
     def hello_for(self, client: Client, *, gap: bool = False) -> str:
         """The first message of one client."""

@@ -17,7 +17,7 @@ from ..engine.ledger.folder import Ledger, read_journal
 from ..engine.ledger.history import RAW, History, Hour, Sample
 from ..engine.ledger.history_store import HistoryStore
 from ..engine.ledger.journal import Decision, Journal
-from ..errors import DataError, MonitoringError, near_miss
+from ..errors import MonitoringError, near_miss
 from ..orchestration.monitor import RealtimeMonitor
 from ..runtime.period import period_monitor
 from . import frames
@@ -233,14 +233,6 @@ class LedgerPages:
             with_some = "" if last is None else f"; the newest reading is of {last:%Y-%m-%d %H:%M:%S} UTC"
             raise Problem(404, "no-readings", f"{error}{with_some}") from None
         return finite(found.model_dump(mode="json"))
-
-    def is_sound(self) -> bool:
-        """True where the ledger can be read."""
-        try:
-            self.journal.halted()
-        except DataError:
-            return False
-        return True
 
 
 def _listed(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..contracts.move_state import ENDED, MoveState
-from ..contracts.records import Alert, AllocationPlan
+from ..contracts.records import Alert, AllocationPlan, ChangeKind
 from ..ledger.journal import Operation
 from ..ledger.operator_requests import (
     ACKNOWLEDGE,
@@ -188,6 +188,14 @@ async def taken_back(books: AsyncJournal, plan_id: str) -> Heard | None:
     if operation is not None and operation.state is MoveState.ROLLED_BACK:
         return Heard(operation=operation.id)
     return None if operation is None else ended(operation)
+
+
+async def last_plan(books: AsyncJournal) -> str:
+    """The plan under way, or the last in force: what somebody means who names none. "" without one."""
+    operation = await books.ask(books.journal.open_operation)
+    if operation is None or operation.kind is not ChangeKind.MOVE:
+        operation = await books.ask(books.journal.last_committed)
+    return "" if operation is None else operation.plan_id
 
 
 def overtaken(plan_id: str, later: str) -> Heard:
