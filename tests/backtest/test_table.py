@@ -95,6 +95,11 @@ BROKEN: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame], str]] = [
         r"'when' holds times; .*\.set_index\('when'\)",
     ),
     (
+        "times in a later column",
+        lambda frame: frame.assign(when=frame.index.astype(str)).set_index(frame.columns[0]),
+        r"'when' holds times; .*\.set_index\('when'\), or the first column of a file",
+    ),
+    (
         "times as text in a column",
         lambda frame: frame.reset_index(names="when").astype({"when": str}),
         r"'when' holds times; .*\.set_index\('when'\)",

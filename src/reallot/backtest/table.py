@@ -174,8 +174,12 @@ def _checked(frame: pd.DataFrame, said: str) -> tuple[tuple[str, ...], NDArray[A
     if twice is not None:
         raise InvalidInput(f"{said}: two columns are named {twice!r}")
     for name, column in zip(names, (frame.iloc[:, place] for place in range(len(names))), strict=True):
-        if column.dtype.kind in "mM" or isinstance(column.dtype, pd.PeriodDtype | pd.DatetimeTZDtype):
-            raise InvalidInput(f"{said}: the column {name!r} holds times; make it the index: .set_index({name!r})")
+        if pd.api.types.is_numeric_dtype(column.dtype) or column.empty:
+            continue
+        is_time = isinstance(column.dtype, pd.PeriodDtype | pd.DatetimeTZDtype) or column.dtype.kind in "mM"
+        if is_time or (pd.to_numeric(column, errors="coerce").isna().all() and _holds_times(column)):
+            cure = f"make it the index: .set_index({name!r}), or the first column of a file"
+            raise InvalidInput(f"{said}: the column {name!r} holds times; {cure}")
     if not names or len(frame) < 1:
         raise InvalidInput(f"{said}: {len(frame)} rows of {len(names)} alternatives; give at least one of each")
     times = _times(frame.index, said)
@@ -220,9 +224,6 @@ def _numbers(frame: pd.DataFrame, names: tuple[str, ...], times: NDArray[Any], s
         try:
             values = column.to_numpy(dtype=float, na_value=np.nan)
         except (ValueError, TypeError) as error:
-            if _holds_times(column):
-                cure = f"make it the index: .set_index({name!r})"
-                raise InvalidInput(f"{said}: the column {name!r} holds times; {cure}") from None
             raise InvalidInput(f"{said}: {name} holds what is no number: {str(error).splitlines()[0]}") from None
         wrong = ~(np.abs(values) <= LARGEST)
         if wrong.any():
