@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reallot import AllocationProblem, EarningsCurve, Infeasible, Limits, ProtocolSpec, allocate, allocate_many
+from reallot import (
+    AllocationProblem,
+    EarningsCurve,
+    Infeasible,
+    Limits,
+    ProtocolSpec,
+    Soft,
+    Tiers,
+    allocate,
+    allocate_many,
+)
 from reallot.problem.arrays import arrays
 from reallot.problem.effective import CUT_TO, NEVER_PAYS, effective
 from tests.rounds import quick
@@ -63,6 +73,19 @@ def test_a_move_that_has_to_be_made_is_charged_in_full(cost: float, solver: str,
     plan = allocate(problem, solver=solver)
     assert plan.shares["a"] == pytest.approx(0.5)
     assert plan.cost == pytest.approx(0.1 * cost)
+
+
+@each_cost
+@pytest.mark.parametrize("solver", ["auto", "highs", "scipy"])
+def test_a_tier_that_never_pays_is_not_reached_by_rounding(cost: float, solver: str) -> None:
+    # 0.3 goes to c at 0.02 USD/h more for 24 h; a unit more than that, of all changes or of b's own, costs a sentinel
+    shares, end = {"a": 0.6, "b": 0.3, "c": 0.1}, Tiers([(0.3, 0.0), (None, cost)])
+    soft, dear = Limits(max_turnover=Soft(0.3, price=cost)), Limits(turnover_cost=end)
+    flat = [ProtocolSpec("a", 0.01), ProtocolSpec("b", 0.01), ProtocolSpec("c", 0.03)]
+    own = [*flat[:2], ProtocolSpec("c", 0.03, move_cost_in=end)]
+    for specs, limits in ((flat, soft), (flat, dear), (own, Limits())):
+        plan = allocate(AllocationProblem(specs, shares, horizon_hours=24, limits=limits), solver=solver)
+        assert plan.net_benefit == pytest.approx(24 * 0.3 * 0.02) and plan.certificate.is_optimal
 
 
 def test_of_two_sentinels_the_cheaper_one_moves_where_one_has_to() -> None:

@@ -41,7 +41,7 @@ def tier_blocks(problem: AllocationProblem, change: FloatArray) -> dict[str, Flo
         result["deep"] = (result["beyond_cheaper"] > 0.0).astype(float)
     if data.turnover_tiers is not None:
         turnover = np.maximum(np.maximum(change, 0.0).sum(axis=1), np.maximum(-change, 0.0).sum(axis=1))
-        result["turnover_beyond"] = np.maximum(turnover[:, None] - data.turnover_tiers.start, 0.0).ravel()
+        result["turnover_beyond"] = data.turnover_tiers.over(turnover).ravel()
     return result
 
 

@@ -132,7 +132,8 @@ def moves_at_cut_costs(data: ProblemArrays, schedule: FloatArray) -> bool:
             return True
     if given.turnover_tiers is not None and given.turnover_tiers is not data.turnover_tiers:
         dear = given.turnover_tiers.price > data.turnover_tiers.price  # type: ignore[union-attr]
-        if np.maximum(change, 0.0).sum(axis=1).max() > given.turnover_tiers.start[dear].min():
+        turnover = np.maximum(np.maximum(change, 0.0).sum(axis=1), np.maximum(-change, 0.0).sum(axis=1))
+        if (given.turnover_tiers.over(turnover)[:, dear] > 0.0).any():
             return True
     up, down = given.cost_in > data.cost_in, given.cost_out > data.cost_out
     moved = (change > 0.0) & up | (change < 0.0) & down | (change != 0.0) & (given.fee > data.fee)

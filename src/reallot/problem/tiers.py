@@ -14,6 +14,8 @@ from ..errors import InvalidInput
 from .segments import BoolArray, FloatArray, IntArray
 from .validation import brief, in_order, number
 
+ROUNDING = 1e-9
+"""A change that is beyond the end of a tier by no more than this is in it: in shares, or as a part of one above 1."""
 REST = "rest"
 """How a file says the width of the last tier: TOML has no null."""
 
@@ -209,7 +211,7 @@ class MoveTiers:
 
     def over(self, change: FloatArray) -> FloatArray:
         """How far changes (periods, protocols) go beyond the start of each tier: (periods, K)."""
-        return np.maximum(self.sign * change[:, self.owner] - self.start, 0.0)
+        return _beyond(self.sign * change[:, self.owner], self.start)
 
     def cost(self, change: FloatArray) -> FloatArray:
         """What changes (periods, protocols) cost above the first tier's price: the same shape, USD."""
@@ -290,9 +292,13 @@ class TotalTiers:
         """What a unit costs more in the tier than in the one before, (K,), USD."""
         return np.diff(self.price, prepend=0.0)
 
+    def over(self, turnover: FloatArray) -> FloatArray:
+        """How far turnovers (periods,) go beyond the start of each tier: (periods, K)."""
+        return _beyond(turnover[:, None], self.start)
+
     def cost(self, turnover: FloatArray) -> FloatArray:
         """What turnovers (periods,) cost: the same shape, USD."""
-        result: FloatArray = np.maximum(turnover[:, None] - self.start, 0.0) @ self.extra
+        result: FloatArray = self.over(turnover) @ self.extra
         return result
 
     def marginals(self, turnover: float, near: float) -> tuple[float, float]:
@@ -305,6 +311,13 @@ class TotalTiers:
         """The most that price * turnover less its cost can be, for turnovers up to `limit`, USD."""
         ends = np.append(self.start[self.start < limit], limit)
         return float((price * ends - self.cost(ends)).max())
+
+
+def _beyond(size: FloatArray, start: FloatArray) -> FloatArray:
+    """How far sizes go beyond starts, 0 where by rounding; shapes that broadcast."""
+    over = size - start
+    result: FloatArray = np.where(over <= ROUNDING * np.maximum(1.0, start), 0.0, over)
+    return result
 
 
 def as_tiers(value: Any, what: str) -> Tiers:
