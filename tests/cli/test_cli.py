@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -303,6 +304,21 @@ def test_a_name_that_the_terminal_cannot_show_is_no_traceback(tmp_path: Path) ->
     assert run.returncode == 0
     assert "gr??e?" in run.stdout or "gr\\xf6" in run.stdout
     assert "\x1b" not in run.stdout
+
+
+@pytest.mark.parametrize("command", [["demo", "--toml"], ["config", "--schema"], ["rules"]])
+def test_a_full_disk_under_the_output_is_one_line_and_a_status(command, monkeypatch, capsys) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(command) == 7
+    assert re.fullmatch(r"reallot: what it says cannot be written \(.*No space left.*\)\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_an_output_that_is_closed_from_the_start_is_no_trouble(closed, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, closed, None)
+    assert main(["config", "--schema"]) == 0
+    assert main(["solve", "nowhere.toml"]) == 2
 
 
 @pytest.mark.slow

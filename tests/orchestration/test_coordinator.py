@@ -273,7 +273,14 @@ def test_a_plug_in_that_ends_the_program_fails_alone(at_once):
     assert outcome is not Outcome.ANSWERED and "SystemExit" in words
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no such key"), SystemExit(2)])
+class OfItsOwn(BaseException):
+    """An error that is none of Exception's."""
+
+
+SAID = RuntimeError("no such key"), SystemExit(2), asyncio.CancelledError("2"), GeneratorExit("2"), OfItsOwn("2")
+
+
+@pytest.mark.parametrize("error", SAID, ids=lambda error: type(error).__name__)
 def test_capabilities_that_raise_are_told_once_by_name(error, caplog):
     class Speechless(Scripted):
         def capabilities(self):

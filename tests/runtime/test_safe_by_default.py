@@ -85,6 +85,14 @@ def test_a_ledger_that_cannot_be_used_ends_one_cycle_with_a_status_and_is_told_o
     assert told.count("cannot be used") == 1
 
 
+def test_a_ledger_that_halts_ends_one_cycle_with_a_status_and_says_what_to_do(capsys, path):
+    (path.parent / "books").mkdir()
+    (path.parent / "books" / "journal.db").write_text("words" * 1000)
+    code, told = once(capsys, path, '[reallocation]\nmode = "automatic"\n' + TWO + '[ledger]\npath = "books"\n')
+    assert code == 3
+    assert "look at the shares, then: reallot resume" in told and "  moved " not in told
+
+
 def test_a_missing_variable_ends_one_cycle_with_a_status_and_is_told_once(capsys, path, monkeypatch):
     keys = 'adapter = "http_json"\nurl = "http://127.0.0.1:9/x"\nvalue = "usd"\nbearer_env = "REALLOT_NO_TOKEN"\n'
     code, told = once(capsys, path, f"{TWO}[protocols.node]\n{keys}")

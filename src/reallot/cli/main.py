@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..allocation.result import Allocation
     from ..problem import AllocationProblem
 
-PLANNED, BAD_INPUT, INFEASIBLE, FAILED = 0, 2, 3, 4
+PLANNED, BAD_INPUT, INFEASIBLE, FAILED, UNWRITTEN = 0, 2, 3, 4, 7
 
 EXIT_CODES = "exit codes: 0 planned, 2 bad input, 3 no plan meets all rules, 4 the solver failed"
 
@@ -30,17 +30,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(arguments)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before the start; so no file of ours gets its number either
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        if hasattr(stream := getattr(sys, name), "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
         code = _guarded(options)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
-        # the reader (head, less) has gone: what is left must not be written at exit either
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # what is left must not be written at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PLANNED
+        if isinstance(error, BrokenPipeError):  # the reader (head, less) has gone, and misses nothing
+            return PLANNED
+        print(f"reallot: what it says cannot be written ({error})", file=sys.stderr)
+        return UNWRITTEN
     except KeyboardInterrupt:
         return 130
 

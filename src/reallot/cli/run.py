@@ -62,12 +62,14 @@ def run(options: argparse.Namespace) -> int:
 class _Stop:
     """The first signal asks for an end between two steps, the second for one at once.
 
-    amid  True where the first one came in the middle of a cycle
-    why   what to say of it beside
+    amid     True where the first one came in the middle of a cycle
+    why      what to say of it beside
+    trouble  True where the one cycle of `--once` was not made as configured
     """
 
     def __init__(self, runner: Runner) -> None:
         self.asked, self.at_once, self.amid, self.why = asyncio.Event(), False, False, ""
+        self.trouble = False
         self.task: asyncio.Task[None] | None = None
         self._runner = runner
 
@@ -84,7 +86,7 @@ async def _run(parts: Parts, options: argparse.Namespace, shows: Lines) -> int:
     beside = Beside.of(parts, tell, simulated=options.simulate is not None)
     runner = Runner(parts, tell if beside is None else beside.tell)
     stopping = _Stop(runner)
-    stopping.task = asyncio.ensure_future(_loop(runner, options, shows, stopping.asked, beside))
+    stopping.task = asyncio.ensure_future(_loop(runner, options, shows, stopping, beside))
     answers: dict[int, Callable[[], None]] = {signal.SIGINT: stopping, signal.SIGTERM: stopping}
     if hasattr(signal, "SIGHUP"):
         answers[signal.SIGHUP] = _hangup(runner, stopping, options)
@@ -102,7 +104,7 @@ async def _run(parts: Parts, options: argparse.Namespace, shows: Lines) -> int:
             beside.end()
         shows.end()
         await close_quietly(parts)
-    return _code(runner, stopping, shows, options)
+    return _code(runner, stopping, shows)
 
 
 def _hangup(runner: Runner, stopping: _Stop, options: argparse.Namespace) -> Callable[[], None]:
@@ -137,7 +139,7 @@ def _hears(loop: asyncio.AbstractEventLoop, each: int, answer: Callable[[], None
     return True
 
 
-def _code(runner: Runner, stopping: _Stop, shows: Lines, options: argparse.Namespace) -> int:
+def _code(runner: Runner, stopping: _Stop, shows: Lines) -> int:
     """How it ended, and the line that says so where it was stopped."""
     at = runner.parts.clock.now()
     if stopping.at_once:
@@ -157,25 +159,25 @@ def _code(runner: Runner, stopping: _Stop, shows: Lines, options: argparse.Names
             return PUT_BACK
         text = "; the step under way was finished" if stopping.amid else ""
         tell(LogEvent("stopped", at, f"stopped{stopping.why}{text}"))
-    if runner.polls == 0 or (options.once and _is_in_trouble(runner)):
+    if runner.polls == 0 or stopping.trouble:
         return NOTHING
     return UNHEARD if shows.lost else ENDED
 
 
 def _is_in_trouble(runner: Runner) -> bool:
-    """True where the one cycle was not made as it is configured: its ledger cannot be used, or a step failed.
+    """True where the one cycle was not made as configured: its ledger halts or cannot be used, or a step failed.
 
     Where no share is known there is nothing to plan, and that is no failure.
     """
-    last = runner.last
-    if runner.parts.engine.journal.observe_only or last is None:
+    last, journal = runner.last, runner.parts.engine.journal
+    if journal.observe_only or journal.halted() or last is None:
         return True
     has_shares = last.metrics is not None and bool(last.metrics.allocation_by_protocol)
     return (has_shares and bool(last.errors)) or (last.plan is not None and bool(last.plan.conflict))
 
 
 async def _loop(
-    runner: Runner, options: argparse.Namespace, shows: Lines, stop: asyncio.Event, beside: Beside | None
+    runner: Runner, options: argparse.Namespace, shows: Lines, stopping: _Stop, beside: Beside | None
 ) -> None:
     parts = runner.parts
     began, known = parts.clock.now(), 0
@@ -196,10 +198,11 @@ async def _loop(
 
         say = partial(print, file=sys.stderr, flush=True) if options.json_log else shows.block
         counts = None if beside is None or beside.notifier is None else beside.notifier.counts
-        await serve(runner, options.serve, say, counts).run(seen, until, stop)
+        await serve(runner, options.serve, say, counts).run(seen, until, stopping.asked)
     else:
-        async for result in runner.cycles(stop, began if options.once else until):
+        async for result in runner.cycles(stopping.asked, began if options.once else until):
             seen(result)
+    stopping.trouble = options.once and _is_in_trouble(runner)
     shows.end()
     if options.once and runner.last is not None and not options.json_log:
         shows.block(state_table(_after_move(runner.last, parts), Screen.of(sys.stdout), alerts=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -174,6 +175,22 @@ def test_a_truncated_journal_halts(part):
 
 def test_a_journal_that_is_gone_beside_the_rest_halts_and_says_what_to_do():
     assert tried(**{"journal.db": None}) == "halted"
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.db-wal", "history.db", "requests.db", "lock.db", "events.db"])
+def test_a_folder_in_place_of_a_file_is_kept_aside_as_the_file_would_be(name, tmp_path):
+    folder = ledger_with(tmp_path / "ledger", **{name: None})
+    (folder / name / "inner").mkdir(parents=True)
+    ledger = open_ledger(folder)
+    assert ledger.lock is not None and not ledger.journal.observe_only
+    ledger.events.last()
+    with contextlib.suppress(DataError):  # which says: ask again
+        ledger.requests.all()
+    halted = ledger.journal.halted()
+    assert "is a folder" in halted and "reallot resume" in halted if name.startswith("journal") else not halted
+    ledger.requests.post("pause", at=AT)
+    ledger.close()
+    assert len(list(folder.glob("*.damaged-*/inner"))) == 1
 
 
 def test_a_new_folder_does_not_halt_nor_one_whose_first_start_was_cut_short(tmp_path):

@@ -63,7 +63,9 @@ def capabilities_of(adapter: object) -> Capabilities:
     ask = getattr(adapter, "capabilities", None)
     try:
         found = ask() if callable(ask) else None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         name, kind = getattr(adapter, "name", ""), type(adapter).__name__
         named = f"{name} ({kind})" if isinstance(name, str) and name else kind
         raise ProtocolError(f"{named}: capabilities() raised {described(error)}", ErrorKind.SHAPE) from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+import sys
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,20 +32,58 @@ class NewerSchema(DataError):
     """The file was written by a newer version."""
 
 
-def is_damage(error: BaseException, path: str | Path) -> bool:
-    """True where the file itself is the reason for SQLite's error, and neither the disk nor another process."""
+def damage_of(error: BaseException, path: str | Path) -> str:
+    """What is wrong with the file itself; "" where the disk or another process is the reason for SQLite's error."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and (folder := _folder_of(path)):
+        return f"{folder} is a folder, in place of a file"
     if code == sqlite3.SQLITE_READONLY:
-        return _written_for_reading_only(path)
-    return code in _DAMAGE or isinstance(error, UnicodeDecodeError) or "decode" in str(error)
+        return str(error) if _written_for_reading_only(path) else ""
+    return str(error) if code in _DAMAGE or isinstance(error, UnicodeDecodeError) or "decode" in str(error) else ""
+
+
+def _folder_of(path: str | Path) -> str:
+    """The name of a folder that lies where SQLite keeps a file; "" where there is none."""
+    places = (Path(f"{path}{ending}") for ending in _BESIDE)
+    return next((place.name for place in places if place.is_dir()), "")
 
 
 def _written_for_reading_only(path: str | Path) -> bool:
     """True where the header itself asks for it: its byte 18 is 1 or 2 in what SQLite writes."""
+    header = first_bytes(path, 20)
+    return len(header) == 20 and header[18] not in (1, 2)
+
+
+def first_bytes(path: str | Path, count: int) -> bytes:
+    """So many bytes of a file, or those that there are; none where it cannot be read."""
     with suppress(OSError), Path(path).open("rb") as file:
-        header = file.read(20)
-        return len(header) == 20 and header[18] not in (1, 2)
-    return False
+        return file.read(count)
+    return b""
+
+
+def lost_from_log(path: Path) -> str:
+    """What the write-ahead log lacks of what an ended process had committed; "" where it lacks nothing.
+
+    SQLite drops what comes after a damaged page of the log, or all of a log that is gone, and says nothing. The index
+    beside the log counts its pages (`walIndexHdr` in SQLite's file format): they are counted again when it is read.
+    """
+    pages, copied, salt = _log_index(path)
+    log = Path(f"{path}-wal")
+    begun = first_bytes(log, 32)
+    if pages <= copied or (len(begun) == 32 and begun[16:24] != salt):
+        return ""  # all is in the file, or the log began anew since
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+        reader.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    found, _, _ = _log_index(path)
+    return f"{log.name} lacks {pages - found} of {pages} pages that were written last" if found < pages else ""
+
+
+def _log_index(path: Path) -> tuple[int, int, bytes]:
+    """Pages in the log by its index, how many of them are in the file itself, and which log it is."""
+    head = first_bytes(f"{path}-shm", 100)
+    if len(head) < 100:
+        return 0, 0, b""
+    return int.from_bytes(head[16:20], sys.byteorder), int.from_bytes(head[96:], sys.byteorder), head[32:40]
 
 
 def keep_aside(path: Path) -> Path:

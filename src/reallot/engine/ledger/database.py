@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...errors import DataError
-from .damage import UNREADABLE, Damaged, NewerSchema, is_damage
+from .damage import UNREADABLE, Damaged, NewerSchema, damage_of
 
 T = TypeVar("T")
 RESERVE_BYTES = 4 * 1024 * 1024
@@ -150,12 +150,14 @@ class Database:
 
     def error(self, error: sqlite3.Error | UnicodeDecodeError) -> DataError:
         """What SQLite said, with the file and the way out."""
-        if is_damage(error, self.path):
-            return Damaged(self.path, error)
+        if why := damage_of(error, self.path):
+            return Damaged(self.path, why)
         if _is_full(error):
             return DataError(f"{self.path}: the disk is full; nothing is moved until something beside it is deleted")
         if "readonly" in str(error):
-            return DataError(f"{self.path} may only be read; nothing is moved")
+            return DataError(
+                f"{self.path} may only be read; nothing is moved until this user may write it and its folder"
+            )
         if "locked" in str(error) or "busy" in str(error):
             return DataError(f"{self.path} is locked by another process; nothing is moved until it lets go")
         return DataError(f"{self.path}: {error}")

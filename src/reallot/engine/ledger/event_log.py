@@ -85,6 +85,10 @@ class EventLog:
             return self._page(f"{_SELECT} ORDER BY seq DESC LIMIT ?", limit)
         return self._page(f"{_SELECT} WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit)
 
+    def last_moved(self) -> KeptEvent | None:
+        """The newest move that was told."""
+        return next(iter(self._page(f"{_SELECT} WHERE kind = 'move' ORDER BY seq DESC LIMIT 1")), None)
+
     def last(self) -> int:
         """The number of the newest event; 0 where there is none."""
         found = self.before(None, 1)

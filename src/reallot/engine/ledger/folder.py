@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import DataError, other_kind
 from ..contracts.records import Alert
-from .damage import Damaged, NewerSchema, keep_aside
+from .damage import Damaged, NewerSchema, first_bytes, keep_aside, lost_from_log
 from .event_log import EventLog
 from .history import History
 from .history_store import HistoryStore
@@ -16,6 +16,8 @@ from .journal import Journal
 from .lock import LedgerLock, LedgerTaken
 from .operator_requests import Requests
 from .sqlite_journal import MemoryJournal, SqliteJournal
+
+LOOK = "look at the shares, then: reallot resume"
 
 
 @dataclass
@@ -111,8 +113,9 @@ def open_ledger(
     notes: list[str] = []
     try:
         journal = _journal(folder, busy_seconds)
-        readings, asked = history or _history(folder, notes), Requests(folder)
-        return Ledger(folder, journal, readings, asked, lock, notes, EventLog(folder))
+        readings, asked, events = history or _history(folder, notes), Requests(folder), EventLog(folder)
+        _halt_where_older(journal, events, folder)
+        return Ledger(folder, journal, readings, asked, lock, notes, events)
     except BaseException:
         lock.release()
         raise
@@ -125,14 +128,43 @@ def read_journal(folder: str | Path) -> SqliteJournal:
 
 def _journal(folder: Path, busy_seconds: float) -> Journal:
     path = folder / "journal.db"
-    if (not path.exists() or path.stat().st_size == 0) and (used := _signs_of_use(folder)):
-        return _instead(path, f"it is {'empty' if path.exists() else 'missing'}, beside {used}", busy_seconds)
+    if lost := _lost(path):
+        return _instead(path, lost, busy_seconds)
     try:
         return SqliteJournal(path, busy_seconds=busy_seconds)
     except Damaged as error:
         return _instead(path, error.why, busy_seconds)
     except DataError as error:
         return _only_observing(str(error))
+
+
+def _lost(path: Path) -> str:
+    """What is not there of a journal that was used; "" where nothing is missing, or for a new folder."""
+    if lost := lost_from_log(path):
+        return lost
+    used = _signs_of_use(path.parent)
+    if not used or not path.exists():
+        return f"it is missing, beside {used}" if used else ""
+    never_written = not any(first_bytes(path, 64)[60:]) and not first_bytes(f"{path}-wal", 1)  # the schema's number
+    return f"it is empty, beside {used}" if never_written and path.is_file() else ""
+
+
+def _halt_where_older(journal: Journal, events: EventLog, folder: Path) -> None:
+    """Halts a journal that does not know the newest move of the log of events: it lost what came after some moment."""
+    try:
+        told = events.last_moved()
+        plan = "" if told is None else str(told.fields.get("plan_id") or "")
+        if told is None or not plan or journal.observe_only or journal.decision_of(plan) is not None:
+            return
+        if any(each.key == "halted" and each.timestamp >= told.at for each in journal.alerts()):
+            return  # of this a person knows already
+        message = (
+            f"{folder / 'journal.db'} is older than events.db, which tells of a move at {told.at:%Y-%m-%d %H:%M} UTC "
+            f"(plan {plan}); what was moved since is not known, so nothing moves: {LOOK}"
+        )
+        journal.halt(Alert(key="halted", message=message, severity=1.0, timestamp=datetime.now(UTC)), {})
+    except DataError:  # of the events, which are not needed, or of the journal, which the next cycle says
+        return
 
 
 def _signs_of_use(folder: Path) -> str:
@@ -146,12 +178,12 @@ def _instead(path: Path, why: str, busy_seconds: float) -> Journal:
 
     It comes under its name when the halt is in it: an end of the process in between leaves a missing journal.
     """
-    fresh, way = path.with_name(f"{path.name}.new"), "look at the shares, then: reallot resume"
+    fresh = path.with_name(f"{path.name}.new")
     try:
         aside = keep_aside(path)
         keep_aside(fresh) if fresh.exists() else None
         kept = f"is kept as {aside.name}" if aside.exists() else "was not deleted by the engine"
-        message = f"{path} was damaged ({why}) and {kept}; what was moved when is not known, so nothing moves: {way}"
+        message = f"{path} was damaged ({why}) and {kept}; what was moved when is not known, so nothing moves: {LOOK}"
         begun = SqliteJournal(fresh, busy_seconds=busy_seconds, reserve_bytes=0)
         begun.halt(Alert(key="halted", message=message, severity=1.0, timestamp=datetime.now(UTC)), {})
         begun.close()

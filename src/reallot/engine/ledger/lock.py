@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...errors import DataError
-from .damage import is_damage, keep_aside
+from .damage import damage_of, keep_aside
 
 
 class LedgerTaken(DataError):
@@ -27,12 +27,16 @@ class LedgerLock:
 
     def take(self, wait_seconds: float = 0.2, *, anew: bool = True) -> None:
         """Takes it; raises LedgerTaken. A damaged file is made `anew`: it holds nothing, and nobody holds it."""
-        connection = sqlite3.connect(self._path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
+        connection = None
         try:
+            connection = sqlite3.connect(
+                self._path, timeout=wait_seconds, isolation_level=None, check_same_thread=False
+            )
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
-            connection.close()
-            if anew and is_damage(error, self._path):
+            if connection is not None:
+                connection.close()
+            if anew and damage_of(error, self._path):
                 keep_aside(self._path)
                 return self.take(wait_seconds, anew=False)
             if "locked" not in str(error):

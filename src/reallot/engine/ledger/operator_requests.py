@@ -19,7 +19,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from ...errors import DataError, InvalidInput
-from .damage import UNREADABLE, is_damage, keep_aside
+from .damage import UNREADABLE, damage_of, keep_aside
 from .timestamps import microseconds, moment
 
 T = TypeVar("T")
@@ -215,8 +215,8 @@ class Requests:
         except InvalidInput:
             raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            if self.path is not None and is_damage(error, self.path):
-                raise self._lost(error) from error
+            if self.path is not None and (why := damage_of(error, self.path)):
+                raise self._lost(why) from error
             raise DataError(f"{path}: {error}") from error
         except UNREADABLE:
             raise self._lost("a row cannot be read") from None
