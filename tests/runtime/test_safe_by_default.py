@@ -130,14 +130,24 @@ def test_limits_that_no_plan_can_meet_end_one_cycle_with_a_status(capsys, path):
 
 FLOORS = {
     # what is in the file; the status of `check`, and what it says
-    "of two": ("[protocols.a]\n{sim}min_share = 0.7\n[protocols.b]\n{sim}min_share = 0.5\n", 3, "takes 1.20"),
-    "of one": ("[protocols.a]\n{sim}min_share = 1.2\n[protocols.b]\n{sim}", 3, "a 1.20 by min_share"),
+    "of two": (
+        "[protocols.a]\n{sim}min_share = 0.7\n[protocols.b]\n{sim}min_share = 0.5\n",
+        2,
+        "take 1.20 together, and there is 1: lower min_share of a 0.70, b 0.50",
+    ),
+    "of one": ("[protocols.a]\n{sim}min_share = 1.2\n[protocols.b]\n{sim}", 2, "lower min_share of a 1.20"),
+    "of one and a group": (
+        "[protocols.a]\n{sim}[protocols.b]\n{sim}min_share = 0.5\n"
+        '[[limits.groups]]\nname = "g"\nmembers = ["a"]\nmin_share = 0.7\n',
+        2,
+        "lower min_share of b 0.50, group g 0.70",
+    ),
     "of groups": (
         "[protocols.a]\n{sim}[protocols.b]\n{sim}"
         '[[limits.groups]]\nname = "g"\nmembers = ["a"]\nmin_share = 0.7\n'
         '[[limits.groups]]\nname = "h"\nmembers = ["b"]\nmin_share = 0.5\n',
-        3,
-        "lower min_share of group",
+        2,
+        "lower min_share of group g 0.70, group h 0.50",
     ),
     "of rules": (
         '[protocols.a]\n{sim}[protocols.b]\n{sim}[limits]\nrules = ["a >= 0.7", "b >= 0.6"]\n',
@@ -159,9 +169,9 @@ FLOORS = {
 
 
 @pytest.mark.parametrize("case", FLOORS)
-def test_floors_above_capacity_are_said_by_check_and_end_one_cycle_with_a_status(capsys, path, case):
+def test_floors_above_capacity_are_said_by_check_and_end_one_run_with_a_status(capsys, path, case):
     tables, code, words = FLOORS[case]
-    sim = "adapter = 'simulated'\nrate = 1.0\n" + ("" if code == 2 else "share = 0.5\n")
+    sim = "adapter = 'simulated'\nrate = 1.0\n" + ("" if case == "of shares that are fixed" else "share = 0.5\n")
     path.write_text('[reallocation]\nmode = "automatic"\n' + tables.format(sim=sim))
     assert main(["check", str(path)]) == code
     said = capsys.readouterr()
@@ -169,6 +179,14 @@ def test_floors_above_capacity_are_said_by_check_and_end_one_cycle_with_a_status
     assert main(["run", str(path), "--once"]) == code
     said = capsys.readouterr()
     assert code == 2 or "limits are broken, and no plan can mend that" in said.out
+
+
+@pytest.mark.parametrize("when", ['hours = ["22:00-07:00"]', 'busy_command = ["true"]'])
+def test_floors_that_do_not_hold_all_day_are_no_contradiction(when):
+    floor = "adapter = 'simulated'\nrate = 1.0\nmin_share = 0.6\n"
+    config_from_text(f"[protocols.a]\n{floor}{when}\n[protocols.b]\n{floor}")
+    with pytest.raises(ConfigurationError, match=r"lower min_share of a 0\.60, b 0\.60"):
+        config_from_text(f"[protocols.a]\n{floor}[protocols.b]\n{floor}")
 
 
 def test_whole_percents_that_sum_above_capacity_are_taken_within_their_tolerance(capsys, path):

@@ -190,3 +190,6 @@ def test_the_command_ends_by_the_worst_and_prints_json(tmp_path: Path, capsys):
     assert main(["doctor", str(tmp_path / "config.toml"), "--json"]) == 2
     told = json.loads(capsys.readouterr().out)
     assert told["status"] == "fail" and {"level", "place", "text", "cure"} == set(told["findings"][0])
+    assert main(["doctor", str(tmp_path / "config.toml"), "--csv"]) == 2
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head == "level,place,text,cure" and len(rows) == len(told["findings"])

@@ -14,6 +14,7 @@ from ..runtime.config import Config
 from ..service.diagnosis import Complaint, diagnose
 from ..service.notify.rules import Notice
 from ..service.notify.ways import Arrival, Message, send
+from ..text.columns import comma_separated
 from ..text.numbers import count, shown
 from .config_file import config_of
 from .screen import RED, Screen
@@ -38,6 +39,9 @@ def doctor(options: argparse.Namespace) -> int:
     if options.json:
         told = {"status": ("ok", "warn", "fail")[code], "findings": [asdict(each) for each in found]}
         print(json.dumps(told, indent=2))
+        return code
+    if options.csv:
+        print(comma_separated([["level", "place", "text", "cure"], *([*asdict(each).values()] for each in found)]))
         return code
     screen = Screen.of(sys.stdout)
     for each in found:

@@ -138,6 +138,7 @@ def _add_asking(commands: Any) -> None:
     token.add_argument("name", metavar="NAME", nargs="?", help="whose it is, such as phone")
     token.add_argument("--scope", choices=("read", "act"), default="read", help="what it may (read)")
     token.add_argument("--life", metavar="LENGTH", type=_length, help="for how long, such as 90d")
+    add_formats(token, "the list")
     add_ledger(token)
     token.add_argument("--config", metavar="FILE", type=Path, help="the config.toml that runs: its ledger is found")
 

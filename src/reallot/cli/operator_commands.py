@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .engine_commands import add_ledger, late
+from .engine_commands import add_formats, add_ledger, late
 
 DOCTOR_CODES = "exit codes: 0 all is well; 1 something should be known; 2 something is wrong"
 HEALTH_CODES = "exit codes: 0 the engine is alive; 1 it is not, or does not answer"
@@ -27,7 +27,7 @@ def add_operator_commands(commands: Any) -> None:
     doctor.set_defaults(command=late("doctor"))
     _add_file(doctor)
     doctor.add_argument("--send", action="store_true", help="also send a test message to each target of [notify]")
-    doctor.add_argument("--json", action="store_true", help="what was found, as JSON")
+    add_formats(doctor, "what was found")
 
     backup = commands.add_parser("backup", help="copy a ledger while its engine runs; the copy is a ledger")
     backup.set_defaults(command=late("operators", "backup"))

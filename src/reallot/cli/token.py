@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from datetime import UTC, datetime
 
 from ..errors import InvalidInput
-from ..service.access import Tokens
+from ..service.access import Token, Tokens
+from ..text.columns import comma_separated
 from ..text.numbers import shown
 from .config_file import ledger_of
 from .screen import Screen
@@ -27,19 +29,34 @@ def token(options: argparse.Namespace) -> int:
         until = "" if options.life is None else f" until {now + options.life:%Y-%m-%d %H:%M} UTC"
         print(f"{text}\nIt is shown this once; {shown(options.name)} may {options.scope}{until}.", flush=True)
     else:
-        rows = [["name", "may", "made (UTC)", "good until (UTC)"]]
-        rows += [
-            [
-                shown(each.name),
-                each.scope,
-                f"{each.created:%Y-%m-%d %H:%M}",
-                "it is revoked" if each.expires is None else f"{each.expires:%Y-%m-%d %H:%M}",
-            ]
-            for each in tokens.all()
-            if each.is_good(now)
-        ]
-        print(Screen.of(sys.stdout).table(rows) if len(rows) > 1 else "There are no tokens: reallot token new NAME")
+        print(_listed([each for each in tokens.all() if each.is_good(now)], options))
     return 0
+
+
+def _listed(tokens: list[Token], options: argparse.Namespace) -> str:
+    """All of them without their words, as a table, CSV or JSON."""
+    head, ends = ["name", "scope", "made", "good_until"], [each.expires for each in tokens]
+    if options.json or options.csv:
+        rows = [
+            [each.name, each.scope, each.created.isoformat(), None if end is None else end.isoformat()]
+            for each, end in zip(tokens, ends, strict=True)
+        ]
+        if options.csv:
+            return comma_separated([head, *rows])
+        return json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=2)
+    if not tokens:
+        return "There are no tokens: reallot token new NAME"
+    table = [["name", "may", "made (UTC)", "good until (UTC)"]]
+    table += [
+        [
+            shown(each.name),
+            each.scope,
+            f"{each.created:%Y-%m-%d %H:%M}",
+            "it is revoked" if end is None else f"{end:%Y-%m-%d %H:%M}",
+        ]
+        for each, end in zip(tokens, ends, strict=True)
+    ]
+    return Screen.of(sys.stdout).table(table)
 
 
 def _named(options: argparse.Namespace) -> str:

@@ -25,6 +25,7 @@ from ..problem.files import text_of
 from ..problem.limits import BY_PROTOCOL
 from ..problem.protocol_tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS
+from .floor_sums import floors_above
 from .notify_settings import NotifySection
 from .operation import OperatingRules
 from .power_settings import PowerSection
@@ -339,9 +340,13 @@ def _contradictions(sections: Sections, protocols: Mapping[str, ProtocolSection]
     yield from _unknown_in_rules(limits, protocols)
     begun = [getattr(each.reader, "share", None) for each in protocols.values()]
     total = sum(share for share in begun if isinstance(share, (int, float)))
-    if total > 1.0 + max(_slack(sections.reallocation, protocols), 1e-6):
+    most = 1.0 + max(_slack(sections.reallocation, protocols), 1e-6)
+    if total > most:
         rule = f"all shares together are {total:.6g}; they must not exceed 1"
         yield Fault(("protocols", "NAME", "share"), rule)
+    always = [each.spec for each in protocols.values() if each.spec is not None and each.operation.is_always_open]
+    if rule := floors_above(most, {spec.name: spec.min_share for spec in always}, limits.groups):
+        yield Fault(("protocols", "NAME", "min_share"), rule)
 
 
 def _slack(reallocation: ReallocationConfig, protocols: Mapping[str, ProtocolSection]) -> float:

@@ -70,6 +70,11 @@ class OperatingRules(Record):
     time_zone: Zone | None = None
     busy_command: Annotated[list[str], Field(min_length=1), AfterValidator(_program)] | None = None
 
+    @property
+    def is_always_open(self) -> bool:
+        """True where nothing ever makes it give up what it holds."""
+        return self.hours is None and self.busy_command is None
+
     def is_open(self, moment: datetime, zone: str) -> bool:
         """True where it may hold anything at an aware moment; `zone` is meant where it names none."""
         if self.hours is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -18,8 +18,9 @@ from .damage import Damaged, NewerSchema, keep_aside
 from .database import Database
 from .timestamps import microseconds, moment
 
-KEPT, MOST = timedelta(days=30), 100_000
-"""For how long events are kept, and how many at most."""
+KEPT_DAYS, MOST = 30, 100_000
+"""For how many days events are kept, and how many at most. A day counts where something happened on it: so a clock that
+is years ahead for an hour forgets nothing."""
 MOST_TEXT = 4000
 """Characters of one text."""
 _TABLES = (
@@ -31,6 +32,12 @@ _TABLES = (
     CREATE INDEX event_at ON event (at)
     """,
 )
+_DAY = 86_400_000_000  # microseconds
+_FORGET = f"""
+    DELETE FROM event WHERE seq <= ? OR at < (
+        SELECT DISTINCT at / {_DAY} * {_DAY} FROM event ORDER BY 1 DESC LIMIT 1 OFFSET ?
+    )
+"""
 _SELECT = "SELECT seq, at, kind, text, fields, level FROM event"
 
 
@@ -66,8 +73,7 @@ class EventLog:
             sql = "INSERT INTO event (at, kind, text, fields, level) VALUES (?, ?, ?, ?, ?)"
             numbers = [int(connection.execute(sql, row).lastrowid or 0) for row in rows]
             if numbers and self._added % 100 < len(numbers):
-                old = "DELETE FROM event WHERE seq <= ? OR at < ?"
-                connection.execute(old, (numbers[-1] - MOST, rows[-1][0] - KEPT // timedelta(microseconds=1)))
+                connection.execute(_FORGET, (numbers[-1] - MOST, KEPT_DAYS - 1))
             return numbers
 
         with self._lock:
