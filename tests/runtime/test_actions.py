@@ -359,3 +359,13 @@ def test_a_ledger_in_memory_keeps_what_happens_as_well():
     [kept] = ledger.events.add([(START, "start", "begun", {"n": 1}, 20)])
     assert ledger.events.before(None, 5) == [kept] and kept.fields == {"n": 1}
     ledger.close()
+
+
+def test_a_cleanup_that_is_asked_for_forgets_in_the_monitor_and_is_told(engine):
+    engine.step(2)
+    engine.clock.advance(3 * 86_400.0)
+    request, _ = engine.box.put("cleanup", {"retention_days": 1}, key="k")
+    engine.step()
+    assert engine.end_of(request.id).state is ActionState.DONE
+    assert len(engine.parts.monitor._snapshots) == 1
+    assert engine.texts("cleanup") == ["what is older than 1 days is forgotten by the monitor; the ledger keeps it"]

@@ -103,6 +103,7 @@ def serve(
     from ..service.publisher import Publisher
     from ..service.read_routes import Sources
     from ..service.serving import ServiceThread
+    from ..service.solver_process import SolverProcess
 
     parts, hosts = runner.parts, runner.parts.config.service.hosts
     if host not in {each.strip("[]") for each in LOOPBACK} and not hosts:
@@ -129,7 +130,8 @@ def serve(
     )
     tokens = Tokens(parts.ledger.folder)
     token = tokens.start(datetime.now(UTC))
-    sources = Sources(hub, LedgerPages(parts.ledger), EngineLink(runner, loop))
+    solver = SolverProcess() if parts.config.service.solve else None
+    sources = Sources(hub, LedgerPages(parts.ledger), EngineLink(runner, loop), solver)
     server = ServiceThread(sources, actions, tokens, address=(host, port), hosts=hosts, metrics=metrics)
     server.start()
     served = Served(server, Publisher(runner, hub), sources.records, token, say)

@@ -19,6 +19,9 @@ class ServiceSection(Record):
     hosts
         Names by which a browser reaches it beside those of this machine, without a port: "box.example.net". It listens
         beyond this machine only where there are some.
+    solve
+        Whether any token may have problems solved (`POST /v1/solve`), in a process of its own.
     """
 
     hosts: list[HostName] = Field(default_factory=list)
+    solve: bool = False

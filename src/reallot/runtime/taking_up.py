@@ -10,6 +10,7 @@ from ..engine.contracts.records import AggregatedMetrics
 from ..engine.ledger.operator_requests import (
     ACKNOWLEDGE,
     ASK_AGAIN,
+    CLEANUP,
     DECLINE,
     MUTE,
     POLL,
@@ -44,6 +45,11 @@ async def take_up(
             parts.coordinator.resume(name)
         if silent:
             tell(LogEvent("resumed", at, f"asked again now: {', '.join(silent)}"))
+    elif request.kind == CLEANUP:
+        days = request.body["retention_days"]
+        await parts.monitor.cleanup_old_data(days)
+        text = f"what is older than {days} days is forgotten by the monitor; the ledger keeps it"
+        tell(LogEvent("cleanup", at, text, {"retention_days": days}))
     elif request.kind == ACKNOWLEDGE:
         for alert in parts.monitor.open_alerts:
             if alert.key == request.plan_id and not alert.acknowledged:

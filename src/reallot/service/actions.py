@@ -12,6 +12,7 @@ from typing import Any
 from ..engine.ledger.operator_requests import (
     ABOUT,
     ACKNOWLEDGE,
+    CLEANUP,
     CONFIRM,
     DECLINE,
     EXECUTE,
@@ -32,7 +33,7 @@ from .board import Board
 from .frames import stamp
 from .problems import BASE, TITLES, Problem
 
-KINDS = (CONFIRM, DECLINE, EXECUTE, ROLLBACK, RESUME, PAUSE, UNPAUSE, POLL, ACKNOWLEDGE, MUTE, FORGET)
+KINDS = (CONFIRM, DECLINE, EXECUTE, ROLLBACK, RESUME, PAUSE, UNPAUSE, POLL, ACKNOWLEDGE, MUTE, FORGET, CLEANUP)
 MOVES = (CONFIRM, EXECUTE, ROLLBACK)
 """Kinds that move something: they name what they were decided on."""
 MOST_COUNTED = 1000
@@ -61,6 +62,9 @@ class Actions:
             )
         if kind == MUTE and "until" not in said:
             raise Problem(422, "invalid", "mute needs until", errors=[{"pointer": "/until", "rule": "required"}])
+        if kind == CLEANUP and "retention_days" not in said:
+            rule = [{"pointer": "/retention_days", "rule": "required"}]
+            raise Problem(422, "invalid", "cleanup needs retention_days", errors=rule)
         try:
             known = self._requests.page(1, "key = ?", key)
             if not known and kind in MOVES:
@@ -162,6 +166,7 @@ def row(request: Request) -> dict[str, Any]:
         "protocol": request.body.get("protocol"),
         "alert": request.body.get("alert"),
         "until": request.body.get("until"),
+        "retention_days": request.body.get("retention_days"),
         "reason": request.body.get("reason"),
         "operation": request.operation,
         "problem": problem,

@@ -29,7 +29,18 @@ PAGE = "index.html"
 LONGEST_WAIT = 30.0
 """Seconds that a caller may wait for the end of an action."""
 ActionKind = Literal[
-    "confirm", "decline", "execute", "rollback", "resume", "pause", "unpause", "poll", "acknowledge", "mute", "forget"
+    "confirm",
+    "decline",
+    "execute",
+    "rollback",
+    "resume",
+    "pause",
+    "unpause",
+    "poll",
+    "acknowledge",
+    "mute",
+    "forget",
+    "cleanup",
 ]
 Key = Annotated[
     str | None, Header(alias="Idempotency-Key", description="1 to 128 visible characters, the same for one action")
@@ -42,7 +53,7 @@ Via = Annotated[Literal["page", "mcp"] | None, Header(alias="Reallot-Via", descr
 
 
 class Action(BaseModel):
-    """What is asked for: `plan_id` names a plan, `alert` an alert by its key; `until` is for mute."""
+    """What is asked for: `alert` is its key, `until` is for mute, and `retention_days` is for cleanup."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     kind: ActionKind
@@ -50,6 +61,7 @@ class Action(BaseModel):
     alert: Annotated[str, Field(max_length=400)] | None = None
     protocol: Annotated[str, Field(max_length=400)] | None = None
     until: AwareDatetime | None = None
+    retention_days: Annotated[int, Field(ge=1, le=100_000)] | None = None
     reason: Annotated[str, Field(max_length=400)] | None = None
 
 

@@ -89,6 +89,10 @@ class _Api(ABC):
         """The exact calls of a plan in their order, and what forbids them now."""
         return self._ask(ApiCall("POST", f"v1/plans/{quote(plan_id, safe='')}/preview", {}, None, {}, PREVIEW_SECONDS))
 
+    def solve(self, problem: Mapping[str, Any]) -> Any:
+        """The certified plan for a problem as it stands in a file, where the server is set to solve."""
+        return self._ask(ApiCall("POST", "v1/solve", {}, problem, {}, PREVIEW_SECONDS))
+
     def alerts(self, is_open: bool | None = None, limit: int = 100, after: str | None = None) -> Any:
         """Alerts, the newest first."""
         return self._get("v1/alerts", open=is_open, limit=limit, after=after)
@@ -102,10 +106,11 @@ class _Api(ABC):
     ) -> Any:
         """Ask for an action.
 
-        kind   "confirm", "decline", "execute", "rollback", "resume", "pause", "unpause", "poll", "acknowledge", "mute"
+        kind   "confirm", "decline", "execute", "rollback", "resume", "pause", "unpause", "poll", "acknowledge", "mute",
+               "forget" or "cleanup"
         match  what it was decided on: a plan's fingerprint, or "epoch-seq" of a state; needed by what moves capacity
         key    its own, the same for a repeated try; made anew where none is given
-        about  plan_id, alert, until or reason
+        about  plan_id, alert, protocol, until, retention_days or reason
         """
         headers = {"Idempotency-Key": key or token_hex(16)}
         headers |= {"If-Match": f'"{match}"'} if match else {}

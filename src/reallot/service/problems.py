@@ -27,6 +27,7 @@ TITLES = {
     "invalid": "The request cannot be read as it is",
     "unknown": "There is nothing of this name",
     "infeasible": "No split meets all limits",
+    "unsolved": "No certified plan was found",
     "precondition-required": "The request has to name what it was decided on",
     "outdated": "It was decided on something that is not so any more",
     "unauthenticated": "A token is needed",

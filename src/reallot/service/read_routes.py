@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Path, Query
+from fastapi import Body, FastAPI, Header, Path, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -26,6 +26,7 @@ from .hub import Hub
 from .ledger_pages import SECONDS, LedgerPages
 from .problems import Problem
 from .routes import needs
+from .solver_process import SolverProcess
 
 DAY = timedelta(days=1)
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
@@ -66,11 +67,12 @@ class Estimate(BaseModel):
 
 @dataclass(frozen=True)
 class Sources:
-    """What the routes read: boards, the ledger, and the engine where one runs in this process."""
+    """What the routes read: boards, the ledger, the engine where one runs here, and who solves where that is on."""
 
     hub: Hub
     records: LedgerPages
     link: EngineLink | None = None
+    solver: SolverProcess | None = None
 
     @property
     def engine(self) -> EngineLink:
@@ -289,6 +291,14 @@ def _engine(app: FastAPI, sources: Sources) -> None:
         shares = None if asked.allocation is None else {each.protocol: each.share for each in asked.allocation}
         rates = None if asked.rates is None else {each.protocol: each.usd_per_hour for each in asked.rates}
         return JSONResponse(finite(await sources.engine.estimate(shares, rates, asked.protocol_count)))
+
+    @app.post("/v1/solve")
+    @needs("read")
+    def solve(problem: Annotated[dict[str, Any], Body(description="a problem as in problem.toml")]) -> Response:
+        """The certified plan for a problem, as `reallot solve --json` prints it; at most 200 protocols, 2 s."""
+        if sources.solver is None:
+            raise Problem(404, "unknown", "no problem is solved here; to have that, set solve = true under [service]")
+        return JSONResponse(finite(sources.solver.solve(problem)))
 
 
 def _protocol(board: Board, name: str, now: datetime) -> dict[str, Any]:

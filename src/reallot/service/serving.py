@@ -42,6 +42,7 @@ class ServiceThread:
         bounds: Bounds | None = None,
     ) -> None:
         self._hub = hub = sources.hub
+        self._solver = sources.solver
         self._socket = _bound(*address)
         self.host, self.port = address[0], int(self._socket.getsockname()[1])
         app = application(sources, actions, stream or Stream(hub), metrics)
@@ -95,6 +96,8 @@ class ServiceThread:
         self._server.should_exit = True
         self._thread.join(GRACE + 2.0)
         self._socket.close()
+        if self._solver is not None:
+            self._solver.close()
 
     @property
     def is_alive(self) -> bool:

@@ -25,7 +25,7 @@ from .timestamps import microseconds, moment
 T = TypeVar("T")
 CONFIRM, DECLINE, EXECUTE, ROLLBACK = "confirm", "decline", "execute", "rollback"
 PAUSE, UNPAUSE, RESUME, POLL, ASK_AGAIN = "pause", "unpause", "resume", "poll", "ask again"
-ACKNOWLEDGE, MUTE, FORGET = "acknowledge", "mute", "forget"
+ACKNOWLEDGE, MUTE, FORGET, CLEANUP = "acknowledge", "mute", "forget", "cleanup"
 ABOUT = {
     **dict.fromkeys((CONFIRM, DECLINE, EXECUTE, ROLLBACK), "plan_id"),
     **dict.fromkeys((ACKNOWLEDGE, MUTE), "alert"),
