@@ -123,7 +123,7 @@ def test_wherever_a_variable_is_named_it_is_missed(keys):
 
 
 def test_limits_that_no_plan_can_meet_end_one_cycle_with_a_status(capsys, path):
-    code, told = once(capsys, path, TWO.replace("rate = ", "min_share = 0.8\nrate = "))
+    code, told = once(capsys, path, TWO + '[limits]\nrules = ["relay >= 0.8", "compute >= 0.8"]\n')
     assert code == 3
     assert "limits are broken" in told
 
