@@ -132,7 +132,7 @@ def test_shares_that_are_read_and_exceed_capacity_are_a_trouble(capsys, tmp_path
 
 @pytest.mark.slow
 def test_limits_that_no_split_meets_are_a_trouble(capsys, tmp_path):
-    text = PAIR.replace("rate = ", "min_share = 0.8\nrate = ")
+    text = PAIR + '[limits]\nrules = ["relay >= 0.8", "compute >= 0.8"]\n'
     code, found = findings(capsys, tmp_path, text)
     assert code == 3
     assert "compute" in found["[limits]"]["trouble"]
