@@ -304,6 +304,13 @@ def properties(schema: Any) -> Iterator[str]:
         yield from schema["properties"]
 
 
+@pytest.mark.parametrize("value", ["2026-01-01", "[2026-01-01T10:00:00]", "[{ width = 10:00:00 }]"])
+def test_a_time_where_none_belongs_is_shown_as_the_file_writes_it(value):
+    with pytest.raises(ConfigurationError) as caught:
+        config_from_text(f"[optimizer]\nmove_cost = {value}\n{TWO.replace('[optimizer]', '')}")
+    assert not FOREIGN.search(str(caught.value)), str(caught.value)
+
+
 KNOWN = {"NAME", *properties(SCHEMA)}
 
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import date, time
 from itertools import islice
 from operator import is_, lt
 from typing import Any
@@ -33,10 +34,21 @@ def brief(value: Any) -> str:
     if isinstance(shape, tuple) and shape:
         return f"a {type(value).__name__} of shape {shape}"
     try:
-        text = repr(value.item() if isinstance(value, np.generic) else value)
+        text = _written(value.item() if isinstance(value, np.generic) else value)
     except Exception:  # a number of more digits than Python writes, or somebody else's faulty repr
         return f"a {type(value).__name__}"
     return text if len(text) <= LONGEST and "\n" not in text else f"{text[: LONGEST // 2].splitlines()[0]}..."
+
+
+def _written(value: Any) -> str:
+    """As Python writes it; dates and times, also those in lists and tables, as a file does."""
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if type(value) is list:
+        return f"[{', '.join(map(_written, value))}]"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{_written(key)}: {_written(each)}" for key, each in value.items()) + "}"
+    return repr(value)
 
 
 def of_kind(value: Any, kinds: type | tuple[type, ...], what: str, give: str) -> None:
