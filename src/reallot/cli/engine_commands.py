@@ -100,7 +100,10 @@ def _add_looking(commands: Any) -> None:
     history.set_defaults(command=late("report", "history"))
     history.add_argument("--since", metavar="LENGTH", type=_length, help="up to the newest reading; all without it")
     add_formats(history, "the changes")
-    for each in (status, report, history):
+    serve = commands.add_parser("serve", help="the page and the API over a ledger, whether its engine runs or not")
+    serve.set_defaults(command=late("serve_ledger", "serve"))
+    serve.add_argument("--listen", metavar="HOST:PORT", default="", help="where (127.0.0.1:8420)")
+    for each in (status, report, history, serve):
         _add_config(each)
         add_ledger(each)
 

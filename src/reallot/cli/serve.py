@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -93,7 +93,7 @@ def serve(
     except ImportError as error:
         told = f"--serve needs the library {error.name}: {how_to_install('service')}"
         raise ConfigurationError(told) from None
-    from ..service.access import LOOPBACK, Tokens
+    from ..service.access import Tokens
     from ..service.actions import ActionCounts, Actions
     from ..service.board import Board
     from ..service.engine_link import EngineLink
@@ -106,12 +106,7 @@ def serve(
     from ..service.solver_process import SolverProcess
 
     parts, hosts = runner.parts, runner.parts.config.service.hosts
-    if host not in {each.strip("[]") for each in LOOPBACK} and not hosts:
-        told = (
-            f"--serve {host} would listen beyond this machine; use 127.0.0.1 and a tunnel, or name who may ask: "
-            'hosts = ["box.example.net"] under [service]'
-        )
-        raise ConfigurationError(told)
+    beyond(host, hosts)
     if parts.ledger.requests is None:
         parts.ledger.requests = Requests(None)
         parts.engine.listen_to(parts.ledger.requests)
@@ -126,7 +121,7 @@ def serve(
         hub,
         actions=ActionCounts(box),
         notified=lambda: {} if notified is None else dict(notified),
-        ledger_bytes=lambda: _sizes(parts.ledger.folder),
+        ledger_bytes=lambda: sizes(parts.ledger.folder),
     )
     tokens = Tokens(parts.ledger.folder)
     token = tokens.start(datetime.now(UTC))
@@ -139,6 +134,18 @@ def serve(
     return served
 
 
+def beyond(host: str, hosts: Collection[str]) -> None:
+    """Raises ConfigurationError where it would listen beyond this machine, and nobody is named who may ask."""
+    from ..service.access import LOOPBACK
+
+    if host not in {each.strip("[]") for each in LOOPBACK} and not hosts:
+        told = (
+            f"on {host} it would listen beyond this machine; use 127.0.0.1 and a tunnel, or name who may ask: "
+            'hosts = ["box.example.net"] under [service]'
+        )
+        raise ConfigurationError(told)
+
+
 def _waker(loop: asyncio.AbstractEventLoop, runner: Runner) -> Callable[[], None]:
     def wake() -> None:
         loop.call_soon_threadsafe(runner.wake)
@@ -146,6 +153,6 @@ def _waker(loop: asyncio.AbstractEventLoop, runner: Runner) -> Callable[[], None
     return wake
 
 
-def _sizes(folder: Path | None) -> dict[str, int]:
+def sizes(folder: Path | None) -> dict[str, int]:
     """Bytes of each database of a ledger."""
     return {} if folder is None else {each.name: each.stat().st_size for each in folder.glob("*.db")}

@@ -33,6 +33,7 @@ class Board:
     never    USD/h that the shares of the start would earn now; None where nobody knows
     last_event  number of the newest event; 0 where there is none
     ends_simulated  True where simulated time is over, and goes on slowly
+    runs     False where nobody has the ledger that this was read from
     """
 
     seq: int = 0
@@ -54,6 +55,7 @@ class Board:
     names: tuple[str, ...] = ()
     ends_simulated: bool = False
     last_event: int = 0
+    runs: bool = True
 
     @property
     def key(self) -> str:
@@ -61,8 +63,8 @@ class Board:
         return f"{self.epoch}-{self.seq}"
 
     def is_fresh(self, now: datetime) -> bool:
-        """True where the last cycle is no older than three of them and a minute."""
-        return self.at is not None and (now - self.at).total_seconds() <= 3.0 * self.every + 60.0
+        """True where an engine runs, and its last cycle is no older than three of them and a minute."""
+        return self.runs and self.at is not None and (now - self.at).total_seconds() <= 3.0 * self.every + 60.0
 
     @property
     def read_until(self) -> datetime | None:
@@ -107,6 +109,9 @@ def verdict(board: Board) -> Verdict:
         return Verdict(Condition.PAUSED, f"{_earning(board)}. Paused, as a person asked: nothing is moved.")
     if standing.halted:
         return Verdict(Condition.HALTED, f"Halted: {standing.halted}")
+    if not board.runs:
+        last = "" if board.at is None else f"; the last poll was at {board.at:%Y-%m-%d %H:%M} UTC"
+        return Verdict(Condition.BLIND, f"No engine runs on this ledger{last}.")
     if metrics is None:
         said = "No poll was made yet." if board.result is None else _failed(board.result)
         return Verdict(Condition.BLIND, said)

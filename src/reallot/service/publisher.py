@@ -53,7 +53,7 @@ class Publisher:
         return Board(
             seq=before.seq + 1,
             epoch=getattr(engine.journal, "epoch", 0),
-            version=_version(),
+            version=own_version(),
             mode=parts.mode,
             at=before.at if result is None else result.started_at,
             every=parts.config.coordinator.every.total_seconds(),
@@ -90,7 +90,8 @@ class Publisher:
         return plan, now + engine.config.confirmation_lifetime - timedelta(seconds=age)
 
 
-def _version() -> str:
+def own_version() -> str:
+    """The version that is installed; "0" where none is."""
     try:
         return version("reallot")
     except PackageNotFoundError:
