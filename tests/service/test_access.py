@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from reallot.errors import InvalidInput
 from reallot.service.access import LOOPBACK, Bucket, Caller, Tokens, host_of, offered, wrong_host, wrong_origin
 from reallot.service.bodies import check
+from reallot.service.gate import Bounds
 from reallot.service.problems import Problem, problem_of
 from tests.service.conftest import Asked
 
@@ -67,8 +69,6 @@ def upgrade(asked, **headers):
 
 @pytest.mark.slow
 def test_no_foreign_host_or_origin_gets_in_by_any_method_or_transport():
-    from reallot.service.gate import Bounds
-
     asked = Asked(bounds=Bounds(reads=(1e9, 1e9), acts=(1e9, 1e9)))
     try:
         tried = 0
@@ -276,6 +276,29 @@ def test_sockets_that_never_finish_their_request_leave_others_unharmed(asked):
     finally:
         for each in slow:
             each.close()
+
+
+HEADS = {
+    "no byte of it": b"",
+    "a part of it": b"GET /v1/state HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ",
+    "a part of the next one": b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /he",
+}
+
+
+def test_a_head_that_does_not_end_in_time_ends_the_connection():
+    asked = Asked(bounds=Bounds(seconds=0.05))
+    try:
+        slow = {what: socket.create_connection(("127.0.0.1", asked.server.port), 60.0) for what in HEADS}
+        for what, each in slow.items():
+            each.sendall(HEADS[what][:-7])
+            each.sendall(HEADS[what][-7:])
+        for each in slow.values():
+            with suppress(ConnectionResetError):
+                while each.recv(4096):  # to the end that the server makes
+                    pass
+            each.close()
+    finally:
+        asked.close()
 
 
 if os.name == "nt":

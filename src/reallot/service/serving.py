@@ -8,7 +8,9 @@ import socket
 from collections.abc import Collection
 from threading import Event, Thread
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import ConfigurationError
 from .access import LOOPBACK, Tokens
@@ -65,7 +67,7 @@ class ServiceThread:
                 ws_max_size=MESSAGE_BYTES * 2,
                 ws_ping_interval=None,
                 h11_max_incomplete_event_size=HEADER_BYTES,
-                http="h11",
+                http=_within((bounds or Bounds()).seconds),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -114,6 +116,48 @@ class ServiceThread:
         self._hub.belongs_to(asyncio.get_running_loop())
         self._ready.set()
         await self._server.serve(sockets=[self._socket])
+
+
+def _within(seconds: float) -> type[H11Protocol]:
+    """HTTP on connections that have so long for the head of a request: one that drips it keeps no place."""
+
+    class Impatient(H11Protocol):
+        _ends: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._wait()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._wait()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.conn.trailing_data[0]:  # the next head has begun to come before this answer
+                self._wait()
+
+        def handle_websocket_upgrade(self, event: h11.Request) -> None:
+            self._ended()
+            super().handle_websocket_upgrade(event)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._ended()
+            super().connection_lost(exc)
+
+        def _wait(self) -> None:
+            """The time runs from the first byte of a head, or from the connection on, to the head's last byte."""
+            if self.transport.get_protocol() is not self or self.conn.their_state is not h11.IDLE:
+                self._ended()
+            elif self._ends is None:
+                self._ends = self.loop.call_later(seconds, self.transport.close)
+
+        def _ended(self) -> None:
+            if self._ends is not None:
+                self._ends.cancel()
+                self._ends = None
+
+    return Impatient
 
 
 def _bound(host: str, port: int) -> socket.socket:
