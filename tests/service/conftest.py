@@ -18,7 +18,18 @@ def pytest_report_header():
 class Asked:
     """A server with a client for each scope; `wakes` counts how often the engine would have been woken."""
 
-    def __init__(self, folder=None, board=None, ledger=None, link=None, port=0, tokens=None, solver=None, **options):
+    def __init__(
+        self,
+        folder=None,
+        board=None,
+        ledger=None,
+        link=None,
+        port=0,
+        tokens=None,
+        solver=None,
+        host="127.0.0.1",
+        **options,
+    ):
         from reallot.engine.ledger.folder import open_ledger
         from reallot.engine.ledger.operator_requests import Requests
         from reallot.service.access import Tokens
@@ -39,7 +50,7 @@ class Asked:
             Sources(self.hub, self.records, link, solver),
             Actions(self.requests, lambda: self.hub.board, self._wake),
             self.tokens,
-            address=("127.0.0.1", port),
+            address=(host, port),
             **options,
         )
         scopes = ("read", "act") if tokens is None else ()

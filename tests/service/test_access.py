@@ -13,11 +13,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reallot.errors import InvalidInput
+from reallot.errors import ConfigurationError, InvalidInput
 from reallot.service.access import LOOPBACK, Bucket, Caller, Tokens, host_of, offered, wrong_host, wrong_origin
 from reallot.service.bodies import check
 from reallot.service.gate import Bounds
@@ -276,6 +277,25 @@ def test_sockets_that_never_finish_their_request_leave_others_unharmed(asked):
     finally:
         for each in slow:
             each.close()
+
+
+def test_a_unix_socket_serves_its_group_and_takes_over_a_name_that_nobody_listens_on(tmp_path):
+    path = tmp_path / "api.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    asked = Asked(host=f"unix:{path}", hosts=["box.example.net"])
+    try:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660 and asked.server.url == f"unix:{path}"
+        transport = httpx2.HTTPTransport(uds=str(path))
+        token = {"Authorization": f"Bearer {asked.secrets['read']}"}
+        with httpx2.Client(transport=transport, base_url="http://box.example.net", headers=token) as client:
+            assert client.get("/v1/state").status_code == 200
+            assert client.get("/v1/state", headers={"Host": "evil.example"}).status_code == 421
+        with pytest.raises(ConfigurationError, match="another process listens there"):
+            Asked(host=f"unix:{path}")
+    finally:
+        asked.close()
+    assert not path.exists()
 
 
 HEADS = {

@@ -46,7 +46,7 @@ def add_engine_commands(commands: Any) -> None:
     )
     run.add_argument("--ledger", metavar="FOLDER", type=Path, help="in place of the file's")
     run.add_argument(
-        "--serve", metavar="HOST:PORT", nargs="?", const="", help="show it in a browser (127.0.0.1:8420 without it)"
+        "--serve", metavar="HOST:PORT", nargs="?", const="", help="show it in a browser (127.0.0.1:8420); or unix:/PATH"
     )
     run.add_argument("--json-log", action="store_true", help="every change as a line of JSON, and nothing else")
     _add_looking(commands)
@@ -102,7 +102,7 @@ def _add_looking(commands: Any) -> None:
     add_formats(history, "the changes")
     serve = commands.add_parser("serve", help="the page and the API over a ledger, whether its engine runs or not")
     serve.set_defaults(command=late("serve_ledger", "serve"))
-    serve.add_argument("--listen", metavar="HOST:PORT", default="", help="where (127.0.0.1:8420)")
+    serve.add_argument("--listen", metavar="HOST:PORT", default="", help="where (127.0.0.1:8420), or unix:/PATH")
     for each in (status, report, history, serve):
         _add_config(each)
         add_ledger(each)

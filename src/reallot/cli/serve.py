@@ -25,18 +25,24 @@ if TYPE_CHECKING:
 Show = Callable[[CycleResult], None]
 PORT, PACE = 8420, 2.0
 """Where it listens if nothing else is said; seconds of real time from poll to poll after simulated time is over."""
+UNIX = "unix:"
+"""What an address begins with that is the path of a socket."""
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]+):)?(?P<port>[0-9]{1,5})")
 
 
 def address_of(text: str) -> tuple[str, int]:
-    """Host and port of "HOST:PORT", "PORT" or ""; raises ConfigurationError.
+    """Host and port of "HOST:PORT", "PORT" or "", or "unix:/path" as it stands with port 0; raises ConfigurationError.
 
     >>> address_of("8080"), address_of("[::1]:80"), address_of("")
     (('127.0.0.1', 8080), ('::1', 80), ('127.0.0.1', 8420))
     """
+    if text.startswith(f"{UNIX}/"):
+        return text, 0
     found = _ADDRESS.fullmatch(text or str(PORT))
     if found is None or int(found["port"]) > 65535:
-        raise ConfigurationError(f"--serve {text[:80]!r} is no address; give HOST:PORT, such as 127.0.0.1:{PORT}")
+        raise ConfigurationError(
+            f"--serve {text[:80]!r} is no address; give HOST:PORT, such as 127.0.0.1:{PORT}, or {UNIX}/PATH"
+        )
     host = (found["host"] or "127.0.0.1").strip("[]")
     return host, int(found["port"])
 
@@ -138,7 +144,7 @@ def beyond(host: str, hosts: Collection[str]) -> None:
     """Raises ConfigurationError where it would listen beyond this machine, and nobody is named who may ask."""
     from ..service.access import LOOPBACK
 
-    if host not in {each.strip("[]") for each in LOOPBACK} and not hosts:
+    if host not in {each.strip("[]") for each in LOOPBACK} and not (hosts or host.startswith(UNIX)):
         told = (
             f"on {host} it would listen beyond this machine; use 127.0.0.1 and a tunnel, or name who may ask: "
             'hosts = ["box.example.net"] under [service]'

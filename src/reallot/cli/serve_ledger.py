@@ -22,6 +22,7 @@ from .serve import address_of, beyond, sizes
 if TYPE_CHECKING:
     from ..service.hub import Hub
     from ..service.ledger_board import LedgerBoards
+    from ..service.ledger_pages import LedgerPages
     from ..service.serving import ServiceThread
 
 LOOKS = 1.0
@@ -32,16 +33,19 @@ def serve(options: argparse.Namespace) -> int:
     """Serves until it is stopped."""
     folder = ledger_of(options)
     with reading(folder) as books:
-        server, boards, hub, token = _started(books, options)
+        server, boards, hub, pages, token = _started(books, options)
         try:
             print(f"open {server.url}#token={token}", flush=True)
             asyncio.run(_watch(server, boards, hub))
         finally:
             server.stop()
+            pages.close()
     return 0
 
 
-def _started(books: LedgerReader, options: argparse.Namespace) -> tuple[ServiceThread, LedgerBoards, Hub, str]:
+def _started(
+    books: LedgerReader, options: argparse.Namespace
+) -> tuple[ServiceThread, LedgerBoards, Hub, LedgerPages, str]:
     """The server, which listens; raises ConfigurationError where it cannot."""
     try:
         import_module("fastapi"), import_module("uvicorn"), import_module("websockets")
@@ -76,11 +80,12 @@ def _started(books: LedgerReader, options: argparse.Namespace) -> tuple[ServiceT
     )
     tokens = Tokens(books.folder)
     solver = SolverProcess() if config is not None and config.service.solve else None
-    sources = Sources(hub, LedgerPages(ledger), None, solver)
+    pages = LedgerPages(ledger)
+    sources = Sources(hub, pages, None, solver)
     actions = Actions(box, lambda: hub.board, lambda: None)  # an engine looks at the box by itself
     server = ServiceThread(sources, actions, tokens, address=address, hosts=hosts, metrics=metrics)
     server.start()
-    return server, boards, hub, tokens.start(datetime.now(UTC))
+    return server, boards, hub, pages, tokens.start(datetime.now(UTC))
 
 
 async def _watch(server: ServiceThread, boards: LedgerBoards, hub: Hub) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Collection
+from pathlib import Path
 from threading import Event, Thread
 
 import h11
@@ -45,8 +46,11 @@ class ServiceThread:
     ) -> None:
         self._hub = hub = sources.hub
         self._solver = sources.solver
-        self._socket = _bound(*address)
-        self.host, self.port = address[0], int(self._socket.getsockname()[1])
+        self.host, self.port = address
+        self._path = Path(self.host.removeprefix("unix:")) if self.host.startswith("unix:") else None
+        self._socket = _bound(*address) if self._path is None else _bound_at(self._path)
+        if self._path is None:
+            self.port = int(self._socket.getsockname()[1])
         app = application(sources, actions, stream or Stream(hub), metrics)
         named = {*LOOPBACK, *(each.lower() for each in hosts)}
         routes = app.router.routes
@@ -83,7 +87,9 @@ class ServiceThread:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Where it listens: the address of the page, or "unix:/path"."""
+        if self._path is not None:
+            return self.host
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/"
 
@@ -98,6 +104,8 @@ class ServiceThread:
         self._server.should_exit = True
         self._thread.join(GRACE + 2.0)
         self._socket.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
         if self._solver is not None:
             self._solver.close()
 
@@ -158,6 +166,31 @@ def _within(seconds: float) -> type[H11Protocol]:
                 self._ends = None
 
     return Impatient
+
+
+def _bound_at(path: Path) -> socket.socket:
+    """A listening UNIX socket, which its user and group may use; raises ConfigurationError where it cannot be.
+
+    One that nobody listens on any more is taken over: the end of a process leaves its name.
+    """
+    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+                if other.connect_ex(str(path)) == 0:
+                    raise OSError("another process listens there")
+            path.unlink()
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        found.bind(str(path))
+        path.chmod(0o660)
+        found.listen(BACKLOG)
+        found.setblocking(False)
+    except OSError as error:
+        found.close()
+        why = getattr(error, "strerror", None) or str(error)
+        told = f"the service cannot listen on unix:{path}: {why}; give a path in a folder that this user may write"
+        raise ConfigurationError(told) from None
+    return found
 
 
 def _bound(host: str, port: int) -> socket.socket:
