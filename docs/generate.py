@@ -20,8 +20,9 @@ MADE = "made"
 """Folder below `docs` with everything that is written here."""
 GROUPS = {
     "Say what is to be decided": (
-        "AllocationProblem ProtocolSpec EarningsCurve Tiers Limits Group LinearRule Goal Closest Near Soft LockIn "
-        "Scenarios CVaR RateUncertainty problem_from_frame problem_from_dict problem_to_dict read_problem"
+        "AllocationProblem ProtocolSpec EarningsCurve Tiers Limits Group LinearRule Goal Closest Near Largest Soft End "
+        "LockIn Scenarios CVaR CDaR WorstCase ShortfallChance RateUncertainty "
+        "problem_from_frame problem_from_dict problem_to_dict read_problem"
     ),
     "Decide and ask why": (
         "allocate allocate_many session Session frontier what_if explain Allocation Move Price Explanation BatchResult "

@@ -77,6 +77,9 @@ def worth(problem: AllocationProblem, schedule: list[Shares]) -> float:
                 cost += lost_hours * rising_part(mean_curve(curves, chances), old, new)
         taken = sum(max(new - old, 0.0) for old, new in zip(before, now, strict=True))
         given = sum(max(old - new, 0.0) for old, new in zip(before, now, strict=True))
+        if problem.limits.change_cost is not None:
+            pairs = zip(before, now, strict=True)
+            cost += sum(tiered(problem.limits.change_cost, abs(new - old)) for old, new in pairs)
         if problem.limits.turnover_cost is not None:
             cost += tiered(problem.limits.turnover_cost, max(taken, given))
         before = now

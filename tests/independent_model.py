@@ -11,12 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 from scipy.optimize import linprog
 
-from reallot import AllocationProblem, Closest, CVaR, EarningsCurve, Goal, ProtocolSpec, RateUncertainty, Tiers
+from reallot import (
+    AllocationProblem,
+    CDaR,
+    Closest,
+    CVaR,
+    EarningsCurve,
+    Goal,
+    ProtocolSpec,
+    RateUncertainty,
+    ShortfallChance,
+    Tiers,
+    WorstCase,
+)
 from tests.brute import at, mean_curve, probabilities, scenario_curves
 
 NEAR = 1e-9
@@ -60,10 +72,19 @@ def here(limit: float, present: float) -> float:
 def bounds(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> tuple[float, float]:
     """Floor and ceiling of a share in a period."""
     present = problem.current[spec.name]
-    floor = max(spec.min_share, min(spec.decrease_floor, present))
+    floor = max(each(spec.min_share, period), min(spec.decrease_floor, present))
     if spec.lock_in is not None and period < spec.lock_in.until:
         floor = max(floor, spec.lock_in.share)
-    return here(floor, present), here(INF if spec.max_share is None else spec.max_share, present)
+    top = INF if spec.max_share is None else each(spec.max_share, period)
+    if problem.end is not None and period == problem.periods - 1:
+        floor = max(floor, problem.end.at_least.get(spec.name, 0.0))
+        top = min(top, problem.end.at_most.get(spec.name, INF))
+    return here(floor, present), here(top, present)
+
+
+def each(value: float | tuple[float, ...], period: int) -> float:
+    """The number of a period, of one value for all or one per period."""
+    return value[period] if isinstance(value, tuple) else value
 
 
 Piece = tuple[float, float, tuple[tuple[float, float], ...], tuple[float, float] | None]
@@ -109,8 +130,8 @@ def sizes(problem: AllocationProblem, spec: ProtocolSpec) -> list[tuple[float, f
     """(least, most, active, still) of each way to hold a share: none, some, a number of units, the odd one it has."""
     present, step = problem.current[spec.name], spec.step
     entry = here(spec.entry_share, present)
-    room = 1.0 if problem.capacity is None else problem.capacity
-    top = max(room if spec.max_share is None else spec.max_share, present)
+    room = 1.0 if problem.capacity is None else most_of(problem.capacity)
+    top = max(room if spec.max_share is None else most_of(spec.max_share), present)
     mine = [group for group in problem.limits.groups if spec.name in group.members]
     grouped = any(group.max_active is not None or group.min_active is not None for group in mine)
     if any(group.min_active for group in mine):
@@ -127,6 +148,11 @@ def sizes(problem: AllocationProblem, spec: ProtocolSpec) -> list[tuple[float, f
     return [(0.0, 0.0, False, False), (0.0, INF, True, False)] if grouped else [(0.0, INF, True, False)]
 
 
+def most_of(value: float | tuple[float, ...]) -> float:
+    """The largest number of all periods."""
+    return max(value) if isinstance(value, tuple) else value
+
+
 def options(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list[Option]:
     """Every choice that bounds alone leave open."""
     limits, floor_ceiling = problem.limits, bounds(problem, spec, period)
@@ -136,18 +162,19 @@ def options(problem: AllocationProblem, spec: ProtocolSpec, period: int) -> list
     most = 0.0 if is_held or (change is not None and change <= NEAR) else INF if change is None else change
     fewest = isinstance(problem.goal, Goal) and problem.goal.minimise == "moves"
     rest = limits.hold_after_change > 0 and problem.periods > 1
-    counts = spec.move_fee > 0.0 or limits.max_moves is not None or limits.min_move > 0.0 or rest or fewest
+    rest |= limits.max_total_moves is not None
+    counts = most_of(spec.move_fee) > 0.0 or limits.max_moves is not None or limits.min_move > 0.0 or rest or fewest
     up, down = most_each_way(problem, spec, period, most)
     ways = [(up, down, 0.0, 0.0, 0.0, False)]
     if counts:
         least = limits.min_move
         ways = [(0.0, 0.0, 0.0, 0.0, 0.0, False)]
         if up > max(NEAR, least - NEAR):
-            ways.append((up, 0.0, least, 0.0, spec.move_fee, True))
+            ways.append((up, 0.0, least, 0.0, each(spec.move_fee, period), True))
         if down > max(NEAR, least - NEAR):
-            ways.append((0.0, down, 0.0, least, spec.move_fee, True))
+            ways.append((0.0, down, 0.0, least, each(spec.move_fee, period), True))
     result = []
-    costs = list(product(falling_lines(spec, "move_cost_in"), falling_lines(spec, "move_cost_out")))
+    costs = list(product(falling_lines(spec, "move_cost_in", period), falling_lines(spec, "move_cost_out", period)))
     for (low, high, active, still), (start, end, lines, warm), way, (line_in, line_out) in product(
         sizes(problem, spec), pieces(problem, spec, period), ways, costs
     ):
@@ -170,10 +197,10 @@ def most_each_way(problem: AllocationProblem, spec: ProtocolSpec, period: int, m
     return 0.0 if name in limits.only_decrease else up, 0.0 if name in limits.only_increase else down
 
 
-def cost_of(spec: ProtocolSpec, field: str) -> float | Tiers:
-    """The cost of taking, or of giving."""
+def cost_of(spec: ProtocolSpec, field: str, period: int) -> float | Tiers:
+    """The cost of taking, or of giving, in a period."""
     own = getattr(spec, field)
-    return spec.move_cost if own is None else own  # type: ignore[no-any-return]
+    return each(spec.move_cost if own is None else own, period)
 
 
 def cost_lines(cost: float | Tiers) -> list[tuple[float, float]]:
@@ -195,9 +222,9 @@ def falls(cost: float | Tiers) -> bool:
     return prices[-1] < prices[0]
 
 
-def falling_lines(spec: ProtocolSpec, field: str) -> list[tuple[float, float] | None]:
+def falling_lines(spec: ProtocolSpec, field: str, period: int) -> list[tuple[float, float] | None]:
     """The lines of falling prices, one of which is to be chosen; no choice where prices rise."""
-    cost = cost_of(spec, field)
+    cost = cost_of(spec, field, period)
     return list(cost_lines(cost)) if falls(cost) else [None]
 
 
@@ -228,7 +255,7 @@ def choices(problem: AllocationProblem) -> Iterator[list[tuple[Option, ...]]]:
                 [seen for option in each if (seen := reachable(option, problem.current[name])) is not None]
                 for name, each in zip(names, row, strict=True)
             ]
-        table.append([now for now in product(*row) if _counts_hold(problem, names, now)])
+        table.append([now for now in product(*row) if _counts_hold(problem, names, now, period)])
     for plan in product(*table):
         # an odd share may stay only as long as it never left
         left = [False] * len(names)
@@ -236,6 +263,8 @@ def choices(problem: AllocationProblem) -> Iterator[list[tuple[Option, ...]]]:
         for now in plan:
             fine &= not any(option.still and gone for option, gone in zip(now, left, strict=True))
             left = [gone or not option.still for option, gone in zip(now, left, strict=True)]
+        total = sum(option.moved for now in plan for option in now)
+        fine &= problem.limits.max_total_moves is None or total <= problem.limits.max_total_moves
         if fine and not _moves_too_soon(problem, plan):
             yield list(plan)
 
@@ -244,10 +273,10 @@ def _moves_too_soon(problem: AllocationProblem, plan: tuple[tuple[Option, ...], 
     """True where a protocol moves again within the periods for which it stays after a change."""
     rest = problem.limits.hold_after_change
     moves = [[t for t, now in enumerate(plan) if now[i].moved] for i in range(len(problem.specs))]
-    return any(later - before <= rest for each in moves for before, later in pairwise(each))
+    return any(later - before <= rest for when in moves for before, later in pairwise(when))
 
 
-def _counts_hold(problem: AllocationProblem, names: list[str], now: tuple[Option, ...]) -> bool:
+def _counts_hold(problem: AllocationProblem, names: list[str], now: tuple[Option, ...], period: int) -> bool:
     limits = problem.limits
     if limits.max_moves is not None and sum(option.moved for option in now) > limits.max_moves:
         return False
@@ -258,7 +287,7 @@ def _counts_hold(problem: AllocationProblem, names: list[str], now: tuple[Option
         if group.min_active is not None and active < group.min_active:
             return False
     if problem.capacity is not None:
-        room = problem.capacity - problem.reserve
+        room = each(problem.capacity, period) - each(problem.reserve, period)
         wide = 1e-6 * max(1.0, room)
         return sum(option.low for option in now) <= room + wide and (
             problem.allow_idle or sum(option.high for option in now) >= room - wide
@@ -291,9 +320,15 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
     near, goal = problem.limits.near, problem.goal
     # beside these: how far each share is from what it is near to, and from what is wanted; turnover of each period
     far = paid + 2 * cells + periods
-    width = far + 2 * cells + periods
+    # then peaks, drawdowns, where they begin to count and how far they are beyond; the worst set; the largest shares
+    peaks = far + 2 * cells + periods
+    steps = chances.size * periods
+    worst = peaks + 3 * steps + 1
+    top = worst + 1
+    width = top + periods + cells
     gain, box, constant = np.zeros(width), [(0.0, 0.0)] * width, 0.0
     outcome, fixed = np.zeros((chances.size, width)), np.zeros(chances.size)
+    fixed_by_period, charged_by_period = np.zeros((chances.size, periods)), np.zeros(periods)
     equal, equals, above, aboves = [], [], [], []
 
     def add(rows: list[np.ndarray], sides: list[float], entries: dict[int, float], side: float) -> None:
@@ -305,6 +340,7 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
 
     for t, now in enumerate(plan):
         span = range(t * size, (t + 1) * size)
+        before = fixed.copy(), constant
         for k, spec, option in zip(span, specs, now, strict=True):
             outcome[:, k] = (
                 [hours * slope for slope, _ in option.lines] if len(option.lines) > 1 else (hours * option.lines[0][0])
@@ -328,7 +364,7 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
                     constant -= line[1]
                     continue
                 gain[charge], box[charge] = -1.0, (0.0, INF)
-                for price, rest in cost_lines(cost_of(spec, field)):
+                for price, rest in cost_lines(cost_of(spec, field, t)):
                     add(above, aboves, {change: price, charge: -1.0}, -rest)
             box[k] = (option.low, option.high)
             first = t == 0
@@ -343,10 +379,17 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
             gain[charge], box[charge] = -1.0, (0.0, INF)
             for way, (price, rest) in product((1, 2), cost_lines(problem.limits.turnover_cost)):
                 add(above, aboves, {way * cells + k: price for k in span} | {charge: -1.0}, -rest)
+        fixed_by_period[:, t], charged_by_period[t] = fixed - before[0], constant - before[1]
         _shared(problem, t, present, add, (equal, equals, above, aboves), cells)
-    weight, costs, charged = risk.weight if isinstance(risk, CVaR) else 0.0, gain.copy(), constant
+    weight, costs, charged = risk.weight if isinstance(risk, (CVaR, WorstCase)) else 0.0, gain.copy(), constant
+    rows = (above, aboves)
+    if problem.limits.max_total_cost is not None:
+        add(above, aboves, dict(enumerate(-costs)), problem.limits.max_total_cost + charged)
     gain += (1.0 - weight) * (chances @ outcome)
     constant += (1.0 - weight) * float(chances @ fixed)
+    if problem.end is not None:
+        for i, spec in enumerate(specs):
+            gain[(periods - 1) * size + i] += problem.end.values.get(spec.name, 0.0)
     box = [(low, max(low, high)) for low, high in box]
     if isinstance(risk, CVaR):
         # the tail's mean is the most of: begins - sum of chance times what outcomes miss it by / (1 - level)
@@ -356,6 +399,14 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
         for s in range(chances.size):
             row = dict(enumerate(-outcome[s, : 3 * cells])) | {begins: 1.0, begins + 1 + s: -1.0}
             add(above, aboves, row, float(fixed[s]))
+    elif isinstance(risk, CDaR):
+        _drawdown(risk, chances, outcome, fixed_by_period, costs, charged_by_period, size, peaks, gain, box, add, rows)
+    elif isinstance(risk, WorstCase):
+        gain[worst], box[worst] = risk.weight, (None, None)
+        for members in risk.sets.values():
+            odds = np.zeros(chances.size)
+            odds[list(members)] = chances[list(members)] / chances[list(members)].sum()
+            add(above, aboves, dict(enumerate(-(odds @ outcome))) | {worst: 1.0}, float(odds @ fixed))
     elif isinstance(risk, RateUncertainty):
         # the largest sum of `budget` losses is the least of: budget * price + what losses are above the price
         price = 3 * cells
@@ -365,6 +416,17 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
             radius = risk.radius.get(spec.name, 0.0) if isinstance(risk.radius, dict) else risk.radius
             row = {t * size + i: hours * float(radius) for t in range(periods)} | {price: -1.0, price + 1 + i: -1.0}
             add(above, aboves, row, 0.0)
+    if problem.limits.largest is not None:
+        largest = problem.limits.largest
+        now = sum(sorted(present, reverse=True)[: largest.count])
+        for t in range(periods):
+            span = range(t * size, (t + 1) * size)
+            box[top + t] = (0.0, INF)
+            for k in span:
+                box[top + periods + k] = (0.0, INF)
+                add(above, aboves, {k: 1.0, top + t: -1.0, top + periods + k: -1.0}, 0.0)
+            most = {top + t: float(largest.count)} | {top + periods + k: 1.0 for k in span}
+            add(above, aboves, most, here(largest.at_most, now))
     for start, shares in ((far, near and near.shares), (far + cells, isinstance(goal, Closest) and goal.shares)):
         for k in range(cells):
             if shares and (name := specs[k % size].name) in shares:
@@ -388,15 +450,70 @@ def _linear(problem: AllocationProblem, plan: list[tuple[Option, ...]]) -> float
             add(above, aboves, dict(enumerate(earned)), float(chances @ fixed) / problem.horizon_hours - goal.at_least)
         moved = sum(option.moved for now in plan for option in now)
         gain, constant = {
-            "turnover": (np.r_[np.zeros(far + 2 * cells), -np.ones(periods)], 0.0),
+            "turnover": (np.r_[np.zeros(peaks - periods), -np.ones(periods), np.zeros(width - peaks)], 0.0),
             "moves": (np.zeros(width), -float(moved)),
             "cost": (costs, charged),
         }[goal.minimise]
-    found = linprog(
-        -gain, np.array(above) if above else None, aboves or None, np.array(equal), equals, box,
-        options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
-    )  # fmt: skip
-    return constant - found.fun if found.status == 0 else None
+    best = None
+    for below in _may_be_below(risk, chances):
+        more, mores = list(above), list(aboves)
+        if isinstance(risk, ShortfallChance):
+            for s in set(range(chances.size)) - set(below):
+                add(more, mores, dict(enumerate(-outcome[s])), float(fixed[s]) - risk.floor * problem.horizon_hours)
+        found = linprog(
+            -gain, np.array(more) if more else None, mores or None, np.array(equal), equals, box,
+            options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
+        )  # fmt: skip
+        if found.status == 0 and (best is None or constant - found.fun > best):
+            best = constant - found.fun
+    return best
+
+
+def _may_be_below(risk: object, chances: np.ndarray) -> list[tuple[int, ...]]:
+    """The largest sets of scenarios that may earn less than the floor; one empty set where nothing asks for a floor."""
+    if not isinstance(risk, ShortfallChance):
+        return [()]
+    sets = [each for k in range(chances.size + 1) for each in combinations(range(chances.size), k)]
+    return [each for each in sets if sum(chances[list(each)]) <= risk.chance + NEAR]
+
+
+def _drawdown(  # noqa: PLR0913
+    risk, chances, outcome, fixed, costs, charged, size, start, gain, box, add, rows
+) -> None:  # type: ignore[no-untyped-def]
+    """Peaks of what has been earned, how far later sums are below them, and the mean of the worst.
+
+    start  first of: peaks and drawdowns (scenarios, periods), the drawdown that counts, what is beyond it
+    """
+    periods = charged.size
+    steps, cells = chances.size * periods, periods * size
+    level = start + 2 * steps
+    for place in range(start, level + 1 + steps):
+        box[place] = (0.0, INF)
+    odds = np.repeat(chances, periods) / ((1.0 - risk.level) * periods)
+    for s in range(chances.size):
+        for t in range(periods):
+            so_far = np.zeros(gain.size)
+            for k in range(gain.size):
+                when = _period_of(k, cells, size, periods)
+                if when is not None and when <= t:
+                    so_far[k] = outcome[s, k] + costs[k]
+            sum_fixed = float((fixed[s] + charged)[: t + 1].sum())
+            here_, step = start + s * periods + t, s * periods + t
+            # each peak is at least every sum up to it; a drawdown is the peak less the sum
+            for later in range(t, periods):
+                add(*rows, dict(enumerate(so_far)) | {start + s * periods + later: -1.0}, -sum_fixed)
+            add(*rows, dict(enumerate(-so_far)) | {here_: 1.0, start + steps + step: -1.0}, sum_fixed)
+            add(*rows, {start + steps + step: 1.0, level: -1.0, level + 1 + step: -1.0}, 0.0)
+    if risk.max_drawdown is not None:
+        add(*rows, {level: 1.0} | {level + 1 + step: odds[step] for step in range(steps)}, risk.max_drawdown)
+    gain[level], gain[level + 1 : level + 1 + steps] = -risk.drawdown_weight, -risk.drawdown_weight * odds
+
+
+def _period_of(place: int, cells: int, size: int, periods: int) -> int | None:
+    """Which period a column of shares, changes or charges belongs to; None for all others."""
+    if place < 5 * cells:
+        return place % cells // size
+    return place - 5 * cells if place < 5 * cells + periods else None
 
 
 def _shared(problem: AllocationProblem, t: int, present: list[float], add, rows, cells: int) -> None:  # type: ignore[no-untyped-def]
@@ -405,7 +522,7 @@ def _shared(problem: AllocationProblem, t: int, present: list[float], add, rows,
     size, specs = len(problem.specs), problem.specs
     span = range(t * size, (t + 1) * size)
     if problem.capacity is not None:
-        total = problem.capacity - problem.reserve
+        total = each(problem.capacity, t) - each(problem.reserve, t)
         now = sum(present)
         near = abs(total - now) <= NEAR * max(1.0, *present)
         if near and any(spec.step > 0.0 for spec in problem.specs):
@@ -423,7 +540,7 @@ def _shared(problem: AllocationProblem, t: int, present: list[float], add, rows,
     for key, most in problem.resources.items():
         uses = [spec.uses.get(key, 0.0) for spec in specs]
         now = sum(use * share for use, share in zip(uses, present, strict=True))
-        add(above, aboves, dict(zip(span, uses, strict=True)), here(most, now))
+        add(above, aboves, dict(zip(span, uses, strict=True)), here(each(most, t), now))
     for group in problem.limits.groups:
         if group.min_share is not None:
             inside = [spec.name in group.members for spec in specs]
@@ -439,9 +556,9 @@ def _shared(problem: AllocationProblem, t: int, present: list[float], add, rows,
         members = {spec.name: (spec.name,) for spec in specs}
         members |= {group.name: group.members for group in problem.limits.groups}
         weight = dict.fromkeys(members, 0.0)
-        for key, each in rule.coefficients.items():
+        for key, part in rule.coefficients.items():
             for name in members[key]:
-                weight[name] += each
+                weight[name] += part
         row = {k: weight[spec.name] for k, spec in zip(span, specs, strict=True)}
         now = sum(weight[spec.name] * share for spec, share in zip(specs, present, strict=True))
         least = rule.at_least if rule.equals is None else rule.equals
@@ -449,4 +566,4 @@ def _shared(problem: AllocationProblem, t: int, present: list[float], add, rows,
         if most is not None:
             add(above, aboves, row, here(most, now))
         if least is not None:
-            add(above, aboves, {k: -each for k, each in row.items()}, -here(least, now))
+            add(above, aboves, {k: -part for k, part in row.items()}, -here(least, now))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reallot import (
     AllocationProblem,
+    CDaR,
     Closest,
     CVaR,
     EarningsCurve,
+    End,
     Goal,
     Group,
     Infeasible,
+    Largest,
     Limits,
     LinearRule,
     LockIn,
@@ -24,7 +30,9 @@ from reallot import (
     ProtocolSpec,
     RateUncertainty,
     Scenarios,
+    ShortfallChance,
     Tiers,
+    WorstCase,
     allocate,
 )
 from tests import independent_model as model
@@ -35,12 +43,18 @@ CHANGES = (
     *("up and down", "relative", "one direction", "hold after change"),
 )
 """Costs by the size of a change, and limits by direction and in time."""
+HORIZON = ("numbers by period", "end", "total moves", "total cost")
+"""Numbers that differ by period, conditions at the end, and budgets of the horizon."""
+RISK = ("largest", "drawdown", "worst case", "shortfall")
+"""Bounds and weights on what may go wrong."""
 FEATURES = (
     *("fees", "max_moves", "min_move", "bounds", "turnover", "curves", "entry", "step", "group", "active", "idle"),
     *("max_change", "costs", "periods", "held", "floors", "warm-up", "resources"),
     *("capacity", "hours", "rates by period", "CVaR", "robust"),
     *("group floor", "least active", "rule", "goal", "near"),
     *CHANGES,
+    *HORIZON,
+    *RISK,
 )
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 EXAMPLES = 2_000 if NIGHTLY else 12
@@ -93,6 +107,28 @@ def specs(draw: st.DrawFn, name: str, present: float, features: frozenset[str], 
 
 
 @st.composite
+def by_period(draw: st.DrawFn, spec: ProtocolSpec, present: float) -> ProtocolSpec:
+    """The same with bounds, costs and a fee that differ between two periods."""
+    changes: dict[str, object] = {}
+    if draw(st.booleans()):
+        changes = {"max_share": [max(draw(near(present)), *np.atleast_1d(spec.min_share)) for _ in range(2)]}
+    for field, values in (("move_cost", (0.0, 0.1, 0.5)), ("move_cost_in", (0.0, 0.3)), ("move_fee", (0.0, 0.1))):
+        if draw(st.booleans()) and not isinstance(getattr(spec, field), Tiers):
+            changes[field] = draw(st.lists(st.sampled_from(values), min_size=2, max_size=2))
+    return replace(spec, **changes)  # type: ignore[arg-type]
+
+
+@st.composite
+def ends(draw: st.DrawFn, names: tuple[str, ...], shares: list[float], size: float) -> End:
+    """Bounds near to the present shares, and values."""
+    floor, top = (draw(near(share)) for share in shares[:2])
+    values = {names[0]: size * draw(st.sampled_from([-1.0, 0.5, 4.0]))}
+    tables = ({names[0]: floor}, {names[1]: top}, values)
+    kept = [table if draw(st.booleans()) else {} for table in tables]
+    return End(*kept) if any(kept) else End(values=values)
+
+
+@st.composite
 def rules(draw: st.DrawFn, names: tuple[str, ...], shares: list[float]) -> LinearRule:
     """A relation that the present shares are at, or near to."""
     weights = {names[0]: draw(st.sampled_from([1.0, 0.5])), names[1]: draw(st.sampled_from([1.0, -2.0, -1.0]))}
@@ -122,10 +158,17 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
     shares = [size * part / sum(parts) for part in parts]
     shares[0] = max(0.0, shares[0] + draw(st.just(0.0) | epsilon))
     protocols = [draw(specs(name, share, features, size)) for name, share in zip(names, shares, strict=True)]
+    listed = {"periods", "numbers by period"} <= features
+    if listed:
+        protocols = [draw(by_period(spec, share)) for spec, share in zip(protocols, shares, strict=True)]
     given: dict[str, object] = {"capacity": size}
     if "capacity" in features:
         given["reserve"] = draw(st.sampled_from([0.0, 0.25]))
         given["capacity"] = size + given["reserve"]  # type: ignore[operator]
+    if listed and draw(st.booleans()):
+        given["capacity"] = [given["capacity"], given["capacity"] + size * draw(st.sampled_from([0.0, 0.1, -0.1]))]  # type: ignore[operator]
+    if "end" in features:
+        given["end"] = draw(ends(names, shares, size))
     if "hours" in features:
         given["horizon_hours"] = draw(st.sampled_from([0.25, 24.0]))
     if "CVaR" in features:
@@ -136,9 +179,26 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
         )
         level, weight = draw(st.sampled_from([0.0, 0.5, 0.8])), draw(st.sampled_from([0.0, 0.3, 1.0]))
         given["risk"] = CVaR(level, weight)
+    elif features & {"worst case", "shortfall"} or ("drawdown" in features and draw(st.booleans())):
+        factors = st.lists(st.sampled_from([0.5, 1.0, 1.5, -0.0, 2.0]), min_size=3, max_size=3)
+        given["scenarios"] = Scenarios(
+            factors={name: draw(factors) for name in names},
+            probabilities=draw(st.sampled_from([None, (0.5, 0.25, 0.25)])),
+        )
     elif "robust" in features:
         radius = draw(st.sampled_from([0.5, 2.0, {names[0]: 1.0}]))
         given["risk"] = RateUncertainty(radius, draw(st.sampled_from([0.0, 1.0, 1.5, 9.0])))
+    if "risk" not in given and "drawdown" in features:
+        most = draw(st.none() | st.sampled_from([0.0, 0.05, 0.2]))
+        weight = draw(st.sampled_from([0.0, 0.5, 2.0])) or float(most is None)
+        given["risk"] = CDaR(draw(st.sampled_from([0.0, 0.5, 0.8])), most and size * most, weight)
+    elif "CVaR" not in features and "scenarios" in given:
+        sets = draw(st.sampled_from([{"x": [0], "y": [1, 2]}, {"x": [0, 1], "y": [1, 2]}, {"x": [2]}]))
+        shortfall = ShortfallChance(
+            size * draw(st.sampled_from([0.5, 1.5, 2.5])), draw(st.sampled_from([0.0, 0.3, 0.5]))
+        )
+        worst = WorstCase(sets, draw(st.sampled_from([1.0, 0.3, 0.0])))
+        given["risk"] = shortfall if "shortfall" in features else worst
     if {"periods", "rates by period"} <= features:
         flat = [spec.name for spec in protocols if all(curve.is_flat for curve in spec.curves)]
         rates = st.lists(st.sampled_from([0.0, 1.0, 1.5, 3.0]), min_size=2, max_size=2)
@@ -159,6 +219,10 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
         limits["max_change_relative"] = max(0.0, draw(st.sampled_from([0.0, 0.2, 1.0])) + draw(epsilon))
     if "one direction" in features:
         limits[draw(st.sampled_from(["only_increase", "only_decrease"]))] = {draw(st.sampled_from(names))}
+    if "total moves" in features:
+        limits["max_total_moves"] = draw(st.integers(0, 4))
+    if "total cost" in features:
+        limits["max_total_cost"] = size * draw(st.sampled_from([0.0, 0.02, 0.1, 0.4]))
     if "hold after change" in features:
         limits["hold_after_change"] = draw(st.integers(1, 2))
     if "turnover cost" in features:
@@ -177,6 +241,10 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
             limits["groups"] = (Group("g", names[-2:], cap, active, floor, least),)
     if "rule" in features:
         limits["rules"] = (draw(rules(names, shares)),)
+    if "largest" in features:
+        count = draw(st.integers(1, 3))
+        now = sum(sorted(shares, reverse=True)[:count])
+        limits["largest"] = Largest(count, draw(near(now)))
     if "near" in features:
         wanted = {
             name: max(0.0, share + draw(st.sampled_from([0.0, 0.1, -0.1])))
@@ -185,10 +253,12 @@ def problems(draw: st.DrawFn, always: tuple[str, ...] = ()) -> AllocationProblem
         limits["near"] = Near(wanted, max(0.0, draw(st.sampled_from([0.0, 0.1, 0.3])) + draw(epsilon)))
     if "goal" in features:
         given["goal"] = draw(goals(names, given, size))
-    resources = {}
+    resources: dict[str, object] = {}
     if "resources" in features:
         used = sum(spec.uses["cpu"] * share for spec, share in zip(protocols, shares, strict=True))
         resources["cpu"] = max(1e-3, draw(near(used)))
+        if listed:
+            resources["cpu"] = [resources["cpu"], max(1e-3, draw(near(used)))]
     return AllocationProblem(
         protocols,
         dict(zip(names, shares, strict=True)),
@@ -227,7 +297,24 @@ def test_plans_of_costs_and_limits_of_change_are_worth_what_it_says(kind: str, d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [kind for kind in FEATURES if kind not in CHANGES])
+@pytest.mark.parametrize("kind", HORIZON)
+@settings(max_examples=EXAMPLES if NIGHTLY else 20)
+@given(data=st.data())
+def test_plans_of_numbers_by_period_are_worth_what_it_says(kind: str, data: st.DataObject) -> None:
+    judged(data.draw(problems(always=(kind, "periods"))), data.draw(st.sampled_from(["auto", "highs"])))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", RISK)
+@settings(max_examples=EXAMPLES if NIGHTLY else 15)
+@given(data=st.data())
+def test_plans_under_risk_are_worth_what_it_says(kind: str, data: st.DataObject) -> None:
+    more = ("periods",) if kind == "drawdown" else ()
+    judged(data.draw(problems(always=(kind, *more))), data.draw(st.sampled_from(["auto", "highs"])))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in FEATURES if kind not in (*CHANGES, *HORIZON, *RISK)])
 @settings(max_examples=EXAMPLES if NIGHTLY else 4)
 @given(data=st.data())
 def test_plans_of_every_kind_are_worth_what_a_second_reading_says(kind: str, data: st.DataObject) -> None:
@@ -262,11 +349,16 @@ def off_by(problem: AllocationProblem, by: float, *, but_present: bool = True) -
     def stays(limit: float, present: float) -> bool:
         return but_present and abs(limit - present) <= model.NEAR * max(1.0, abs(present))
 
-    def ceiling(limit: float | None, present: float) -> float | None:
+    def ceiling(limit: Any, present: float) -> Any:
+        if isinstance(limit, tuple):
+            return tuple(ceiling(each, present) for each in limit)
         return limit if limit is None or stays(limit, present) else max(0.0, limit + by)
 
     def floor(limit: float, present: float) -> float:
         return limit if stays(limit, present) else max(0.0, limit - by)
+
+    def ended(table: Mapping[str, float], moved: Any) -> dict[str, float]:
+        return {name: moved(share, problem.current[name]) for name, share in table.items()}
 
     specs = []
     for spec in problem.specs:
@@ -276,7 +368,7 @@ def off_by(problem: AllocationProblem, by: float, *, but_present: bool = True) -
             replace(
                 spec,
                 max_share=most,
-                min_share=least if most is None else min(least, most),
+                min_share=least if most is None else min(least, float(np.min(most))),
                 decrease_floor=floor(spec.decrease_floor, present),
                 lock_in=None if lock is None else replace(lock, share=floor(lock.share, present)),
             )
@@ -293,7 +385,13 @@ def off_by(problem: AllocationProblem, by: float, *, but_present: bool = True) -
     return replace(
         problem,
         protocols=specs,
-        resources={key: max(1e-9, ceiling(limit, used[key]) or 0.0) for key, limit in problem.resources.items()},
+        resources={
+            key: np.maximum(1e-9, ceiling(limit, used[key])).tolist() for key, limit in problem.resources.items()
+        },
+        end=problem.end
+        and replace(
+            problem.end, at_least=ended(problem.end.at_least, floor), at_most=ended(problem.end.at_most, ceiling)
+        ),
         limits=replace(
             limits,
             groups=groups,
@@ -320,7 +418,10 @@ def loosened(problem: AllocationProblem, by: float, data: st.DataObject) -> Allo
     limits, first = problem.limits, problem.specs[0]
     ways = {"lower": replace(first, min_share=max(0.0, first.min_share - by))}
     if first.max_share is not None:
-        ways["upper"] = replace(first, max_share=first.max_share + by)
+        ways["upper"] = replace(first, max_share=(np.array(first.max_share) + by).tolist())
+    if problem.end is not None and problem.end.at_least and data.draw(st.booleans()):
+        wider = {name: max(0.0, share - by) for name, share in problem.end.at_least.items()}
+        return replace(problem, end=replace(problem.end, at_least=wider))
     rules = {}
     if limits.max_turnover is not None:
         rules["turnover"] = replace(limits, max_turnover=limits.max_turnover + by)  # type: ignore[operator]
@@ -335,6 +436,16 @@ def loosened(problem: AllocationProblem, by: float, data: st.DataObject) -> Allo
         rules["relative"] = replace(limits, max_change_relative=limits.max_change_relative + by)  # type: ignore[operator]
     if limits.turnover_cost is not None:
         rules["turnover cost"] = replace(limits, turnover_cost=widened(limits.turnover_cost, by))
+    if limits.largest is not None:
+        rules["largest"] = replace(limits, largest=replace(limits.largest, at_most=limits.largest.at_most + by))
+    if isinstance(problem.risk, ShortfallChance) and data.draw(st.booleans()):
+        return replace(problem, risk=replace(problem.risk, floor=problem.risk.floor - by))
+    if isinstance(problem.risk, CDaR) and problem.risk.max_drawdown is not None and data.draw(st.booleans()):
+        return replace(problem, risk=replace(problem.risk, max_drawdown=problem.risk.max_drawdown + by))
+    if limits.max_total_moves is not None:
+        rules["total moves"] = replace(limits, max_total_moves=limits.max_total_moves + 1)
+    if limits.max_total_cost is not None:
+        rules["total cost"] = replace(limits, max_total_cost=limits.max_total_cost + by)
     if limits.plan_fee > 0.0:
         rules["plan fee"] = replace(limits, plan_fee=max(0.0, limits.plan_fee - by))
     for field in ("move_cost", "move_cost_in", "move_cost_out"):

@@ -20,9 +20,11 @@ from reallot import (
     Closest,
     CVaR,
     EarningsCurve,
+    End,
     Goal,
     Group,
     InvalidInput,
+    Largest,
     Limits,
     LinearRule,
     LockIn,
@@ -111,12 +113,17 @@ EVERYTHING = AllocationProblem(
         only_increase={"storage"},
         only_decrease={"archive"},
         hold_after_change=1,
+        change_cost=Tiers([(0.2, 0.0), (None, 3.0)]),
+        largest=Largest(2, 0.9),
+        max_total_moves=3,
+        max_total_cost=0.5,
     ),
     goal=[Goal(at_least=0.5, minimise="cost"), Closest({"relay": 0.25})],
     resources={"disk": 8},
     rates={"relay": [2.1, 2.2]},
     scenarios=Scenarios(factors={"storage": [1, [0.5, 0.7]]}, probabilities=[0.25, 0.75]),
     risk=CVaR(0.9, 0.5),
+    end=End(at_least={"relay": 0.125}, values={"storage": 0.25}),
 )
 
 
@@ -474,6 +481,8 @@ def test_whatever_key_is_misspelt_it_is_named_with_the_right_one(data: st.DataOb
         "rates",
         "factors",
         "current",
+        "at_least",
+        "values",
     )  # their keys are names
     path = data.draw(st.sampled_from([path for path in known if len(path) == 1 or path[-2] not in free]))
     other = inner = json.loads(json.dumps(table))

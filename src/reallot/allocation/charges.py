@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..formulation import complete, complete_prices, given_choices
-from ..problem import CVaR
+from ..problem import CVaR, WorstCase
 from ..problem.arrays import FloatArray, IntArray
 from ..program import LinearProgram
 from ..program.blocks import Columns
@@ -21,7 +21,10 @@ NAMES = {
     "sold": "turnover",
     "bought_tier": "turnover_cost",
     "sold_tier": "turnover_cost",
+    "largest_over": "largest",
     "tail": "risk",
+    "worst_case": "risk",
+    "drawdown_path": "risk",
     "deviation": "risk",
 }
 
@@ -51,7 +54,7 @@ def charges(plan: Allocation) -> dict[str, FloatArray]:
         if charge.any():
             name = NAMES.get(block.name, block.name)
             result[name] = result.get(name, np.zeros(size)) + charge
-    if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
+    if isinstance(problem.risk, (CVaR, WorstCase)) and problem.risk.weight > 0.0:
         gain = ((plan.value.earnings - plan.stay_value.earnings) * plan.value.hours).sum(axis=0)
         result["risk"] = result.get("risk", np.zeros(size)) + problem.risk.weight * gain
     return result

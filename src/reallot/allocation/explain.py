@@ -38,7 +38,7 @@ class MoveReason(ByValue):
     change
         Change of its share.
     gain
-        Change of its earnings.
+        Change of its earnings, and of what its share is worth at the end.
     cost
         Transaction cost of the change.
     charges
@@ -243,6 +243,8 @@ def move_reasons(plan: Allocation) -> tuple[MoveReason, ...]:
     by_rule = charges(plan) if plan.problem.goal is None else {}
     moved = (plan.schedule != plan.problem.arrays.current).any(axis=0)
     gain = ((plan.value.earnings - plan.stay_value.earnings) * plan.value.hours).sum(axis=0)
+    if (worth := plan.problem.arrays.end_value) is not None:
+        gain = gain + worth * (plan.schedule[-1] - plan.problem.arrays.current)
     cost = plan.value.costs.sum(axis=0)
     change = plan.schedule[0] - plan.problem.arrays.current
     result = []

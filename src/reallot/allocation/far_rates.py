@@ -103,10 +103,11 @@ def _reachable(problem: AllocationProblem, data: ProblemArrays) -> tuple[FloatAr
         turnover = np.inf if data.max_turnover is None else data.max_turnover[t]
         fall, rise = np.minimum(data.down[t], turnover), np.minimum(data.up[t], turnover)
         low, high = np.maximum(data.lower[t], low - fall), np.minimum(data.upper[t], high + rise)
-        if data.total is not None:
+        total = data.total if data.totals is None else float(data.totals[t])
+        if total is not None:
             others_least, others_most = float(low.sum()) - low, float(high.sum()) - high
-            high = np.minimum(high, data.total - others_least)
+            high = np.minimum(high, total - others_least)
             if not problem.allow_idle:
-                low = np.maximum(low, data.total - others_most)
+                low = np.maximum(low, total - others_most)
         least[t], most[t] = low, high
     return least, most

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import Conflict, InvalidInput, Relaxation
 from ..formulation import Rule, formulate, rules
 from ..problem import AllocationProblem
+from ..problem.per_period import in_first
 from ..text.numbers import amount as shown
 from ..text.numbers import apart, listed
 from ..text.numbers import shown as visible
@@ -85,7 +86,7 @@ def _whole_sentence(involved: Sequence[Rule]) -> str:
 
 _OWN = {
     *("held", "max_change", "max_increase", "max_decrease", "max_change_relative", "only_increase", "only_decrease"),
-    *("max_share", "min_share", "lock_in", "decrease_floor"),
+    *("max_share", "min_share", "lock_in", "decrease_floor", "end_at_least", "end_at_most"),
 }
 _CAPACITY = {"capacity", "capacity lower"}
 _GROUP_FLOORS = {"group_floor": "min_share", "active_floor": "min_active"}
@@ -96,7 +97,7 @@ def _capacity_sentence(problem: AllocationProblem, own: Sequence[Rule], *, is_fu
     data, available = problem.arrays, float(problem.available or 0.0)
     capacity = f"capacity {shown(available)}"
     if problem.reserve:
-        capacity += f" ({shown(float(problem.capacity or 0.0))} less reserve {shown(problem.reserve)})"
+        capacity += f" ({shown(in_first(problem.capacity or 0.0))} less reserve {shown(in_first(problem.reserve))})"
     sign = -1.0 if is_full else 1.0
     kind_of = {rule.subject: rule.kind for rule in own}
     parts, total = [], 0.0
@@ -124,7 +125,7 @@ def _is(rule: Rule) -> str:
 
 
 def _named(rule: Rule) -> str:
-    if rule.kind in ("max_moves", "active"):
+    if rule.kind in ("max_moves", "total_moves", "active"):
         return f"{rule.name} {rule.limit:.0f}"
     if rule.kind == "goal":
         return f"the goal of at least {shown(rule.limit)} USD/h"

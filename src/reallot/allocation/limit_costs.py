@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import Infeasible
 from ..formulation import complete, rules
-from ..problem import AllocationProblem, Limits
+from ..problem import AllocationProblem, CDaR, End, Limits, ShortfallChance
 from .result import Allocation
 from .time_budget import OutOfTime, TimeBudget
 
@@ -30,7 +30,7 @@ def widened(problem: AllocationProblem) -> AllocationProblem:
     Costs stay: the price of turnover and the fee of a plan are paid as before.
     """
     limits = problem.limits
-    kept = ("groups", "rules", "near", "allow_one_unit", "turnover_cost", "plan_fee")
+    kept = ("groups", "rules", "near", "largest", "change_cost", "allow_one_unit", "turnover_cost", "plan_fee")
     return replace(problem, limits=Limits(**{name: getattr(limits, name) for name in kept}))
 
 
@@ -48,6 +48,10 @@ _SINGLE: tuple[tuple[str, str, float | tuple[()] | None], ...] = (
     ("only_decrease", "only_decrease", ()),
     ("hold_after_change", "hold_after_change", 0),
     ("plan_fee", "plan_fee", 0.0),
+    ("largest", "largest", None),
+    ("change_cost", "change_cost", None),
+    ("total_moves", "max_total_moves", None),
+    ("total_cost", "max_total_cost", None),
 )
 """Limits that are one field each: name of the rule, the field, and its value where there is no such limit."""
 _OF_KIND = {
@@ -62,7 +66,7 @@ NEAR = 1e-9
 """Shares (or units of a resource) within which a plan stands at a limit."""
 
 
-def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
+def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:  # noqa: C901  each limit once
     """The problem once for every limit that is set, with that one taken away."""
     limits = problem.limits
 
@@ -85,7 +89,18 @@ def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
         result[f"rule {rule.name}"] = changed(rules=tuple(r for r in limits.rules if r is not rule))
     if limits.near is not None:
         result["near"] = changed(near=None)
-    if problem.reserve > 0.0:
+    if isinstance(problem.risk, ShortfallChance):
+        result["earnings_floor"] = replace(problem, risk=None)
+    if isinstance(problem.risk, CDaR) and problem.risk.max_drawdown is not None:
+        weighed = replace(problem.risk, max_drawdown=None) if problem.risk.drawdown_weight > 0.0 else None
+        result["max_drawdown"] = replace(problem, risk=weighed)
+    if problem.end is not None:
+        result |= {
+            f"end_{key} {name}": replace(problem, end=_without_bound(problem.end, key, name))
+            for key in ("at_least", "at_most")
+            for name in getattr(problem.end, key)
+        }
+    if np.max(problem.reserve) > 0.0:
         result["reserve"] = replace(problem, reserve=0.0)
     if problem.capacity is not None:
         for key in problem.resources:
@@ -93,6 +108,13 @@ def without_each(problem: AllocationProblem) -> dict[str, AllocationProblem]:
             rest_resources = {k: v for k, v in problem.resources.items() if k != key}
             result[f"resource {key}"] = replace(problem, protocols=specs, resources=rest_resources)
     return result
+
+
+def _without_bound(end: End, key: str, name: str) -> End | None:
+    """The conditions at the end without the bound `key` of a protocol; None where nothing is left."""
+    tables = {each: dict(getattr(end, each)) for each in ("at_least", "at_most", "values")}
+    del tables[key][name]
+    return End(**tables) if any(tables.values()) else None
 
 
 def limit_costs(

@@ -17,6 +17,7 @@ from ..errors import InvalidInput, near_miss
 from ..formulation import Rule, complete, formulate, rules
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
+from ..problem.per_period import values_of
 from ..program import LinearProgram, Status
 from ..program.certificate import gain_scale
 from ..program.elastic import Loosening, elastic
@@ -70,6 +71,8 @@ def _at_zero(problem: AllocationProblem, limit: str) -> tuple[AllocationProblem,
     if kind == "group":
         groups = [replace(group, max_share=0.0) if group.name == subject else group for group in problem.limits.groups]
         return replace(problem, limits=replace(problem.limits, groups=tuple(groups))), kind, subject
+    if problem.table.varying.get(problem.table.place[subject], {}).keys() & {"max_share", "min_share"}:
+        raise InvalidInput(f"the bounds of {subject} differ by period; give one max_share to trace it")
     specs = [replace(spec, max_share=spec.min_share) if spec.name == subject else spec for spec in problem.specs]
     return replace(problem, protocols=specs), kind, subject
 
@@ -103,7 +106,7 @@ class _Corners:
     ) -> None:
         data = problem.arrays
         largest = float(np.maximum(data.upper, data.current).max()) + float(data.current.sum())
-        self.most = max([largest, *problem.resources.values()])
+        self.most = max(largest, *(each for limit in problem.resources.values() for each in values_of(limit)), 0.0)
         self.program, self.problem = elastic(program, [loosening], self.most), problem
         # where the limit is loosened, others go on to bind
         bounds = self.program.upper.copy()

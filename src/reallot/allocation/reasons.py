@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..formulation.change_rules import binding
-from ..problem import AllocationProblem, Closest
+from ..formulation.drawdown import mean_drawdown
+from ..formulation.risk import scenario_earnings
+from ..formulation.scenario_sets import is_below, set_odds
+from ..problem import AllocationProblem, CDaR, Closest, ShortfallChance, WorstCase
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.objective import Value
 from ..program import Certificate
@@ -55,9 +60,11 @@ def reasons(
         lines.append(f"and {moved.size - MOST_REASONS} smaller moves")
     if moved.size:
         more = plan.earnings_per_hour - stay.earnings_per_hour
+        ended = plan.end_value - stay.end_value
+        at_end = f" {'+' if ended > 0.0 else '-'} {usd(abs(ended))} USD worth at the end" if ended else ""
         lines.append(
             f"net benefit {usd(plan.net - stay.net)} USD over {hours:g} h: {usd(more, sign=True)} USD/h "
-            f"x {hours:g} h - cost {usd(plan.cost)} USD"
+            f"x {hours:g} h - cost {usd(plan.cost)} USD{at_end}"
         )
     elif no_move:
         lines.append(f"stay: {no_move} worth more than it costs")
@@ -65,6 +72,11 @@ def reasons(
         lines.append(f"staying is not possible: the present shares break a rule: {broken_by_staying(problem)}")
     if plan.turnover_cost > 0.0 and problem.limits.turnover_cost is not None:
         lines += beyond_lines(problem, schedule, plan.turnover_cost)
+    if isinstance(problem.risk, (CDaR, WorstCase, ShortfallChance)):
+        lines += risk_lines(problem, schedule)
+    if problem.limits.has_budgets:
+        lines += total_lines(problem, schedule, plan)
+    lines += change_cost_lines(problem, schedule) if problem.limits.change_cost is not None else []
     if problem.goal is not None:
         lines += goal_lines(problem, schedule, plan)
     if problem.limits.held:
@@ -82,6 +94,46 @@ def beyond_lines(problem: AllocationProblem, schedule: FloatArray, paid: float) 
     up, down = np.maximum(change, 0.0).sum(axis=1), np.maximum(-change, 0.0).sum(axis=1)
     beyond = float(np.maximum(np.maximum(up, down) - free, 0.0).sum())
     return [f"turnover is {amount(beyond)} above the free {amount(free)}, for {usd(paid)} USD"]
+
+
+def risk_lines(problem: AllocationProblem, schedule: FloatArray) -> list[str]:
+    """What the measure of risk comes to under the plan."""
+    risk, hours = problem.risk, problem.horizon_hours
+    if isinstance(risk, CDaR):
+        most = "" if risk.max_drawdown is None else f" of at most {usd(risk.max_drawdown)}"
+        which = f"the worst {percent(1.0 - risk.level)} of drawdowns" if risk.level else "all drawdowns"
+        return [f"the mean of {which} is {usd(mean_drawdown(problem, schedule))}{most} USD"]
+    if isinstance(risk, ShortfallChance):
+        below = float(is_below(problem, schedule, risk) @ np.asarray(problem.scenarios.probabilities))  # type: ignore[union-attr]
+        chance = f"with a chance of {percent(below)}, of at most {percent(risk.chance)}"
+        return [f"earnings fall below {usd(risk.floor)} USD/h {chance}"]
+    assert isinstance(risk, WorstCase)
+    earned = set_odds(problem, risk) @ scenario_earnings(problem, schedule) / hours
+    worst, *others = sorted(zip(earned.tolist(), risk.sets, strict=True))[:MOST_REASONS]
+    rest = "".join(f", {name} {usd(each)}" for each, name in others)
+    return [f"worst case {worst[1]}: {usd(worst[0])} USD/h{rest}"]
+
+
+def total_lines(problem: AllocationProblem, schedule: FloatArray, plan: Value) -> list[str]:
+    """How much of the budgets over the horizon the plan uses."""
+    limits, lines = problem.limits, []
+    if limits.max_total_moves is not None:
+        moves = int((np.diff(schedule, axis=0, prepend=problem.arrays.current[None, :]) != 0.0).sum())
+        lines.append(f"the plan makes {moves} of at most {limits.max_total_moves} moves over the horizon")
+    if limits.max_total_cost is not None:
+        cost = plan.cost - plan.plan_fee
+        lines.append(f"changes cost {usd(cost)} of at most {usd(limits.max_total_cost)} USD over the horizon")
+    return lines
+
+
+def change_cost_lines(problem: AllocationProblem, schedule: FloatArray) -> list[str]:
+    """By how much changes are above what is free of `change_cost`, as under a soft limit, and what that costs."""
+    price = problem.limits.change_cost
+    assert price is not None
+    free = price.starts[1] if price.prices[0] == 0.0 and len(price.starts) > 1 else 0.0
+    change = np.abs(np.diff(schedule, axis=0, prepend=problem.arrays.current[None, :])).ravel()
+    beyond, paid = float(np.maximum(change - free, 0.0).sum()), sum(map(price.cost, change.tolist()))
+    return [f"changes are {amount(beyond)} above the free {amount(free)} of each, for {usd(paid)} USD"] if paid else []
 
 
 def goal_lines(problem: AllocationProblem, schedule: FloatArray, plan: Value) -> list[str]:
@@ -115,7 +167,9 @@ def stopped_note(certificate: Certificate) -> str:
 
 def part(problem: AllocationProblem, share: float) -> str:
     """A share in percent of the capacity; as the number it is where there is none."""
-    return percent(share / problem.capacity) if problem.capacity else amount(share)
+    capacity: Any = problem.capacity
+    capacity = capacity[0] if isinstance(capacity, tuple) else capacity
+    return percent(share / capacity) if capacity else amount(share)
 
 
 def stopped_by(problem: AllocationProblem, shares: FloatArray, i: int) -> str:
@@ -140,7 +194,9 @@ def floor_of(problem: AllocationProblem, i: int) -> str:
     spec, floor = problem.specs[i], float(problem.arrays.lower[0, i])
     if spec.lock_in is not None and spec.lock_in.share == floor:
         return f"locked in at {amount(floor)}"
-    if floor == spec.min_share:
+    if problem.periods == 1 and problem.end is not None and problem.end.at_least.get(spec.name) == floor:
+        return f"at its floor at the end {amount(floor)}"
+    if floor == (spec.min_share[0] if isinstance(spec.min_share, tuple) else spec.min_share):
         return f"at min_share {amount(floor)}"
     return f"at decrease_floor {amount(floor)}"
 
@@ -191,13 +247,14 @@ def idle_limits(problem: AllocationProblem) -> list[str]:
     """Notes on limits of change so large that they limit nothing: a percentage in place of a share, as a rule."""
     if problem.capacity is None:
         return []
-    whole = max(problem.capacity, float(problem.arrays.current.sum()))
+    capacity = float(np.max(problem.capacity))
+    whole = max(capacity, float(problem.arrays.current.sum()))
     notes = []
     for key in ("max_change", "max_turnover"):
         value = getattr(problem.limits, key)
         several = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
         largest = max((each for each in several if each is not None), default=0.0)
         if whole < largest <= 100.0 * whole:
-            of = f"shares are parts of capacity {problem.capacity:g}, and {largest:g} % of it is"
-            notes.append(f"{key} {largest:g} limits nothing: {of} {largest * problem.capacity / 100.0:g}")
+            of = f"shares are parts of capacity {capacity:g}, and {largest:g} % of it is"
+            notes.append(f"{key} {largest:g} limits nothing: {of} {largest * capacity / 100.0:g}")
     return notes

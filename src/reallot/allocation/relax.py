@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import InvalidInput
 from ..problem import AllocationProblem, Goal, ProtocolSpec
 from ..problem.goal import least_earnings
+from ..problem.per_period import shifted
 
 
 def relax(problem: AllocationProblem, rule: str, amount: float) -> AllocationProblem:
@@ -25,9 +26,7 @@ def _limits(problem: AllocationProblem, **changes: object) -> AllocationProblem:
 
 
 def _relax_capacity(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
-    if subject == "lower":
-        return replace(problem, capacity=(problem.capacity or 0.0) - amount)
-    return replace(problem, capacity=(problem.capacity or 0.0) + amount)
+    return replace(problem, capacity=shifted(problem.capacity or 0.0, -amount if subject == "lower" else amount))
 
 
 def _relax_turnover(problem: AllocationProblem, _subject: str, amount: float) -> AllocationProblem:
@@ -80,8 +79,8 @@ def _relax_group(key: str, sign: int = 1) -> Callable[[AllocationProblem, str, f
 
 def _relax_spec(key: str, sign: float) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
     def relaxed(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
-        def eased(value: float) -> float:
-            return max(0.0, value + sign * amount)
+        def eased(value: Any) -> Any:
+            return shifted(value, sign * amount)
 
         specs: list[ProtocolSpec] = []
         for spec in problem.specs:
@@ -98,6 +97,16 @@ def _relax_spec(key: str, sign: float) -> Callable[[AllocationProblem, str, floa
         return replace(problem, protocols=tuple(specs))
 
     return relaxed
+
+
+def _relax_end(key: str, sign: float) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
+    def change(problem: AllocationProblem, subject: str, amount: float) -> AllocationProblem:
+        assert problem.end is not None
+        table = getattr(problem.end, key)
+        moved = {**table, subject: shifted(table[subject], sign * amount)}
+        return replace(problem, end=replace(problem.end, **{key: moved}))
+
+    return change
 
 
 def _relax_rule(side: str) -> Callable[[AllocationProblem, str, float], AllocationProblem]:
@@ -125,7 +134,13 @@ _RELAX: dict[str, Callable[[AllocationProblem, str, float], AllocationProblem]] 
     "capacity": _relax_capacity,
     "turnover": _relax_turnover,
     "max_moves": lambda p, s, a: _limits(p, max_moves=(p.limits.max_moves or 0) + math.ceil(a)),
-    "resource": lambda p, s, a: replace(p, resources={**p.resources, s: p.resources[s] + a}),
+    "total_moves": lambda p, s, a: _limits(p, max_total_moves=(p.limits.max_total_moves or 0) + math.ceil(a)),
+    "total_cost": lambda p, s, a: _limits(p, max_total_cost=(p.limits.max_total_cost or 0.0) + a),
+    "largest": lambda p, s, a: _limits(p, largest=replace(p.limits.largest, at_most=p.limits.largest.at_most + a)),  # type: ignore[type-var, union-attr]
+    "max_drawdown": lambda p, s, a: replace(p, risk=replace(p.risk, max_drawdown=p.risk.max_drawdown + a)),  # type: ignore[union-attr, operator, type-var]
+    "chance": lambda p, s, a: replace(p, risk=replace(p.risk, chance=min(1.0, p.risk.chance + a))),  # type: ignore[union-attr, type-var]
+    "earnings_floor": lambda p, s, a: replace(p, risk=replace(p.risk, floor=p.risk.floor - a)),  # type: ignore[union-attr, type-var]
+    "resource": lambda p, s, a: replace(p, resources={**p.resources, s: shifted(p.resources[s], a)}),
     "group": _relax_group("max_share"),
     "active": _relax_group("max_active"),
     "group_floor": _relax_group("min_share", -1),
@@ -133,6 +148,8 @@ _RELAX: dict[str, Callable[[AllocationProblem, str, float], AllocationProblem]] 
     "rule": _relax_rule("upper"),
     "rule_floor": _relax_rule("lower"),
     "held": _relax_held,
+    "end_at_least": _relax_end("at_least", -1.0),
+    "end_at_most": _relax_end("at_most", 1.0),
     "near": lambda p, s, a: _limits(p, near=replace(p.limits.near, within=p.limits.near.within + a)),  # type: ignore[type-var, union-attr]
     "goal": _relax_goal,
     "max_change": _relax_change("max_change"),

@@ -124,7 +124,8 @@ class Allocation(ByValue):
     def net_benefit(self) -> float:
         """Worth of the plan less the worth of staying over the horizon (USD): horizon * improvement - cost."""
         gained = self.value.earnings - self.stay_value.earnings  # first by protocol: what does not move is nothing
-        return float(gained.sum() * self.value.hours) - self.cost
+        ended = self.value.end_value - self.stay_value.end_value
+        return float(gained.sum() * self.value.hours) - self.cost + ended
 
     @cached_property
     def turnover(self) -> float:

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 SAME = 1e-11
 """Shares closer than this are one: two ways to sum them round differently."""
-NOT_PRICED = ("max_moves", "hold_after_change", "active", "active_floor")
-SHARED = ("capacity", "turnover", "resource", "group", "group_floor", "rule", "rule_floor", "near", "goal")
-"""Limits that are priced whether they bind or not."""
+NOT_PRICED = ("max_moves", "total_moves", "chance", "hold_after_change", "active", "active_floor")
 """Limits on whole numbers: given the choices made, one more of them has no slope."""
+SHARED = (
+    *("capacity", "turnover", "resource", "group", "group_floor", "rule", "rule_floor", "near", "goal", "total_cost"),
+    *("largest", "max_drawdown", "earnings_floor"),
+)
+"""Limits that are priced whether they bind or not."""
 
 
 class Price(NamedTuple):

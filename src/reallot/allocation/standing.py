@@ -13,19 +13,25 @@ from ..text.numbers import amount, listed, usd
 MOST_NAMED = 4
 
 
-def broken_by_staying(problem: AllocationProblem) -> str:
+def broken_by_staying(problem: AllocationProblem) -> str:  # noqa: C901  each rule once
     """The rules that the present shares break, with their numbers, as far as sums and bounds tell."""
     data, found = problem.arrays, []
     available, total = problem.available, float(data.current.sum())
-    is_off = available is not None and abs(total - available) > STAYS * max(1.0, total)
-    if is_off and (total > available or not problem.allow_idle):  # type: ignore[operator]
-        of = "capacity less reserve" if problem.reserve else "capacity"
-        found.append(f"they sum to {total:.9g}, {of} is {available:g}")
+    sums = [] if available is None else [available] if problem.totals is None else problem.totals.tolist()
+    of = "capacity less reserve" if problem.reserve else "capacity"
+    for t, each in enumerate(sums):
+        is_off = abs(total - each) > STAYS * max(1.0, total)
+        if is_off and (total > each or not problem.allow_idle):
+            found.append(f"they sum to {total:.9g}, {of}{_when(t)} is {each:g}")
+            break
     slack = STAYS * np.maximum(1.0, data.current)
-    for i in np.flatnonzero((data.current < data.lower[0] - slack) | (data.current > data.upper[0] + slack)).tolist():
-        share, low = float(data.current[i]), float(data.lower[0, i])
-        rule = f"below its floor {amount(low)}" if share < low else f"above max_share {amount(float(data.upper[0, i]))}"
-        found.append(f"{problem.names[i]} holds {amount(share)}, {rule}")
+    low, high = data.lower.max(axis=0), data.upper.min(axis=0)
+    for i in np.flatnonzero((data.current < low - slack) | (data.current > high + slack)).tolist():
+        share = float(data.current[i])
+        is_low = share < low[i]
+        t = int(data.lower[:, i].argmax() if is_low else data.upper[:, i].argmin())
+        rule = f"below its floor {amount(float(low[i]))}" if is_low else f"above max_share {amount(float(high[i]))}"
+        found.append(f"{problem.names[i]} holds {amount(share)}, {rule}{_when(t)}")
     for group in problem.limits.groups:
         held = [problem.current[name] for name in group.members]
         if group.max_share is not None and sum(held) > group.max_share + STAYS:
@@ -37,12 +43,24 @@ def broken_by_staying(problem: AllocationProblem) -> str:
         if group.min_active is not None and sum(share > 0.0 for share in held) < group.min_active:
             found.append(f"group {group.name} has {sum(s > 0.0 for s in held)} active, min_active {group.min_active}")
     found += _relations(problem)
+    if (largest := problem.limits.largest) is not None:
+        held_by_most = float(np.sort(data.current)[::-1][: largest.count].sum())
+        if held_by_most > largest.at_most + STAYS:
+            found.append(
+                f"the largest {largest.count} hold {amount(held_by_most)}, at most {amount(largest.at_most)} together"
+            )
     for key, limit in problem.resources.items():
         used = sum(uses.get(key, 0.0) * float(data.current[i]) for i, uses in problem.table.uses.items())
-        if used > limit + STAYS * max(1.0, used):
-            found.append(f"they use {amount(used)} of {key}, there is {amount(limit)}")
+        t, least = int(np.argmin(limit)), float(np.min(limit))
+        if used > least + STAYS * max(1.0, used):
+            found.append(f"they use {amount(used)} of {key}, there is {amount(least)}{_when(t)}")
     more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
     return listed([*found[:MOST_NAMED], *more], "and") if found else "of choices, such as a unit"
+
+
+def _when(period: int) -> str:
+    """In which period a rule is broken, where it is not the first."""
+    return f" in period {period}" if period else ""
 
 
 def _relations(problem: AllocationProblem) -> list[str]:

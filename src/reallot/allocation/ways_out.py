@@ -34,9 +34,9 @@ MOST_TYPED = len("by 0.0123456789")
 """Longer than this, all of a floor is "to 0"."""
 ROUNDS = 8
 """How often a joint loosening that is not enough yet is added to."""
-FLOORS = ("min_share", "lock_in", "decrease_floor", "group_floor")
+FLOORS = ("end_at_least", "min_share", "lock_in", "decrease_floor", "group_floor")
 """Kinds of rules that cannot be lowered below 0."""
-COUNTS = ("max_moves", "active", "active_floor")
+COUNTS = ("max_moves", "total_moves", "active", "active_floor")
 """Kinds of rules that count, and are loosened by whole numbers."""
 
 
@@ -204,11 +204,19 @@ def text_of(problem: AllocationProblem, rule: Rule, amount: float) -> str:
         "capacity lower": f"allow idle capacity (or lower capacity {by})",
         "turnover": f"raise max_turnover {by}",
         "max_moves": f"raise max_moves by {amount:.0f}",
+        "total_moves": f"raise max_total_moves by {amount:.0f}",
+        "total_cost": f"raise max_total_cost {by} USD",
+        "largest": f"raise at_most of the largest shares {by}",
+        "max_drawdown": f"raise max_drawdown {by} USD",
+        "chance": f"raise the chance of a shortfall {by}",
+        "earnings_floor": f"lower the floor of earnings {by} USD/h",
         "resource": f"raise resource {rule.subject} {by}",
         "group": f"raise max_share of group {rule.subject} {by}",
         "active": f"raise max_active of group {rule.subject} by {amount:.0f}",
         "group_floor": f"lower min_share of group {rule.subject} {by}",
         "active_floor": f"lower min_active of group {rule.subject} by {amount:.0f}",
+        "end_at_least": f"lower at_least of {rule.subject} at the end {by}",
+        "end_at_most": f"raise at_most of {rule.subject} at the end {by}",
         "near": f"raise within of near {by}",
         "goal": f"lower at_least of the goal {by} USD/h",
         "held": f"release {rule.subject}",

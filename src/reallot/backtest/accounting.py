@@ -37,7 +37,8 @@ def account(shares: FloatArray, start: FloatArray, rates: FloatArray, terms: Ter
     """The account of `shares` (steps, n) from `start` (n,) at `rates` (steps, n), USD/h per unit of share.
 
     A step earns step_hours * (rates . shares) with the shares it moved to, and pays move_cost for each unit of share
-    moved, move_fee for each alternative changed, and what its limits say of turnover_cost and plan_fee.
+    moved, move_fee for each alternative changed, and what its limits say of turnover_cost, change_cost and
+    plan_fee.
 
     >>> terms = Terms(("relay", "compute"), step_hours=2.0, move_cost=1.0)
     >>> shares, rates = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[3.0, 1.0], [1.0, 5.0]])
@@ -51,6 +52,9 @@ def account(shares: FloatArray, start: FloatArray, rates: FloatArray, terms: Ter
     cost = terms.move_cost * moved + terms.move_fee * changed
     if terms.limits.turnover_cost is not None:
         cost += TotalTiers.of(terms.limits.turnover_cost).cost(moved)
+    if terms.limits.change_cost is not None:
+        each = TotalTiers.of(terms.limits.change_cost).cost(np.abs(change).ravel())
+        cost += each.reshape(change.shape).sum(axis=1)
     if terms.limits.plan_fee > 0.0:
         cost += terms.limits.plan_fee * (changed > 0.0)
     return Account(gross, cost, moved, changed)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..problem import AllocationProblem, CVaR
+from ..problem import AllocationProblem, CDaR, CVaR, WorstCase
 from ..problem.arrays import FloatArray, IntArray
 from ..problem.segments import Curved
 from ..program import Columns, LinearProgram, Rows, cells, diagonal
@@ -68,11 +68,13 @@ def own_columns(problem: AllocationProblem, program: LinearProgram, i: int) -> O
 def needs_order(problem: AllocationProblem, curve: Curved) -> bool:
     """True where slopes alone do not fill pieces in order: they rise, or warm-up may cost more than it brings.
 
-    The latter under CVaR, where earnings count less in good scenarios and the expected warm-up counts in full, and
-    under a goal, where earnings beyond what it asks for count for nothing.
+    The latter under a measure of risk, where earnings count less in good scenarios and the expected warm-up counts in
+    full, and under a goal or a budget of cost, where earnings count for less than what the warm-up takes.
     It does not depend on the level of the slopes: one program serves a rate however it is shifted.
     """
-    averse = problem.goal is not None or (isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0)
+    risk, limits = problem.risk, problem.limits
+    averse = problem.goal is not None or limits.max_total_cost is not None or isinstance(risk, CDaR)
+    averse = averse or (isinstance(risk, (CVaR, WorstCase)) and risk.weight > 0.0)
     if not averse or problem.arrays.warm_up[curve.index] == 0.0:
         return not curve.ordered
     return not curve.ordered or bool(np.ptp(curve.slopes, axis=1).any())

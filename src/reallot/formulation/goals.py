@@ -15,7 +15,10 @@ from ..problem.objective import value
 from ..program import Columns, LinearProgram, Rows, cells, diagonal, unit_of
 from .moves import labels, per_period, periods, widest
 
-NO_COSTS = ("share", "fill", "floor", "shortfall", "common", "own")
+NO_COSTS = (
+    *("share", "fill", "floor", "shortfall", "common", "own", "worst"),
+    *("drawdown", "drawdown_level", "drawdown_beyond"),
+)
 """Column blocks whose gains are earnings or risk; those of all others are costs."""
 
 

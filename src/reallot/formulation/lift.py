@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..problem import AllocationProblem, CVaR, RateUncertainty
+from ..problem import AllocationProblem, CDaR, CVaR, RateUncertainty, ShortfallChance, WorstCase
 from ..problem.arrays import BoolArray, FloatArray, ProblemArrays
 from ..problem.effective import PRESENT
 from ..problem.segments import Curved
 from ..program import LinearProgram, unit_of
+from .concentration import largest_blocks
 from .cost_tiers import tier_blocks
+from .drawdown import drawdown_blocks
 from .earnings import fill_starts, needs_order
 from .goals import goal_blocks
 from .integer_rules import counted, entering, grid_places, has_choices, odd, rounding, stepped
 from .moves import counts_moves, moved_places
-from .risk import cvar_unit, deviations, fills, scenario_earnings
+from .risk import cvar_unit, deviations, fills, scenario_earnings, tail_mean
+from .scenario_sets import chance_blocks, worst_case_blocks
 
 SMALL = 1e-11
 """A change below this is none when prices are laid out: wider than what the exact path leaves of rounding."""
@@ -26,6 +29,8 @@ def complete(problem: AllocationProblem, program: LinearProgram, schedule: Float
     Every other column follows from the shares: pieces are filled in order, choices are what the change makes them.
     """
     blocks = _blocks(problem, schedule)
+    if isinstance(problem.risk, CDaR):
+        blocks |= drawdown_blocks(problem, program, blocks)
     return np.concatenate([blocks[block.name] for block in program.columns])
 
 
@@ -112,6 +117,12 @@ def _blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str, Float
         result |= goal_blocks(problem, schedule)
     if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
         result |= _cvar_blocks(problem, schedule, problem.risk)
+    if isinstance(problem.risk, WorstCase) and problem.risk.weight > 0.0:
+        result |= worst_case_blocks(problem, schedule, problem.risk)
+    if isinstance(problem.risk, ShortfallChance):
+        result |= chance_blocks(problem, schedule, problem.risk)
+    if problem.limits.largest is not None:
+        result |= largest_blocks(problem, schedule)
     if isinstance(problem.risk, RateUncertainty):
         result |= _robust_blocks(problem, schedule, problem.risk)
     return result
@@ -140,10 +151,7 @@ def _curve_blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str,
 def _cvar_blocks(problem: AllocationProblem, schedule: FloatArray, risk: CVaR) -> dict[str, FloatArray]:
     """floor is the value at risk: the earnings below which 1 - level of the probability lies."""
     earnings = scenario_earnings(problem, schedule)
-    order = np.argsort(earnings, kind="stable")
-    reached = np.cumsum(np.asarray(problem.scenarios.probabilities)[order])  # type: ignore[union-attr]
-    place = min(int(np.searchsorted(reached, 1.0 - risk.level - 1e-12)), order.size - 1)
-    floor = earnings[order[place]]
+    floor, _ = tail_mean(earnings, np.asarray(problem.scenarios.probabilities), risk.level)  # type: ignore[union-attr]
     unit = cvar_unit(problem)
     return {"floor": np.array([floor]) / unit, "shortfall": np.maximum(floor - earnings, 0.0) / unit}
 

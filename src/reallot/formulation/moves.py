@@ -103,10 +103,19 @@ def share_columns(problem: AllocationProblem, weight: float) -> list[Columns]:
     data, names = problem.arrays, labels(problem)
     increase, decrease = change_cap(data)
     lost = data.warm_up * np.maximum(data.rate, 0.0)
+    gain = weight * data.hours * data.rate
+    if data.end_value is not None:
+        gain[-1] += data.end_value
     return [
-        Columns("share", names, weight * data.hours * data.rate.ravel(), data.lower.ravel(), data.upper.ravel()),
+        Columns("share", names, gain.ravel(), data.lower.ravel(), data.upper.ravel()),
         Columns("increase", names, -(data.cost_in + lost).ravel(), np.zeros(len(names)), increase.ravel()),
-        Columns("decrease", names, -np.tile(data.cost_out, data.periods), np.zeros(len(names)), decrease.ravel()),
+        Columns(
+            "decrease",
+            names,
+            -np.broadcast_to(data.cost_out, lost.shape).ravel(),
+            np.zeros(len(names)),
+            decrease.ravel(),
+        ),
     ]
 
 
@@ -141,9 +150,13 @@ def budget(problem: AllocationProblem) -> list[Rows]:
     data = problem.arrays
     if data.total is None or data.as_given.total is None:
         return []
-    low = high = data.total
+    total: FloatArray | float = data.total
+    given: FloatArray | float = data.as_given.total
+    if data.totals is not None and data.as_given.totals is not None:
+        total, given = data.totals, data.as_given.totals
+    low = high = total
     if data.has_units or problem.allow_idle:
-        low, high = min(low, data.as_given.total), max(high, data.as_given.total)
+        low, high = np.minimum(low, given), np.maximum(high, given)
     once = np.ones(problem.periods)
     low = -np.inf if problem.allow_idle else low
     return [Rows("budget", periods(problem), {"share": cells(*per_period(data))}, low * once, high * once)]
@@ -170,7 +183,9 @@ def holds_after_change(problem: AllocationProblem) -> bool:
 def counts_moves(problem: AllocationProblem) -> BoolArray:
     """Protocols of which it counts whether they moved: by a fee, by the number or by the size of moves."""
     limits = problem.limits
-    result: BoolArray = (problem.arrays.fee > 0.0) | (limits.max_moves is not None) | (limits.min_move > 0.0)
+    fee = np.atleast_2d(problem.arrays.fee).max(axis=0)
+    counted = limits.max_moves is not None or limits.max_total_moves is not None or limits.min_move > 0.0
+    result: BoolArray = (fee > 0.0) | counted
     if problem.goal is not None and any(isinstance(each, Goal) and each.minimise == "moves" for each in problem.goals):
         return np.ones_like(result)
     return result | holds_after_change(problem) if limits.hold_after_change else result
@@ -208,7 +223,7 @@ def move_choices(problem: AllocationProblem, *, wide: bool = False) -> tuple[lis
     names = labels(problem, places)
     count, own = places.size, np.arange(places.size)
     up, down = (reach.ravel()[places] for reach in move_reach(problem, wide=wide))
-    fee = np.tile(data.fee, data.periods)[places]
+    fee = np.broadcast_to(data.fee, data.lower.shape).ravel()[places]
     columns = [Columns("moved", names, -fee, np.zeros(count), np.ones(count), integer=True)]
     scale = np.maximum(up, down)
     can_rise, can_fall = up > 0.0, down > 0.0

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..problem import AllocationProblem
 from ..problem.effective import widened
+from ..problem.per_period import PerPeriod
 from ..program import Rows, cells
 from .moves import periods
 
@@ -20,7 +21,7 @@ def resource_rows(problem: AllocationProblem) -> list[Rows]:
         for key, use in used.items():
             if use > 0.0:
                 # what lets nobody hold more than dust lets nobody hold any; more digits a solver refuses
-                uses[key][i] = min(use, MOST_USE * max(1.0, problem.resources[key]))
+                uses[key][i] = min(use, MOST_USE * max(1.0, float(np.max(problem.resources[key]))))
     return [_total(problem, f"resource {key}", use, problem.resources[key]) for key, use in uses.items()]
 
 
@@ -50,13 +51,14 @@ def rule_rows(problem: AllocationProblem) -> list[Rows]:
 
 
 def _total(
-    problem: AllocationProblem, name: str, use: dict[int, float], limit: float, *, is_floor: bool = False
+    problem: AllocationProblem, name: str, use: dict[int, float], limit: PerPeriod, *, is_floor: bool = False
 ) -> Rows:
     count, size = problem.periods, len(problem.names)
     when = np.repeat(np.arange(count), len(use))
     who = np.tile(np.array(list(use), dtype=np.intp), count)
     parts = {"share": cells(when, when * size + who, np.tile(list(use.values()), count))} if use else {}
     present = float(np.dot(list(use.values()), problem.arrays.current[list(use)])) if use else 0.0
-    limits, free = np.full(count, float(widened(limit, present, is_floor=is_floor))), np.full(count, np.inf)
+    each = np.broadcast_to(np.asarray(limit, dtype=float), (count,))
+    limits, free = widened(each, present, is_floor=is_floor), np.full(count, np.inf)
     low, high = (limits, free) if is_floor else (-free, limits)
     return Rows(name, periods(problem), parts, low, high)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ..problem import AllocationProblem, CVaR, RateUncertainty
+from ..problem import AllocationProblem, CVaR, RateUncertainty, WorstCase
 from ..problem.arrays import FloatArray, scenario_factors, scenario_rates
 from ..program import Columns, Rows, cells, diagonal, unit_of
 from .earnings import fill_starts
 
 
 def expected_weight(problem: AllocationProblem) -> float:
-    """Part of the objective that expected earnings have: 1 - the weight of CVaR."""
-    return 1.0 - problem.risk.weight if isinstance(problem.risk, CVaR) else 1.0
+    """Part of the objective that expected earnings have: 1 - the weight of CVaR, or of the worst case."""
+    return 1.0 - problem.risk.weight if isinstance(problem.risk, (CVaR, WorstCase)) else 1.0
 
 
 def risk_columns(problem: AllocationProblem) -> tuple[list[Columns], list[Rows]]:
@@ -29,13 +31,28 @@ def scenario_gains(problem: AllocationProblem) -> tuple[FloatArray, FloatArray, 
 
     Shapes (scenarios, share columns), (scenarios, fill columns), (scenarios,).
     """
+    table = scenario_table(problem)
+    count = len(table.base)
+    return table.share.reshape(count, -1), table.fill.reshape(count, -1), table.base.sum(axis=1)
+
+
+class ScenarioTable(NamedTuple):
+    """Earnings by scenario and period, USD: (scenarios, periods, protocols), (.., .., pieces), (scenarios, periods)."""
+
+    share: FloatArray
+    fill: FloatArray
+    base: FloatArray
+
+
+def scenario_table(problem: AllocationProblem) -> ScenarioTable:
+    """The same by period."""
     data = problem.arrays
     count = problem.scenarios.count if problem.scenarios is not None else 1
     curved = {curve.index: curve for curve in data.curved}
     starts = fill_starts(problem)
     share = np.zeros((count, data.periods, data.size))
     fill = np.zeros((count, data.periods, starts[-1]))
-    base = np.zeros(count)
+    base = np.zeros((count, data.periods))
     for i in range(data.size):
         if i not in curved:
             share[:, :, i] = data.hours * scenario_rates(problem, i)
@@ -43,8 +60,8 @@ def scenario_gains(problem: AllocationProblem) -> tuple[FloatArray, FloatArray, 
         factor = np.broadcast_to(scenario_factors(problem, i), (count, data.periods))
         pieces = slice(starts[i], starts[i] + curved[i].widths.size)
         fill[:, :, pieces] = data.hours * factor[:, :, None] * curved[i].nominal_slopes
-        base += data.hours * (factor * curved[i].nominal_base).sum(axis=1)
-    return share.reshape(count, -1), fill.reshape(count, -1), base
+        base += data.hours * factor * curved[i].nominal_base
+    return ScenarioTable(share, fill, base)
 
 
 def scenario_earnings(problem: AllocationProblem, schedule: FloatArray) -> FloatArray:
@@ -54,6 +71,15 @@ def scenario_earnings(problem: AllocationProblem, schedule: FloatArray) -> Float
     if fill.shape[1]:
         result = result + fill @ fills(problem, schedule)
     return result
+
+
+def tail_mean(outcomes: FloatArray, chances: FloatArray, level: float) -> tuple[float, float]:
+    """The outcome at which the worst part 1 - level of the probability ends, and the mean over that part."""
+    order = np.argsort(outcomes, kind="stable")
+    reached = np.cumsum(chances[order])
+    place = min(int(np.searchsorted(reached, 1.0 - level - 1e-12)), order.size - 1)
+    end = float(outcomes[order[place]])
+    return end, end - float(np.maximum(end - outcomes, 0.0) @ chances) / (1.0 - level)
 
 
 def fills(problem: AllocationProblem, schedule: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..problem import AllocationProblem
+from ..problem import AllocationProblem, CDaR, ShortfallChance
 from ..problem.arrays import BoolArray, FloatArray, IntArray
 from ..problem.goal import least_earnings
 from ..program import LinearProgram
@@ -64,6 +64,12 @@ def _shared(problem: AllocationProblem, program: LinearProgram, *, both_ways: bo
         add("hold_after_change", "hold_after_change", "", periods, "hold_after_change")
     if "max_moves" in program.row_slices:
         add("max_moves", "max_moves", "", float(problem.limits.max_moves or 0), "max_moves")
+    if problem.risk is not None or problem.limits.largest is not None:
+        result += _at_risk(problem, program)
+    if "total_moves" in program.row_slices:
+        add("total_moves", "total_moves", "", float(problem.limits.max_total_moves or 0), "total_moves")
+    if "total_cost" in program.row_slices:
+        add("total_cost", "total_cost", "", problem.limits.max_total_cost or 0.0, "total_cost")
     if "near" in program.row_slices:
         add("near", "near", "", problem.limits.near.within, "near")  # type: ignore[union-attr]
     if "goal" in program.row_slices:
@@ -72,8 +78,23 @@ def _shared(problem: AllocationProblem, program: LinearProgram, *, both_ways: bo
             Rule("goal", "goal", "", float(least_earnings(problem.goals) or 0.0), Loosening("goal", row_lower=lower))
         )
     for key, capacity in problem.resources.items():
-        add(f"resource {key}", "resource", key, capacity, f"resource {key}")
+        add(f"resource {key}", "resource", key, float(np.min(capacity)), f"resource {key}")
     return result + _groups(problem, program) + _relations(problem, program, both_ways=both_ways)
+
+
+def _at_risk(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
+    """The bound on the largest shares, and limits of drawdown and of a shortfall."""
+    result, risk, largest = [], problem.risk, problem.limits.largest
+    if largest is not None:
+        result.append(_ceiling(program, "largest", "", largest.at_most))
+    if isinstance(risk, CDaR) and risk.max_drawdown is not None:
+        result.append(_ceiling(program, "max_drawdown", "", risk.max_drawdown))
+    if isinstance(risk, ShortfallChance):
+        result.append(_ceiling(program, "chance", "", risk.chance))
+        lower = side(_rows(program, "earnings_floor"), -problem.horizon_hours)
+        floor = Loosening("earnings_floor", row_lower=lower)
+        result.append(Rule("earnings_floor", "earnings_floor", "", risk.floor, floor))
+    return result
 
 
 def _groups(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
@@ -111,7 +132,7 @@ def _relations(problem: AllocationProblem, program: LinearProgram, *, both_ways:
 
 def _ceiling(program: LinearProgram, kind: str, subject: str, limit: float) -> Rule:
     """The rule of a row block that is bounded above."""
-    name = f"{kind} {subject}"
+    name = f"{kind} {subject}".rstrip()
     return Rule(name, kind, subject, limit, Loosening(name, row_upper=side(_rows(program, name))))
 
 
@@ -128,6 +149,7 @@ def _own(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
     share, increase, decrease = (program.column_slices[name].start for name in ("share", "increase", "decrease"))
     result = []
     most = problem.table["max_share"].tolist()
+    everywhere = np.ones(data.periods, dtype=bool)
     free = np.isfinite(data.max_change) & ~data.one_unit & ~data.held
     changes = limits_of_change(problem) if problem.limits.has_directions else {"max_change": (free, free)}
     for i, protocol in enumerate(problem.names):
@@ -144,10 +166,12 @@ def _own(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
             if places.size and each > 0.0:
                 name = f"{kind} {protocol}"
                 result.append(Rule(name, kind, protocol, limit, Loosening(name, column_upper=side(places, each))))
-        if most[i] == most[i]:
-            name = f"max_share {protocol}"
-            upper = side(share + grid[:, i])
-            result.append(Rule(name, "max_share", protocol, most[i], Loosening(name, column_upper=upper)))
+        varies = problem.end is not None or bool(problem.table.varying)
+        own = [("max_share", everywhere, most[i])] if most[i] == most[i] else []
+        for kind, when, limit in _ceilings(problem, i, most[i]) if varies else own:
+            name = f"{kind} {protocol}"
+            upper = side(share + grid[when, i])
+            result.append(Rule(name, kind, protocol, limit, Loosening(name, column_upper=upper)))
         for kind, when, limit in _floors(problem, i):
             if when.any() and limit > 0.0:
                 name = f"{kind} {protocol}"
@@ -161,18 +185,33 @@ def floor_kind(problem: AllocationProblem, i: int) -> str:
     return next(kind for kind, when, _ in _floors(problem, i) if when[0])
 
 
+def _ceilings(problem: AllocationProblem, i: int, most: float) -> list[tuple[str, BoolArray, float]]:
+    """(kind, periods in which it is the lowest ceiling, ceiling) of protocol i, whose max_share begins with `most`."""
+    result, everywhere = [], np.ones(problem.periods, dtype=bool)
+    ended = None if problem.end is None else problem.end.at_most.get(problem.names[i])
+    varying = problem.table.varying.get(i, {}).get("max_share", (most,))
+    if ended is not None and not ended > varying[-1]:
+        everywhere[-1] = False
+        result.append(("end_at_most", ~everywhere, ended))
+    if most == most and everywhere.any():
+        result.append(("max_share", everywhere, min(varying)))
+    return result
+
+
 def _floors(problem: AllocationProblem, i: int) -> list[tuple[str, BoolArray, float]]:
     """(kind, periods in which it is the highest floor, floor) of protocol i."""
     spec, data = problem.specs[i], problem.arrays
     periods, height = np.arange(problem.periods), data.lower[:, i]
     shrink = min(float(data.current[i]), spec.decrease_floor)
     floors: list[tuple[str, FloatArray, float]] = [
-        ("min_share", np.full(problem.periods, spec.min_share), spec.min_share),
+        ("min_share", np.broadcast_to(spec.min_share, (problem.periods,)), np.max(spec.min_share)),
         ("decrease_floor", np.full(problem.periods, shrink), shrink),
     ]
     if spec.lock_in is not None:
         locked = np.where(periods < spec.lock_in.until, spec.lock_in.share, 0.0)
         floors.append(("lock_in", locked, spec.lock_in.share))
+    if problem.end is not None and (least := problem.end.at_least.get(spec.name)) is not None:
+        floors.append(("end_at_least", np.where(periods == problem.periods - 1, least, 0.0), least))
     taken = np.zeros(problem.periods, dtype=bool)
     result = []
     for kind, floor, limit in floors:

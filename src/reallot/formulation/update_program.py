@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from ..problem import AllocationProblem, CVaR
+from ..problem import AllocationProblem, CDaR, CVaR, ShortfallChance, WorstCase
 from ..problem.arrays import FloatArray
 from ..program import LinearProgram
 from .integer_rules import has_choices
@@ -23,12 +23,14 @@ def formulate_again(
 ) -> LinearProgram | None:
     """formulate(problem), made from `program`, which is formulate(before); None where only formulating anew will do.
 
-    Other rates take new gains, whatever the rules (but CVaR, whose rows hold rates). Where shares and their changes
+    Other rates take new gains, whatever the rules (but risk whose rows hold rates). Where shares and their changes
     are all columns there are, other current shares, limits, capacities and hours are new bounds and limits as well.
     """
-    if problem.goal is not None or before.goal is not None:
+    if problem.goal is not None or before.goal is not None or problem.limits.max_total_cost is not None:
         return None
-    if isinstance(problem.risk, CVaR) or not _same(problem, before, "protocols", "periods", "scenarios", "risk"):
+    if isinstance(problem.risk, (CVaR, CDaR, WorstCase, ShortfallChance)) or not _same(
+        problem, before, "protocols", "periods", "scenarios", "risk"
+    ):
         return None
     if _tiers(problem) != _tiers(before):
         return None

@@ -81,8 +81,8 @@ def _moving_at_most(turnover: float, problem: AllocationProblem) -> AllocationPr
 def room_of(problem: AllocationProblem) -> Room | None:
     """The room of a step from the problem's present shares; None where other rules count, or where it may not stay."""
     limits, data = problem.limits, problem.arrays
-    coupled = (limits.groups, limits.rules, limits.near, problem.resources)
-    others = (limits.max_moves is not None, limits.min_move, problem.allow_idle, *coupled)
+    coupled = (limits.groups, limits.rules, limits.near, limits.largest, problem.resources)
+    others = (limits.max_moves is not None, limits.has_budgets, limits.min_move, problem.allow_idle, *coupled)
     if any(others) or problem.available is None or data.has_units or data.one_unit.any():
         return None
     current, turnover = data.current, 1.0 if data.max_turnover is None else float(data.max_turnover[0])
@@ -105,7 +105,7 @@ def toward(problem: AllocationProblem, target: FloatArray) -> AllocationProblem:
         replace(spec, curve=_tent(share), move_cost=0.0, move_cost_in=None, move_cost_out=None, move_fee=0.0)
         for spec, share in zip(problem.specs, target.tolist(), strict=True)
     ]
-    limits = replace(problem.limits, min_gain=0.0, plan_fee=0.0, turnover_cost=None)
+    limits = replace(problem.limits, min_gain=0.0, plan_fee=0.0, turnover_cost=None, change_cost=None)
     return replace(problem, protocols=specs, rates=None, limits=limits)
 
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from .curve import EarningsCurve
 from .limits import Limits
+from .per_period import PerPeriod
 from .protocol import ProtocolColumns
 from .risk import Scenarios
 from .segments import BoolArray, Curved, CurveSegments, FloatArray, IntArray, pieces
+from .soft import Soft
 from .tiers import MoveTiers, TotalTiers
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "IntArray",
     "ProblemArrays",
     "arrays",
+    "ceiling",
     "earning_else",
     "expected",
     "limit_table",
@@ -43,9 +46,11 @@ class Statement(Protocol):
     @property
     def rate_table(self) -> FloatArray | None: ...
     @property
-    def capacity(self) -> float | None: ...
+    def capacity(self) -> PerPeriod | None: ...
     @property
     def available(self) -> float | None: ...
+    @property
+    def totals(self) -> FloatArray | None: ...
     @property
     def horizon_hours(self) -> float: ...
     @property
@@ -53,11 +58,11 @@ class Statement(Protocol):
     @property
     def limits(self) -> Limits: ...
     @property
-    def resources(self) -> Mapping[str, float]: ...
+    def resources(self) -> Mapping[str, PerPeriod]: ...
     @property
     def scenarios(self) -> Scenarios | None: ...
     @property
-    def reserve(self) -> float: ...
+    def reserve(self) -> PerPeriod: ...
     def _with(self, **values: object) -> Self: ...
     @property
     def arrays(self) -> ProblemArrays: ...
@@ -66,6 +71,8 @@ class Statement(Protocol):
 @dataclass(frozen=True)
 class ProblemArrays:
     """Arrays are (periods, protocols) where a rule may differ by period, else (protocols,).
+
+    Costs and fees are (periods, protocols) only where any of them differs.
 
     hours       length of one period
     names       of the protocols
@@ -79,6 +86,8 @@ class ProblemArrays:
     entry       smallest share that is held at all, in whole units where there are units
     one_unit    (protocols,) True where exactly one unit, or entry to entry_share, may pass max_change
     total       what the shares sum to, or at most that where capacity may be idle; None without a capacity
+    totals      (periods,) the same where it differs by period, `total` being the first one's; else None
+    end_value   (protocols,) USD that a unit of share is worth after the last period; None where it is worth nothing
     tiers       the tiers after the first of costs that come in tiers; None where no cost does
     turnover_tiers
                 the price of turnover; None where it costs nothing
@@ -109,6 +118,8 @@ class ProblemArrays:
     tiers: MoveTiers | None = None
     turnover_tiers: TotalTiers | None = None
     given: ProblemArrays | None = None
+    totals: FloatArray | None = None
+    end_value: FloatArray | None = None
 
     @property
     def as_given(self) -> ProblemArrays:
@@ -118,7 +129,7 @@ class ProblemArrays:
     @property
     def is_plain(self) -> bool:
         """True where moves cost nothing and the present shares meet limits and sum: `effective` changes nothing."""
-        if self.tiers is not None or self.turnover_tiers is not None:
+        if self.tiers is not None or self.turnover_tiers is not None or self.totals is not None:
             return False
         if self.cost_in.any() or self.cost_out.any() or self.fee.any():
             return False
@@ -186,13 +197,13 @@ def arrays(problem: Statement) -> ProblemArrays:
         lower = lower.copy()
         for i, lock_in in table.lock_ins.items():
             lower[: lock_in.until, i] = np.maximum(lower[: lock_in.until, i], lock_in.share)
-    ceiling, most = _ceiling(problem), given.get("max_share")
-    upper = np.maximum(np.maximum(ceiling, current), lower.max(axis=0)) + 1.0
+    top, most = ceiling(problem), given.get("max_share")
+    upper = np.maximum(np.maximum(top, current), lower.max(axis=0)) + 1.0
     if most is not None:
-        ceiling = np.where(most == most, most, ceiling)
+        top = np.where(most == most, most, top)
         upper = np.where(most == most, most, upper)
     available = problem.available
-    reach = np.broadcast_to(ceiling if available is None else np.minimum(ceiling, available), current.shape)
+    reach = np.broadcast_to(top if available is None else np.minimum(top, available), current.shape)
 
     max_change = limit_table(
         limits.max_change, periods, table.place if isinstance(limits.max_change, dict) else table.names
@@ -207,7 +218,7 @@ def arrays(problem: Statement) -> ProblemArrays:
         unbound = limit_table(limits.max_change, periods, table.place).min(axis=0)
         one_unit = (np.maximum(step, entry) > unbound) & (np.maximum(step, entry) > 0.0)
     turnover = limits.max_turnover
-    rates, bent = _earnings(problem, np.maximum(ceiling, current))
+    rates, bent = _earnings(problem, np.maximum(top, current))
     warm_up = given.get("warm_up_hours", nothing)
     if "warm_up_earns" in given:
         warm_up = warm_up * (1.0 - given["warm_up_earns"])
@@ -246,10 +257,10 @@ def arrays(problem: Statement) -> ProblemArrays:
 
 def earning_else(problem: Statement, data: ProblemArrays) -> ProblemArrays:
     """The arrays of `problem`, which differs from the one of `data` in what its protocols earn, and in nothing else."""
-    ceiling, most = _ceiling(problem), problem.table.given.get("max_share")
+    top, most = ceiling(problem), problem.table.given.get("max_share")
     if most is not None:
-        ceiling = np.where(most == most, most, ceiling)
-    rates, bent = _earnings(problem, np.maximum(ceiling, data.current))
+        top = np.where(most == most, most, top)
+    rates, bent = _earnings(problem, np.maximum(top, data.current))
     return replace(data, rate=rates, pieces=bent)
 
 
@@ -273,18 +284,21 @@ def _least_active(problem: Statement, entry: FloatArray) -> FloatArray:
     return np.where([name in members for name in problem.table.names], np.maximum(entry, LEAST_ACTIVE), entry)
 
 
-def _ceiling(problem: Statement) -> FloatArray | float:
+def ceiling(problem: Statement) -> FloatArray | float:
     """The largest share that capacity, or else a protocol's resources, leave where it has no bound of its own."""
     if problem.capacity is not None:
-        return problem.capacity
+        return float(np.max(problem.capacity))
     result = np.full(len(problem.table.names), np.inf)
+    most = {key: float(np.max(limit)) for key, limit in problem.resources.items()}
     for i, uses in problem.table.uses.items():
-        result[i] = min((problem.resources[key] / use for key, use in uses.items() if use > 0.0), default=np.inf)
+        result[i] = min((most[key] / use for key, use in uses.items() if use > 0.0), default=np.inf)
     return result
 
 
 def limit_table(
-    value: float | Mapping[str, float] | Sequence[float] | None, periods: int, place: Mapping[str, int] | Sequence[str]
+    value: float | Mapping[str, float] | Sequence[float] | Soft | None,
+    periods: int,
+    place: Mapping[str, int] | Sequence[str],
 ) -> FloatArray:
     """A limit as one number, by name or per period: (periods, protocols), infinite where there is none.
 

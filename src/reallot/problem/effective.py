@@ -40,6 +40,8 @@ def effective(data: ProblemArrays, *, cut_costs: bool = True) -> ProblemArrays:
         changes["upper"] = widened(upper, lower)
     if (data.entry > current).any():
         changes["entry"] = widened(data.entry, current, is_floor=True)
+    if data.totals is not None:
+        changes["totals"] = _at_present(data.totals, current)
     present, total = float(current.sum()), data.total
     if total is not None and present != total and abs(present - total) <= PRESENT * max(1.0, float(current.max())):
         changes["total"] = present
@@ -49,6 +51,13 @@ def effective(data: ProblemArrays, *, cut_costs: bool = True) -> ProblemArrays:
     if cut_costs:
         changes |= _costs(data)
     return replace(data, **changes, given=data) if changes else data
+
+
+def _at_present(totals: FloatArray, current: FloatArray) -> FloatArray:
+    """Sums of shares by period, each at the present one where it is as near as rounding."""
+    present = float(current.sum())
+    near = np.abs(totals - present) <= PRESENT * max(1.0, float(current.max()))
+    return np.where(near, present, totals)
 
 
 def widened(limit: FloatArray | float, present: FloatArray | float, *, is_floor: bool = False) -> FloatArray:
@@ -96,9 +105,13 @@ def _costs(data: ProblemArrays) -> dict[str, Any]:
         highest, lowest = np.maximum(highest, slopes.max(axis=1)), np.minimum(lowest, slopes.min(axis=1))
     # the most that one unit of share can earn more elsewhere, idle included
     unit = data.hours * float((np.maximum(highest, 0.0) - np.minimum(lowest, 0.0)).sum())
+    if data.end_value is not None:
+        unit += max(0.0, float(data.end_value.max())) - min(0.0, float(data.end_value.min()))
     if unit <= 0.0:
         return {}
     amount = float(data.reach.max(axis=0).sum()) if data.total is None else data.total
+    if data.totals is not None:
+        amount = float(data.totals.max())
     changes: dict[str, Any] = {}
     for name, most in (("cost_in", unit), ("cost_out", unit), ("fee", unit * max(amount, 1.0))):
         cost = getattr(data, name)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
-from . import AllocationProblem, CVaR, EarningsCurve, LockIn, ProtocolSpec, RateUncertainty, Scenarios
+from . import AllocationProblem, EarningsCurve, LockIn, ProtocolSpec, Scenarios
 from .doors import require_problem
 from .protocol_tables import keys_of
+from .risk import AnyRisk
 from .tables import UNBOUNDED, problem_from_dict
 from .tiers import Tiers, plain
 from .validation import of_kind
@@ -195,7 +196,7 @@ def _plain(value: Any) -> Any:
         return _plain_points(value)
     if isinstance(value, Tiers):
         return plain(value)
-    if isinstance(value, (CVaR, RateUncertainty, Scenarios, LockIn)):
+    if isinstance(value, (AnyRisk, Scenarios, LockIn)):
         return {key: _plain(getattr(value, key)) for key in keys_of(type(value)) if getattr(value, key) is not None}
     if hasattr(type(value), "__dataclass_fields__"):
         return _differing(value, skip=())

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InvalidInput, near_miss
 from .curve import EarningsCurve
 from .limits import Limits
+from .per_period import varying_of
 from .protocol import DEFAULTS, Curves, LockIn, ProtocolColumns, ProtocolSpec, costs_of
 from .segments import BoolArray, FloatArray
 from .tiers import first_price
@@ -135,7 +136,7 @@ class _Rows:
         uses = self._objects("uses", _uses)
         given = {key: self._numbers(key, values) for key, values in self.columns.items() if key not in OBJECTS}
         size = len(self.names)
-        tiers: dict[int, Any] = {}
+        tiers, varying = dict[int, Any](), dict[int, Any]()
         rate, shares = given.pop("rate", None), given.pop("current", None)
         rate = np.full(size, math.nan) if rate is None else rate
         self.odd |= np.where(self._is_in(curves), rate == rate, ~(np.abs(rate) <= LARGEST))  # one of them, and not both
@@ -145,7 +146,8 @@ class _Rows:
             curve: Any = spec.curve
             rate[i] = math.nan if isinstance(curve, tuple) else curve.rate
             own = costs_of(vars(spec)) if "_in_tiers" in vars(spec) else {}
-            for found, value in ((curves, curve), (lock_ins, spec.lock_in), (uses, spec.uses), (tiers, own)):
+            lists, records = varying_of(vars(spec)), (curve, spec.lock_in, spec.uses, own)
+            for found, value in zip((curves, lock_ins, uses, tiers, varying), (*records, lists), strict=True):
                 found.pop(i, None)
                 if value and not (found is curves and rate[i] == rate[i]):
                     found[i] = value
@@ -154,7 +156,7 @@ class _Rows:
                 column[i] = math.nan if value is None else value
         for i in [i for i, curve in curves.items() if isinstance(curve, EarningsCurve) and curve.is_flat]:
             rate[i] = curves.pop(i).rate
-        table = ProtocolColumns(self.names, rate, given, curves, lock_ins, uses, tiers)
+        table = ProtocolColumns(self.names, rate, given, curves, lock_ins, uses, tiers, varying)
         if shares is not None and getattr(self.columns["current"], "dtype", None) == np.float32:
             shares = shares.astype(np.float32)
         return table, np.zeros(size) if shares is None else shares

@@ -8,10 +8,30 @@ from typing import Any, ClassVar
 
 from ..errors import InvalidInput
 from .goal import Near
+from .largest import Largest
+from .limit_checks import (
+    BY_DIRECTION,
+    BY_PROTOCOL,
+    directions,
+    rising_tiers,
+    rules_of,
+    soft_limits,
+)
 from .linear_rule import LinearRule
 from .soft import Soft
-from .tiers import Tiers, as_tiers
-from .validation import brief, by_name, in_order, known_names, names_in, number, of_kind, several, whole, yes_or_no
+from .tiers import Tiers
+from .validation import (
+    brief,
+    by_name,
+    known_names,
+    names_in,
+    number,
+    of_kind,
+    per_period_or_name,
+    several,
+    whole,
+    yes_or_no,
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +134,8 @@ class Limits:
     ----------
     max_change
         Largest absolute change of one protocol per period: one number, a mapping with one per protocol (protocols
-        left out have no limit), or a list with one per period.
+        left out have no limit), or a list with one per period. `Soft(0.2, price=3.0)` may be passed at a price per unit
+        of each protocol's change: it becomes `change_cost`.
     max_turnover
         Largest turnover per period: half of the sum of absolute changes, idle capacity counted as one more place.
         One number, or a list with one per period. `Soft(0.2, price=3.0)` may be passed at a price per unit: it becomes
@@ -138,6 +159,8 @@ class Limits:
     turnover_cost
         Price of the turnover of a period, as `Tiers` that do not fall: all protocols' changes together, on top of their
         own costs.
+    change_cost
+        Price of each protocol's change in a period, as `Tiers` that do not fall, on top of its own costs.
     plan_fee
         Fixed cost of a plan (USD): paid once if anything moves at all, in whichever period.
     near
@@ -152,6 +175,13 @@ class Limits:
         Names of protocols whose shares may change in one direction only.
     hold_after_change
         Periods for which a protocol stays after a planned change, within the horizon.
+    largest
+        A bound on the sum of the largest shares, whichever they are.
+    max_total_moves
+        Largest number of changes over the horizon: a protocol counts once in each period in which it changes.
+    max_total_cost
+        Largest cost of all changes over the horizon (USD): proportional costs, tiers, fees and warm-up, `plan_fee`
+        apart.
 
     Raises
     ------
@@ -166,7 +196,7 @@ class Limits:
     (0.2, ['relay'])
     """
 
-    max_change: float | Mapping[str, float] | Sequence[float] | None = None
+    max_change: float | Mapping[str, float] | Sequence[float] | Soft | None = None
     max_turnover: float | Sequence[float] | Soft | None = None
     max_moves: int | None = None
     min_move: float = 0.0
@@ -184,19 +214,25 @@ class Limits:
     only_increase: Iterable[str] = ()
     only_decrease: Iterable[str] = ()
     hold_after_change: int = 0
+    change_cost: Tiers | None = None
+    largest: Largest | None = None
+    max_total_moves: int | None = None
+    max_total_cost: float | None = None
     has_directions: ClassVar[bool] = False
     """True where anything limits changes by direction, or as a part of the present share."""
     names_protocols: ClassVar[bool] = False
     """True where any limit is by protocol."""
+    has_budgets: ClassVar[bool] = False
+    """True where moves or costs of the whole horizon are limited."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "max_change", _per_period_or_name(self.max_change, "max_change"))
-        turnover: Any = self.max_turnover
-        if isinstance(turnover, Soft) or hasattr(turnover, "items"):
-            put(self, "turnover_cost", _soft_turnover(turnover, self.turnover_cost))
-            turnover = None
-        put(self, "max_turnover", _per_period_or_name(turnover, "max_turnover"))
+        given: tuple[Any, Any] = self.max_change, self.max_turnover
+        if Soft in map(type, given) or hasattr(given[0], "items") or hasattr(given[1], "items"):
+            vars(self).update(soft_limits(vars(self)))
+            given = self.max_change, self.max_turnover
+        put(self, "max_change", per_period_or_name(given[0], "max_change"))
+        put(self, "max_turnover", per_period_or_name(given[1], "max_turnover"))
         if self.max_moves is not None:
             put(self, "max_moves", whole(self.max_moves, "max_moves", 0))
         put(self, "min_move", number(self.min_move, "min_move", 0.0))
@@ -217,14 +253,14 @@ class Limits:
             raise InvalidInput(f"two groups have the same name: {', '.join(sorted(names))}")
         put(self, "allow_one_unit", yes_or_no(self.allow_one_unit, "allow_one_unit"))
         if type(self.rules) is not tuple or self.rules:
-            put(self, "rules", _rules(self.rules))
+            put(self, "rules", rules_of(self.rules))
         if self.turnover_cost is not None:
-            put(self, "turnover_cost", _turnover_cost(self.turnover_cost))
+            put(self, "turnover_cost", rising_tiers(self.turnover_cost))
         put(self, "plan_fee", number(self.plan_fee, "plan_fee (USD)", 0.0))
         if self.near is not None:
             of_kind(self.near, Near, "near", "give Near(shares, within=...)")
-        if any(getattr(self, key) is not default for key, default in _BY_DIRECTION.items()):
-            vars(self).update(_directions({key: getattr(self, key) for key in _BY_DIRECTION}))
+        if any(getattr(self, key) is not default for key, default in BY_DIRECTION.items()):
+            vars(self).update(directions({key: getattr(self, key) for key in BY_DIRECTION}))
         is_named = any(isinstance(getattr(self, key), (dict, frozenset)) for key in BY_PROTOCOL)
         put(self, "names_protocols", bool(is_named or self.held or self.groups or self.rules or self.near))
 
@@ -315,85 +351,3 @@ class Limits:
         if isinstance(self.held, dict):
             return min(int(self.held.get(name, 0)), periods)
         return periods if name in frozenset(self.held) else 0
-
-
-def _soft_turnover(given: Any, cost: Tiers | None) -> Tiers:
-    """The cost of turnover that a soft limit is, as a record or as a file says it.
-
-    Raises InvalidInput for any other table, and where a cost is given as well.
-    """
-    soft = given
-    if not isinstance(soft, Soft):
-        if set(by_name(given, "max_turnover")) != {"limit", "price"}:
-            raise InvalidInput("max_turnover is by name; it is one number for the whole plan, or one per period")
-        soft = Soft(**given)
-    if cost is not None:
-        raise InvalidInput("max_turnover is soft, and turnover_cost is given; put both prices into turnover_cost")
-    tiers: Tiers = soft.tiers
-    return tiers
-
-
-def _rules(given: Any) -> tuple[LinearRule, ...]:
-    """The rules as records; raises InvalidInput where one is none, or two have one name."""
-    listed = several(given, "rules", 'rules, such as ["relay <= 2 * compute"]')
-    rules = tuple(rule if isinstance(rule, LinearRule) else LinearRule.of_text(rule) for rule in listed)
-    names = [rule.name for rule in rules]
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidInput(f"two rules have the same name: {name}")
-    return rules
-
-
-BY_PROTOCOL = ("max_change", "max_increase", "max_decrease", "max_change_relative", "only_increase", "only_decrease")
-"""Fields of Limits that may be by protocol."""
-_BY_DIRECTION: Mapping[str, tuple[()] | int | None] = {
-    "max_increase": None,
-    "max_decrease": None,
-    "max_change_relative": None,
-    "only_increase": (),
-    "only_decrease": (),
-    "hold_after_change": 0,
-}
-"""Limits of change by direction, as a part and in time, with what they are where nothing is given."""
-
-
-def _directions(given: Mapping[str, Any]) -> dict[str, Any]:
-    """These limits checked; raises InvalidInput where one cannot be, or two contradict one another."""
-    result: dict[str, Any] = {key: _per_period_or_name(given[key], key) for key in list(given)[:3]}
-    if isinstance(result["max_change_relative"], tuple):
-        raise InvalidInput("max_change_relative is per period; give one part of the present share, or one by name")
-    for key in ("only_increase", "only_decrease"):
-        value = given[key]
-        if isinstance(value, str):
-            raise InvalidInput(f"{key} is {value!r}; give a set of names, such as {{{value!r}}}")
-        result[key] = frozenset(names) if (names := names_in(value, key)) else ()
-    if both := sorted({*result["only_increase"]} & {*result["only_decrease"]}):
-        raise InvalidInput(f"{both[0]} is in only_increase and in only_decrease; name it in one of them, or in held")
-    result["has_directions"] = any(each not in (None, ()) for each in result.values())
-    result["hold_after_change"] = whole(given["hold_after_change"], "hold_after_change (periods)", 0)
-    return result
-
-
-def _turnover_cost(value: Any) -> Tiers:
-    """Tiers that do not fall; raises InvalidInput for others."""
-    tiers = as_tiers(value, "turnover_cost")
-    if not tiers.is_rising:
-        prices = ", ".join(f"{price:g}" for price in tiers.prices)
-        raise InvalidInput(
-            f"turnover_cost has prices {prices}; the price of all changes together may not fall: let them rise, "
-            "and plan_fee for a fixed part"
-        )
-    return tiers
-
-
-def _per_period_or_name(
-    value: float | Mapping[str, float] | Sequence[float] | None, what: str
-) -> float | dict[str, float] | tuple[float, ...] | None:
-    if value is None:
-        return None
-    if hasattr(value, "items"):
-        return {name: number(limit, f"{what} {name}", 0.0) for name, limit in by_name(value, what).items()}
-    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1:
-        given = in_order(value, what, "numbers, one per period")
-        return tuple(number(limit, f"{what} in period {t}", 0.0) for t, limit in enumerate(given))
-    return number(value, what, 0.0)

@@ -26,6 +26,7 @@ class Value:
 
     turnover_cost  price of the turnover
     plan_fee       what is paid because anything moves at all
+    end_value      what the last shares are worth after the horizon
     """
 
     earnings: FloatArray
@@ -35,6 +36,7 @@ class Value:
     hours: float
     turnover_cost: float = 0.0
     plan_fee: float = 0.0
+    end_value: float = 0.0
 
     @property
     def earnings_per_hour(self) -> float:
@@ -53,8 +55,8 @@ class Value:
 
     @cached_property
     def net(self) -> float:
-        """Expected earnings less costs over the horizon, USD."""
-        return float(self.earnings.sum() * self.hours) - self.cost
+        """Expected earnings less costs over the horizon, with what the last shares are worth after it, USD."""
+        return float(self.earnings.sum() * self.hours) - self.cost + self.end_value
 
 
 def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
@@ -68,8 +70,9 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
     if bent is not None:
         fill = bent.fill(schedule)
         earnings[:, bent.index] = bent.base + bent.sums(bent.slopes * fill)
+    left_over = 0.0 if data.end_value is None else float(data.end_value @ schedule[-1])
     if not change.any():
-        return Value(earnings, nothing, nothing, nothing, data.hours)
+        return Value(earnings, nothing, nothing, nothing, data.hours, end_value=left_over)
     taken = np.maximum(change, 0.0)
     given = taken - change
     lost = nothing
@@ -93,6 +96,7 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
         hours=data.hours,
         turnover_cost=together,
         plan_fee=problem.limits.plan_fee,
+        end_value=left_over,
     )
 
 

@@ -9,19 +9,24 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InvalidInput, near_miss
 from .arrays import ProblemArrays, arrays, earning_else
+from .change_costs import with_change_cost
 from .change_limits import with_directions
 from .column_checks import from_arrays, require_bounds
 from .curve import EarningsCurve
 from .effective import effective
+from .end import End
 from .frames import from_frame
 from .goal import Closest, Goal, goals_of
 from .limits import Limits
 from .named_arrays import InOrder, ordered, rates_of, series_by_name, shares_in
+from .per_period import ROUNDING, PerPeriod, capacities_of, in_first, per_period, values_of
+from .period_arrays import require_periods, with_periods
 from .protocol import LockIn, ProtocolColumns, Protocols, ProtocolSpec
-from .risk import CVaR, RateUncertainty, Scenarios, require_risk
+from .risk import AnyRisk, Scenarios, require_risk
 from .short_repr import short
 from .trade_segments import TradeSegments, trade_segments
 from .update import updated
@@ -36,9 +41,6 @@ from .validation import (
     whole,
     yes_or_no,
 )
-
-ROUNDING = 1e-12
-"""A reserve above the capacity by no more than this part of it is all of it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,10 +57,10 @@ class AllocationProblem:
     current
         Share of each protocol now, by name (mapping or pandas Series). Every protocol is named.
     capacity
-        Sum of the shares, and their unit: 8 for eight GPUs makes shares GPUs, and rates USD/h per GPU. None where only
-        `resources` bound the shares.
+        Sum of the shares, and their unit: 8 for eight GPUs makes shares GPUs, and rates USD/h per GPU. One number, or
+        a list with one per period. None where only `resources` bound the shares.
     reserve
-        Part of the capacity that is never given away.
+        Part of the capacity that is never given away; one number, or a list with one per period.
     allow_idle
         True where the shares may sum to less than the capacity.
     horizon_hours
@@ -68,15 +70,18 @@ class AllocationProblem:
     limits
         Rules of change: largest change, turnover, held protocols and so on.
     resources
-        Capacity of each shared resource by name, in the unit of the protocols' `uses`.
+        Capacity of each shared resource by name, in the unit of the protocols' `uses`; each one number, or a list with
+        one per period.
     rates
         Rates of flat protocols (USD/h per unit of share): {name: one per period}, or a DataFrame (periods, protocols).
     scenarios
         Possible rates; earnings are then expected earnings.
     risk
-        CVaR (needs scenarios) or RateUncertainty.
+        CVaR, WorstCase or ShortfallChance (these need scenarios), CDaR or RateUncertainty.
     goal
         What to do in place of earning the most: Goal, Closest, or a list of them, of which earlier ones come first.
+    end
+        Conditions at the end of the horizon: bounds of shares in the last period, and what they are worth after it.
 
     Raises
     ------
@@ -93,17 +98,18 @@ class AllocationProblem:
 
     protocols: Iterable[ProtocolSpec] | Mapping[str, Any]
     current: Mapping[str, float]
-    capacity: float | None = field(default=1.0, kw_only=True)
-    reserve: float = field(default=0.0, kw_only=True)
+    capacity: PerPeriod | None = field(default=1.0, kw_only=True)
+    reserve: PerPeriod = field(default=0.0, kw_only=True)
     allow_idle: bool = field(default=False, kw_only=True)
     horizon_hours: float = field(default=1.0, kw_only=True)
     periods: int = field(default=1, kw_only=True)
     limits: Limits = field(default_factory=Limits, kw_only=True)
-    resources: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+    resources: Mapping[str, PerPeriod] = field(default_factory=dict, kw_only=True)
     rates: Mapping[str, Sequence[float]] | None = field(default_factory=type(None), kw_only=True)
     scenarios: Scenarios | None = field(default=None, kw_only=True)
-    risk: CVaR | RateUncertainty | None = field(default=None, kw_only=True)
+    risk: AnyRisk | None = field(default=None, kw_only=True)
     goal: Goal | Closest | Sequence[Goal | Closest] | None = field(default=None, kw_only=True)
+    end: End | None = field(default=None, kw_only=True)
     kept: ClassVar[tuple[float, ...] | None] = None
     """What goals before the one whose turn it is came to, in the unit of each, negative; None before the first."""
 
@@ -127,7 +133,7 @@ class AllocationProblem:
         for key in resources:
             if not isinstance(key, str) or not key:
                 raise InvalidInput(f"a resource's name is {brief(key)}; give a non-empty string")
-        put(self, "resources", {key: number(value, f"resource {key}", 0.0) for key, value in resources.items()})
+        put(self, "resources", {key: per_period(value, f"resource {key}", 0.0) for key, value in resources.items()})
         self._check_capacity()
         of_kind(self.limits, Limits, "limits", "give Limits(max_change=..., held=...)")
         self.limits.fit(table.place if self.limits.names_protocols else {}, self.periods)
@@ -135,6 +141,8 @@ class AllocationProblem:
             put(self, "goal", goals_of(self.goal, self.table.place))
         if table.curves or table.uses:
             table.require_fit(self.resources, self.periods)
+        if self.end is not None or self.resources or table.varying:
+            require_periods(table, self.resources, self.end, self.periods)
         vars(self).update(rate_table=None if rates is None else rates_of(rates, table, self.periods))
         if self.scenarios is not None or self.risk is not None:
             require_risk(self.scenarios, self.risk, table, self.periods)
@@ -257,13 +265,20 @@ class AllocationProblem:
 
     def _check_capacity(self) -> None:
         put = object.__setattr__
-        put(self, "reserve", number(self.reserve, "reserve", 0.0))
+        plain = type(self.reserve) in (int, float) and (self.capacity is None or type(self.capacity) in (int, float))
+        put(
+            self, "reserve", number(self.reserve, "reserve", 0.0) if plain else per_period(self.reserve, "reserve", 0.0)
+        )
         if self.capacity is None:
-            require_bounds(self.table, self.resources, self.reserve)
+            require_bounds(self.table, self.resources, max(values_of(self.reserve)))
+            return
+        if not plain:
+            put(self, "capacity", capacities_of(self.capacity, self.reserve, self.periods))
+            require_fractions(in_first(self.capacity), self.current_shares)
             return
         put(self, "capacity", number(self.capacity, "capacity", 0.0))
-        require_fractions(self.capacity, self.current_shares)
-        if self.reserve > self.capacity * (1.0 + ROUNDING):
+        require_fractions(self.capacity, self.current_shares)  # type: ignore[arg-type]
+        if self.reserve > self.capacity * (1.0 + ROUNDING):  # type: ignore[operator]
             raise InvalidInput(f"reserve {self.reserve:g} is above capacity {self.capacity:g}")
 
     @cached_property
@@ -288,13 +303,30 @@ class AllocationProblem:
 
     @property
     def available(self) -> float | None:
-        """Capacity less the reserve, in the unit of capacity; None without a capacity."""
-        return None if self.capacity is None else max(0.0, self.capacity - self.reserve)
+        """Capacity less the reserve in the first period, in the unit of capacity; None without a capacity."""
+        if self.capacity is None:
+            return None
+        pair: Any = self.capacity, self.reserve
+        most, kept = (each[0] if isinstance(each, tuple) else each for each in pair)
+        return max(0.0, float(most - kept))
+
+    @property
+    def totals(self) -> NDArray[np.float64] | None:
+        """Capacity less the reserve by period, (periods,); None where all are equal, or there is no capacity."""
+        if self.capacity is None or not (isinstance(self.capacity, tuple) or isinstance(self.reserve, tuple)):
+            return None
+        each = np.maximum(np.subtract(self.capacity, self.reserve), 0.0)
+        return np.broadcast_to(each, (self.periods,)) if (each != each[0]).any() else None
 
     @cached_property
     def arrays(self) -> ProblemArrays:
         """The same problem as arrays, shape (periods, protocols) or (protocols,)."""
         data = arrays(self)
+        listed = isinstance(self.capacity, tuple) or isinstance(self.reserve, tuple)
+        if listed or self.end is not None or self.table.varying:
+            data = with_periods(data, self, self.end)
+        if self.limits.change_cost is not None:
+            data = with_change_cost(data, self, self.limits.change_cost)
         if self.limits.has_directions:
             data = with_directions(data, self)
         return data if data.is_plain else effective(data)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InvalidInput
 from .curve import EarningsCurve, require_wide_jumps
+from .per_period import BY_PERIOD, LISTS, EachPeriod, PerPeriod, per_period, values_of, varying_of
 from .segments import FloatArray
 from .tiers import MoveTiers, Tiers, first_price, tier_rows
 from .validation import (
@@ -69,7 +70,7 @@ class ProtocolSpec:
     curve
         An EarningsCurve, a bare rate (USD/h per unit of share), or a list with one of these per period.
     min_share, max_share
-        Bounds of the share in every period. None as `max_share` is "all there is".
+        Bounds of the share: one number, or a list with one per period. None as `max_share` is "all there is".
     entry_share
         Smallest share above zero: the share is 0 or not below this.
     step
@@ -80,12 +81,12 @@ class ProtocolSpec:
         A floor with an end.
     move_cost
         Proportional cost of a change (USD per unit of share), charged for taking and for giving; or `Tiers`, where the
-        price depends on the size of the change in a period.
+        price depends on the size of the change in a period; or a list with one per period.
     move_cost_in, move_cost_out
-        Costs where taking and giving differ (USD per unit of share, or `Tiers`). Each replaces `move_cost` in its
-        direction.
+        Costs where taking and giving differ (USD per unit of share, `Tiers`, or a list). Each replaces `move_cost` in
+        its direction.
     move_fee
-        Fixed cost (USD), once in every period in which the share changes at all.
+        Fixed cost (USD), once in every period in which the share changes at all; one number, or one per period.
     warm_up_hours, warm_up_earns
         Share that was added earns only the part `warm_up_earns` of its rate for so many hours.
     uses
@@ -111,35 +112,35 @@ class ProtocolSpec:
 
     name: str
     curve: EarningsCurve | float | Sequence[EarningsCurve | float]
-    min_share: float = field(default=0.0, kw_only=True)
-    max_share: float | None = field(default=None, kw_only=True)
+    min_share: EachPeriod = field(default=0.0, kw_only=True)
+    max_share: EachPeriod | None = field(default=None, kw_only=True)
     entry_share: float = field(default=0.0, kw_only=True)
     step: float = field(default=0.0, kw_only=True)
     decrease_floor: float = field(default=0.0, kw_only=True)
     lock_in: LockIn | None = field(default=None, kw_only=True)
-    move_cost: float | Tiers = field(default=0.0, kw_only=True)
-    move_cost_in: float | Tiers | None = field(default=None, kw_only=True)
-    move_cost_out: float | Tiers | None = field(default=None, kw_only=True)
-    move_fee: float = field(default=0.0, kw_only=True)
+    move_cost: EachPeriod | Tiers = field(default=0.0, kw_only=True)
+    move_cost_in: EachPeriod | Tiers | None = field(default=None, kw_only=True)
+    move_cost_out: EachPeriod | Tiers | None = field(default=None, kw_only=True)
+    move_fee: EachPeriod = field(default=0.0, kw_only=True)
     warm_up_hours: float = field(default=0.0, kw_only=True)
     warm_up_earns: float = field(default=0.0, kw_only=True)
     uses: Mapping[str, float] = field(default_factory=dict, kw_only=True)
 
-    def __init__(  # noqa: PLR0913  a record says all that a protocol is
+    def __init__(  # noqa: C901, PLR0913  a record says all that a protocol is
         self,
         name: str,
         curve: EarningsCurve | float | Sequence[EarningsCurve | float],
         *,
-        min_share: float = 0.0,
-        max_share: float | None = None,
+        min_share: PerPeriod = 0.0,
+        max_share: PerPeriod | None = None,
         entry_share: float = 0.0,
         step: float = 0.0,
         decrease_floor: float = 0.0,
         lock_in: LockIn | None = None,
-        move_cost: float | Tiers = 0.0,
-        move_cost_in: float | Tiers | None = None,
-        move_cost_out: float | Tiers | None = None,
-        move_fee: float = 0.0,
+        move_cost: PerPeriod | Tiers = 0.0,
+        move_cost_in: PerPeriod | Tiers | None = None,
+        move_cost_out: PerPeriod | Tiers | None = None,
+        move_fee: PerPeriod = 0.0,
         warm_up_hours: float = 0.0,
         warm_up_earns: float = 0.0,
         uses: Mapping[str, float] = _NOTHING,
@@ -163,6 +164,9 @@ class ProtocolSpec:
                 if type(value) is Tiers and key in TIERED:
                     own[key] = value
                     own["_in_tiers"] = True
+                elif type(value) in LISTS and key in BY_PERIOD:
+                    own[key] = per_period(value, f"{name}: {key}", 0.0)
+                    own["_varies"] = True
                 else:
                     own[key] = number(value, f"{name}: {key}", 0.0, MOST.get(key, math.inf))
         if 0.0 < self.step < SMALLEST_STEP:
@@ -170,7 +174,9 @@ class ProtocolSpec:
                 f"{name}: step is {self.step:g}; units are at least {SMALLEST_STEP:g} of capacity: give a larger "
                 "step, or 0 for shares of any size"
             )
-        if self.max_share is not None and self.max_share < self.min_share:
+        if "_varies" in own:
+            _require_order(name, self.min_share, self.max_share)
+        elif self.max_share is not None and self.max_share < self.min_share:
             raise InvalidInput(f"{name}: min_share {self.min_share:g} is above max_share {self.max_share:g}")
         if lock_in is not None:
             of_kind(lock_in, LockIn, f"{name}: lock_in", "give LockIn(share, until)")
@@ -198,12 +204,14 @@ class ProtocolSpec:
     @property
     def cost_in(self) -> float:
         """Cost of taking on share, USD per unit; of the first unit where it comes in tiers."""
-        return first_price(self.move_cost if self.move_cost_in is None else self.move_cost_in)
+        price: float = first_price(self.move_cost if self.move_cost_in is None else self.move_cost_in)
+        return price
 
     @property
     def cost_out(self) -> float:
         """Cost of giving share away, USD per unit; of the first unit where it comes in tiers."""
-        return first_price(self.move_cost if self.move_cost_out is None else self.move_cost_out)
+        price: float = first_price(self.move_cost if self.move_cost_out is None else self.move_cost_out)
+        return price
 
 
 DEFAULTS: Mapping[str, float | None] = {
@@ -216,6 +224,7 @@ NUMBERS, _DEFAULTS = tuple(DEFAULTS), tuple(DEFAULTS.values())
 TIERED = ("move_cost", "move_cost_in", "move_cost_out")
 """The numbers that may be Tiers; their columns then hold the price of the first unit."""
 
+_COMPARED = ("names", "curves", "lock_ins", "uses", "tiers", "varying")
 Curves = EarningsCurve | tuple[EarningsCurve, ...]
 
 
@@ -227,6 +236,7 @@ class ProtocolColumns:
     rate      USD/h per unit of share of the protocols with one rate for all periods; NaN where `curves` has others
     given     columns of the numbers by field of ProtocolSpec; NaN for None. A field that nobody gives has none
     curves    by row: one bent curve, or a curve a period
+    varying   by row, the fields with one value per period; their columns hold the first one's
     lock_ins, uses
               by row, of the protocols that have them
     tiers     by row, the costs of the protocols of which any comes in tiers
@@ -239,6 +249,7 @@ class ProtocolColumns:
     lock_ins: Mapping[int, LockIn] = field(default_factory=dict)
     uses: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     tiers: Mapping[int, Mapping[str, float | Tiers]] = field(default_factory=dict)
+    varying: Mapping[int, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, specs: Sequence[ProtocolSpec], names: tuple[str, ...]) -> ProtocolColumns:
@@ -248,6 +259,9 @@ class ProtocolColumns:
         listed = {key: list(map(attrgetter(key), specs)) for key in NUMBERS if key in keys}
         if "_in_tiers" in keys:
             listed |= {key: list(map(first_price, listed[key])) for key in TIERED if key in listed}
+        varying = {i: varying_of(each) for i, each in enumerate(own) if "_varies" in each} if "_varies" in keys else {}
+        if varying:
+            listed |= {key: list(map(first_price, listed[key])) for key in BY_PERIOD if key in listed}
         given = {key: np.array(values, dtype=float) for key, values in listed.items()}
         rate = np.array([each.get("_rate", math.nan) for each in own])
         curves: dict[int, Curves] = {}
@@ -261,14 +275,14 @@ class ProtocolColumns:
         lock_ins = {i: each["lock_in"] for i, each in enumerate(own) if "lock_in" in each} if "lock_in" in keys else {}
         uses = {i: each["uses"] for i, each in enumerate(own) if each["uses"]}
         tiers = {i: costs_of(each) for i, each in enumerate(own) if "_in_tiers" in each} if "_in_tiers" in keys else {}
-        return cls(names, rate, given, curves, lock_ins, uses, tiers)
+        return cls(names, rate, given, curves, lock_ins, uses, tiers, varying)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ProtocolColumns):
             return NotImplemented
         if self is other:
             return True
-        if any(getattr(self, key) != getattr(other, key) for key in ("names", "curves", "lock_ins", "uses", "tiers")):
+        if any(getattr(self, key) != getattr(other, key) for key in _COMPARED):
             return False
         columns = [(self.rate, other.rate), *((self[key], other[key]) for key in {*self.given, *other.given})]
         return all(a is b or a.tobytes() == b.tobytes() or np.array_equal(a, b, equal_nan=True) for a, b in columns)
@@ -320,6 +334,8 @@ class ProtocolColumns:
         }
         if i in self.tiers:
             numbers |= self.tiers[i]
+        if i in self.varying:
+            numbers |= self.varying[i]
         curve = self.curves.get(i)
         return ProtocolSpec(
             self.names[i],
@@ -328,6 +344,20 @@ class ProtocolColumns:
             uses=self.uses.get(i, {}),
             **numbers,
         )
+
+
+def _require_order(name: str, low: PerPeriod, high: PerPeriod | None) -> None:
+    """Raises InvalidInput where bounds that differ by period contradict one another in any."""
+    if high is None:
+        return
+    least, most = values_of(low), values_of(high)
+    count = max(len(least), len(most))
+    if {len(least), len(most)} - {1, count}:
+        raise InvalidInput(f"{name}: min_share has {len(least)} entries, max_share {len(most)}; give one per period")
+    for t in range(count):
+        below, above = least[t % len(least)], most[t % len(most)]
+        if above < below:
+            raise InvalidInput(f"{name}: min_share {below:g} is above max_share {above:g} in period {t}")
 
 
 def costs_of(own: Mapping[str, Any]) -> dict[str, float | Tiers]:

@@ -16,6 +16,7 @@ from ..errors import InvalidInput
 from .curve import EarningsCurve
 from .file_errors import FileError, broken, read, record_fault
 from .goal import Near
+from .largest import Largest
 from .limits import Group, Limits
 from .linear_rule import LinearRule
 from .protocol import LockIn, ProtocolSpec
@@ -158,8 +159,11 @@ def _tiers(value: Any) -> Any:
 
 
 def _cost(value: Any) -> Any:
-    """A number, or tiers."""
-    return _tiers(value) if isinstance(value, (list, tuple, Tiers)) else number_of(value)
+    """A number, a number per period, or tiers."""
+    is_tiers = isinstance(value, Tiers) or (
+        isinstance(value, (list, tuple)) and any(isinstance(each, (list, tuple)) for each in value)
+    )
+    return _tiers(value) if is_tiers else _periods(value)
 
 
 NUMBER: Schema = {"type": "number"}
@@ -180,7 +184,9 @@ Held = Annotated[
 Periods = Annotated[Any, PlainValidator(_periods), WithJsonSchema({"anyOf": [NUMBER, NUMBERS]})]
 _PLAIN: Mapping[str, Any] = {
     "float": Number,
-    "float | Tiers": Annotated[Any, PlainValidator(_cost), WithJsonSchema({"anyOf": [NUMBER, TIERS]})],
+    "EachPeriod": Periods,
+    "PerPeriod": Periods,
+    "EachPeriod | Tiers": Annotated[Any, PlainValidator(_cost), WithJsonSchema({"anyOf": [NUMBER, NUMBERS, TIERS]})],
     "Tiers": TiersTable,
     "int": Number,
     "bool": Annotated[Any, PlainValidator(_truth), WithJsonSchema({"type": "boolean"})],
@@ -208,6 +214,7 @@ LimitsTable = record(
     groups=list[record(Group)],  # type: ignore[misc]
     rules=list[RuleOrText],
     near=record(Near),
+    largest=record(Largest),
 )
 ProtocolTable = table_of(
     ProtocolSpec,

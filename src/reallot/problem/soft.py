@@ -12,8 +12,8 @@ from .validation import number
 class Soft:
     """A limit that may be broken, at a price for each unit beyond it.
 
-    `Limits(max_turnover=Soft(0.2, price=3.0))` is `Limits(turnover_cost=Tiers([(0.2, 0.0), (None, 3.0)]))`. Only the
-    turnover limit can be soft.
+    `Limits(max_turnover=Soft(0.2, price=3.0))` is `Limits(turnover_cost=Tiers([(0.2, 0.0), (None, 3.0)]))`. The
+    limits of turnover and of each protocol's change can be soft.
 
     Parameters
     ----------

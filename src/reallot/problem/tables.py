@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from ..errors import InvalidInput
-from . import AllocationProblem, CVaR, RateUncertainty, Scenarios
+from . import AllocationProblem, CDaR, CVaR, RateUncertainty, Scenarios, ShortfallChance, WorstCase
+from .end import End
 from .file_errors import read
 from .goal_tables import goals as _goals
 from .protocol_tables import (
@@ -24,24 +25,30 @@ from .protocol_tables import (
     spec_of,
     table_of,
 )
+from .risk import AnyRisk
 
 UNBOUNDED = "none"
 """How a file says `capacity=None`: TOML has no null."""
 
 
 def _capacity(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [number_of(each, f" in period {t}") for t, each in enumerate(value)]
     return None if value is None or value == UNBOUNDED else number_of(value)
 
 
-def _risk(table: FileTable) -> CVaR | RateUncertainty:
-    """CVaR or RateUncertainty: the keys decide."""
+def _risk(table: FileTable) -> AnyRisk:
+    """The measure of risk that the keys are of: one has a key of its own, or all that are given are CVaR's."""
     given = table.given()
-    is_tail, is_robust = (bool(set(given) & set(keys_of(kind))) for kind in (CVaR, RateUncertainty))
-    if is_tail == is_robust:
-        raise InvalidInput("give level and weight (CVaR), or radius and budget (RateUncertainty), not both")
-    return CVaR(**given) if is_tail else RateUncertainty(**read(RobustTable, given).given())
+    fitting = [kind for kind in RISKS if set(given) <= set(keys_of(kind))]
+    if not given or not fitting:
+        of = ", or ".join(f"{' and '.join(keys_of(kind))} ({kind.__name__})" for kind in RISKS)
+        raise InvalidInput(f"give {of}: the keys of one of them")
+    kind = fitting[0]
+    return RateUncertainty(**read(RobustTable, given).given()) if kind is RateUncertainty else kind(**given)
 
 
+RISKS: tuple[type[AnyRisk], ...] = (CVaR, RateUncertainty, CDaR, WorstCase, ShortfallChance)
 RobustTable = table_of(RateUncertainty, radius=Numbers)
 ProblemTable = table_of(
     AllocationProblem,
@@ -51,11 +58,21 @@ ProblemTable = table_of(
     capacity=Annotated[Any, PlainValidator(_capacity)],
     limits=LimitsTable,
     rates=dict[str, list[Number]],
+    resources=dict[str, Periods],
+    end=record(End),
     scenarios=record(
         Scenarios, rates=dict[str, list[Periods]], factors=dict[str, list[Periods]], probabilities=list[Number]
     ),
     goal=Annotated[Any, PlainValidator(_goals), WithJsonSchema({"type": ["object", "array"]})],
-    risk=Annotated[table_of(CVaR, radius=Numbers, budget=Number), AfterValidator(_risk)],
+    risk=Annotated[
+        table_of(
+            CVaR,
+            **dict.fromkeys(("budget", "max_drawdown", "drawdown_weight", "floor", "chance"), Number),
+            radius=Numbers,
+            sets=dict[str, list[Number]],
+        ),
+        AfterValidator(_risk),
+    ],
 )
 
 

@@ -169,9 +169,11 @@ class Tiers:
         return float(sum((min(size, end) - start) * price for start, end, price in spans if size > start))
 
 
-def first_price(cost: float | Tiers) -> float:
-    """The price of the first unit, USD."""
-    return cost.steps[0][1] if isinstance(cost, Tiers) else cost
+def first_price(cost: Any) -> Any:
+    """The price of the first unit in the first period, USD; None stays None."""
+    if isinstance(cost, Tiers):
+        return cost.steps[0][1]
+    return cost[0] if isinstance(cost, tuple) else cost
 
 
 @dataclass(frozen=True)
@@ -231,9 +233,11 @@ class MoveTiers:
         return more, less
 
     def priced(self, price: FloatArray, cost_in: FloatArray, cost_out: FloatArray) -> MoveTiers:
-        """The same tiers at other prices (K,), after first tiers at cost_in and cost_out (protocols,)."""
+        """The same tiers at other prices (K,), after first tiers at cost_in and cost_out ([periods,] protocols)."""
         before = np.concatenate(([0.0], price[:-1]))
-        base = np.where(self.sign > 0.0, cost_in[self.owner], cost_out[self.owner])
+        # costs in tiers do not differ by period
+        base = np.where(self.sign > 0.0, cost_in[..., self.owner], cost_out[..., self.owner])
+        base = base if base.ndim == 1 else base[0]
         result = replace(self, price=price, before=np.where(self.is_second, base, before))
         vars(result).update(is_second=self.is_second, layout=self.layout)
         return result

@@ -56,7 +56,7 @@ def _with_numbers(problem: Problem, rates: Any = None, current: Any = None) -> P
         values["rate_table"] = found if before is None else np.where(found == found, found, before)
     if current is not None:
         shares = shares_changed(current, table, shares)
-        require_fractions(problem.capacity, shares)
+        require_fractions(problem.capacity if isinstance(problem.capacity, float) else None, shares)
         values["current_shares"] = summing_up(
             current.values if type(current) is InOrder else current, shares, problem.capacity, problem.reserve
         )
@@ -74,7 +74,7 @@ def _with_numbers(problem: Problem, rates: Any = None, current: Any = None) -> P
 
 def _is_free_of(problem: Statement, shares: FloatArray) -> bool:
     """True where neither these present shares nor those there are reach into curves and bounds."""
-    most = 0.0 if problem.capacity is None else problem.capacity
+    most = float(np.min(problem.capacity or 0.0))
     bound = problem.arrays.pieces is not None or "decrease_floor" in problem.table.given
     bound = bound or problem.limits.max_change_relative is not None
     return not bound and max(float(shares.max()), float(problem.current_shares.max())) <= most

@@ -277,3 +277,17 @@ def require_fractions(capacity: float | None, shares: NDArray[np.float64]) -> No
             f"current sums to {total:g}, capacity is 1: this looks like percent; "
             "give fractions (0.4 for 40 %), or capacity=100 and all shares and limits in percent"
         )
+
+
+def per_period_or_name(
+    value: float | Mapping[str, float] | Sequence[float] | None, what: str
+) -> float | dict[str, float] | tuple[float, ...] | None:
+    """A limit as one number, by name or per period, checked."""
+    if value is None:
+        return None
+    if hasattr(value, "items"):
+        return {name: number(limit, f"{what} {name}", 0.0) for name, limit in by_name(value, what).items()}
+    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1:
+        given = in_order(value, what, "numbers, one per period")
+        return tuple(number(limit, f"{what} in period {t}", 0.0) for t, limit in enumerate(given))
+    return number(value, what, 0.0)

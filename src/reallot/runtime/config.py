@@ -22,7 +22,8 @@ from ..errors import ConfigurationError, InvalidInput, near_miss
 from ..problem import Limits, ProtocolSpec
 from ..problem.file_errors import TABLE, Fault, FileError, KeyPath, one_of, read, told
 from ..problem.files import text_of
-from ..problem.limits import BY_PROTOCOL
+from ..problem.limit_checks import BY_PROTOCOL
+from ..problem.per_period import varying_of
 from ..problem.protocol_tables import LimitsTable, ProtocolTable, protocol_from_table
 from .adapter_settings import ADAPTERS
 from .floor_sums import floors_above
@@ -312,6 +313,10 @@ def _adapter(table: Any, at: KeyPath, others: tuple[str, ...]) -> Settings:
 def _spec(name: str, table: dict[str, Any]) -> ProtocolSpec:
     """The spec; without a rate or a curve nothing is known of what it earns before it is read."""
     spec = protocol_from_table(name, table if "rate" in table or "curve" in table else {**table, "rate": 0.0})
+    if lists := sorted(varying_of(vars(spec))):
+        raise FileError.of(
+            [Fault(("protocols", name, lists[0]), "one number for all times; an engine plans one period")]
+        )
     if len(spec.curves) > 1 or spec.warm_up_earns > 1.0:
         raise FileError.of([Fault(("protocols", name), "one curve or rate for all times; rates are learned")])
     return spec

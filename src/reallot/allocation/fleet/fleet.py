@@ -13,7 +13,7 @@ from ...errors import InvalidInput, near_miss
 from ...problem import AllocationProblem, Limits
 from ...problem.arrays import FloatArray, IntArray
 from ...problem.validation import brief, by_name, in_order, known_names, names_in, number
-from .hosts import HostTable, problem_of, table_of
+from .hosts import HostTable, not_in_a_fleet, problem_of, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -321,6 +321,8 @@ def _problems(hosts: Any) -> dict[str, AllocationProblem]:
             raise InvalidInput(f"host {name} plans {problem.periods} periods; a fleet plans one: give periods=1")
         if problem.goal is not None:
             raise InvalidInput(f"host {name} has a goal; a fleet earns the most: leave the goal out")
+        if (why := not_in_a_fleet(problem)) is not None:
+            raise InvalidInput(f"host {name} has {why}; a fleet cannot weigh that against other hosts: leave it out")
     return result
 
 

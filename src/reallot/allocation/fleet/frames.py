@@ -19,7 +19,7 @@ from ...problem.protocol import TIERED
 from ...problem.tiers import Tiers, first_price
 from ...problem.validation import LARGEST, brief, number, number_array
 from ...solvers.single_period.batch import Inputs
-from .hosts import HostTable, in_the_table, table_of
+from .hosts import HostTable, in_the_table, limits_not_in_a_fleet, table_of
 
 NUMBERS = {
     "rate": None,
@@ -69,6 +69,8 @@ def read_frame(frame: Any, hours: float, limits: Limits) -> Read:
     host, hosts = _labels(frame, "host")
     protocol, protocols = _labels(frame, "protocol")
     limits.fit({name: p for p, name in enumerate(protocols)}, 1)
+    if (why := limits_not_in_a_fleet(limits)) is not None:
+        raise InvalidInput(f"limits has {why}; a fleet cannot weigh that against other hosts: leave it out")
     places = host * len(protocols) + protocol
     if np.unique(places).size < places.size:
         order = np.sort(places)
@@ -162,7 +164,7 @@ class _Cells:
         if cell is None:
             return np.nan
         if isinstance(cell, Tiers) and name in TIERED:
-            return first_price(cell)
+            return float(first_price(cell))
         return cell if isinstance(cell, float) else number(cell, f"{self.at(row)}: {name}")
 
     def at(self, row: int) -> str:

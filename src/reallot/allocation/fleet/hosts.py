@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...problem import AllocationProblem, Limits, ProtocolSpec
+from ...problem import AllocationProblem, CDaR, Limits, ProtocolSpec, ShortfallChance, WorstCase
 from ...problem.arrays import BoolArray, FloatArray, IntArray
 from ...problem.by_value import ByValue
 
@@ -108,6 +108,22 @@ def row_sums(one: FloatArray, other: FloatArray) -> FloatArray:
 def in_the_table(limits: Limits) -> bool:
     """True where the table holds all of a host's limits: it has max_change, max_turnover and held."""
     return replace(limits, max_change=None, max_turnover=None, held=frozenset()) == Limits()
+
+
+def not_in_a_fleet(problem: AllocationProblem) -> str | None:
+    """Which cost or limit of a host a fleet cannot weigh against other hosts', in words; None where there is none."""
+    if isinstance(problem.risk, (CDaR, WorstCase, ShortfallChance)):
+        return f"risk measured by {type(problem.risk).__name__}"
+    if problem.table.varying or problem.end is not None:
+        return "numbers by period or conditions at the end"
+    return limits_not_in_a_fleet(problem.limits)
+
+
+def limits_not_in_a_fleet(limits: Limits) -> str | None:
+    """The same of limits alone."""
+    if limits.change_cost is not None:
+        return "change_cost"
+    return "budgets over the horizon" if limits.has_budgets else None
 
 
 def why_alone(problem: AllocationProblem) -> str | None:

@@ -122,7 +122,16 @@ def _unbound(problem: AllocationProblem) -> AllocationProblem:
     """`problem` where every share may change as it likes, in any steps."""
     kept = {
         key: getattr(problem.limits, key)
-        for key in ("groups", "rules", "min_gain", "turnover_cost", "plan_fee", "allow_one_unit")
+        for key in (
+            "groups",
+            "rules",
+            "largest",
+            "change_cost",
+            "min_gain",
+            "turnover_cost",
+            "plan_fee",
+            "allow_one_unit",
+        )
     }
     limits = Limits(**kept)
     free = {"step": 0.0, "entry_share": 0.0, "decrease_floor": 0.0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...problem import AllocationProblem, CVaR, RateUncertainty
+from ...problem import AllocationProblem, CDaR, CVaR, RateUncertainty, ShortfallChance, WorstCase
 
 
 def coupled(problem: AllocationProblem, path: str, *, groups: bool = False) -> str | None:
@@ -15,18 +15,49 @@ def coupled(problem: AllocationProblem, path: str, *, groups: bool = False) -> s
         return f"there is no capacity that the shares sum to; the {path} path needs one"
     if problem.goal is not None:
         return f"a goal takes the place of the most earnings; the {path} path finds the most"
+    data = problem.arrays
+    varies = problem.table.varying or data.totals is not None or data.end_value is not None
+    if varies and (why_not := by_period(problem, path)) is not None:
+        return why_not
     if problem.limits.near is not None:
         return f"shares near to a split couple protocols; the {path} path takes one capacity only"
     if problem.resources:
         return f"resources ({', '.join(problem.resources)}) couple protocols; the {path} path takes one capacity only"
     if problem.limits.groups and not groups:
         return f"group {problem.limits.groups[0].name} couples protocols; the {path} path takes one capacity only"
+    if problem.limits.largest is not None:
+        return f"a bound on the largest shares couples protocols; the {path} path takes one capacity only"
+    if problem.limits.has_budgets:
+        key = "max_total_cost" if problem.limits.max_total_moves is None else "max_total_moves"
+        return f"{key} couples protocols; the {path} path takes one capacity only"
     if problem.limits.rules:
         return f"rule {problem.limits.rules[0].name} couples protocols; the {path} path takes one capacity only"
+    return None if problem.risk is None else _at_risk(problem)
+
+
+def _at_risk(problem: AllocationProblem) -> str | None:
+    """How the measure of risk couples protocols, in words; None where it counts for nothing."""
     if isinstance(problem.risk, CVaR) and problem.risk.weight > 0.0:
         return "CVaR couples protocols through the scenarios"
     if isinstance(problem.risk, RateUncertainty):
         return "the budget of uncertainty couples protocols"
+    if isinstance(problem.risk, (CDaR, WorstCase, ShortfallChance)):
+        return f"{type(problem.risk).__name__} couples protocols through the scenarios"
+    return None
+
+
+def by_period(problem: AllocationProblem, path: str) -> str | None:
+    """What differs by period, or is worth something at the end, in words; None where nothing does."""
+    data, table = problem.arrays, problem.table
+    if data.end_value is not None:
+        return f"shares are worth something at the end; the {path} path weighs earnings and costs alone"
+    if problem.periods == 1:
+        return None
+    if data.totals is not None:
+        return f"the capacity differs by period; the {path} path takes one"
+    for i, own in table.varying.items():
+        if costs := sorted(own.keys() - {"min_share", "max_share"}):
+            return f"{costs[0]} of {problem.names[i]} differs by period; the {path} path takes one"
     return None
 
 
