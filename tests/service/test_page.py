@@ -146,6 +146,8 @@ BOXES = """[...document.querySelectorAll('header, main > section')].map(each => 
   const box = each.getBoundingClientRect();
   return [box.left, box.top, box.right, box.bottom];
 })"""
+TOO_WIDE = """[...document.querySelectorAll('#dialog-body td, #dialog-body th')]
+  .filter(each => each.offsetWidth && each.scrollWidth > each.clientWidth + 1).map(each => each.innerText)"""
 SMALL = """[...document.querySelectorAll('button')]
   .filter(each => each.offsetWidth && (each.offsetHeight < 44 || each.offsetWidth < 44)).map(each => each.innerText)"""
 
@@ -437,6 +439,9 @@ def test_one_command_gives_a_page_that_lives(chromium):
                 it.wait("document.querySelector('tfoot td') !== null")
                 total = it.page.evaluate("Number(document.querySelector('tfoot td').dataset.sum)")
                 assert total == pytest.approx(plan["net_benefit"], abs=1e-9)
+                it.page.set_viewport_size(PHONE)
+                assert it.page.evaluate(TOO_WIDE) == []
+                assert it.page.evaluate("document.querySelectorAll('.sums tfoot th').length") == 5
                 assert it.wrong == []
         finally:
             run.terminate()

@@ -182,7 +182,7 @@ export async function showWhy(plan) {
   }
   history.replaceState(null, "", `${location.pathname}${location.search}#why=${encodeURIComponent(id)}`);
   const said = told.summary.map(text => el("p", {}, text.replaceAll(" -> ", " → "))), body = said.splice(0, 2);
-  if (told.rows.length) body.push(el("h3", {}, "What it would bring, and what that costs"), sums(told));
+  if (told.rows.length) body.push(el("h3", {}, "What it would bring, and what that costs (USD)"), sums(told));
   if (told.stayed.length) body.push(el("h3", {}, "What would have to be true for the others to move"), el("ul", {}, ...told.stayed.map(stays)));
   const limits = told.limits.map(each => [each.name, money(each.costs_usd_per_hour)]).filter(each => each[1] !== "0");
   if (limits.length) body.push(el("h3", {}, "What limits cost"), el("ul", {}, ...limits.map(([name, cost]) => el("li", {}, `${name}: ${cost} USD/h`))));
@@ -192,12 +192,12 @@ export async function showWhy(plan) {
 }
 
 function sums(told) {
-  const total = told.rows.reduce((all, row) => all + row.sum, 0);
+  const all = key => told.rows.reduce((sum, row) => sum + row[key], 0), total = all("sum"), none = { "aria-hidden": "true" };
   const cells = row => [percent(row.today), percent(row.plan), signed(row.gain), signed(-row.cost), signed(row.sum)];
-  const head = ["protocol", "today", "plan", "gain", "cost", "sum, USD"];
-  return el("table", {}, el("thead", {}, el("tr", {}, ...head.map((text, i) => el("th", { scope: "col", class: i ? "n" : "" }, text)))),
+  const head = ["protocol", "today", "plan", "gain", "cost", "sum"];
+  return el("table", { class: "sums" }, el("thead", {}, el("tr", {}, ...head.map((text, i) => el("th", { scope: "col", class: i ? "n" : "" }, text)))),
     el("tbody", {}, ...told.rows.map(row => el("tr", {}, el("th", { scope: "row" }, row.protocol), ...cells(row).map(text => el("td", { class: "n" }, text))))),
-    el("tfoot", {}, el("tr", {}, el("th", { scope: "row", colspan: "5" }, "all together"), el("td", { class: "n", "data-sum": String(total) }, signed(total)))));
+    el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, "all"), el("th", none), el("th", none), el("th", { class: "n" }, signed(all("gain"))), el("th", { class: "n" }, signed(-all("cost"))), el("td", { class: "n", "data-sum": String(total) }, signed(total)))));
 }
 
 // Rates are at the margin: what more of a share would earn, and what the last of it does.
