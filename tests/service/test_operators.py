@@ -93,8 +93,9 @@ def test_health_by_the_ledger(tmp_path: Path, capsys):
     ledger.close()
 
 
-@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-def test_health_by_the_page(capsys, status: int, code: int):
+@pytest.mark.parametrize(("scheme", "status", "code"), [("http", 200, 0), ("http", 503, 1), ("https", 200, 1)])
+def test_health_by_the_page(capsys, scheme: str, status: int, code: int):
+    """An https address is asked by TLS, which this page does not speak."""
     asked = []
 
     class Page(BaseHTTPRequestHandler):
@@ -110,9 +111,9 @@ def test_health_by_the_page(capsys, status: int, code: int):
     with HTTPServer(("127.0.0.1", 0), Page) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        assert run(capsys, "health", "--url", f"http://127.0.0.1:{server.server_port}/reallot/")[0] == code
+        assert run(capsys, "health", "--url", f"{scheme}://127.0.0.1:{server.server_port}/reallot/")[0] == code
         thread.join()
-    assert asked == ["/reallot/healthz"]
+    assert asked == (["/reallot/healthz"] if scheme == "http" else [])
     assert run(capsys, "health", "--url", f"http://127.0.0.1:{server.server_port}")[0] == 1
 
 

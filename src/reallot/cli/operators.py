@@ -39,8 +39,9 @@ def health(options: argparse.Namespace) -> int:
 
 def _by_page(url: str) -> tuple[bool, str]:
     parts = urlsplit(url)
+    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
-        connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=SECONDS)
+        connection = make(parts.hostname or "127.0.0.1", parts.port, timeout=SECONDS)
         connection.request("GET", f"{parts.path.rstrip('/')}/healthz")
         status = connection.getresponse().status
         connection.close()
