@@ -29,7 +29,7 @@ def filled(folder: Path, at: datetime):
 def test_a_backup_is_a_ledger_with_all_that_the_first_has(tmp_path: Path):
     at = datetime(2026, 6, 1, 12, tzinfo=UTC)
     ledger = filled(tmp_path / "ledger", at)  # an engine has it
-    told = ledger.events.add([(at, "move", "moved relay", {"plan_id": "p1"}, 20)])
+    told = ledger.events.add([(at, "alert", "relay is silent", {"key": "silent:relay"}, 30)])
     asked = ledger.requests.post("pause")
     sizes = back_up(tmp_path / "ledger", tmp_path / "copy")
     ledger.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import DataError, InvalidInput
 
 DATABASES = ("requests.db", "events.db", "history.db", "journal.db")
-"""The journal comes last: it may know of moves that the readings do not show yet, and never the other way round."""
+"""The journal comes last: it may know of moves that readings and events do not show yet, never the other way round."""
 BESIDE = ("history.json", "notified.json")
 
 
