@@ -314,11 +314,21 @@ def test_a_full_disk_under_the_output_is_one_line_and_a_status(command, monkeypa
     assert re.fullmatch(r"reallot: what it says cannot be written \(.*No space left.*\)\n", capsys.readouterr().err)
 
 
+def test_a_reader_that_has_gone_is_no_success_and_no_complaint(monkeypatch, capsys) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert main(["config", "--schema"]) == 7
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
 def test_an_output_that_is_closed_from_the_start_is_no_trouble(closed, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, closed, None)
     assert main(["config", "--schema"]) == 0
     assert main(["solve", "nowhere.toml"]) == 2
+    getattr(sys, closed).close()
 
 
 @pytest.mark.slow

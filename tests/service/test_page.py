@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from time import monotonic
 from urllib.parse import parse_qs, urlsplit
@@ -155,7 +156,7 @@ SMALL = """[...document.querySelectorAll('button')]
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_read_it(chromium, asked, scheme):
     checker = stage.axe()
-    pairs = [("earning", DESK), ("waiting", PHONE)] if scheme == "light" else [("halted", PHONE), ("blind", DESK)]
+    pairs = product(("earning", "waiting", "halted", "blind"), (DESK, PHONE))
     with shown(asked, chromium, scheme=scheme) as it:
         it.page.evaluate(checker)
         for condition, size in pairs:

@@ -44,9 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         # what is left must not be written at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # the reader (head, less) has gone, and misses nothing
-            return PLANNED
-        print(f"reallot: what it says cannot be written ({error})", file=sys.stderr)
+        if not isinstance(error, BrokenPipeError):  # a reader (head, less) that has gone wants to hear no more
+            print(f"reallot: what it says cannot be written ({error})", file=sys.stderr)
         return UNWRITTEN
     except KeyboardInterrupt:
         return 130
