@@ -85,12 +85,21 @@ def test_a_ledger_that_cannot_be_used_ends_one_cycle_with_a_status_and_is_told_o
     assert told.count("cannot be used") == 1
 
 
-def test_a_ledger_that_halts_ends_one_cycle_with_a_status_and_says_what_to_do(capsys, path):
+@pytest.mark.parametrize("mode", ["observe", "advise", "confirm", "automatic"])
+def test_a_ledger_that_halts_ends_one_cycle_with_a_status_and_says_what_to_do(capsys, path, mode):
     (path.parent / "books").mkdir()
     (path.parent / "books" / "journal.db").write_text("words" * 1000)
-    code, told = once(capsys, path, '[reallocation]\nmode = "automatic"\n' + TWO + '[ledger]\npath = "books"\n')
+    code, told = once(capsys, path, TWO + '[ledger]\npath = "books"\n', "--mode", mode)
     assert code == 3
     assert "look at the shares, then: reallot resume" in told and "  moved " not in told
+
+
+def test_a_pause_that_a_person_asked_for_is_no_trouble(capsys, path):
+    text = TWO + '[ledger]\npath = "books"\n'
+    assert once(capsys, path, text)[0] == 0
+    assert main(["pause", "--ledger", str(path.parent / "books")]) == 0
+    code, told = once(capsys, path, text, "--mode", "automatic")
+    assert code == 0 and "paused, as a person asked" in told and "  moved " not in told
 
 
 def test_a_missing_variable_ends_one_cycle_with_a_status_and_is_told_once(capsys, path, monkeypatch):

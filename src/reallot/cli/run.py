@@ -13,6 +13,7 @@ from functools import partial
 
 from ..engine.contracts.configs import Mode
 from ..engine.contracts.move_state import MoveState
+from ..engine.execution.pause import PAUSED
 from ..errors import ConfigurationError, DataError, MonitoringError
 from ..orchestration.cycle import CycleResult
 from ..runtime.build import Parts, build, close_quietly, remember
@@ -167,10 +168,10 @@ def _code(runner: Runner, stopping: _Stop, shows: Lines) -> int:
 def _is_in_trouble(runner: Runner) -> bool:
     """True where the one cycle was not made as configured: its ledger halts or cannot be used, or a step failed.
 
-    Where no share is known there is nothing to plan, and that is no failure.
+    Where no share is known there is nothing to plan, and that is no failure; nor is a pause that a person asked for.
     """
     last, journal = runner.last, runner.parts.engine.journal
-    if journal.observe_only or journal.halted() or last is None:
+    if journal.observe_only or journal.halted() not in ("", PAUSED) or last is None:
         return True
     has_shares = last.metrics is not None and bool(last.metrics.allocation_by_protocol)
     return (has_shares and bool(last.errors)) or (last.plan is not None and bool(last.plan.conflict))
@@ -235,8 +236,11 @@ def _hello(parts: Parts, began: datetime, known: int, options: argparse.Namespac
     tell(LogEvent("start", began, text, {"protocols": count, "mode": parts.mode.value}))
     for note in parts.notes:
         tell(LogEvent("ledger", began, note, level=30))
-    if parts.engine.journal.observe_only:
-        tell(LogEvent("ledger", began, parts.engine.journal.observe_only, level=30))
+    journal = parts.engine.journal
+    if journal.observe_only:
+        tell(LogEvent("ledger", began, journal.observe_only, level=30))
+    elif parts.mode in (Mode.OBSERVE, Mode.ADVISE) and (halted := journal.halted()):  # the others say it at each plan
+        tell(LogEvent("ledger", began, f"halted: {halted}", level=30))
 
 
 async def _goodbye(runner: Runner, began: datetime, as_json: bool, shows: Lines) -> None:
