@@ -1,6 +1,6 @@
 """Several periods planned together, with rates, costs, holds and limits per period."""
 
-from reallot import AllocationProblem, EarningsCurve, Limits, ProtocolSpec
+from reallot import AllocationProblem, EarningsCurve, End, Limits, ProtocolSpec
 from tests.known_cases import Known
 
 
@@ -141,5 +141,60 @@ CASES = (
         later=({"storage": 0.6, "relay": 0.4},),
         earnings_per_hour=3.2,
         prices={"capacity": (2.0, 2.0)},
+    ),
+    # a may hold 0.3, then 0.6: 0.1 * 2 and 0.4 * 2.
+    Known(
+        "a ceiling may differ by period",
+        AllocationProblem(
+            [ProtocolSpec("a", 3.0, max_share=[0.3, 0.6]), ProtocolSpec("b", 1.0)],
+            {"a": 0.2, "b": 0.8},
+            horizon_hours=2,
+            periods=2,
+        ),
+        net_benefit=1.0,
+        shares={"a": 0.3, "b": 0.7},
+        later=({"a": 0.6, "b": 0.4},),
+        earnings_per_hour=1.9,
+        prices={"max_share a": (2.0, 2.0)},
+    ),
+    # Moving costs 5 a unit now and 1 then: 0.8 * 2 of the second hour less 0.8 * 1. Now would gain 4 less 5.
+    Known(
+        "a cost that falls is waited for",
+        AllocationProblem(
+            [ProtocolSpec("a", 3.0, move_cost=[5.0, 1.0]), ProtocolSpec("b", 1.0)],
+            {"a": 0.2, "b": 0.8},
+            horizon_hours=2,
+            periods=2,
+        ),
+        net_benefit=0.8,
+        cost=0.8,
+        shares={"a": 0.2, "b": 0.8},
+        later=({"a": 1.0, "b": 0.0},),
+        earnings_per_hour=2.2,
+    ),
+    # All to a, 0.8 * 2, and half back to b for the end: 0.3 * 2. One less of the floor earns 2 USD in two hours.
+    Known(
+        "a share has to be there at the end",
+        AllocationProblem(
+            {"a": 3.0, "b": 1.0},
+            {"a": 0.2, "b": 0.8},
+            horizon_hours=2,
+            periods=2,
+            end=End(at_least={"b": 0.5}),
+        ),
+        net_benefit=2.2,
+        shares={"a": 1.0, "b": 0.0},
+        later=({"a": 0.5, "b": 0.5},),
+        earnings_per_hour=2.5,
+        prices={"end_at_least b": (1.0, 1.0), "capacity": (3.0, 3.0)},
+    ),
+    # Two changes of 0.8 are allowed over the horizon, so that they are made at once: 0.8 * 2 * 2.
+    Known(
+        "so many moves over the horizon are made at once",
+        steady(max_total_moves=2),
+        net_benefit=3.2,
+        shares={"a": 1.0, "b": 0.0},
+        later=({"a": 1.0, "b": 0.0},),
+        earnings_per_hour=3.0,
     ),
 )

@@ -1,6 +1,16 @@
-"""Expected earnings over scenarios, CVaR, a budget of uncertainty."""
+"""Expected earnings over scenarios, CVaR, a budget of uncertainty, worst cases, shortfalls, the largest shares."""
 
-from reallot import AllocationProblem, CVaR, EarningsCurve, RateUncertainty, Scenarios
+from reallot import (
+    AllocationProblem,
+    CVaR,
+    EarningsCurve,
+    Largest,
+    Limits,
+    RateUncertainty,
+    Scenarios,
+    ShortfallChance,
+    WorstCase,
+)
 from tests.known_cases import Known
 
 HALVES = {"a": 0.5, "b": 0.5}
@@ -183,5 +193,43 @@ CASES = (
         shares={"a": 1.0, "b": 0.0},
         earnings_per_hour=3.0,
         prices={"capacity": (3.0, 3.0)},
+    ),
+    # The two sets earn 4 x and 2 - 2 x, the same at a third: 4 / 3. The mean is 1 + 1 / 3 there, and was 1.5.
+    Known(
+        "the worse of two sets of scenarios counts",
+        AllocationProblem(
+            {"a": 0.0, "b": 0.0},
+            HALVES,
+            scenarios=Scenarios(rates={"a": [4.0, 0.0], "b": [0.0, 2.0]}),
+            risk=WorstCase({"up": [0], "down": [1]}),
+        ),
+        net_benefit=-1.0 / 6.0,
+        worth=4.0 / 3.0,
+        shares={"a": 1.0 / 3.0, "b": 2.0 / 3.0},
+        shares_to=1e-9,
+        earnings_per_hour=4.0 / 3.0,
+    ),
+    # With all in a the second scenario earns nothing: 2 - 2 x >= 0.5 leaves 0.75, and one less of the floor 0.5 more.
+    Known(
+        "no scenario may earn less than a floor",
+        AllocationProblem(
+            {"a": 0.0, "b": 0.0},
+            HALVES,
+            scenarios=Scenarios(rates={"a": [4.0, 0.0], "b": [0.0, 2.0]}),
+            risk=ShortfallChance(0.5, chance=0.0),
+        ),
+        net_benefit=0.25,
+        shares={"a": 0.75, "b": 0.25},
+        earnings_per_hour=1.75,
+        prices={"earnings_floor": (0.5, 0.5)},
+    ),
+    # b holds what a may not: 0.6 and 0.4.
+    Known(
+        "the largest share holds no more than so much",
+        AllocationProblem({"a": 3.0, "b": 1.0}, HALVES, limits=Limits(largest=Largest(1, at_most=0.6))),
+        net_benefit=0.2,
+        shares={"a": 0.6, "b": 0.4},
+        earnings_per_hour=2.2,
+        prices={"largest": (2.0, 2.0)},
     ),
 )

@@ -357,7 +357,7 @@ def test_scenario_rates_replace_one_rate_per_period() -> None:
         (
             "date.toml",
             b"horizon_hours = 2020-01-01\nprotocols.a.rate = 1",
-            "horizon_hours is datetime.date(2020, 1, 1)",
+            "horizon_hours is 2020-01-01",
         ),
     ],
 )
