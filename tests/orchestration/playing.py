@@ -30,6 +30,21 @@ def simulated(name: str, share: float, *keys: str) -> str:
     return "\n".join([f"[protocols.{name}]", 'adapter = "simulated"', f"share = {share}", *keys, ""])
 
 
+class _Watched(list):
+    """Changes of a simulated protocol: at each of them it is looked at how much is in use, in the middle of a move too."""
+
+    def __init__(self, played: Play) -> None:
+        super().__init__()
+        self.played = played
+
+    def append(self, change: tuple[datetime, float]) -> None:
+        super().append(change)
+        now, used = self.played.parts.clock.monotonic(), 0.0
+        for each in self.played.adapters.values():
+            used += next((share for at, share in reversed(each._coming) if at <= now), each._share)
+        self.played.most = max(self.played.most, used)
+
+
 class Play:
     """A run: `shares` at every cycle, `told` as it came, adapters to be spoiled between two stretches.
 
@@ -47,6 +62,8 @@ class Play:
         self.runner = Runner(self.parts, self.told.append)
         self.adapters = self.parts.coordinator.adapters
         self.most = sum(self.now().values())
+        for each in self.adapters.values():
+            each.changes = _Watched(self)
 
     def go(self, hours: float, each: Callable[[Play], None] | None = None, *, fails: bool = False) -> Play:
         """So many hours; `each` is called after every cycle. Steps of a cycle may fail only where it `fails`."""

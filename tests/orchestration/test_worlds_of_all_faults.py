@@ -37,12 +37,16 @@ JUMPS = (86_400.0, -3600.0)
 
 
 def world(seed: int, noisy: bool) -> tuple[Play, dict[str, Faulty], dict[str, float]]:
-    """Two to four protocols, full at the start, each with its own faults."""
+    """Two to four protocols, full at the start, each with its own faults and with rates that change; the last rates."""
     draw = random.Random(seed)
     names = [f"p{number}" for number in range(draw.randint(2, 4))]
     rates = {name: round(draw.uniform(0.3, 2.0), 3) for name in names}
-    share = round(1.0 / len(names), 6)
-    tables = [simulated(name, share, f"rate = {rates[name]}", "noise = 0.03") for name in names]
+    share, tables = round(1.0 / len(names), 6), []
+    for name in names:
+        changes = [(hour, round(draw.uniform(0.4, 2.2), 2)) for hour in range(draw.randint(2, 5), int(FAULTY), 5)]
+        said = ", ".join(f'["{hour}h", {factor}]' for hour, factor in changes)
+        tables.append(simulated(name, share, f"rate = {rates[name]}", f"changes = [{said}]", "noise = 0.03"))
+        rates[name] *= changes[-1][1]
     played = Play("".join(tables), every="10m", head=HEAD)
     kinds, clock = (*SOURCES, *(each for each in TARGETS if each != "rounds")), played.parts.clock
     faults = {
