@@ -31,7 +31,7 @@ def simulated(name: str, share: float, *keys: str) -> str:
 
 
 class _Watched(list):
-    """Changes of a simulated protocol: at each of them it is looked at how much is in use, in the middle of a move too."""
+    """Changes of a simulated protocol: at each of them, in the middle of a move too, it is seen how much is in use."""
 
     def __init__(self, played: Play) -> None:
         super().__init__()
