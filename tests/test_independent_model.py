@@ -378,6 +378,7 @@ def off_by(problem: AllocationProblem, by: float, *, but_present: bool = True) -
         replace(group, max_share=ceiling(group.max_share, sum(problem.current[name] for name in group.members)))
         for group in limits.groups
     )
+    away = 0.0 if limits.near is None else sum(abs(problem.current[k] - x) for k, x in limits.near.shares.items())
     used = {
         key: sum(spec.uses.get(key, 0.0) * problem.current[spec.name] for spec in problem.specs)
         for key in problem.resources
@@ -398,6 +399,7 @@ def off_by(problem: AllocationProblem, by: float, *, but_present: bool = True) -
             min_move=limits.min_move and max(0.0, limits.min_move - by),
             max_change=ceiling(limits.max_change, 0.0),  # type: ignore[arg-type]
             max_turnover=ceiling(limits.max_turnover, 0.0),  # type: ignore[arg-type]
+            near=limits.near and replace(limits.near, within=ceiling(limits.near.within, away)),
         ),
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from reallot import (
     AllocationProblem,
+    CDaR,
     Closest,
     CVaR,
     EarningsCurve,
@@ -17,7 +18,9 @@ from reallot import (
     ProtocolSpec,
     RateUncertainty,
     Scenarios,
+    ShortfallChance,
     Tiers,
+    WorstCase,
     allocate,
 )
 from tests.rounds import quick
@@ -32,6 +35,8 @@ def of_size(kind: str, m: float) -> AllocationProblem:
     flat: Any = {"a": m, "b": m / 2.0, "c": m / 64.0}
     bent: Any = [ProtocolSpec("a", curve, warm_up_hours=0.3), ProtocolSpec("b", m / 2.0), ProtocolSpec("c", m / 64.0)]
     rising = [ProtocolSpec("a", m, move_cost=Tiers([(0.1, m / 10), (None, m / 100)])), *bent[1:]]
+    falling = [ProtocolSpec("a", m, move_cost=m / 8), ProtocolSpec("b", -m / 64), ProtocolSpec("c", m / 64)]
+    paths = Scenarios(rates={"a": [[m / 8, -m / 8], [m / 4, m / 4], [m, -m / 16]]})
     tail: Any = {"scenarios": scenarios, "risk": CVaR(0.5, 0.5)}
     few = Limits(max_change=0.2, max_moves=2)
     protocols, given = {
@@ -39,6 +44,9 @@ def of_size(kind: str, m: float) -> AllocationProblem:
         "CVaR and counts": (flat, tail | {"limits": few}),
         "CVaR of curves": (bent, tail),
         "robust": (flat, {"risk": RateUncertainty({"a": m / 2.0, "b": m / 9.0}, 1.0)}),
+        "drawdown": (falling, {"periods": 2, "scenarios": paths, "risk": CDaR(0.5, 0.25 * m, 0.1), "limits": few}),
+        "worst case": (flat, {"scenarios": scenarios, "risk": WorstCase({"low": [0, 1], "high": [2]}, 0.5)}),
+        "shortfall": (flat, {"scenarios": scenarios, "risk": ShortfallChance(0.4 * m, 0.34), "limits": few}),
         "goal": (flat, {"goal": Goal(0.55 * m, "turnover")}),
         "goal of curves": (bent, {"goal": Goal(0.4 * m, "cost")}),
         "goals": (rising, {"goal": (Goal(0.5 * m, "cost"), Closest({"b": 0.5}))}),
@@ -49,7 +57,7 @@ def of_size(kind: str, m: float) -> AllocationProblem:
 
 
 KINDS = [
-    *("CVaR", "CVaR and counts", "CVaR of curves", "robust"),
+    *("CVaR", "CVaR and counts", "CVaR of curves", "robust", "drawdown", "worst case", "shortfall"),
     *("goal", "goal of curves", "goals", "tiers", "counts"),
 ]
 
@@ -72,8 +80,12 @@ def test_the_price_of_capacity_is_in_usd_whatever_the_unit_of_rows(kind: str) ->
     assert allocate(of_size(kind, size)).prices["capacity"] == pytest.approx((low * size, high * size))
 
 
-def test_the_price_of_a_goal_is_of_one_usd_per_hour_whatever_the_unit_of_rows() -> None:
-    # a unit more of b's share for c's is 31/64 of the size: as many units of turnover as that goes into 1 USD/h
-    low, high = allocate(of_size("goal", 1.0)).prices["goal"]
-    large, size = allocate(of_size("goal", 2.0**28)).prices["goal"], 2.0**28
-    assert large == pytest.approx((low / size, high / size))
+@pytest.mark.parametrize(("kind", "limit", "each"), [("goal", "goal", -1.0), ("drawdown", "max_drawdown", 0.0)])
+def test_the_price_of_one_usd_is_seen_however_little_it_is_beside_the_rest(kind: str, limit: str, each: float) -> None:
+    # a goal of 1 USD/h more needs as much less turnover as money is larger; of a drawdown USD are worth USD
+    price = allocate(of_size(kind, 1.0)).prices[limit]
+    assert price.low > 0.0
+    for size in (2.0**28, 2.0**49):
+        assert allocate(of_size(kind, size)).prices[limit] == pytest.approx(
+            [end * size**each for end in price], abs=0.0
+        )

@@ -105,8 +105,10 @@ def _from_tangent(
         shared = rule.kind in SHARED
         if not shared and not _binds(rule, tangent):
             continue
-        more = tangent.slope(rule.loosening)
-        last = more if rule.kind == "held" else -tangent.slope(rule.loosening, -1.0)
+        # slopes are those of any amount: of one that a solver sees, where a unit of money is next to nothing in a row
+        size = 1.0 / min(rule.loosening.largest_step, 1.0)
+        more = tangent.slope(rule.loosening, size) / size
+        last = more if rule.kind == "held" else -tangent.slope(rule.loosening, -size) / size
         # a goal counts in a unit of its own, and once
         result[rule.name] = _per_hour(more, last, problem.horizon_hours if problem.goal is None else 1.0)
     return result

@@ -13,7 +13,7 @@ from ..program import Columns, LinearProgram, Rows, cells, diagonal
 from ..program.blocks import Cells
 from .goals import NO_COSTS
 from .moves import moved_places
-from .risk import scenario_gains, scenario_table, tail_mean
+from .risk import scenario_gains, scenario_table, scenario_unit, tail_mean
 
 PATH = "drawdown_path"
 OWN = ("drawdown", "drawdown_level", "drawdown_beyond")
@@ -25,7 +25,8 @@ def drawdown_columns(
     """d[s,t] >= d[s,t-1] - net[s,t], and level + sum p[s] beyond[s,t] / ((1 - level of risk) P) <= max_drawdown.
 
     net[s,t] is what a scenario earns in a period less costs, d[s,-1] = 0, beyond[s,t] >= d[s,t] - level, all >= 0. The
-    mean of the worst drawdowns is taken off the objective at its weight.
+    mean of the worst drawdowns is taken off the objective at its weight. Columns are in USD, or in a larger `unit_of`
+    money.
     """
     periods, table = problem.periods, scenario_table(problem)
     scenarios = table.base.shape[0]
@@ -35,6 +36,9 @@ def drawdown_columns(
     most = 1.0 + float(np.abs(table.base).sum())
     for name, part in parts.items():
         most += float((np.abs(part.value) * span[name][part.column]).sum())
+    unit = scenario_unit(problem)
+    most, weight = most / unit, risk.drawdown_weight * unit
+    parts = {name: cells(part.row, part.column, part.value / unit) for name, part in parts.items()}
     own, zero = np.arange(count), np.zeros(count)
     later = own[own % periods > 0]
     parts["drawdown"] = cells(
@@ -45,18 +49,18 @@ def drawdown_columns(
     names = [f"scenario {s} {t}" for s in range(scenarios) for t in range(periods)]
     more = [
         Columns("drawdown", names, zero, zero, zero + most),
-        Columns("drawdown_level", ("",), np.array([-risk.drawdown_weight]), np.zeros(1), np.array([most])),
-        Columns("drawdown_beyond", names, -risk.drawdown_weight * tail, zero, zero + most),
+        Columns("drawdown_level", ("",), np.array([-weight]), np.zeros(1), np.array([most])),
+        Columns("drawdown_beyond", names, -weight * tail, zero, zero + most),
     ]
     free = np.full(count, np.inf)
     beyond = {"drawdown": diagonal(-1.0, count), "drawdown_level": cells(own, 0, 1.0)}
     rows = [
-        Rows(PATH, names, parts, -table.base.ravel(), free),
+        Rows(PATH, names, parts, -table.base.ravel() / unit, free),
         Rows("drawdown_tail", names, beyond | {"drawdown_beyond": diagonal(1.0, count)}, zero, free),
     ]
     if risk.max_drawdown is not None:
         mean = {"drawdown_level": cells(0, 0, 1.0), "drawdown_beyond": cells(own * 0, own, tail)}
-        rows.append(Rows("max_drawdown", ("",), mean, np.array([-np.inf]), np.array([risk.max_drawdown])))
+        rows.append(Rows("max_drawdown", ("",), mean, np.array([-np.inf]), np.array([risk.max_drawdown]) / unit))
     return more, rows
 
 

@@ -16,7 +16,7 @@ from .earnings import fill_starts, needs_order
 from .goals import goal_blocks
 from .integer_rules import counted, entering, grid_places, has_choices, odd, rounding, stepped
 from .moves import counts_moves, moved_places
-from .risk import cvar_unit, deviations, fills, scenario_earnings, tail_mean
+from .risk import deviations, fills, scenario_earnings, scenario_unit, tail_mean
 from .scenario_sets import chance_blocks, worst_case_blocks
 
 SMALL = 1e-11
@@ -152,7 +152,7 @@ def _cvar_blocks(problem: AllocationProblem, schedule: FloatArray, risk: CVaR) -
     """floor is the value at risk: the earnings below which 1 - level of the probability lies."""
     earnings = scenario_earnings(problem, schedule)
     floor, _ = tail_mean(earnings, np.asarray(problem.scenarios.probabilities), risk.level)  # type: ignore[union-attr]
-    unit = cvar_unit(problem)
+    unit = scenario_unit(problem)
     return {"floor": np.array([floor]) / unit, "shortfall": np.maximum(floor - earnings, 0.0) / unit}
 
 

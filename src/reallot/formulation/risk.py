@@ -88,8 +88,8 @@ def fills(problem: AllocationProblem, schedule: FloatArray) -> FloatArray:
     return np.empty(0) if bent is None else bent.fill(schedule).ravel()
 
 
-def cvar_unit(problem: AllocationProblem) -> float:
-    """The unit (USD) of the columns and rows of CVaR."""
+def scenario_unit(problem: AllocationProblem) -> float:
+    """The unit (USD) of columns and rows that hold earnings by scenario."""
     return unit_of(*scenario_gains(problem)[:2])
 
 

@@ -17,6 +17,7 @@ from ..program.elastic import Loosening, side
 from .change_rules import both_ways as limits_of_change
 from .change_rules import limit_of
 from .goals import goal_unit
+from .risk import scenario_unit
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,12 @@ def _at_risk(problem: AllocationProblem, program: LinearProgram) -> list[Rule]:
     if largest is not None:
         result.append(_ceiling(program, "largest", "", largest.at_most))
     if isinstance(risk, CDaR) and risk.max_drawdown is not None:
-        result.append(_ceiling(program, "max_drawdown", "", risk.max_drawdown))
+        upper = side(_rows(program, "max_drawdown"), 1.0 / scenario_unit(problem))
+        loosening = Loosening("max_drawdown", row_upper=upper)
+        result.append(Rule("max_drawdown", "max_drawdown", "", risk.max_drawdown, loosening))
     if isinstance(risk, ShortfallChance):
         result.append(_ceiling(program, "chance", "", risk.chance))
-        lower = side(_rows(program, "earnings_floor"), -problem.horizon_hours)
+        lower = side(_rows(program, "earnings_floor"), -problem.horizon_hours / scenario_unit(problem))
         floor = Loosening("earnings_floor", row_lower=lower)
         result.append(Rule("earnings_floor", "earnings_floor", "", risk.floor, floor))
     return result

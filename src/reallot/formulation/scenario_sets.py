@@ -9,22 +9,26 @@ from ..problem.arrays import FloatArray
 from ..program import Columns, Rows, cells, diagonal
 from ..program.blocks import Cells
 from .moves import widest
-from .risk import scenario_earnings, scenario_gains
+from .risk import scenario_earnings, scenario_gains, scenario_unit
 
 REACHED = 1e-9
 """Earnings below a floor by no more than this part of the larger of both reach it."""
 
 
 def worst_case_columns(problem: AllocationProblem, risk: WorstCase) -> tuple[list[Columns], list[Rows]]:
-    """worst <= sum over the scenarios of a set of odds * earnings, a row a set; gain = the weight of the worst."""
+    """worst <= sum over the scenarios of a set of odds * earnings, a row a set; gain = the weight of the worst.
+
+    Both are in USD, or in a larger `unit_of` money.
+    """
     share, fill, base = scenario_gains(problem)
     odds = set_odds(problem, risk)
     least, most = earnings_range(problem)
     room = float((most - least).max()) + 1.0
-    one = np.array([1.0])
-    column = Columns("worst", ("",), risk.weight * one, (least.min() - room) * one, (most.max() + room) * one)
-    parts = _earned(odds @ share, odds @ fill) | {"worst": cells(np.arange(len(odds)), 0, -1.0)}
-    return [column], [Rows("worst_case", tuple(risk.sets), parts, -(odds @ base), np.full(len(odds), np.inf))]
+    one, unit = np.array([1.0]), scenario_unit(problem)
+    low, high = (least.min() - room) / unit * one, (most.max() + room) / unit * one
+    column = Columns("worst", ("",), risk.weight * unit * one, low, high)
+    parts = _earned(odds @ share / unit, odds @ fill / unit) | {"worst": cells(np.arange(len(odds)), 0, -1.0)}
+    return [column], [Rows("worst_case", tuple(risk.sets), parts, -(odds @ base) / unit, np.full(len(odds), np.inf))]
 
 
 def chance_columns(
@@ -40,12 +44,13 @@ def chance_columns(
     names = [f"scenario {s}" for s in range(count)]
     zero = np.zeros(count)
     columns = [Columns("below", names, zero, zero, zero + 1.0, integer=True)]
-    missing = np.maximum(floor - least, 0.0)
-    reach = _earned(share, fill) | {"below": diagonal(missing, count)}
+    unit = scenario_unit(problem)
+    missing = np.maximum(floor - least, 0.0) / unit
+    reach = _earned(share / unit, fill / unit) | {"below": diagonal(missing, count)}
     odds = np.asarray(problem.scenarios.probabilities)  # type: ignore[union-attr]
     total = {"below": cells(np.zeros(count), np.arange(count), odds)}
     return columns, [
-        Rows("earnings_floor", names, reach, floor - base, np.full(count, np.inf)),
+        Rows("earnings_floor", names, reach, (floor - base) / unit, np.full(count, np.inf)),
         Rows("chance", ("",), total, np.array([-np.inf]), np.array([risk.chance])),
     ]
 
@@ -78,7 +83,8 @@ def earnings_range(problem: AllocationProblem, *, wide: bool = False) -> tuple[F
 
 def worst_case_blocks(problem: AllocationProblem, schedule: FloatArray, risk: WorstCase) -> dict[str, FloatArray]:
     """The worst set's earnings."""
-    return {"worst": np.array([(set_odds(problem, risk) @ scenario_earnings(problem, schedule)).min()])}
+    worst = (set_odds(problem, risk) @ scenario_earnings(problem, schedule)).min()
+    return {"worst": np.array([worst]) / scenario_unit(problem)}
 
 
 def chance_blocks(problem: AllocationProblem, schedule: FloatArray, risk: ShortfallChance) -> dict[str, FloatArray]:

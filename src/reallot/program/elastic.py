@@ -30,6 +30,12 @@ class Loosening:
     row_lower: Side = field(default_factory=side)
     row_upper: Side = field(default_factory=side)
 
+    @property
+    def largest_step(self) -> float:
+        """The most that one unit moves any limit, absolute; 1 where it moves none."""
+        sides = (self.column_lower, self.column_upper, self.row_lower, self.row_upper)
+        return max((float(np.abs(step).max()) for _, step in sides if step.size), default=1.0) or 1.0
+
 
 def elastic(program: LinearProgram, loosenings: Sequence[Loosening], most: float | FloatArray) -> LinearProgram:
     """`program` with gains set to zero and a column for each loosening, at a unit price, up to `most` units of each.
