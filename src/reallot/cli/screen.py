@@ -67,7 +67,8 @@ def _rich_table(rows: Sequence[Sequence[str]], right: Collection[int], width: in
 
     widths = [max(cells(row[j]) for row in rows) for j in range(len(rows[0]))]
     indent = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    last = widths[-1] if width is None else min(widths[-1], max(width - indent, LEAST_FOLD))
+    words = (cells(word) for row in rows for word in row[-1].split())  # none is cut: a longer one goes beyond the width
+    last = widths[-1] if width is None else min(widths[-1], max(width - indent, LEAST_FOLD, *words))
     gap = (0, 1 if unicode else 2, 0, 0)  # the box itself is one column between two
     frame = box.SIMPLE_HEAD if unicode else None
     drawn = Table(box=frame, padding=gap, pad_edge=False, show_edge=False, header_style="bold")

@@ -132,8 +132,8 @@ def test_a_process_that_starts_without_the_server_says_so_and_catches_up(postgre
     finally:
         postgres.start()
     assert "what was known before cannot be read: readings in PostgreSQL" in begun
-    assert "at most 100000 readings wait in memory" in begun
     begun += until(process, "written again; 0 lost meanwhile")
+    assert "at most 100000 readings wait in memory" in begun
     process.send_signal(signal.SIGINT)
     out = begun + process.communicate(timeout=60)[0]
     assert process.returncode == 0, out
