@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reallot import (
     AllocationProblem,
     EarningsCurve,
+    Goal,
     Group,
     Infeasible,
     InvalidInput,
@@ -121,23 +122,67 @@ def test_the_corners_of_a_limit_are_exact(limit: str, corners: list[tuple[float,
     np.testing.assert_allclose(found.to_numpy(), corners, atol=1e-9)
 
 
-def test_between_corners_each_value_earns_what_the_line_says() -> None:
-    curve = EarningsCurve.through([(0, 0), (0.3, 0.9), (0.6, 1.2)])
-    problem = AllocationProblem(
-        [ProtocolSpec("a", curve, move_cost=0.1), ProtocolSpec("b", 2.0, uses={"cpu": 2.0}), ProtocolSpec("c", 1.0)],
-        {"a": 0.1, "b": 0.2, "c": 0.7},
-        horizon_hours=3.0,
-        resources={"cpu": 0.9},
-        limits=Limits(groups=[Group("g", ("a", "b"), max_share=0.8)]),
-    )
-    for limit, change in (("resource cpu", lambda at: {"resources": {"cpu": at}}), ("group g", None)):
+CURVE = EarningsCurve.through([(0, 0), (0.3, 0.9), (0.6, 1.2)])
+MIXED = AllocationProblem(
+    [ProtocolSpec("a", CURVE, move_cost=0.1), ProtocolSpec("b", 2.0, uses={"cpu": 2.0}), ProtocolSpec("c", 1.0)],
+    {"a": 0.1, "b": 0.2, "c": 0.7},
+    horizon_hours=3.0,
+    resources={"cpu": 0.9},
+    limits=Limits(groups=[Group("g", ("a", "b"), max_share=0.8, min_share=0.25)]),
+)
+FLOORED = replace(MIXED, protocols=[ProtocolSpec("a", CURVE, min_share=0.05), *MIXED.specs[1:]])
+BY_RESOURCES = AllocationProblem(
+    [ProtocolSpec("a", 3.0, uses={"cpu": 4.0}, max_share=1.5), ProtocolSpec("b", 1.0, uses={"cpu": 1.0, "gpu": 1.0})],
+    {"a": 0.2, "b": 0.2},
+    capacity=None,
+    resources={"cpu": 1.0, "gpu": 2.0},
+)
+
+
+def with_limit(problem: AllocationProblem, limit: str, at: float) -> AllocationProblem:
+    kind, _, name = limit.partition(" ")
+    if kind == "resource":
+        return replace(problem, resources={**problem.resources, name: at})
+    if kind == "group":
+        groups = [replace(each, max_share=at) if each.name == name else each for each in problem.limits.groups]
+        return replace(problem, limits=replace(problem.limits, groups=tuple(groups)))
+    if kind == "max_share":
+        specs = [replace(spec, max_share=at) if spec.name == name else spec for spec in problem.specs]
+        return replace(problem, protocols=specs)
+    return replace(problem, limits=replace(problem.limits, **{limit: at}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("problem", "limits"),
+    [
+        (MIXED, ["resource cpu", "group g", "max_share a", "max_share b", "max_turnover", "max_decrease"]),
+        (FLOORED, ["max_share a", "group g", "max_change"]),
+        (BY_RESOURCES, ["resource cpu", "resource gpu", "max_share a", "max_increase"]),
+        (replace(MIXED, limits=Limits(held={"a", "b", "c"})), ["max_change", "max_turnover"]),
+        (replace(THREE, limits=Limits(max_change={"a": 0.1}, only_decrease={"b"})), ["max_increase", "max_decrease"]),
+    ],
+)
+def test_each_value_of_a_limit_earns_what_the_line_between_its_corners_says(
+    problem: AllocationProblem, limits: list[str]
+) -> None:
+    stays = value(problem, problem.arrays.staying).net
+    for limit in limits:
         found = frontier(problem, limit)
-        for at in np.linspace(found[limit].iloc[0], found[limit].iloc[-1] + 0.1, 7):
-            groups = [Group("g", ("a", "b"), max_share=at)]
-            other = replace(problem, **(change(at) if change else {"limits": Limits(groups=groups)}))
-            line = np.interp(at, found[limit], found["net_benefit"])
-            worth = allocate(other).certificate.objective - value(problem, problem.arrays.staying).net
-            assert worth == pytest.approx(line, abs=1e-8)
+        first, last = found[limit].iloc[0], found[limit].iloc[-1]
+        for at in (first, last, *np.linspace(first, last + 1.0, 3)):
+            worth = allocate(with_limit(problem, limit, float(at))).certificate.objective - stays
+            assert worth == pytest.approx(np.interp(at, found[limit], found["net_benefit"]), abs=1e-7), (limit, at)
+
+
+def test_a_frontier_leaves_a_goal_out_as_that_of_turnover_does() -> None:
+    for limit in (None, "max_change"):
+        assert frontier(replace(THREE, goal=Goal(1.5)), limit).equals(frontier(THREE, limit))
+
+
+def test_a_resource_that_alone_bounds_a_share_has_no_end_to_trace() -> None:
+    endless = replace(BY_RESOURCES, protocols=[ProtocolSpec("a", 3.0, uses={"cpu": 4.0}), *BY_RESOURCES.specs[1:]])
+    with pytest.raises(InvalidInput, match=r"resource cpu alone bounds a.*no end: give a a max_share"):
+        frontier(endless, "resource cpu")
 
 
 def test_a_frontier_of_whole_numbers_names_what_to_do() -> None:

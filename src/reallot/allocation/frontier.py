@@ -43,7 +43,8 @@ def frontier(problem: AllocationProblem, limit: str | None = None) -> pd.DataFra
     Raises
     ------
     InvalidInput
-        Where the limit is unknown, or the exact path declines the problem, or it has `turnover_cost` or `plan_fee`.
+        Where the limit is unknown or has no end, the exact path declines the problem, or it has `turnover_cost` or
+        `plan_fee`.
     Infeasible
         Where no turnover is enough to meet the other rules.
 
