@@ -14,14 +14,14 @@ from reallot import AllocationProblem, Infeasible, Limits, ProtocolSpec, allocat
 from reallot.errors import InvalidInput
 from reallot.problem.effective import PRESENT
 from tests.test_costs_that_never_pay import COSTS, WAYS
-from tests.test_independent_model import EXAMPLES, loosened, problems, same
+from tests.test_independent_model import EXAMPLES, loosened, problems, proved_worth, same
 from tests.test_rates_beyond_all_others import RATES
 
 Worth = Callable[[AllocationProblem], float]
 
 
 def by(solver: str) -> Worth:
-    return lambda problem: allocate(problem, solver=solver).certificate.objective
+    return lambda problem: proved_worth(allocate(problem, solver=solver))
 
 
 def kept_hot(problem: AllocationProblem) -> float:
@@ -33,7 +33,7 @@ def kept_hot(problem: AllocationProblem) -> float:
     with suppress(Infeasible):
         live.solve()
     live.problem = problem
-    return live.solve().certificate.objective
+    return proved_worth(live.solve())
 
 
 PATHS: dict[str, Worth] = {

@@ -154,6 +154,17 @@ def test_prices_of_limits_are_the_same_by_sorting_and_by_the_program() -> None:
         assert tuple(program.prices[name]) == pytest.approx(tuple(interval), abs=1e-9), name
 
 
+@pytest.mark.parametrize("solver", ["fees", "highs"])
+def test_a_bound_takes_the_fee_of_a_plan_off_once(solver: str) -> None:
+    specs = [ProtocolSpec("a", 1.0, move_cost=4.0, move_fee=1.0), ProtocolSpec("b", 4.0, move_cost=1.0, move_fee=2.0)]
+    limits = Limits(plan_fee=0.5)
+    problem = AllocationProblem(specs, {"a": 0.3, "b": 0.7}, horizon_hours=10.0, limits=limits, allow_idle=True)
+    plan = allocate(problem, solver=solver)
+    # a's 0.3 bring 12 from b for 1.5 + 3 + 0.5, in place of 3: 40 - 5
+    assert plan.certificate.objective == pytest.approx(35.0)
+    assert plan.certificate.bound == pytest.approx(35.0)
+
+
 def test_an_explanation_adds_up_with_what_all_pay_together() -> None:
     plan = allocate(two(Tiers([(0.1, 0.1), (None, 0.2)]), turnover_cost=Tiers([(0.2, 0.1), (None, 0.3)]), plan_fee=0.1))
     why = explain(plan, budget_seconds=None)

@@ -188,10 +188,7 @@ def _handed_over(problem: AllocationProblem, search: Search, ends: float) -> Sol
     from .fees_milp import finish
 
     task, bound = search.task, search.bound
-    detail, base = (
-        f"search given up after {search.effort}; ",
-        value(problem, problem.trade_segments.middle[None, :]).net,
-    )
+    detail, base = f"search given up after {search.effort}; ", _worth(problem, problem.trade_segments.middle[None, :])
     remaining = ends - perf_counter()
     if remaining <= 0.0:
         best, detail = _schedule(problem, task.moves()), detail + "no time left for HiGHS"
@@ -202,12 +199,18 @@ def _handed_over(problem: AllocationProblem, search: Search, ends: float) -> Sol
     if solution.bound is not None:
         bound = min(bound, solution.bound)
     best, other = _schedule(problem, task.moves()), None if moves is None else _schedule(problem, moves)
-    if other is not None and value(problem, other).net > value(problem, best).net:
+    if other is not None and _worth(problem, other) > _worth(problem, best):
         best = other
     if solution.status is Status.OPTIMAL:
         return _answer(problem, best, detail + "HiGHS finished from the best of them", base + bound, claimed_by="highs")
     detail += f"HiGHS went on from the best of them and stopped ({solution.detail})"
     return _answer(problem, best, detail, base + bound, Status.STOPPED, "highs")
+
+
+def _worth(problem: AllocationProblem, schedule: FloatArray) -> float:
+    """What a schedule is worth before `plan_fee`, which is weighed after the search, as on every path."""
+    found = value(problem, schedule)
+    return found.net + found.plan_fee
 
 
 def _schedule(problem: AllocationProblem, moves: BoolArray) -> FloatArray:
@@ -236,6 +239,6 @@ def _answer(
     claimed_by: str = "",
 ) -> SolverResult:
     """A schedule with a bound on all of them; its own worth where None."""
-    worth = value(problem, schedule).net
+    worth = _worth(problem, schedule)
     bound = worth if bound is None else max(bound, worth)
     return SolverResult(schedule, bound=bound, status=status, detail=detail, claimed_by=claimed_by)
