@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from reallot import (
     AllocationProblem,
+    Closest,
+    CVaR,
     EarningsCurve,
     Goal,
     Group,
@@ -19,11 +21,14 @@ from reallot import (
     InvalidInput,
     Limits,
     ProtocolSpec,
+    Scenarios,
     allocate,
     frontier,
     what_if,
 )
+from reallot.allocation.ranges import LOWERED
 from reallot.allocation.rate_shift import with_rate_shift
+from reallot.allocation.relax import relax
 from reallot.problem.objective import value
 from tests.strategies import problems
 
@@ -98,6 +103,74 @@ def test_within_the_range_of_a_rate_no_plan_is_worth_more_and_beyond_it_one_is(k
                 assert better <= 1e-6 * max(1.0, abs(shift))
             elif end > 1e-6:
                 assert better > -1e-9
+
+
+PAIR = AllocationProblem({"a": 3.0, "b": 1.0}, {"a": 0.2, "b": 0.8})
+HALVES = AllocationProblem([ProtocolSpec("a", 3.0, step=0.25), ProtocolSpec("b", 1.0, step=0.25)], {"a": 0.0, "b": 1.0})
+UNSURE = Scenarios(rates={"a": [[6.0], [0.0]], "b": [[1.5], [1.5]]})
+INF, NAN = math.inf, math.nan
+
+
+@pytest.mark.parametrize(
+    ("problem", "row", "unit", "low", "high"),
+    [
+        # 3 a + 1 - a >= 2 holds from a = 0.5 on, which is what the goal turns over; more asks for more
+        (replace(PAIR, goal=Goal(2.0)), "goal", "USD/h", 2.0, 2.0),
+        (replace(PAIR, goal=Goal(1.2)), "goal", "USD/h", -INF, 1.4),
+        (replace(PAIR, goal=Goal(2.0)), "rate a", "USD/h", NAN, NAN),
+        (replace(PAIR, goal=Closest({"a": 0.5})), "rate a", "USD/h", -INF, INF),
+        (
+            replace(PAIR, goal=[Closest({"a": 0.5}), Goal()], limits=Limits(max_change=0.4)),
+            "max_change a",
+            "share",
+            0.3,
+            NAN,
+        ),
+        # an equality is met by one number, whatever its price
+        (replace(PAIR, limits=Limits(rules=["a == 0.3"])), "rule a == 0.3", "share", 0.3, 0.3),
+        # all in a: a - b = 1, and the floor may be anything up to there
+        (replace(PAIR, limits=Limits(rules=["a - b >= -0.5"])), "rule_floor a - b >= -0.5", "share", -INF, 1.0),
+        # two steps would turn 0.5: more of the limit helps, though the plan leaves some
+        (replace(HALVES, limits=Limits(max_turnover=0.3)), "turnover", "share", 0.25, NAN),
+        # 0.2 either way is worth 0.5 where rates are 2.5 apart; what more turnover would do is not known
+        (replace(PAIR, limits=Limits(max_turnover=0.2, min_gain=0.5)), "rate a", "USD/h", -1.5, 3.5),
+        (replace(PAIR, limits=Limits(max_turnover=0.2, plan_fee=0.5)), "rate a", "USD/h", -1.5, 3.5),
+        (replace(PAIR, limits=Limits(max_turnover=0.2, min_gain=0.5)), "turnover", "share", 0.0, NAN),
+        # of 1.6 more, 0.4 has to remain: 0.8 (3 - x - 1) = 0.4
+        (replace(PAIR, limits=Limits(min_gain=0.4)), "rate a", "USD/h", 1.5, INF),
+        # 0.4 of the mean, 3, and 0.6 of the worst, 0, are 1.2 of a, against 1.5 of b: even where a rises by 0.3
+        (replace(PAIR, scenarios=UNSURE, risk=CVaR(weight=0.6, level=0.5)), "rate a", "USD/h", -INF, 3.3),
+    ],
+)
+def test_a_range_ends_where_the_plan_is_another_one(
+    problem: AllocationProblem, row: str, unit: str, low: float, high: float
+) -> None:
+    found = allocate(problem).sensitivity().loc[row]
+    assert found["unit"] == unit
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("limits", [Limits(max_change=0.3, max_turnover=0.4), Limits(max_decrease=0.2, min_gain=0.3)])
+def test_within_the_range_of_a_limit_it_makes_no_better_plan_and_beyond_it_does(limits: Limits) -> None:
+    rules = ["a <= 0.9", "b - a >= -0.9", "c == 0.3"]
+    problem = replace(THREE, limits=replace(limits, rules=rules, groups=[Group("g", ("a", "b"), 0.95, min_share=0.1)]))
+    plan = allocate(problem)
+    table = plan.sensitivity()
+    for name, now, low, high in table[["now", "low", "high"]].itertuples():
+        if name.startswith("rate ") or name in ("capacity", "rule c == 0.3"):
+            continue
+        looser, ends = (now - low, low != 0.0) if name.startswith(LOWERED) else (high - now, True)
+        assert looser >= 0.0
+        for by, is_best in ((min(0.5 * looser, 9.0), True), (looser + 0.05, False)):
+            if is_best or (ends and math.isfinite(looser)):
+                better = allocate(relax(problem, name, by)).certificate.objective - plan.certificate.objective
+                assert (better < 1e-9) is is_best, (name, by)
+
+
+def test_a_plan_at_a_rate_beyond_all_others_has_ranges_too() -> None:
+    far = replace(PAIR, protocols={"a": 1e12, "b": 1.0}, limits=Limits(max_change=0.2))
+    row = allocate(far).sensitivity().loc["rate b"]
+    assert row["low"] <= row["now"] <= row["high"]
 
 
 def test_a_limit_of_counts_has_no_known_end_where_it_binds() -> None:

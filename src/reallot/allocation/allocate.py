@@ -112,7 +112,7 @@ def in_order(problem: AllocationProblem, solver: str, time_limit_seconds: float 
         kept = (*kept, plan.certificate.objective)
         if len(kept) == len(problem.goals):
             told = replace(plan, problem=problem, can_stay=can_stay)
-            vars(told)["program"] = plan.program
+            vars(told).update(program=plan.program, _decide=allocate)
             return told
 
 
@@ -120,7 +120,9 @@ def _at_given_rates(plan: Allocation, problem: AllocationProblem) -> Allocation:
     """The plan of `problem`, found at rates set nearer: it is as close to the best as it was there."""
     found, worth = plan.certificate, value(problem, plan.schedule).net
     bound = None if found.bound is None else worth + (found.bound - found.objective)
-    return replace(plan, problem=problem, certificate=replace(found, objective=worth, bound=bound))
+    told = replace(plan, problem=problem, certificate=replace(found, objective=worth, bound=bound))
+    vars(told)["_decide"] = allocate
+    return told
 
 
 def why_infeasible(problem: AllocationProblem) -> Infeasible:

@@ -245,7 +245,8 @@ class Allocation(ByValue):
             One row per rate ("rate relay"), then one per limit by its name in `prices`: `unit`, `now`, `low` and
             `high`. Within a rate's range no other plan is worth more; the rate is shifted alike in all periods and
             scenarios, and all else stays. Within a limit's range the plan fits, and more of the limit makes no better
-            one. An end is infinite where nothing beyond matters, and NaN where that is not known (whole numbers).
+            one. An end is infinite where nothing beyond matters. It is NaN where that is not known: of limits with
+            whole numbers, several goals or a plan that is set aside, and of rates where a goal asks for earnings.
 
         Raises
         ------
@@ -265,7 +266,8 @@ class Allocation(ByValue):
         decide = vars(self).get("_decide")
         if decide is None:
             raise InvalidInput("a host's plan is decided with its fleet; allocate(plan.problem) decides it alone")
-        return ranges(self.problem, self.schedule, self.program, self.prices, decide=decide)
+        aside = self.set_aside is not None
+        return ranges(self.problem, self.schedule, self.program, self.prices, decide=decide, set_aside=aside)
 
     def plot(self) -> Figure:
         """Draw the shares today and planned, with the reasons; needs the extra `plot`.
