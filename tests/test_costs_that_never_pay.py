@@ -143,3 +143,12 @@ def test_what_is_plain_is_decided_as_it_was_given(kind: str, data: st.DataObject
     laid_out = arrays(data.draw(problems(kind, sizes=(1, 3))))
     if laid_out.is_plain:
         assert effective(laid_out) is laid_out
+
+
+@pytest.mark.parametrize("solver", ["exact", "highs"])
+def test_a_price_of_turnover_that_never_pays_is_paid_in_full_where_a_smaller_capacity_forces_it(solver: str) -> None:
+    limits = Limits(turnover_cost=Tiers([(0.1, 1.0), (None, 1e6)]))
+    shrunk = AllocationProblem({"a": 1.0, "b": 2.0}, {"a": 0.5, "b": 0.5}, capacity=0.5, limits=limits)
+    plan = allocate(shrunk, solver=solver)
+    assert plan.shares.to_dict() == pytest.approx({"a": 0.0, "b": 0.5})
+    assert plan.certificate.objective == pytest.approx(1.0 - 0.1 - 4e5)
