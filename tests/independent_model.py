@@ -297,7 +297,8 @@ def _counts_hold(problem: AllocationProblem, names: list[str], now: tuple[Option
 
 def best(problem: AllocationProblem) -> float | None:
     """What the best plan is worth, USD over the horizon; None where no plan meets the rules."""
-    fee = problem.limits.plan_fee
+    goal = problem.goal
+    fee = problem.limits.plan_fee if goal is None or (isinstance(goal, Goal) and goal.minimise == "cost") else 0.0
     values = [value - fee for plan in choices(problem) if (value := _linear(problem, plan)) is not None]
     if fee > 0.0:
         # or nothing moves at all, and no fee is paid

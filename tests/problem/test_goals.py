@@ -42,6 +42,7 @@ def problem(**given: object) -> AllocationProblem:
         (lambda: problem(goal=Closest({"d": 0.1})), ["goal names 'd'", "known: a, b, c"]),
         (lambda: problem(limits=Limits(near=Near({"d": 0.1}, 0.1))), ["near names 'd'", "known: a, b, c"]),
         (lambda: problem(goal=2.0), ["goal is 2.0", "Goal(...)"]),
+        (lambda: problem(goal=Goal(2.0), limits=Limits(min_gain=0.5)), ["min_gain asks for 0.5 USD", "leave min_gain"]),
         (lambda: problem(goal=[]), ["goal is []", "a list"]),
         (lambda: problem(goal=[2.0]), ["goal holds 2.0"]),
         (lambda: Goal(minimise="turnovr"), ["minimise", "did you mean 'turnover'"]),
@@ -83,6 +84,62 @@ def test_the_goal_is_the_frontier_the_other_way_round() -> None:
     for _, row in table.iterrows():
         plan = allocate(problem(goal=Goal(at_least=today + row["net_benefit"])))
         assert plan.turnover == pytest.approx(row["turnover"], abs=1e-9)
+
+
+DEAR = [
+    ProtocolSpec("a", 1.0, move_cost=1e6),
+    ProtocolSpec("b", 1.0, move_cost=2e6),
+    ProtocolSpec("c", 1.0, move_cost=3e6),
+]
+CHEAP = [ProtocolSpec("a", 3.0, move_cost=0.5), ProtocolSpec("b", 1.0), ProtocolSpec("c", 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("given", "shares", "worth"),
+    [
+        # a fee of a plan is no distance, no turnover and no move; as a cost it is paid where anything moves
+        ({"goal": Closest({"a": 0.5, "b": 0.5}), "limits": Limits(plan_fee=1.0)}, (0.5, 0.5, 0.0), 0.0),
+        ({"goal": Goal(2.0), "limits": Limits(plan_fee=1.0)}, (0.5, 0.5, 0.0), -0.3),
+        ({"goal": Goal(1.5, "moves"), "limits": Limits(plan_fee=1.0)}, (1.0, 0.0, 0.0), -2.0),
+        ({"goal": Goal(1.5, "cost"), "limits": Limits(plan_fee=1.0)}, (1.0, 0.0, 0.0), -1.0),
+        # nothing has to move; what is free and earns more is moved all the same, but not for a fee
+        ({"protocols": CHEAP, "goal": Goal(1.0, "cost")}, (0.2, 0.0, 0.8), 0.0),
+        ({"protocols": CHEAP, "goal": Goal(1.0, "cost"), "limits": Limits(plan_fee=0.1)}, (0.2, 0.8, 0.0), 0.0),
+        # the least cost is kept with the fee and with nothing more: the wanted split is come to for free only
+        (
+            {
+                "protocols": CHEAP,
+                "goal": [Goal(1.6, "cost"), Closest({"a": 0.6, "c": 0.4})],
+                "limits": Limits(plan_fee=9.0),
+            },
+            (0.2, 0.4, 0.4),
+            -0.4,
+        ),
+        (
+            {"protocols": CHEAP, "goal": [Goal(1.0, "cost"), Closest({"c": 0.4})], "limits": Limits(plan_fee=9.0)},
+            (0.2, 0.8, 0.0),
+            0.0,
+        ),
+        # whatever moves cost, a later goal gives none before it up
+        (
+            {
+                "protocols": DEAR,
+                "current": {"a": 0.2, "b": 0.3, "c": 0.5},
+                "goal": [Closest({"c": 0.4}), Goal(), Goal(None, "cost")],
+            },
+            (0.3, 0.3, 0.4),
+            -4e5,
+        ),
+    ],
+)
+def test_what_a_goal_counts_is_all_that_counts(
+    given: dict[str, object], shares: tuple[float, ...], worth: float
+) -> None:
+    current = given.pop("current", SPLIT)
+    plan = allocate(AllocationProblem(given.pop("protocols", RATES), current, **given))  # type: ignore[arg-type]
+    assert tuple(plan.shares) == pytest.approx(shares, abs=1e-9)
+    assert plan.certificate.objective == pytest.approx(worth, abs=1e-9)
+    assert plan.certificate.bound == pytest.approx(worth, abs=1e-9)
 
 
 def test_the_fewest_moves_where_only_some_have_a_fee() -> None:

@@ -12,7 +12,9 @@ from ..errors import Infeasible, InvalidInput, SolverFailed
 from ..formulation import formulate
 from ..formulation.evaluate import ByProgram, Judge, P
 from ..formulation.evaluate_arrays import ROW_PRICES, ByArrays
+from ..formulation.evaluate_arrays import gain_scale as money_at_stake
 from ..formulation.frozen import with_frozen_prices, without_frozen_gains
+from ..formulation.goals import counts_costs
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.effective import PRESENT, moves_at_cut_costs
@@ -107,10 +109,13 @@ def in_order(problem: AllocationProblem, solver: str, time_limit_seconds: float 
     kept: tuple[float, ...] = ()
     can_stay = True
     while True:
-        plan = plan_of(reaching(problem, kept), solver, time_limit_seconds)
+        turn = reaching(problem, kept)
+        plan = plan_of(turn, solver, time_limit_seconds)
         can_stay = plan.can_stay if not kept else can_stay
-        kept = (*kept, plan.certificate.objective)
-        if len(kept) == len(problem.goals):
+        # rows of the program count costs without the fee; who pays none by staying keeps that by staying
+        kept = (*kept, plan.certificate.objective + (plan.value.plan_fee if counts_costs(turn) else 0.0))
+        stays = counts_costs(turn) and problem.limits.plan_fee > plan.value.plan_fee
+        if len(kept) == len(problem.goals) or stays:
             told = replace(plan, problem=problem, can_stay=can_stay)
             vars(told).update(program=plan.program, _decide=allocate)
             return told
@@ -233,7 +238,7 @@ def by_program(
         tolerance=backend.tolerance,
         gap_tolerance=backend.tolerance * (CLAIMED if program.is_mixed_integer else 1.0),
     )
-    if problem.limits.plan_fee > 0.0:
+    if judge.fee > 0.0:
         certificate = judge.with_plan_fee(certificate, point)
     answered = CertifiedChoice(point.schedule, answer.status, certificate, chosen)
     moments = (started, formulated, solved)
@@ -312,6 +317,9 @@ def _stay_unless_better(problem: AllocationProblem, judge: Judge[P], schedule: F
     worth = judge.worth(stay)
     gain = judge.worth(plan) - worth
     if gain <= EQUAL * max(abs(worth), judge.scale) and not is_hidden_gain(problem, schedule, gain, EQUAL):
+        if problem.goal is not None:
+            is_equal = gain >= -EQUAL * max(abs(worth), judge.scale)
+            return _Chosen(plan if is_equal and _earns_more(problem, schedule) else stay, can_stay=True)
         fee = problem.limits.plan_fee
         if fee > 0.0 and gain + fee > EQUAL * max(abs(worth), judge.scale):
             note = f"the best plan gains {usd(gain + fee)} USD, no more than plan_fee {fee:g}"
@@ -323,6 +331,12 @@ def _stay_unless_better(problem: AllocationProblem, judge: Judge[P], schedule: F
         )
         return _Chosen(stay, True, note, schedule)
     return _Chosen(plan, can_stay=True)
+
+
+def _earns_more(problem: AllocationProblem, schedule: FloatArray) -> bool:
+    """True where a schedule brings more than staying, costs taken off: what tells apart those equal in a goal."""
+    plan, stay = (value(problem, each).net for each in (schedule, problem.arrays.staying))
+    return plan - stay > EQUAL * max(abs(stay), money_at_stake(problem.arrays))
 
 
 def _required(

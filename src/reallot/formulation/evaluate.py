@@ -11,6 +11,7 @@ from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..program import Certificate, LinearProgram
 from ..program.certificate import gain_scale, worst_residual
+from .goals import counts_costs
 from .lift import complete
 
 P = TypeVar("P")
@@ -52,6 +53,7 @@ class ByProgram:
     def __init__(self, problem: AllocationProblem, program: LinearProgram) -> None:
         self.problem, self.program = problem, program
         self.scale = gain_scale(program)
+        self.fee = problem.limits.plan_fee if counts_costs(problem) else 0.0
         self.stay = self.at(np.repeat(problem.arrays.current[None, :], problem.periods, axis=0))
 
     def at(self, schedule: FloatArray) -> Vertex:
@@ -61,18 +63,16 @@ class ByProgram:
     def worth(self, point: Vertex) -> float:
         """Objective, USD over the horizon."""
         worth = self.program.objective(point.values)
-        fee = self.problem.limits.plan_fee
-        return worth - fee if fee > 0.0 and self._moves(point) else worth
+        return worth - self.fee if self.fee > 0.0 and self._moves(point) else worth
 
     def with_plan_fee(self, proof: Certificate, point: Vertex) -> Certificate:
         """The certificate of a point whose plan pays `plan_fee`, which is no part of the program.
 
         No plan that moves is worth more than the program's bound less the fee; staying is worth what it is.
         """
-        fee = self.problem.limits.plan_fee
         objective, bound = self.worth(point), proof.bound
         if bound is not None:
-            bound = max(self.worth(self.stay), bound - fee) if self.can_stay() else bound - fee
+            bound = max(self.worth(self.stay), bound - self.fee) if self.can_stay() else bound - self.fee
         gap = None if bound is None else max(0.0, bound - objective) / proof.scale
         return replace(proof, objective=objective, bound=bound, gap=gap)
 

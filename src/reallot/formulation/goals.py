@@ -90,6 +90,12 @@ def goal_blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str, F
     return result
 
 
+def counts_costs(problem: AllocationProblem) -> bool:
+    """True where costs count in what is decided now: always, but for a goal that counts something else."""
+    goal = problem.goals[len(problem.kept or ())] if problem.goal is not None else None
+    return goal is None or (isinstance(goal, Goal) and goal.minimise == "cost")
+
+
 def _gains(problem: AllocationProblem, program: LinearProgram, k: int) -> dict[str, FloatArray]:
     """Gain by column block of the goal number k, in the unit of what it minimises."""
     goal = problem.goals[k]

@@ -79,7 +79,8 @@ class AllocationProblem:
     risk
         CVaR, WorstCase or ShortfallChance (these need scenarios), CDaR or RateUncertainty.
     goal
-        What to do in place of earning the most: Goal, Closest, or a list of them, of which earlier ones come first.
+        What to do in place of earning the most: Goal, Closest, or a list of them, of which earlier ones come first. Of
+        goals only the least cost looks at `plan_fee`; `min_gain` asks for money under any.
     end
         Conditions at the end of the horizon: bounds of shares in the last period, and what they are worth after it.
 
@@ -344,7 +345,7 @@ class AllocationProblem:
         AllocationProblem
             A copy. The arrays of the original cut costs at which no move pays.
         """
-        return self._with(arrays=effective(self.arrays.as_given, cut_costs=False))
+        return self._with(arrays=effective(self.arrays.as_given, cut_costs=False), kept=self.kept)
 
     def _with(self, **values: Any) -> AllocationProblem:
         """A copy that shares all but these values, and what was derived from others."""
