@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from reallot import (
     AllocationProblem,
     Group,
+    Infeasible,
     InvalidInput,
     Limits,
     LinearRule,
@@ -35,6 +36,8 @@ def problem(**limits: object) -> AllocationProblem:
         ("2 * (relay - compute) == 'my node'", {"relay": 2.0, "compute": -2.0, "my node": -1.0}, (0.0, 0.0)),
         ("-relay = -.3", {"relay": -1.0}, (-0.3, -0.3)),
         ("relay + relay >= 1e-1", {"relay": 2.0}, (0.1, None)),
+        ("0.1 <= relay - compute <= 0.4", {"relay": 1.0, "compute": -1.0}, (0.1, 0.4)),
+        ("1 >= 2 relay + 0.5 >= 0.75", {"relay": 2.0}, (0.25, 0.5)),
     ],
 )
 def test_a_text_is_read_as_weights_and_a_bound(text: str, weights: dict[str, float], bounds: tuple) -> None:
@@ -52,6 +55,11 @@ def test_a_text_is_read_as_weights_and_a_bound(text: str, weights: dict[str, flo
         (lambda: problem(rules=["relay * compute <= 1"]), ["multiplied by each other", "linear"]),
         (lambda: problem(rules=["1 / relay <= 1"]), ["cannot be divided"]),
         (lambda: problem(rules=["relay <= compute <= 1"]), ["two relations"]),
+        (lambda: problem(rules=["0.1 <= compute >= 1"]), ["two relations"]),
+        (lambda: problem(rules=["0.1 <= compute <= 1 <= 2"]), ["two relations"]),
+        (lambda: problem(rules=["0.1 == compute == 0.1"]), ["two relations"]),
+        (lambda: problem(rules=["0.4 <= compute <= 0.1"]), ["at_least 0.4 is above at_most 0.1"]),
+        (lambda: problem(rules=["0.1 <= 0.2 <= 0.3"]), ["no protocol or group is named"]),
         (lambda: problem(rules=["relay"]), ["a relation is missing"]),
         (lambda: problem(rules=["relay <= (1"]), ["closing parenthesis"]),
         (lambda: problem(rules=["relay <= "]), ["a name or number is missing"]),
@@ -84,12 +92,12 @@ def test_what_cannot_be_meant_is_refused_with_the_near_miss(make, words: list[st
 
 
 @given(
-    weights=st.dictionaries(st.sampled_from(NAMES), st.sampled_from([1.0, -1.0, 2.0, -0.5]), min_size=1),
-    bound=st.sampled_from([0.0, 0.25, -1.5]),
-    key=st.sampled_from(["at_most", "at_least", "equals"]),
+    weights=st.dictionaries(st.sampled_from(NAMES), st.sampled_from([1.0, -1.0, 2.0, -0.5, 0.3333333333]), min_size=1),
+    bound=st.sampled_from([0.0, 0.25, -1.5, 0.123456789]),
+    keys=st.sampled_from([("at_most",), ("at_least",), ("equals",), ("at_least", "at_most")]),
 )
-def test_the_text_of_a_rule_says_the_same_rule(weights: dict[str, float], bound: float, key: str) -> None:
-    rule = LinearRule(weights, **{key: bound})
+def test_the_text_of_a_rule_says_the_same_rule(weights: dict[str, float], bound: float, keys: tuple[str, ...]) -> None:
+    rule = LinearRule(weights, **{key: bound + 0.5 * place for place, key in enumerate(keys)})
     assert LinearRule.of_text(rule.name) == rule
 
 
@@ -124,3 +132,14 @@ def test_limits_among_some_protocols_keep_what_these_share() -> None:
     few = limits.among(["a"])
     assert few.groups == (Group("pool", ("a",), min_active=1),)
     assert [dict(rule.coefficients) for rule in few.rules] == [{"a": 1.0}, {"pool": 1.0}]
+
+
+@pytest.mark.parametrize(
+    "rule", [LinearRule({"relay": 1.0}, equals=0.6), LinearRule({"relay": 1.0, "compute": -1.0 / 3.0}, at_least=0.4)]
+)
+def test_a_loosened_rule_can_be_typed_as_the_way_out_prints_it(rule: LinearRule) -> None:
+    with pytest.raises(Infeasible) as caught:
+        allocate(problem(rules=[rule], max_change=0.1))
+    assert caught.value.conflict is not None
+    text = next(way.text for way in caught.value.conflict.relaxations if way.rule.startswith("rule"))
+    assert allocate(problem(rules=[text.split(", to ")[1]], max_change=0.1)).certificate.is_optimal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import InvalidInput
-from .rule_text import Comparison, as_text, parse
+from .rule_text import as_text, parse
 from .validation import brief, by_name, known_names, number
 
 
@@ -93,7 +93,8 @@ class LinearRule:
         Parameters
         ----------
         text
-            Sums of names times numbers on both sides of <=, >= or ==. Names with blanks stand in quotes.
+            Sums of names times numbers on both sides of <=, >= or ==, or one between two numbers: 0.1 <= relay <= 0.4.
+            Names with blanks stand in quotes.
 
         Returns
         -------
@@ -111,9 +112,10 @@ class LinearRule:
         >>> LinearRule.of_text("relay <= 2 * compute").coefficients
         {'relay': 1.0, 'compute': -2.0}
         """
-        weights, relation, bound = parse(text)
-        key = {Comparison.AT_MOST: "at_most", Comparison.AT_LEAST: "at_least", Comparison.EQUALS: "equals"}[relation]
-        return cls(weights, name=text.strip(), **{key: bound})
+        weights, low, high = parse(text)
+        if low == high:
+            return cls(weights, equals=low, name=text.strip())
+        return cls(weights, high, low, name=text.strip())
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:

@@ -30,8 +30,12 @@ Sum = tuple[dict[str, float], float]
 """Weights by name, and a number beside them."""
 
 
-def parse(text: str) -> tuple[dict[str, float], Comparison, float]:
-    """Weights by name, the relation and the bound of a text; raises InvalidInput with the place of the fault."""
+Relation = tuple[dict[str, float], float | None, float | None]
+"""Weights by name, and the smallest and largest weighted sum; None where there is none."""
+
+
+def parse(text: str) -> Relation:
+    """The relation of a text; raises InvalidInput with the place of the fault."""
     if not isinstance(text, str):
         raise InvalidInput(f"a rule is {brief(text)}; give LinearRule(...), or {EXAMPLE}")
     return _Reader(text).relation()
@@ -61,23 +65,38 @@ class _Reader:
         self.kind, self.word = "", ""
         self._next()
 
-    def relation(self) -> tuple[dict[str, float], Comparison, float]:
-        left = self._sum()
+    def relation(self) -> Relation:
+        left, found, right = self._sum(), self._comparison(), self._sum()
+        if self.kind == "relation":
+            return self._between(left, found, right)
+        weights, number = _plus(left, right, -1.0)
+        self._end(weights)
+        bound = 0.0 - number
+        return weights, None if found is Comparison.AT_MOST else bound, None if found is Comparison.AT_LEAST else bound
+
+    def _between(self, first: Sum, found: Comparison, middle: Sum) -> Relation:
+        """A sum between two numbers, with one relation on each side of it."""
+        again, last = self._comparison(), self._sum()
+        if again is not found or found is Comparison.EQUALS or first[0] or last[0] or self.kind == "relation":
+            raise self._fault("there are two relations, and no sum between two numbers; give each as a rule of its own")
+        self._end(middle[0])
+        low, high = (first, last) if found is Comparison.AT_MOST else (last, first)
+        return middle[0], low[1] - middle[1], high[1] - middle[1]
+
+    def _end(self, weights: Mapping[str, float]) -> None:
+        if self.word:
+            raise self._fault(f"{self.word!r} is not expected")
+        if not weights:
+            raise self._fault("no protocol or group is named")
+
+    def _comparison(self) -> Comparison:
         if self.kind != "relation":
             raise self._fault("a relation is missing" if not self.word else f"{self.word!r} is not expected")
         if self.word in ("<", ">"):
             raise self._fault(f"{self.word!r} cannot be kept to the digit; write {self.word}=")
         found = Comparison("==" if self.word == "=" else self.word)
         self._next()
-        right = self._sum()
-        if self.kind == "relation":
-            raise self._fault("there are two relations; give each as a rule of its own")
-        if self.word:
-            raise self._fault(f"{self.word!r} is not expected")
-        weights = _plus(left, right, -1.0)
-        if not weights[0]:
-            raise self._fault("no protocol or group is named")
-        return weights[0], found, 0.0 - weights[1]
+        return found
 
     def _next(self) -> None:
         if not self.text[self.place :].strip():
