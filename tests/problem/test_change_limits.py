@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from reallot import (
     AllocationProblem,
+    ConfigurationError,
+    EarningsOptimizer,
     Infeasible,
     InvalidInput,
     Limits,
+    OptimizerConfig,
     ProtocolSpec,
+    Setting,
     allocate,
     allocate_many,
     explain,
@@ -188,3 +192,11 @@ def test_who_can_only_decrease_is_not_frozen_however_much_it_loses(periods: int)
     plan = allocate(problem, solver="highs")
     assert plan.schedule == pytest.approx(np.array([[0.0, 0.9, 0.0, 0.1]] * periods), abs=1e-9)
     assert plan.certificate.is_optimal
+
+
+def test_who_goes_step_by_step_takes_no_rest_between_planned_periods() -> None:
+    limits = Limits(hold_after_change=2)
+    with pytest.raises(InvalidInput, match=r"hold_after_change is 2 periods.*give Setting\(hold=...\)"):
+        Setting(limits=limits)
+    with pytest.raises(ConfigurationError, match=r"hold_after_change is 2 periods.*set min_hold_duration"):
+        EarningsOptimizer(OptimizerConfig(), limits=limits)

@@ -115,6 +115,11 @@ class Setting:
                 raise InvalidInput(f"{key} has one number per period; a backtest needs one for every step")
         if isinstance(self.limits.held, dict):
             raise InvalidInput("held is until a period; in a backtest, name what is held throughout")
+        if self.limits.hold_after_change:
+            raise InvalidInput(
+                f"hold_after_change is {self.limits.hold_after_change} periods planned together; a backtest goes step "
+                'by step: give Setting(hold=...), such as hold="2h"'
+            )
 
     def move_cost(self, table: RateTable) -> float:
         """Return the proportional cost of a change over a table.

@@ -18,7 +18,7 @@ from ..engine.planning.giving_way import giving_way
 from ..engine.planning.learned_curves import LearnedCurves, shapes_at
 from ..engine.planning.measured_shares import largest_first, measured, with_shares
 from ..engine.planning.plan import Plan, PolicyConfidence, decided
-from ..engine.planning.policy_values import policy_values, specs_by_name
+from ..engine.planning.policy_values import limits_of_one_period, policy_values, specs_by_name
 from ..engine.planning.problem_builder import SUM_TOLERANCE, PlanningProblem, planning_problem
 from ..engine.planning.quotes import Payment
 from ..engine.planning.rate_estimation import RateEstimate, Track, estimates, learn
@@ -85,14 +85,12 @@ class EarningsOptimizer:
     ) -> None:
         if not isinstance(config, OptimizerConfig | None):
             raise ConfigurationError(other_kind("config", config, "an OptimizerConfig, or None for the default"))
-        if not isinstance(limits, Limits | None):
-            raise ConfigurationError(other_kind("limits", limits, "Limits, or None for none"))
         self.config = config or OptimizerConfig()
         least = LEAST_SHARE if self.config.explore == "floor" else RateRules.least_share
         window, first = float(self.config.analysis_window_hours), self.config.settle.total_seconds()
         self.rules = rules or RateRules(window_hours=window, least_share=least, settle_seconds=first)
         self._specs: Mapping[str, ProtocolSpec] = {} if specs is None else specs_by_name(specs)
-        self._limits, self._clock, self._power = limits or Limits(), clock, power
+        self._limits, self._clock, self._power = limits_of_one_period(limits), clock, power
         self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
         self._expected = {
             name: spec.curves[0].last_slope if spec.curves[0].is_flat else 1.0 for name, spec in self._specs.items()

@@ -174,7 +174,8 @@ class Limits:
     only_increase, only_decrease
         Names of protocols whose shares may change in one direction only.
     hold_after_change
-        Periods for which a protocol stays after a planned change, within the horizon.
+        Periods for which a protocol stays after a planned change, within the horizon. Backtests and engines go step by
+        step: they have `Setting(hold=...)` and `min_hold_duration`.
     largest
         A bound on the sum of the largest shares, whichever they are.
     max_total_moves

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import InvalidInput
+from ...errors import ConfigurationError, InvalidInput, other_kind
 from ...policy.base import Observation, Target, Terms, Values, decided
 from ...policy.registry import insured
 from ...policy.regret_budget import Books, RegretBudget
@@ -162,6 +162,18 @@ def _cost(spec: ProtocolSpec | None, otherwise: float) -> float:
     if spec is None or (spec.cost_in == 0.0 and spec.cost_out == 0.0):
         return otherwise
     return spec.cost_in + spec.cost_out
+
+
+def limits_of_one_period(limits: Limits | None) -> Limits:
+    """Limits for plans of one period at a time, none where None; raises ConfigurationError for what needs several."""
+    if not isinstance(limits, Limits | None):
+        raise ConfigurationError(other_kind("limits", limits, "Limits, or None for none"))
+    if limits is not None and limits.hold_after_change:
+        raise ConfigurationError(
+            f"hold_after_change is {limits.hold_after_change} periods planned together; an engine plans one at a time: "
+            "set min_hold_duration of [reallocation], or ReallocationConfig(min_hold_duration=...)"
+        )
+    return limits or Limits()
 
 
 def specs_by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec]) -> dict[str, ProtocolSpec]:
