@@ -81,9 +81,21 @@ def test_ranges_are_those_found_by_hand() -> None:
         assert found[name] == pytest.approx(interval, abs=1e-9), name
 
 
+RANGED = (
+    "flat rates",
+    "turnover",
+    "several periods",
+    "fees",
+    "directions",
+    "units",
+    "tiers",
+    "group floors and relations",
+)
+
+
 @pytest.mark.slow
 @settings(max_examples=12)
-@given(kind=st.sampled_from(["flat rates", "turnover", "several periods", "fees", "directions"]), data=st.data())
+@given(kind=st.sampled_from(RANGED), data=st.data())
 def test_within_the_range_of_a_rate_no_plan_is_worth_more_and_beyond_it_one_is(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind, grid=10, sizes=(2, 3), periods=(2, 2)))
     try:
@@ -101,8 +113,8 @@ def test_within_the_range_of_a_rate_no_plan_is_worth_more_and_beyond_it_one_is(k
             better = allocate(shifted).certificate.objective - value(shifted, plan.schedule).net
             if is_best or not math.isfinite(end):
                 assert better <= 1e-6 * max(1.0, abs(shift))
-            elif end > 1e-6:
-                assert better > -1e-9
+            elif end > 1e-3:
+                assert better > 1e-9
 
 
 PAIR = AllocationProblem({"a": 3.0, "b": 1.0}, {"a": 0.2, "b": 0.8})
