@@ -147,6 +147,6 @@ IMPOSSIBLE = (
         ),
         rules=frozenset({"active_floor pool", "max_share b"}),
         amount=1e-6,
-        words=("lower min_active of group pool by 1",),
+        words=("min_active 2 of group pool", "lower min_active of group pool by 1"),
     ),
 )

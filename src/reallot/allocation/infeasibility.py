@@ -125,14 +125,15 @@ def _is(rule: Rule) -> str:
 
 
 def _named(rule: Rule) -> str:
-    if rule.kind in ("max_moves", "total_moves", "active"):
+    if rule.kind in ("max_moves", "total_moves", "active", "hold_after_change"):
         return f"{rule.name} {rule.limit:.0f}"
     if rule.kind == "goal":
         return f"the goal of at least {shown(rule.limit)} USD/h"
     if rule.kind in ("rule", "rule_floor"):
         return f"rule {rule.subject}"
     if rule.kind in _GROUP_FLOORS:
-        return f"{_GROUP_FLOORS[rule.kind]} {shown(rule.limit)} of group {rule.subject}"
+        limit = f"{rule.limit:.0f}" if rule.kind == "active_floor" else shown(rule.limit)
+        return f"{_GROUP_FLOORS[rule.kind]} {limit} of group {rule.subject}"
     if rule.kind in ("only_increase", "only_decrease"):
         return f"{rule.name} from {shown(rule.limit)}"
     if rule.kind == "held":
