@@ -132,6 +132,16 @@ def test_prices_that_go_down_and_up_again_are_as_on_the_grid(solver: str) -> Non
     assert "choice" in allocate(problem).solver_reason
 
 
+@pytest.mark.parametrize("rate", [5.0, -1.0])
+@pytest.mark.parametrize(("start", "now"), [(0.05, 0.65), (0.15, 0.5), (0.3, 0.7), (0.05, 0.8), (0.35, 0.45)])
+def test_a_change_may_end_where_a_cheaper_tier_begins(start: float, now: float, rate: float) -> None:
+    falling = Tiers([(start, 0.5), (None, 0.1)])
+    specs = [ProtocolSpec("a", rate, move_cost=falling), ProtocolSpec("b", 1.0)]
+    plan = allocate(AllocationProblem(specs, {"a": now, "b": 1.0 - now}, limits=Limits(max_change=start)))
+    assert plan.certificate.is_optimal
+    assert plan.net_benefit == pytest.approx(start * (abs(rate - 1.0) - 0.5), abs=1e-9)
+
+
 def test_paths_that_take_one_price_say_that_they_decline() -> None:
     with pytest.raises(InvalidInput, match=r"falls from 0.5 to 0.1 USD per unit above 0.2: whether a change"):
         allocate(two(Tiers([(0.2, 0.5), (None, 0.1)])), solver="exact")

@@ -11,6 +11,8 @@ from ..program import Columns, Rows, cells, diagonal
 from .moves import change_reach, periods, widest
 
 WAYS = ((1.0, "increase"), (-1.0, "decrease"))
+NOT_BEYOND = 1e-10
+"""A change that ends where a tier of falling prices begins does not reach it, though its rounding does."""
 
 
 def tier_columns(problem: AllocationProblem, *, wide: bool = False) -> tuple[list[Columns], list[Rows]]:
@@ -37,8 +39,9 @@ def tier_blocks(problem: AllocationProblem, change: FloatArray) -> dict[str, Flo
     if data.tiers is not None:
         over = data.tiers.over(change)
         result["beyond"] = over[:, ~data.tiers.falls].ravel()
-        result["beyond_cheaper"] = over[:, data.tiers.falls].ravel()
-        result["deep"] = (result["beyond_cheaper"] > 0.0).astype(float)
+        cheaper = over[:, data.tiers.falls].ravel()
+        result["beyond_cheaper"] = np.where(cheaper > NOT_BEYOND, cheaper, 0.0)
+        result["deep"] = (cheaper > NOT_BEYOND).astype(float)
     if data.turnover_tiers is not None:
         turnover = np.maximum(np.maximum(change, 0.0).sum(axis=1), np.maximum(-change, 0.0).sum(axis=1))
         result["turnover_beyond"] = data.turnover_tiers.over(turnover).ravel()
