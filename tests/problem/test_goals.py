@@ -11,6 +11,7 @@ from reallot import (
     AllocationProblem,
     Closest,
     ConfigurationError,
+    EarningsCurve,
     Fleet,
     Goal,
     Infeasible,
@@ -140,6 +141,19 @@ def test_what_a_goal_counts_is_all_that_counts(
     assert tuple(plan.shares) == pytest.approx(shares, abs=1e-9)
     assert plan.certificate.objective == pytest.approx(worth, abs=1e-9)
     assert plan.certificate.bound == pytest.approx(worth, abs=1e-9)
+
+
+def test_of_splits_as_close_as_another_that_take_whole_numbers_one_earns_the_most() -> None:
+    bent = EarningsCurve.through([(0.0, 0.0), (0.31, 0.3658), (1.0, 4.3126)])
+    specs = [ProtocolSpec("a", 1.0, move_cost=0.58), ProtocolSpec("b", bent)]
+    goal = Closest({"a": 0.16, "b": 0.29})
+    plan = allocate(
+        AllocationProblem(
+            specs, {"a": 0.73, "b": 0.27}, rates={"a": [2.39, 3.82]}, periods=2, horizon_hours=4.0, goal=goal
+        )
+    )
+    # whatever b has from 0.29 up, it and a are 0.55 off in each period; the last unit of b earns 5.72, of a 3.1
+    assert plan.schedule == pytest.approx(np.array([[0.16, 0.84], [0.16, 0.84]]), abs=1e-9)
 
 
 def test_the_fewest_moves_where_only_some_have_a_fee() -> None:

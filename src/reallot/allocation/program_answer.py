@@ -158,7 +158,8 @@ def _settle_choices(
         return schedule
     candidate = schedule_of(problem, program, settled.values)
     point = complete(problem, program, candidate)
-    good = certify(program, point).is_feasible and program.objective(point) >= best - slack
+    # the solver uses the slack and its own tolerance; with these choices the shares are found once more
+    good = certify(program, point).is_feasible and program.objective(point) >= best - 10.0 * slack
     return candidate if good else schedule
 
 
