@@ -43,7 +43,6 @@ def problem(**given: object) -> AllocationProblem:
         (lambda: problem(goal=Closest({"d": 0.1})), ["goal names 'd'", "known: a, b, c"]),
         (lambda: problem(limits=Limits(near=Near({"d": 0.1}, 0.1))), ["near names 'd'", "known: a, b, c"]),
         (lambda: problem(goal=2.0), ["goal is 2.0", "Goal(...)"]),
-        (lambda: problem(goal=Goal(2.0), limits=Limits(min_gain=0.5)), ["min_gain asks for 0.5 USD", "leave min_gain"]),
         (lambda: problem(goal=[]), ["goal is []", "a list"]),
         (lambda: problem(goal=[2.0]), ["goal holds 2.0"]),
         (lambda: Goal(minimise="turnovr"), ["minimise", "did you mean 'turnover'"]),
@@ -121,6 +120,9 @@ CHEAP = [ProtocolSpec("a", 3.0, move_cost=0.5), ProtocolSpec("b", 1.0), Protocol
             (0.2, 0.8, 0.0),
             0.0,
         ),
+        # the split would bring 0.6 USD: enough, or not; who has to move asks for none
+        ({"goal": Closest({"a": 0.5, "b": 0.5}), "limits": Limits(min_gain=0.5)}, (0.5, 0.5, 0.0), 0.0),
+        ({"goal": Goal(2.0), "limits": Limits(min_gain=5.0)}, (0.5, 0.5, 0.0), -0.3),
         # whatever moves cost, a later goal gives none before it up
         (
             {
@@ -141,6 +143,12 @@ def test_what_a_goal_counts_is_all_that_counts(
     assert tuple(plan.shares) == pytest.approx(shares, abs=1e-9)
     assert plan.certificate.objective == pytest.approx(worth, abs=1e-9)
     assert plan.certificate.bound == pytest.approx(worth, abs=1e-9)
+
+
+def test_a_split_that_brings_less_than_min_gain_is_set_aside() -> None:
+    plan = allocate(problem(goal=Closest({"a": 0.5, "b": 0.5}), limits=Limits(min_gain=0.7)))
+    assert plan.shares.to_dict() == SPLIT and plan.set_aside == pytest.approx(np.array([[0.5, 0.5, 0.0]]))
+    assert any("worth 0.6 USD more than staying, less than min_gain 0.7" in line for line in plan.reasons)
 
 
 def test_of_splits_as_close_as_another_that_take_whole_numbers_one_earns_the_most() -> None:

@@ -257,12 +257,14 @@ class _Chosen(Generic[P]):
     note       why a better plan is set aside, "" where none is
     can_stay   True where the present shares meet every rule
     set_aside  the better plan's shares (periods, protocols)
+    given_up   what it is worth more, by what is decided on, where min_gain keeps it from being made
     """
 
     point: P
     can_stay: bool
     note: str = ""
     set_aside: FloatArray | None = None
+    given_up: float = 0.0
 
 
 class CertifiedChoice(NamedTuple):
@@ -285,8 +287,7 @@ def _allocation(
 ) -> Allocation:
     """The plan, if its certificate holds; `worked_out` is what it would otherwise work out when asked."""
     schedule, status, certificate, chosen = answered
-    allowance = problem.limits.min_gain if chosen.can_stay else 0.0
-    certificate = _required(problem, certificate, status, backend, allowance)
+    certificate = _required(problem, certificate, status, backend, chosen.given_up)
     (started, formulated, solved), done = moments, perf_counter()
     plan = Allocation(
         problem=problem,
@@ -316,27 +317,23 @@ def _stay_unless_better(problem: AllocationProblem, judge: Judge[P], schedule: F
         return _Chosen(plan, can_stay=False)
     worth = judge.worth(stay)
     gain = judge.worth(plan) - worth
-    if gain <= EQUAL * max(abs(worth), judge.scale) and not is_hidden_gain(problem, schedule, gain, EQUAL):
-        if problem.goal is not None:
-            is_equal = gain >= -EQUAL * max(abs(worth), judge.scale)
-            return _Chosen(plan if is_equal and _earns_more(problem, schedule) else stay, can_stay=True)
+    near, brings, least = EQUAL * max(abs(worth), judge.scale), gain, problem.limits.min_gain
+    if problem.goal is not None:
+        # those equal in a goal are told apart by money, and money is what min_gain asks for
+        net, staying = (value(problem, each).net for each in (schedule, problem.arrays.staying))
+        brings, equal = net - staying, EQUAL * max(abs(staying), money_at_stake(problem.arrays))
+        if gain < -near or (gain <= near and brings <= equal):
+            return _Chosen(stay, can_stay=True)
+    elif gain <= near and not is_hidden_gain(problem, schedule, gain, EQUAL):
         fee = problem.limits.plan_fee
-        if fee > 0.0 and gain + fee > EQUAL * max(abs(worth), judge.scale):
+        if fee > 0.0 and gain + fee > near:
             note = f"the best plan gains {usd(gain + fee)} USD, no more than plan_fee {fee:g}"
             return _Chosen(stay, True, note, schedule)
         return _Chosen(stay, can_stay=True)
-    if gain < problem.limits.min_gain:
-        note = (
-            f"the best plan is worth {usd(gain)} USD more than staying, less than min_gain {problem.limits.min_gain:g}"
-        )
-        return _Chosen(stay, True, note, schedule)
+    if least > 0.0 and brings < least:
+        note = f"the best plan is worth {usd(brings)} USD more than staying, less than min_gain {least:g}"
+        return _Chosen(stay, True, note, schedule, max(gain, 0.0))
     return _Chosen(plan, can_stay=True)
-
-
-def _earns_more(problem: AllocationProblem, schedule: FloatArray) -> bool:
-    """True where a schedule brings more than staying, costs taken off: what tells apart those equal in a goal."""
-    plan, stay = (value(problem, each).net for each in (schedule, problem.arrays.staying))
-    return plan - stay > EQUAL * max(abs(stay), money_at_stake(problem.arrays))
 
 
 def _required(
