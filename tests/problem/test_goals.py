@@ -196,6 +196,12 @@ def test_what_a_goal_came_to_is_told_and_explained() -> None:
     assert "max_change" in str([limit.name for limit in explain(plan, budget_seconds=None).limits])
 
 
+def test_what_a_limit_costs_is_told_in_what_the_goal_counts_without_a_fee_in_money() -> None:
+    limits = Limits(max_change=0.0, plan_fee=1.0)
+    why = explain(allocate(problem(goal=Closest({"a": 0.5, "b": 0.5}), limits=limits)), budget_seconds=None)
+    assert {limit.name: limit.usd_per_hour for limit in why.limits}["max_change"] == pytest.approx(0.6)
+
+
 @pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(

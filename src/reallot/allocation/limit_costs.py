@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import Infeasible
 from ..formulation import complete, rules
+from ..formulation.goals import are_costs
 from ..problem import AllocationProblem, CDaR, End, Limits, ShortfallChance
 from .result import Allocation
 from .time_budget import OutOfTime, TimeBudget
@@ -164,6 +165,7 @@ def _slack(plan: Allocation) -> frozenset[str]:
 
 
 def objective(plan: Allocation) -> float:
-    """The plan's objective (USD over the horizon), risk terms included."""
-    program = plan.program
-    return program.objective(complete(plan.problem, program, plan.schedule)) - plan.value.plan_fee
+    """The plan's objective (USD over the horizon, risk terms included, or what the last goal counts)."""
+    program, goals = plan.program, plan.problem.goals
+    fee = plan.value.plan_fee if not goals or are_costs(goals[-1]) else 0.0
+    return program.objective(complete(plan.problem, program, plan.schedule)) - fee

@@ -92,8 +92,12 @@ def goal_blocks(problem: AllocationProblem, schedule: FloatArray) -> dict[str, F
 
 def counts_costs(problem: AllocationProblem) -> bool:
     """True where costs count in what is decided now: always, but for a goal that counts something else."""
-    goal = problem.goals[len(problem.kept or ())] if problem.goal is not None else None
-    return goal is None or (isinstance(goal, Goal) and goal.minimise == "cost")
+    return problem.goal is None or are_costs(problem.goals[len(problem.kept or ())])
+
+
+def are_costs(goal: Goal | Closest) -> bool:
+    """True where a goal counts costs."""
+    return isinstance(goal, Goal) and goal.minimise == "cost"
 
 
 def _gains(problem: AllocationProblem, program: LinearProgram, k: int) -> dict[str, FloatArray]:
