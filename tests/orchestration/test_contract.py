@@ -141,7 +141,7 @@ def test_a_configuration_has_the_defaults_of_the_contract(name):
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_record_has_every_field_of_the_contract(name):
-    record = getattr(importlib.import_module("reallot.engine.contracts.records"), name)
+    record = getattr(importlib.import_module("reallot"), name)
     assert set(FIELDS[name].split()) <= set(record.model_fields)
 
 

@@ -159,8 +159,6 @@ class Limits:
     turnover_cost
         Price of the turnover of a period, as `Tiers` that do not fall: all protocols' changes together, on top of their
         own costs.
-    change_cost
-        Price of each protocol's change in a period, as `Tiers` that do not fall, on top of its own costs.
     plan_fee
         Fixed cost of a plan (USD): paid once if anything moves at all, in whichever period.
     near
@@ -176,6 +174,8 @@ class Limits:
     hold_after_change
         Periods for which a protocol stays after a planned change, within the horizon. Backtests and engines go step by
         step: they have `Setting(hold=...)` and `min_hold_duration`.
+    change_cost
+        Price of each protocol's change in a period, as `Tiers` that do not fall, on top of its own costs.
     largest
         A bound on the sum of the largest shares, whichever they are.
     max_total_moves
