@@ -30,6 +30,7 @@ from . import (
     models,  # noqa: F401  registers its specs
     nested,
     peers,
+    public_traces,
     report,
     resolve,
     service,
@@ -275,6 +276,14 @@ GROUPS = {
         confidence.ABOUT,
         confidence.left_out,
         seeds=f"{_range(confidence.SEEDS)} beside recorded rates",
+    ),
+    "public_traces": Group(
+        "the default on thirteen recorded traces: how much of what could be earned it keeps, and how deep it falls",
+        public_traces.measure,
+        public_traces.table,
+        "the default with its regret budget and without, at three costs",
+        public_traces.left_out,
+        seeds="",
     ),
     "decision": Group(
         "policies against never moving and the optimum in hindsight, on recorded and made rates",
