@@ -252,7 +252,8 @@ def test_a_horizon_of_one_period_is_the_single_period(kind: str, data: st.DataOb
 def test_periods_that_are_all_alike_and_free_of_limits_repeat_one_period(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
     specs = [replace(spec, lock_in=None, decrease_floor=0.0, warm_up_hours=0.0) for spec in problem.specs]
-    limits = replace(problem.limits, max_change=None, max_turnover=None)
+    paces = ("max_change", "max_turnover", "max_increase", "max_decrease", "max_change_relative")
+    limits = replace(problem.limits, **dict.fromkeys(paces))
     problem = replace(problem, protocols=specs, limits=limits)
     plan, again = plan_of(problem), plan_of(replace(problem, periods=2))
     assert objective(again) == pytest.approx(objective(plan), abs=2 * near(plan))

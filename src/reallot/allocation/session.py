@@ -136,7 +136,7 @@ class Session:
             if not warm:
                 raise
         self._models.clear()
-        self._search = self._solved = None
+        self._search = self._solved = self._formulated = None
         return self._decide(backend, reason)
 
     def _decide(self, backend: Backend, reason: str) -> Allocation:

@@ -53,7 +53,7 @@ class ByProgram:
     def __init__(self, problem: AllocationProblem, program: LinearProgram) -> None:
         self.problem, self.program = problem, program
         self.scale = gain_scale(program)
-        self.fee = problem.limits.plan_fee if counts_costs(problem) else 0.0
+        self.fee = problem.limits.plan_fee if problem.goal is None or counts_costs(problem) else 0.0
         self.stay = self.at(np.repeat(problem.arrays.current[None, :], problem.periods, axis=0))
 
     def at(self, schedule: FloatArray) -> Vertex:

@@ -6,16 +6,21 @@ from dataclasses import fields
 
 import numpy as np
 
-from ..problem import AllocationProblem, CDaR, CVaR, ShortfallChance, WorstCase
+from ..problem import AllocationProblem, CDaR, CVaR, Limits, ShortfallChance, WorstCase
 from ..problem.arrays import FloatArray
 from ..program import LinearProgram
 from .integer_rules import has_choices
-from .moves import budget, moved_places, movement, share_columns, turnover
+from .moves import budget, counts_moves, movement, share_columns, turnover
 from .resources import group_rows, resource_rows, rule_rows
 from .risk import expected_weight
 
 PLAIN = {"share", "increase", "decrease"}
 """Column blocks of a program whose numbers follow from the problem's arrays by themselves."""
+ON_PLAIN = {
+    *("max_change", "max_turnover", "held", "groups", "rules", "plan_fee", "min_gain"),
+    *("max_increase", "max_decrease", "max_change_relative", "only_increase", "only_decrease"),
+}
+"""Limits that are bounds and rows on these columns, or no part of the program: they may differ from the earlier."""
 
 
 def formulate_again(
@@ -83,10 +88,15 @@ def _is_plain(problem: AllocationProblem, before: AllocationProblem, program: Li
     return (
         set(program.column_slices) == PLAIN
         and not has_choices(problem)
-        and not moved_places(problem).size
+        and not counts_moves(problem).any()
+        and all(_same_limit(problem, before, field.name) for field in fields(Limits) if field.name not in ON_PLAIN)
         and problem.resources.keys() == before.resources.keys()
         and _summed(problem) == _summed(before)
     )
+
+
+def _same_limit(problem: AllocationProblem, before: AllocationProblem, name: str) -> bool:
+    return bool(getattr(problem.limits, name) == getattr(before.limits, name))
 
 
 def _summed(problem: AllocationProblem) -> list[tuple[str, dict[int, float]]]:

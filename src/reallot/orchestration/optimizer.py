@@ -90,7 +90,8 @@ class EarningsOptimizer:
         window, first = float(self.config.analysis_window_hours), self.config.settle.total_seconds()
         self.rules = rules or RateRules(window_hours=window, least_share=least, settle_seconds=first)
         self._specs: Mapping[str, ProtocolSpec] = {} if specs is None else specs_by_name(specs)
-        self._limits, self._clock, self._power = limits_of_one_period(limits), clock, power
+        self._limits = Limits() if limits is None else limits_of_one_period(limits)
+        self._clock, self._power = clock, power
         self._shapes = {s.name: s.curves[0] for s in self._specs.values() if not s.curves[0].is_flat}
         self._expected = {
             name: spec.curves[0].last_slope if spec.curves[0].is_flat else 1.0 for name, spec in self._specs.items()

@@ -232,8 +232,8 @@ class Limits:
         if Soft in map(type, given) or hasattr(given[0], "items") or hasattr(given[1], "items"):
             vars(self).update(soft_limits(vars(self)))
             given = self.max_change, self.max_turnover
-        put(self, "max_change", per_period_or_name(given[0], "max_change"))
-        put(self, "max_turnover", per_period_or_name(given[1], "max_turnover"))
+        put(self, "max_change", None if given[0] is None else per_period_or_name(given[0], "max_change"))
+        put(self, "max_turnover", None if given[1] is None else per_period_or_name(given[1], "max_turnover"))
         if self.max_moves is not None:
             put(self, "max_moves", whole(self.max_moves, "max_moves", 0))
         put(self, "min_move", number(self.min_move, "min_move", 0.0))

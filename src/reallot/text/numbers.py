@@ -38,7 +38,7 @@ def typed(value: float) -> str:
     ('0.20', '0.03334', '0.000000003', '12.00')
     """
     two = f"{value:.2f}"
-    return two if float(two) == value else f"{Decimal(repr(value)):f}"
+    return two if float(two) == value else f"{Decimal(repr(float(value))):f}"
 
 
 def share(value: float | None) -> str:

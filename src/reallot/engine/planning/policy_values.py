@@ -164,16 +164,16 @@ def _cost(spec: ProtocolSpec | None, otherwise: float) -> float:
     return spec.cost_in + spec.cost_out
 
 
-def limits_of_one_period(limits: Limits | None) -> Limits:
-    """Limits for plans of one period at a time, none where None; raises ConfigurationError for what needs several."""
-    if not isinstance(limits, Limits | None):
+def limits_of_one_period(limits: Limits) -> Limits:
+    """Limits for plans of one period at a time; raises ConfigurationError for what needs several."""
+    if not isinstance(limits, Limits):
         raise ConfigurationError(other_kind("limits", limits, "Limits, or None for none"))
-    if limits is not None and limits.hold_after_change:
+    if limits.hold_after_change:
         raise ConfigurationError(
             f"hold_after_change is {limits.hold_after_change} periods planned together; an engine plans one at a time: "
             "set min_hold_duration of [reallocation], or ReallocationConfig(min_hold_duration=...)"
         )
-    return limits or Limits()
+    return limits
 
 
 def specs_by_name(specs: Mapping[str, ProtocolSpec] | Iterable[ProtocolSpec]) -> dict[str, ProtocolSpec]:
