@@ -161,3 +161,24 @@ def test_whatever_is_read_three_in_a_row_are_never_all_held_back_but_for_zeros(v
     for place in range(0, len(found), 3):
         held = [each for each in found[place : place + 3] if isinstance(each, ErrorKind)]
         assert len(held) < 3 or tripled[place] == 0.0
+
+
+@pytest.mark.parametrize("factor", [24.0, 60.0, 1e3, 3600.0, 1e6])
+@pytest.mark.parametrize(("was", "now"), [(0.2, 0.4), (0.4, 0.2), (0.05, 0.6), (0.6, 0.05)])
+def test_a_jump_that_comes_with_another_share_is_doubted_as_one_without(factor: float, was: float, now: float) -> None:
+    """Earnings may stay as they were or grow with the share; the jump is beyond both."""
+    seen = Plausibility()
+    read([2.0] * 10, seen, share=was)
+    read([2.0 * max(1.0, now / was) * factor] * 4, seen, share=now, start=10 * MINUTE)
+    assert seen.doubt.endswith("is its unit right?") and "at most for this share" in seen.doubt
+    assert seen.base == now
+
+
+@given(st.floats(0.002, 1.0), st.floats(0.002, 1.0), st.floats(0.0, 1.0), st.floats(0.1, 6.5))
+def test_what_another_share_explains_is_never_doubted(was: float, now: float, part: float, rise: float) -> None:
+    """Between what it was and what the share makes of it, and a true rise by no more than 6.5 on top."""
+    seen = Plausibility()
+    read([2.0] * 10, seen, share=was)
+    more = part * now / was + (1.0 - part)
+    found = read([2.0 * more * rise] * 4, seen, share=now, start=10 * MINUTE)
+    assert not seen.doubt and ErrorKind.SHAPE not in found

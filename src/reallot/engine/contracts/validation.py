@@ -220,6 +220,7 @@ class Plausibility:
         self._asks = min(most_jump, min(UNITS) / NEAR)
         self._last: float | None = None
         self._nonzero: float | None = None
+        self._carried: float | None = None  # what the share as it is now may earn, by what it earned at another
         self._share: float | None = None
         self._strikes: list[float] = []
         self._rests: deque[float] = deque(maxlen=20)  # seconds between changes of the value
@@ -235,11 +236,12 @@ class Plausibility:
         unit, hour = share if share is not None and share >= LEAST_SHARE else 1.0, int(seconds // 3600.0)
         moved = self._last is None or (share is None) != (self._share is None)
         if moved or (share is not None and abs(share - (self._share or 0.0)) > SAME_SHARE * share):
+            self._carried = None if moved else self._scaled(unit) if self._nonzero else self._carried
             self._rests.clear()
             self._changed, self._zero_since, self._nonzero = seconds, math.inf, None
         if value == 0.0 and self._last and self._nonzero and zero_waits:
             self._wait(seconds)
-        before = self._nonzero
+        before = self._nonzero or (self._carried if abs(value) > abs(self._carried or 0.0) else None)
         if before and value and not 1.0 / self._asks <= abs(value / before) <= self._asks:
             self._look(value, before, unit, share, hour)
         if self.doubt and self._is_over(value / unit):
@@ -249,6 +251,7 @@ class Plausibility:
                 self._rests.append(seconds - self._changed)
             self._changed = seconds
         self._last, self._share, self._nonzero = value, share, value or self._nonzero
+        self._carried = None if value else self._carried
         self._strikes, self._zero_since = [], math.inf
         if not self.doubt and value > 0.0:
             low, high = self._levels.get(hour, (math.inf, 0.0))
@@ -258,6 +261,11 @@ class Plausibility:
     def accept(self) -> None:
         """A person has seen what is doubted: it is believed from now on."""
         self.doubt, self.base = "", None
+
+    def _scaled(self, unit: float) -> float | None:
+        """The last earnings, or as much more as the share has grown."""
+        was = self._share if self._share is not None and self._share >= LEAST_SHARE else 1.0
+        return None if self._nonzero is None else self._nonzero * max(1.0, unit / was)
 
     def _is_over(self, level: float) -> bool:
         """True where earnings per unit of share are back where they were, or lost: no unit makes a loss of earnings."""
@@ -299,7 +307,6 @@ class Plausibility:
             how = f"{times:.0f} times less" if fell else f"{times:.0f}-fold"
             if not self.doubt or fell is not self.fell:
                 self._middle, self.base = math.sqrt(abs(before) * value) / unit, share
-            self.doubt = (
-                f"earns {value:g} USD/h after {before:g} at the same share, {how}{as_units}: is its unit right?"
-            )
+            same = "at the same share" if self._nonzero else "at most for this share"
+            self.doubt = f"earns {value:g} USD/h after {before:g} {same}, {how}{as_units}: is its unit right?"
             self.fell = fell
