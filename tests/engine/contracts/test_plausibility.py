@@ -182,3 +182,23 @@ def test_what_another_share_explains_is_never_doubted(was: float, now: float, pa
     more = part * now / was + (1.0 - part)
     found = read([2.0 * more * rise] * 4, seen, share=now, start=10 * MINUTE)
     assert not seen.doubt and ErrorKind.SHAPE not in found
+
+
+def test_a_jump_of_what_held_nothing_meanwhile_is_told_by_what_was_believed_in_the_last_day():
+    seen = Plausibility()
+    read([2.0] * 10, seen, share=0.5)
+    read([0.0] * 10, seen, share=0.0, start=10 * MINUTE)
+    read([800.0] * 4, seen, share=0.2, start=20 * MINUTE)  # 0.8 would be as much for its share
+    assert "after 0.8 at most for this share, 1000-fold" in seen.doubt
+    read([0.8] * 2, seen, share=0.2, start=24 * MINUTE)
+    assert not seen.doubt
+
+
+@pytest.mark.parametrize("back", [2.0, 1.2, 0.4])
+def test_what_comes_back_from_a_jump_is_no_fall_though_it_earns_less_than_before(back: float):
+    seen = Plausibility()
+    read([2.0] * 10, seen)
+    read([2000.0] * 4, seen, start=10 * MINUTE)
+    assert "1000-fold" in seen.doubt
+    assert read([back] * 3, seen, start=14 * MINUTE) == [back] * 3
+    assert not seen.doubt

@@ -236,12 +236,15 @@ class Plausibility:
         unit, hour = share if share is not None and share >= LEAST_SHARE else 1.0, int(seconds // 3600.0)
         moved = self._last is None or (share is None) != (self._share is None)
         if moved or (share is not None and abs(share - (self._share or 0.0)) > SAME_SHARE * share):
-            self._carried = None if moved else self._scaled(unit) if self._nonzero else self._carried
+            if moved or unit != share:
+                self._carried = None
+            elif self._nonzero:
+                self._carried = self._nonzero * max(1.0, unit / (self._share or 1.0))
             self._rests.clear()
             self._changed, self._zero_since, self._nonzero = seconds, math.inf, None
         if value == 0.0 and self._last and self._nonzero and zero_waits:
             self._wait(seconds)
-        before = self._nonzero or (self._carried if abs(value) > abs(self._carried or 0.0) else None)
+        before = self._nonzero or (self._most(value, unit, hour) if self._carried or self._levels else None)
         if before and value and not 1.0 / self._asks <= abs(value / before) <= self._asks:
             self._look(value, before, unit, share, hour)
         if self.doubt and self._is_over(value / unit):
@@ -262,10 +265,14 @@ class Plausibility:
         """A person has seen what is doubted: it is believed from now on."""
         self.doubt, self.base = "", None
 
-    def _scaled(self, unit: float) -> float | None:
-        """The last earnings, or as much more as the share has grown."""
-        was = self._share if self._share is not None and self._share >= LEAST_SHARE else 1.0
-        return None if self._nonzero is None else self._nonzero * max(1.0, unit / was)
+    def _most(self, value: float, unit: float, hour: int) -> float | None:
+        """The most that this share is known to earn, from before or the last day; None where the value is not beyond.
+
+        Less than that may be of the share, and is not compared.
+        """
+        highs = (high for at, (_, high) in self._levels.items() if at >= hour - REMEMBERED_HOURS)
+        most = self._carried or unit * max(highs, default=0.0)
+        return most if abs(value) > abs(most) > 0.0 else None
 
     def _is_over(self, level: float) -> bool:
         """True where earnings per unit of share are back where they were, or lost: no unit makes a loss of earnings."""
@@ -286,6 +293,8 @@ class Plausibility:
         """Doubts a jump or fall as of units, and a jump beyond the bound; raises where one beyond the bound is news."""
         self._levels = {at: level for at, level in self._levels.items() if at >= hour - REMEMBERED_HOURS}
         level, fell = value / unit, abs(value) < abs(before)
+        if self.doubt and not self.fell and self._is_over(level):
+            return  # back from a jump: no fall
         if fell and (before < 0.0 or AGAIN * level >= min((low for low, _ in self._levels.values()), default=math.inf)):
             return
         if not fell and level <= AGAIN * max((high for _, high in self._levels.values()), default=0.0):
