@@ -103,3 +103,15 @@ def test_no_test_is_named_by_a_number_of_a_list() -> None:
     ]
     assert len(named) > 1000
     assert [name for name in named if re.match(r"test_[a-z]?\d+_", name)] == []
+
+
+def test_no_file_cites_a_numbered_document_that_a_reader_does_not_have() -> None:
+    """ "R18", "I3", "Item 3", "issue 12", "house.md": a sentence says what holds instead."""
+    cited = re.compile(
+        r"\b[IR]\d{1,2}\b|\b[Ii](?:tem|ssue) #?\d+|(?<![\w&])#\d{1,3}\b(?!;)|\b(?:house|thin|style)\.md\b"
+    )
+    assert all(cited.search(text) for text in ("see R18", '("I3", 1)', "Item 3", "as issue 12 says", "in house.md"))
+    tests = (path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__).resolve())
+    texts = {**FILES, **{path: path.read_text(encoding="utf-8") for path in (*tests, *PAGES)}}
+    found = [f"{path.name}: {hit.group()}" for path, text in texts.items() for hit in cited.finditer(text)]
+    assert not found

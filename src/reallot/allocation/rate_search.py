@@ -134,7 +134,7 @@ class _Walk:
             self.low = ends
         return NEVER, None
 
-    def _most(self, step: _Step) -> float:
+    def _most(self, step: _NextPlan) -> float:
         """The largest that the shift can be where a search did not end."""
         told = self.problem.periods == 1 and self.least == 0.0
         return step.shift if told and step.point is not None else math.inf
@@ -152,7 +152,7 @@ class _Walk:
         return self.low + lacks / (slope - stays_slope) if slope > stays_slope else math.inf
 
 
-class _Step(NamedTuple):
+class _NextPlan(NamedTuple):
     """The shift at which the next plan takes over, or the lowest known; the plan (columns,), None where none does."""
 
     shift: float
@@ -175,7 +175,7 @@ class _Piece:
         """What a point is worth where the piece begins, USD over the horizon, and how much more per USD/h."""
         return self.program.offset + float(self.base @ point), float(self.slope @ point)
 
-    def next_after(self, best: FloatArray, low: float) -> tuple[_Step, bool]:
+    def next_after(self, best: FloatArray, low: float) -> tuple[_NextPlan, bool]:
         """Where another plan takes over from `best`, the best plan at the shift `low`; and whether that is proved."""
         worth, slope = self.line(best)
         known = [(c, point) for point in self.search.points if (c := self._crossing(point, worth, slope)) < self.ends]
@@ -186,15 +186,15 @@ class _Piece:
             # not before a rate far beyond all others: it may take a larger one still, or none may do
             steeper, ended = self._steeper(slope)
             if steeper is None:
-                return _Step(self.ends, None), ended
+                return _NextPlan(self.ends, None), ended
             at = self._crossing(steeper, worth, slope)
             at, point = (at, steeper) if at < self.ends else (self.ends, None)
             goal = BreakEven(self, (worth, slope), low, at, point)
             ended = self._search(goal)
         if goal.point is None:
-            return _Step(self.ends, None), ended
+            return _NextPlan(self.ends, None), ended
         self.search.points.append(goal.point)
-        return _Step(goal.shift, goal.point), ended
+        return _NextPlan(goal.shift, goal.point), ended
 
     def unless_as_good_without(self, best: FloatArray, low: float) -> tuple[FloatArray, bool]:
         """`best`, which moves the protocol now, or a plan that does not and is as good a little beyond `low`.

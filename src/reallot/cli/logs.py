@@ -18,7 +18,7 @@ MOST = 2000
 """Characters of a line."""
 
 
-class _Line(logging.Formatter):
+class _TextFormatter(logging.Formatter):
     """Text: time, what happened."""
 
     def __init__(self, clock: Clock) -> None:
@@ -35,7 +35,7 @@ class _Line(logging.Formatter):
         return f"{self.moment(record):%m-%d %H:%M:%S} {lead}{_safe(record.getMessage())}"
 
 
-class _Json(_Line):
+class _JsonFormatter(_TextFormatter):
     """JSON: time, level, event, message, and the event's numbers."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -73,7 +73,7 @@ def _safe(text: str) -> str:
 def logging_to(write: Callable[[str], None], clock: Clock, *, as_json: bool = False) -> Iterator[None]:
     """While this lasts, every line of the library's logs goes to `write`."""
     logger, handler = logging.getLogger("reallot"), _Handler(write)
-    handler.setFormatter((_Json if as_json else _Line)(clock))
+    handler.setFormatter((_JsonFormatter if as_json else _TextFormatter)(clock))
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -40,7 +40,7 @@ def from_frame(frame: Any, others: Sequence[str] = ()) -> tuple[ProtocolColumns,
         if not isinstance(name, str) or not name:
             where = "index" if hasattr(frame, "index") else "column 'name'"
             raise InvalidInput(f"the frame's {where} holds {name!r}; it must hold the protocols' names")
-    return _Rows(names, columns).checked()
+    return _FrameRows(names, columns).checked()
 
 
 def _pandas(frame: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -122,7 +122,7 @@ def _hint(key: str, others: Sequence[str]) -> str:
     return hint
 
 
-class _Rows:
+class _FrameRows:
     """The rows of a frame: numbers as arrays, and which rows have to be read one by one."""
 
     def __init__(self, names: tuple[str, ...], columns: Mapping[str, Any]) -> None:

@@ -38,7 +38,7 @@ def parse(text: str) -> Relation:
     """The relation of a text; raises InvalidInput with the place of the fault."""
     if not isinstance(text, str):
         raise InvalidInput(f"a rule is {brief(text)}; give LinearRule(...), or {EXAMPLE}")
-    return _Reader(text).relation()
+    return _RelationParser(text).relation()
 
 
 def as_text(weights: Mapping[str, float], low: float | None, high: float | None, digits: int = 6) -> str:
@@ -57,7 +57,7 @@ def as_text(weights: Mapping[str, float], low: float | None, high: float | None,
     return f"{low:.{digits}g} <= {total} <= {high:.{digits}g}"
 
 
-class _Reader:
+class _RelationParser:
     """Reads one relation from left to right."""
 
     def __init__(self, text: str) -> None:

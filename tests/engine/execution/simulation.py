@@ -6,8 +6,14 @@ minutes, and it does, while the engine works in cycles that wait for nothing; re
 negative; the wall clock jumps; the engine's process is killed between any two awaits and around any write of the
 journal, and starts again.
 
-Invariants: I1 capacity is never exceeded; I2 no silent divergence; I3 one call and one effect per key; I4 hold and
-budget by true time; I5 journal before act; I6 a halt is loud.
+Invariants, by the names under which a violation is reported:
+
+capacity             the shares never sum to more than capacity
+divergence           no difference between the shares and the journal stays silent
+one effect per key   one call and one effect for each idempotency key
+hold and budget      hold times and the budget of plans per hour hold by true time
+journal before act   the journal has the row of each call before the call
+loud halt            a halt opens an alert
 """
 
 from __future__ import annotations
@@ -101,18 +107,18 @@ class SimWorld:
             self.divergence.look(self.shares, self.journal)
 
     def called(self, name: str, share: float, key: str) -> None:
-        """A call arrives: I3, I4 and I5 are looked at."""
+        """A call arrives: its key, the hold, the budget and the journal are looked at."""
         now, wrong = self.loop.time(), self.result.wrong
         self.result.counts["calls"] += 1
         own = f"{self.generation}/{key}"
         self.keys[own] += 1
         if self.keys[own] > 1:
-            wrong("I3", f"{key} was called twice")
+            wrong("one effect per key", f"{key} was called twice")
         row = self.journal._database.rows(  # type: ignore[union-attr]
             "SELECT protocol, after, state, kind, operation FROM step WHERE id = ?", (int(key.split("-")[1]),)
         )
         if not row or row[0][0] != name or abs(row[0][1] - share) > EPS or row[0][2] != "sent":
-            wrong("I5", f"{name} was asked for {share} as {key}, and the journal says {row}")
+            wrong("journal before act", f"{name} was asked for {share} as {key}, and the journal says {row}")
             return
         if row[0][3] != "move":
             return
@@ -120,24 +126,24 @@ class SimWorld:
         hold = self.config.min_hold_duration.total_seconds()
         before = self.moved.get(name)
         if before is not None and before[0] != operation and now - before[1] < hold - EPS:
-            wrong("I4", f"{name} moved {now - before[1]:.0f} s after its last move; hold {hold:.0f} s")
+            wrong("hold and budget", f"{name} moved {now - before[1]:.0f} s after its last move; hold {hold:.0f} s")
         self.moved[name] = (operation, now)
         if operation not in self.moves:
             self.moves[operation] = now
             recent = sum(1 for at in self.moves.values() if now - at < 3600.0 - EPS)
             if recent > self.config.max_per_hour:
-                wrong("I4", f"{recent} plans within an hour")
+                wrong("hold and budget", f"{recent} plans within an hour")
 
     def effect(self, name: str, share: float, key: str) -> None:
-        """A share really changes: I1 and I3."""
+        """A share really changes: its key and capacity are looked at."""
         self.effects[key] += 1
         if self.effects[key] > 1:
-            self.result.wrong("I3", f"{key} took effect twice")
+            self.result.wrong("one effect per key", f"{key} took effect twice")
         self.shares[name] = share
         self.watch()
         total = sum(self.shares.values())
         if total > 1.0 + EPS:
-            self.result.wrong("I1", f"{total:.4f} of capacity 1 at {self.loop.time():.0f} s")
+            self.result.wrong("capacity", f"{total:.4f} of capacity 1 at {self.loop.time():.0f} s")
 
 
 class SimAdapter:
@@ -369,7 +375,7 @@ class Simulation:
             return
         opened = [each for each in journal.alerts() if each.key == "halted" and each.recovered_at is None]
         if len(opened) != 1 or not any(each.key == "halted" for each in self.alerts):
-            self.result.wrong("I6", f"halted with {len(opened)} alerts")
+            self.result.wrong("loud halt", f"halted with {len(opened)} alerts")
 
     def _at_the_end(self) -> None:
         journal, shares = self.world.journal, self.world.shares
@@ -377,19 +383,19 @@ class Simulation:
         if journal.halted():
             self.result.counts["halted"] += 1
             if not any(each.key == "halted" and each.recovered_at is None for each in journal.alerts()):
-                self.result.wrong("I6", "halted without an alert")
+                self.result.wrong("loud halt", "halted without an alert")
             return
         if journal.open_operation() is not None:
-            self.result.wrong("I2", f"still open at the end: {journal.open_operation()}")
+            self.result.wrong("divergence", f"still open at the end: {journal.open_operation()}")
         committed = journal.committed()
         if not _same(shares, committed):
-            self.result.wrong("I2", f"shares are {shares}, the journal says {committed}")
+            self.result.wrong("divergence", f"shares are {shares}, the journal says {committed}")
         kept = {each.key.removeprefix("drift:") for each in self.alerts if each.key.startswith("drift:")}
         others = {name: share for name, share in shares.items() if name not in kept}  # that nobody keeps changing
         # a slow move goes over outages: what cannot be read counts as its most, and less may be left to give
         trimmed = self.slow and (last := journal.last_committed()) is not None and _same(shares, dict(last.after))
         if not trimmed and not any(_same(others, {name: each[name] for name in others}) for each in self.confirmed):
-            self.result.wrong("I2", f"shares are {shares}, which no plan asked for")
+            self.result.wrong("divergence", f"shares are {shares}, which no plan asked for")
 
 
 def _same(one: dict[str, float], other: dict[str, float]) -> bool:

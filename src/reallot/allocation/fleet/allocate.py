@@ -108,7 +108,7 @@ def allocate_fleet(
     tell = progress if callable(progress) else RoundLine() if yes_or_no(progress, "progress") else None
     if executor is not None:
         require_executor(executor)
-    task = _Task(kinds, limits, weigher, start, gap, deadline, time_limit, executor, tell)
+    task = _FleetTask(kinds, limits, weigher, start, gap, deadline, time_limit, executor, tell)
     answer = task.answer()
     solved = perf_counter()
     shares, judged = weigher.better(answer.shares[kinds.kind] if len(kinds.fleet) < len(fleet) else answer.shares)
@@ -130,7 +130,7 @@ def allocate_fleet(
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _FleetAnswer:
     """What one of the two ways found; shares are (kinds of hosts, protocols)."""
 
     shares: FloatArray
@@ -144,7 +144,7 @@ class _Answer:
 
 
 @dataclass(frozen=True)
-class _Task:
+class _FleetTask:
     """A fleet to be planned, its equal hosts summed."""
 
     kinds: Summed
@@ -163,7 +163,7 @@ class _Task:
         kinds, hosts = len(self.kinds.fleet), len(self.weigher.fleet)
         return f"{hosts:,} hosts" if kinds == hosts else f"{hosts:,} hosts of {kinds:,} different kinds"
 
-    def answer(self) -> _Answer:
+    def answer(self) -> _FleetAnswer:
         """By one program or by prices, whichever is quicker; where whole numbers leave a gap, by both."""
         hosts = len(self.kinds.fleet)
         if len(self.limits.exclusive) > MOST_EXCLUSIVE:
@@ -188,13 +188,13 @@ class _Task:
             return True
         return any(host_program(problem).is_mixed_integer for problem in self.kinds.fleet.alone.values())
 
-    def _missed(self, answer: _Answer) -> float:
+    def _missed(self, answer: _FleetAnswer) -> float:
         """The gap of an answer."""
         judged = judge(self.weigher.fleet, self.limits, self.weigher.rows, answer.shares)
         gap = self.weigher.certificate(judged, answer.bound, answer.source, self.gap).gap
         return math.inf if gap is None or judged.residual > TOLERANCE else gap
 
-    def as_one(self, why: str, known: FloatArray | None = None) -> _Answer:
+    def as_one(self, why: str, known: FloatArray | None = None) -> _FleetAnswer:
         """By one program; `known` is a plan to begin a search with."""
         fleet, weigher = self.kinds.fleet, self.weigher
         whole = FleetProgram(fleet, self.limits, rows_of(fleet, self.limits), self.kinds.counts)
@@ -207,14 +207,14 @@ class _Task:
                 raise
             nothing = np.full(len(weigher.rows), math.nan)
             reason = f"{self._said} were not planned within {self.time_limit_seconds:g} s: all stay"
-            return _Answer(fleet.table.current.copy(), nothing, math.inf, "nothing", True, "whole", reason)
+            return _FleetAnswer(fleet.table.current.copy(), nothing, math.inf, "nothing", True, "whole", reason)
         if answer.shares is None:
             raise why_no_plan(whole)
         reason = f"{self._said} are one program of {answer.columns:,} columns: {why}"
         stopped = answer.status is not Status.OPTIMAL
-        return _Answer(answer.shares, answer.prices, answer.bound, answer.source, stopped, "whole", reason)
+        return _FleetAnswer(answer.shares, answer.prices, answer.bound, answer.source, stopped, "whole", reason)
 
-    def at_prices(self) -> _Answer:
+    def at_prices(self) -> _FleetAnswer:
         """By prices and columns."""
         fleet, rows = self.kinds.fleet, rows_of(self.kinds.fleet, self.limits)
         large = LargeFleet(fleet, self.limits, rows, self.kinds.counts)
@@ -245,7 +245,7 @@ class _Task:
                 )
             shares = fleet.table.current.copy()
         reason = f"{self._said} are planned by prices: {found.rounds} rounds, {found.open:,} hosts mixed in the last"
-        return _Answer(shares, found.prices, found.bound, PRICES, late, "decomposition", reason, found.rounds)
+        return _FleetAnswer(shares, found.prices, found.bound, PRICES, late, "decomposition", reason, found.rounds)
 
 
 class _Weigher:

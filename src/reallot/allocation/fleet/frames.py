@@ -79,7 +79,7 @@ def read_frame(frame: Any, hours: float, limits: Limits) -> Read:
             f"host {hosts[twice // len(protocols)]}, protocol {protocols[twice % len(protocols)]} stands in more "
             "than one row; give one row for each host and protocol"
         )
-    cells = _Cells(frame, host, protocol, hosts, protocols)
+    cells = _CellPlaces(frame, host, protocol, hosts, protocols)
     columns = {name: cells.numbers(name, default) for name, default in NUMBERS.items()}
     alone = _places_alone(frame, columns, host, len(hosts), limits)
     problems = {int(h): _problem(frame, np.flatnonzero(host == h), hours, limits) for h in np.flatnonzero(alone)}
@@ -126,7 +126,7 @@ def _labels(frame: Any, name: str) -> tuple[IntArray, list[str]]:
 
 
 @dataclass(frozen=True)
-class _Cells:
+class _CellPlaces:
     """The rows of a frame, and where each belongs in the table."""
 
     frame: Any
@@ -230,7 +230,7 @@ def _limits_for(limits: Limits, names: list[str]) -> Limits:
 
 
 def _table(
-    cells: _Cells, columns: Mapping[str, FloatArray], hours: float, limits: Limits, alone: BoolArray
+    cells: _CellPlaces, columns: Mapping[str, FloatArray], hours: float, limits: Limits, alone: BoolArray
 ) -> HostTable:
     """The table of the hosts that arrays can hold; the rows of others are filled in afterwards."""
     rate, current, upper = (columns[name] for name in ("rate", "current", "max_share"))

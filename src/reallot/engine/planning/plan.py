@@ -57,12 +57,12 @@ class Plan:
         self.problem, self.careful, self.expected, self.stays = problem, careful, careful, stays
         self.breaks, self.conflict = breaks, conflict
         self._rules, self._policy_confidence = rules, policy_confidence if problem.by_policy else None
-        self._moves: list[_Move] = []
+        self._moves: list[_PlannedMove] = []
         if careful is not None and careful.moved.size:
             self.expected = replace(careful, problem=problem.expected)
             for move, same in zip(self.expected.moves, careful.moves, strict=True):
                 if abs(change := move.after - move.before) > DUST:
-                    self._moves.append(_Move(move.protocol, change, move.gain, same.gain, same.cost))
+                    self._moves.append(_PlannedMove(move.protocol, change, move.gain, same.gain, same.cost))
 
     def record(self, created: datetime) -> AllocationPlan:
         """The plan as a record."""
@@ -217,7 +217,7 @@ def _nearest_plan(
     return Plan(eased, rules, policy_confidence, allocate(eased.careful), "", found.breaks, found.conflict)
 
 
-class _Move(NamedTuple):
+class _PlannedMove(NamedTuple):
     """One protocol's change of share; its gains at expected and careful rates and its cost (USD over the horizon)."""
 
     name: str

@@ -55,7 +55,7 @@ class Split(NamedTuple):
     sold: float = 0.0
 
 
-class _Box(NamedTuple):
+class _SortedBoxes(NamedTuple):
     """The question with its boxes in order; `tie`, `dust` and `slack` in its own units."""
 
     buy: FloatArray
@@ -109,7 +109,7 @@ def split(
     else:
         free = high > low
         tie = TIE * max(-float(buy[free].min(initial=0.0)), float(sell[free].max(initial=0.0)))
-    box = _Box(buy, sell, low, middle, high, capacity, rank, idle, tie, dust, slack)
+    box = _SortedBoxes(buy, sell, low, middle, high, capacity, rank, idle, tie, dust, slack)
     if not limited:
         return _unlimited(box)
     forced = middle - current
@@ -126,7 +126,7 @@ def split(
     return _limited(box, buy_cap, sell_cap)
 
 
-def _unlimited(box: _Box) -> Split | NoFeasibleSplit:
+def _unlimited(box: _SortedBoxes) -> Split | NoFeasibleSplit:
     """Without a limit on what is bought and sold: one price decides."""
     buy, sell, low, middle, high, capacity, _, idle, tie, dust, slack = box
     if idle:
@@ -148,7 +148,7 @@ def _unlimited(box: _Box) -> Split | NoFeasibleSplit:
     return Split(shares, max(following, 0.0) if idle else following)
 
 
-def _limited(box: _Box, buy_cap: float, sell_cap: float) -> Split | NoFeasibleSplit:
+def _limited(box: _SortedBoxes, buy_cap: float, sell_cap: float) -> Split | NoFeasibleSplit:
     """Where a limit on buying or selling binds: the steepest to buy and the cheapest to sell, as far as they go.
 
     The worth of a total bought is concave, so that the best total is the limit where the unlimited one is beyond it.

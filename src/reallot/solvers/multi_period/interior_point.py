@@ -38,7 +38,7 @@ def solve_interior(whole: HorizonArrays) -> SolverResult | None:
     if whole.shape[1] > WIDEST or (whole.lower > whole.upper).any():
         return None
     rows = _PeriodRows(whole)
-    point = _Point(rows)
+    point = _Iterate(rows)
     best, least, stalled, steps = (point.values, point.multipliers), np.inf, 0, 0
     while least > AIM and stalled < STALLED and steps < MOST_STEPS:
         try:
@@ -144,7 +144,7 @@ class _PeriodRows:
         return RowPrices(capacity, bought, sold, prices[:, : self.size])
 
 
-class _Point:
+class _Iterate:
     """Values between their bounds, multipliers of the rows, and the pull of each bound (> 0; 0 where there is none)."""
 
     def __init__(self, rows: _PeriodRows) -> None:
