@@ -81,12 +81,14 @@ class Play:
         asyncio.run(run())
         return self
 
-    def go_for(self, hours: float, each: Callable[[Play], None]) -> Play:
-        """So many hours of time that passes, whatever the wall clock says."""
+    def go_for(self, hours: float, each: Callable[[Play], None], between: Callable[[Play], None] | None = None) -> Play:
+        """So many hours of time that passes, whatever the wall clock says; `between` cycles somebody may act."""
         clock = self.parts.clock
         until = clock.monotonic() + 3600.0 * hours
         while clock.monotonic() < until:
             self.go(0.0, each)
+            if between is not None:
+                between(self)
             clock.advance(self.parts.config.coordinator.every.total_seconds())
         return self
 

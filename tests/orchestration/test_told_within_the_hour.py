@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
@@ -44,9 +44,13 @@ class Spoken:
 
 
 def told(
-    every: float, hours: float, value: Callable[[float], float], stamp: Callable[[float], float] | None = None
+    every: float,
+    hours: float,
+    value: Callable[[float], float],
+    stamp: Callable[[float], float] | None = None,
+    jumps: Mapping[float, float] | None = None,
 ) -> list[tuple[str, float]]:
-    """Kinds of alerts that began, with their minute."""
+    """Kinds of alerts that began, with their minute; the wall clock `jumps` by so many seconds at a minute."""
     clock = ManualClock(START)
     coordinator, found = ProtocolCoordinator(clock=clock), list[tuple[str, float]]()
     coordinator.register_adapter("it", Spoken(clock, value, stamp))
@@ -57,6 +61,7 @@ def told(
             alerts = await monitor.check_alerts(await coordinator.poll_all(), [])
             found.extend((alert.key.partition(":")[0], minutes) for alert in alerts if alert.recovered_at is None)
             clock.advance(60.0 * every)
+            clock.jump((jumps or {}).get(minutes, 0.0))
 
     asyncio.run(run())
     return found
@@ -71,6 +76,16 @@ def wavers(minutes: float) -> float:
 def test_a_value_whose_own_time_stands_still_is_told_within_the_hour(every, stops):
     [(kind, at), *more] = told(every, 6, wavers, lambda minutes: min(minutes, stops))
     assert kind == "stale" and stops < at <= stops + 60 + (every if stops else 0) and not more
+
+
+@pytest.mark.parametrize("by", [86_400.0, 7200.0])
+def test_a_clock_that_jumped_ahead_does_not_make_a_source_slow(by):
+    """No time passed while the clock jumped, so the gap between two of the source's times is none of its own."""
+    ahead = by / 60.0
+    stops = 300 + 2 * ahead
+    found = told(10, (stops + 120) / 60, wavers, lambda minutes: min(minutes, stops), {100: by, 200 + ahead: by})
+    [late] = [at for kind, at in found if kind == "stale"]
+    assert stops < late <= stops + 60
 
 
 @pytest.mark.parametrize("rests", [1, 15, 30, 60])

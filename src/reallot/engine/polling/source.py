@@ -73,6 +73,7 @@ class Source:
         self._can: Capabilities | None = None
         self._speechless = self._lacks = ""
         self._stamp: datetime | None = None  # the last time of its own
+        self._stamped = 0.0  # when that came
         self._gaps: deque[timedelta] = deque(maxlen=GAPS)  # between its times
         self._asked, self._pause = math.nan, timedelta(0)  # when it answered last, and how long after the time before
 
@@ -160,8 +161,11 @@ class Source:
         if status.allocation is not None:
             self.allocation = status.allocation
         if (stamp := status.source_time) is not None and stamp != self._stamp:
-            self._gaps += [stamp - self._stamp] if self._stamp is not None and stamp > self._stamp else []
-            self._stamp = stamp
+            if self._stamp is not None and stamp > self._stamp:
+                # the wall clock may have jumped in between: no gap is longer than the time that passed
+                passed = timedelta(seconds=self._clock.monotonic() - self._stamped)
+                self._gaps.append(min(stamp - self._stamp, passed))
+            self._stamp, self._stamped = stamp, self._clock.monotonic()
         pause = call.started - self._asked
         self._asked, self._pause = call.started, timedelta(seconds=pause if pause > 0.0 else 0.0)
         if before is not None and not before.connected:
