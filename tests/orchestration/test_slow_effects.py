@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -169,6 +170,25 @@ def test_one_whose_changes_come_later_than_anybody_said_is_waited_for_from_then_
     assert played.now() == pytest.approx({"a": 0.0, "b": 1.0}) == played.parts.engine.journal.committed()
     assert not played.parts.engine.journal.halted() and played.changes("b") <= 8
     played.assert_alerts_begin_and_end_in_turn()
+
+
+@pytest.mark.slow
+def test_how_long_a_change_takes_is_remembered_over_a_restart(tmp_path: Path):
+    def play(a: float, b: float) -> Play:
+        tables = simulated("a", 0.6, f"rate = {a}") + simulated("b", 0.4, f"rate = {b}")
+        played = Play(tables, ledger=tmp_path)
+        for adapter in played.adapters.values():
+            adapter.late = timedelta(minutes=20)
+        return played
+
+    first = play(0.2, 0.9)
+    first.go(10, fails=True)
+    assert first.most > 1.1 and first.now() == pytest.approx({"a": 0.0, "b": 1.0})  # it could not be known
+    first.close()
+    second = play(0.9, 0.2)
+    second.go(10, fails=True)
+    assert second.now() == pytest.approx({"a": 1.0, "b": 0.0}) and second.most <= 1.0 + 1e-9
+    second.close()
 
 
 def test_a_call_outside_of_a_cycle_returns_when_all_is_done():

@@ -86,6 +86,17 @@ def test_one_that_keeps_what_it_has_is_asked_ever_less_often():
 
 
 @pytest.mark.slow
+def test_one_that_refuses_more_and_then_less_is_told_at_the_second_failure():
+    """Each is the first of its kind; a target that did not do twice what it was asked for is told all the same."""
+    played = Play(simulated("a", 0.5, "rate = 1.0", 'changes = [["50m", 0.1]]') + simulated("b", 0.5, "rate = 0.5"))
+    played.adapters["a"].refuses = True
+    played.go(0.5)
+    assert played.alerts("refuses:a") == 0 and played.changes("a") == 1
+    played.go(3)
+    [told] = [event.text for event in played.told if event.kind == "alert" and event.fields["key"] == "refuses:a"]
+    assert "a keeps no less than 0.5000, as it showed once, after it would not go the other way either" in told
+
+
 def test_what_was_learned_survives_a_restart(tmp_path: Path):
     first = Play(THREE, ledger=tmp_path)
     first.adapters["b"].refuses = lambda share: share > 0.2

@@ -18,6 +18,7 @@ from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import FINEST, Blocked, Rules, held
 from ..engine.execution.hearing import LATER, Heard, declined_before, hear, last_plan, overtaken, refused, taken_back
 from ..engine.execution.journal_thread import AsyncJournal
+from ..engine.execution.late_changes import delays
 from ..engine.execution.learned_limits import ShareLimits, in_force
 from ..engine.execution.move_events import Proposed, Started
 from ..engine.execution.observed_targets import ObservedTargets
@@ -532,6 +533,8 @@ class ReallocationEngine:
             rules = replace(rules, away=away, gives_way=gives)
         executor = Executor(self.books, self.config, rules, adapters, removed, standing, *tell)
         executor.next_best, executor.observed = self.next_best, self._observed
+        if standing.learned and not self._observed.late:
+            self._observed.late = delays(standing.learned)
         return executor
 
     async def _catch_up(self, adapters: Adapters, repair: bool = False, waits: bool = True) -> Driver:

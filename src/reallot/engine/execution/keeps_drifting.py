@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from ...text.durations import format_duration
 from .executor import Executor
 from .guards import close_to, told_apart
+from .late_changes import comes_late
 from .learned_limits import lasts
 from .observed_targets import Drifting
 
@@ -75,7 +76,7 @@ async def own_late_effects(executor: Executor, drifted: Mapping[str, float]) -> 
             and close_to(share, each.after, slack(each.protocol))
         ):
             own[each.protocol] = share
-            executor.observed.came_late(each.protocol, now - each.timestamp, executor.config.late_effects)
+            await comes_late(executor, each.protocol, now - each.timestamp)
     return own
 
 

@@ -13,13 +13,15 @@ from .adapter_calls import Reading
 from .guards import Change, Rules
 from .journal_thread import AsyncJournal
 
-CEILING, FLOOR, STEP = "ceiling", "floor", "step"
+CEILING, FLOOR, STEP, DELAY = "ceiling", "floor", "step", "delay"
 STEPS = (0.01, 0.02, 0.025, 0.05, 0.1, 0.125, 0.2, 0.25, 0.5, 1.0)
 """Steps that shares are rounded to, if they are; with 1 it is all or nothing."""
 FIRST_SECONDS, MOST_SECONDS = 3600.0, 86_400.0
 """How long a first failure is remembered, doubled after each further one, up to the second."""
 TOGETHER_SECONDS = 1800.0
 """What may be asked again waits so long for others that may be soon: one attempt disturbs who gives once."""
+DELAY_SECONDS = 30 * 86_400.0
+"""A change that came late is remembered so long."""
 TOLD_AT = 2
 """From so many failures in a row on there is an alert."""
 KEY = "refuses:"
@@ -81,7 +83,7 @@ def in_force(learned: Iterable[LearnedLimit], books: AsyncJournal) -> ShareLimit
     """Those that hold now, and those that are over and wait for others to be asked again together."""
     found = ShareLimits()
     kinds = {CEILING: found.ceilings, FLOOR: found.floors, STEP: found.steps}
-    left = [(each, lasts(each.failures) - books.age(each.at)) for each in learned]
+    left = [(each, lasts(each.failures) - books.age(each.at)) for each in learned if each.kind in kinds]
     wait = any(0.0 < seconds <= TOGETHER_SECONDS for _, seconds in left)
     for each, seconds in left:
         if seconds > 0.0 or (wait and seconds > -lasts(each.failures)):
@@ -118,22 +120,19 @@ async def would_not(keeper: Keeper, change: Change, reading: Reading, reason: st
         kind, share, beyond = STEP, step, False
     elif beyond and not stays:
         share = change.before
-    known = [
-        each.failures
-        for each in (await keeper.standing()).learned
-        if each.protocol == change.protocol and (each.kind == kind or STEP in (kind, each.kind))
-    ]
-    failures = 1 + max(known, default=0)
+    learned = (await keeper.standing()).learned
+    known = {each.kind: each.failures for each in learned if each.protocol == change.protocol and each.kind != DELAY}
+    failures = 1 + max([count for each, count in known.items() if each == kind or STEP in (kind, each)], default=0)
     limit = LearnedLimit(change.protocol, kind, share, failures, reason, keeper.books.stamp())
     await keeper.write(keeper.books.journal.learn, limit)
-    if failures >= TOLD_AT:
+    if failures + sum(known.values()) - known.get(kind, 0) >= TOLD_AT:
         await keeper.alert(KEY + change.protocol, _text(limit, beyond, keeper.now()), 0.6)
 
 
 async def taken(keeper: Keeper, change: Change) -> None:
     """Forgets what a change that was made has disproved."""
     for each in (await keeper.standing()).learned:
-        if each.protocol == change.protocol:
+        if each.protocol == change.protocol and each.kind != DELAY:
             beyond = change.after - each.share if each.kind == CEILING else each.share - change.after
             slack = keeper.rules.slack(change.protocol)
             if (not _is_whole(change.after, each.share, slack)) if each.kind == STEP else beyond > slack:
@@ -141,15 +140,17 @@ async def taken(keeper: Keeper, change: Change) -> None:
 
 
 async def forget_old(keeper: Keeper) -> None:
-    """Forgets what was not asked for again for a day after it could have been."""
+    """Forgets what was not asked for again for a day after it could have been, and delays of a month ago."""
     for each in (await keeper.standing()).learned:
-        if keeper.books.age(each.at) >= lasts(each.failures) + MOST_SECONDS:
+        kept = DELAY_SECONDS if each.kind == DELAY else lasts(each.failures) + MOST_SECONDS
+        if keeper.books.age(each.at) >= kept:
             await _forget(keeper, each)
 
 
 async def _forget(keeper: Keeper, limit: LearnedLimit) -> None:
     await keeper.write(keeper.books.journal.unlearn, limit.protocol, limit.kind)
-    if not any(each.protocol == limit.protocol for each in (await keeper.standing()).learned):
+    learned = (await keeper.standing()).learned
+    if not any(each.protocol == limit.protocol and each.kind != DELAY for each in learned):
         await keeper.recovered(KEY + limit.protocol)
 
 
@@ -160,10 +161,11 @@ def _text(limit: LearnedLimit, beyond: bool, now: datetime) -> str:
         FLOOR: (f"keeps no less than {limit.share:.4f}", "decrease_floor"),
         STEP: (f"takes whole steps of {limit.share:g} only", "step"),
     }[limit.kind]
+    times = f"{limit.failures} times in a row" if limit.failures > 1 else "once, after it would not go the other way either"
     if beyond:
         what = f"goes beyond what it is asked for, and stays at {limit.share:.4f}: does it add what it should set?"
     return (
-        f"{limit.protocol} {what}, as it showed {limit.failures} times in a row "
+        f"{limit.protocol} {what}, as it showed {times} "
         f"(the last time {limit.reason}); it is asked again from {until:%Y-%m-%d %H:%M} UTC on, and plans keep to that "
         f"meanwhile: look at it, or set its {key}"
     )

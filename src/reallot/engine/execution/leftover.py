@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from ..ledger.journal import Operation
 from .executor import Executor
 from .guards import FINEST, Change, Rules, close_to
+from .late_changes import comes_late
 from .move_events import Balanced, Event
 
 MOST_BALANCES = 2
@@ -76,7 +77,7 @@ async def balance(executor: Executor, refused: Collection[str], reason: str, unt
         for name, each in executor.calls.items():
             if each.detail and close_to(executor.seen[name], each.after, executor.rules.slack(name)):
                 took = timedelta(seconds=executor.books.age(each.at))
-                executor.observed.came_late(name, took, executor.config.late_effects)
+                await comes_late(executor, name, took)
         return Balanced(executor.now(), rollback_reason=f"{reason}; together they have {sum(most.values()):.4f} now")
     if executor.rules.gives_way:
         return Balanced(executor.now(), until=until)  # what is left is for the plan after that

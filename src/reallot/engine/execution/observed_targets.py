@@ -39,7 +39,12 @@ class ObservedTargets:
         said = capabilities_of(adapter).delay
         return max(said, self.late[name]) if name in self.late else said
 
-    def came_late(self, name: str, took: timedelta, usual: timedelta) -> None:
-        """A change came after so long; effects are `usual`ly over by then."""
-        if took < LATEST * usual:
-            self.late[name] = min(1.5 * took, LATEST * usual)
+    def came_late(self, name: str, took: timedelta, usual: timedelta) -> timedelta | None:
+        """How long the next change is waited for, after one that took so long; None where that is too long.
+
+        Effects are `usual`ly over by then.
+        """
+        if took >= LATEST * usual:
+            return None
+        self.late[name] = min(1.5 * took, LATEST * usual)
+        return self.late[name]

@@ -72,7 +72,7 @@ class ExceptionalRows:
 
     def forget(self, protocol: str) -> None:
         """Nothing is known of a protocol any more but what was done."""
-        learned = (f"learned:{kind}:{protocol}" for kind in ("ceiling", "floor", "step"))
+        learned = (f"learned:{kind}:{protocol}" for kind in ("ceiling", "floor", "step", "delay"))
         names = (*learned, f"kept:{protocol}", f"quote:{protocol}")
         tables = (f"DELETE FROM {table} WHERE protocol = ?" for table in ("committed", "touched", "frozen"))
         self._run(*((_DROP, (name,)) for name in names), *((sql, (protocol,)) for sql in tables))

@@ -110,9 +110,10 @@ class PaidQuote(NamedTuple):
 
 @dataclass(frozen=True)
 class LearnedLimit:
-    """A share beyond which a protocol would not go when it was asked to.
+    """A share beyond which a protocol would not go when it was asked to, or how long it takes to go there.
 
-    kind      "ceiling" where it took no more, "floor" where it gave no more, "step" where it rounded: `share` is that
+    kind      "ceiling" where it took no more, "floor" where it gave no more, "step" where it rounded: `share` is that;
+              "delay" where changes came later than anybody said: `share` is the seconds that they take
     failures  how often in a row; `reason` says what happened the last time, and `at` when
     """
 
@@ -137,7 +138,7 @@ class Standing:
     last_changes each protocol's last call that moved it or put it back
     last_moves   the last plans that were begun, newest first
     open_alerts  keys of the alerts that are not over
-    learned      shares beyond which protocols would not go
+    learned      shares beyond which protocols would not go, and how long changes take
     kept         protocols that a person has put back, and when
     names        every protocol that may have a share, going by what is written
     """
