@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +117,30 @@ def test_a_level_of_the_last_day_is_known_and_one_of_the_day_before_is_not():
         read([1.0] * int(hours), seen, every=3600.0, start=3600.0)
         read([24.0], seen, start=hours * 3600.0)
         assert bool(seen.doubt) is doubted
+
+
+@pytest.mark.parametrize("steps", [(10.0, 10.0), (10.0, 10.0, 10.0), (12.0, 12.0), (5.0, 5.0, 5.0), (8.0, 2.0, 15.0)])
+@pytest.mark.parametrize("begins", [125, 150, 175])
+def test_a_rise_in_steps_to_a_hundredfold_is_doubted_as_one_jump_is(steps, begins):
+    """No step is a jump, and all of them within the hour are; after a person has seen it, it is believed."""
+    seen = Plausibility()
+    read([1.0] * begins, seen, share=0.5)
+    levels = np.cumprod(steps).tolist()
+    rise = [level for level in levels for _ in range(4)]
+    assert read(rise, seen, share=0.5, start=begins * MINUTE) == rise
+    beyond = next(level for level in levels if level >= 100.0)
+    assert seen.doubt.startswith(f"earns {beyond:g} USD/h after 1 more than 2 hours ago, in steps")
+    seen.accept()
+    read([levels[-1]] * 200, seen, share=0.5, start=(begins + len(rise)) * MINUTE)
+    assert not seen.doubt
+
+
+@pytest.mark.parametrize("steps", [(6.5,), (3.0, 3.0, 3.0), (2.0,) * 6])
+def test_a_rise_in_steps_to_less_than_that_is_believed(steps):
+    seen = Plausibility()
+    read([1.0] * 150, seen, share=0.5)
+    rise = [level for level in np.cumprod(steps).tolist() for _ in range(4)]
+    assert read(rise, seen, share=0.5, start=150 * MINUTE) == rise and not seen.doubt
 
 
 @given(

@@ -39,6 +39,8 @@ LONGEST_REST = 3600.0
 AGAIN = 1.5
 """A level is one that was believed before where it is no more than so many times that."""
 REMEMBERED_HOURS = 24
+RISING_HOURS, IN_STEPS = 2, 100.0
+"""Within so many hours a value may not grow by as much as this in steps, none of which is a jump, without a doubt."""
 LEAST_SHARE = 0.001
 SAME_SHARE = 0.01
 """Shares are the same within this part of them."""
@@ -226,6 +228,7 @@ class Plausibility:
         self._rests: deque[float] = deque(maxlen=20)  # seconds between changes of the value
         self._changed, self._zero_since = 0.0, math.inf
         self._levels: dict[int, tuple[float, float]] = {}  # lowest and highest that were believed, each hour, per share
+        self._level = 0, 0.0  # hour of the last reading, and what it says per unit of share
         self._middle = 0.0  # of what is doubted and what was before: beyond it, it is back where it was
 
     def admit(self, value: float, share: float | None, seconds: float, zero_waits: bool = True) -> None:
@@ -247,6 +250,8 @@ class Plausibility:
         before = self._nonzero or (self._most(value, unit, hour) if self._carried or self._levels else None)
         if before and value and not 1.0 / self._asks <= abs(value / before) <= self._asks:
             self._look(value, before, unit, share, hour)
+        elif value > 0.0 and not self.doubt and (earlier := self._earlier(value / unit, hour)):
+            self._look(value, earlier * unit, unit, share, hour, in_steps=True)
         if self.doubt and self._is_over(value / unit):
             self.accept()
         if value != self._last:
@@ -256,14 +261,21 @@ class Plausibility:
         self._last, self._share, self._nonzero = value, share, value or self._nonzero
         self._carried = None if value else self._carried
         self._strikes, self._zero_since = [], math.inf
-        if not self.doubt and value > 0.0:
-            low, high = self._levels.get(hour, (math.inf, 0.0))
-            if not low <= value / unit <= high:
-                self._levels[hour] = min(low, value / unit), max(high, value / unit)
+        self._level = hour, value / unit
+        if not self.doubt:
+            self._believe()
 
     def accept(self) -> None:
         """A person has seen what is doubted: it is believed from now on."""
         self.doubt, self.base = "", None
+        self._believe()
+
+    def _believe(self) -> None:
+        """Remembers what was read last as a level of its hour."""
+        hour, level = self._level
+        low, high = self._levels.get(hour, (math.inf, 0.0))
+        if level > 0.0 and not low <= level <= high:
+            self._levels[hour] = min(low, level), max(high, level)
 
     def _most(self, value: float, unit: float, hour: int) -> float | None:
         """The most that this share is known to earn, from before or the last day; None where the value is not beyond.
@@ -273,6 +285,12 @@ class Plausibility:
         highs = (high for at, (_, high) in self._levels.items() if at >= hour - REMEMBERED_HOURS)
         most = self._carried or unit * max(highs, default=0.0)
         return most if abs(value) > abs(most) > 0.0 else None
+
+    def _earlier(self, level: float, hour: int) -> float | None:
+        """The most that was believed before the last hours, per unit of share, where it grew from that in steps."""
+        earlier = [at for at in self._levels if hour - REMEMBERED_HOURS <= at <= hour - RISING_HOURS]
+        most = max((self._levels[at][1] for at in earlier), default=0.0)
+        return most if 0.0 < most * min(self._most_jump, IN_STEPS / NEAR) < level else None
 
     def _is_over(self, level: float) -> bool:
         """True where earnings per unit of share are back where they were, or lost: no unit makes a loss of earnings."""
@@ -289,7 +307,9 @@ class Plausibility:
                 ErrorKind.NEVER_REPORTED,
             )
 
-    def _look(self, value: float, before: float, unit: float, share: float | None, hour: int) -> None:
+    def _look(
+        self, value: float, before: float, unit: float, share: float | None, hour: int, *, in_steps: bool = False
+    ) -> None:
         """Doubts a jump or fall as of units, and a jump beyond the bound; raises where one beyond the bound is news."""
         self._levels = {at: level for at, level in self._levels.items() if at >= hour - REMEMBERED_HOURS}
         level, fell = value / unit, abs(value) < abs(before)
@@ -302,7 +322,7 @@ class Plausibility:
         factor = abs(value / before)
         times = abs(before / value) if fell else factor
         between = next((text for each, text in UNITS.items() if 1.0 / NEAR < times / each < NEAR), "")
-        if factor > self._most_jump:
+        if factor > self._most_jump and not in_steps:
             low, high = sorted((value / 2.0, value * 2.0))
             self._strikes = [*(each for each in self._strikes if low <= each <= high), value]
             if len(self._strikes) < STRIKES:
@@ -317,5 +337,6 @@ class Plausibility:
             if not self.doubt or fell is not self.fell:
                 self._middle, self.base = math.sqrt(abs(before) * value) / unit, share
             same = "at the same share" if self._nonzero else "at most for this share"
+            same = f"more than {RISING_HOURS} hours ago, in steps" if in_steps else same
             self.doubt = f"earns {value:g} USD/h after {before:g} {same}, {how}{as_units}: is its unit right?"
             self.fell = fell

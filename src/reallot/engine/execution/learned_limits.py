@@ -161,7 +161,8 @@ def _text(limit: LearnedLimit, beyond: bool, now: datetime) -> str:
         FLOOR: (f"keeps no less than {limit.share:.4f}", "decrease_floor"),
         STEP: (f"takes whole steps of {limit.share:g} only", "step"),
     }[limit.kind]
-    times = f"{limit.failures} times in a row" if limit.failures > 1 else "once, after it would not go the other way either"
+    once = "once, after it would not go the other way either"
+    times = f"{limit.failures} times in a row" if limit.failures > 1 else once
     if beyond:
         what = f"goes beyond what it is asked for, and stays at {limit.share:.4f}: does it add what it should set?"
     return (
