@@ -250,7 +250,7 @@ class Plausibility:
         before = self._nonzero or (self._most(value, unit, hour) if self._carried or self._levels else None)
         if before and value and not 1.0 / self._asks <= abs(value / before) <= self._asks:
             self._look(value, before, unit, share, hour)
-        elif value > 0.0 and not self.doubt and (earlier := self._earlier(value / unit, hour)):
+        elif len(self._levels) > 1 and not self.doubt and (earlier := self._earlier(value / unit, hour)):
             self._look(value, earlier * unit, unit, share, hour, in_steps=True)
         if self.doubt and self._is_over(value / unit):
             self.accept()
@@ -262,19 +262,17 @@ class Plausibility:
         self._carried = None if value else self._carried
         self._strikes, self._zero_since = [], math.inf
         self._level = hour, value / unit
-        if not self.doubt:
-            self._believe()
+        if not self.doubt and value > 0.0:
+            low, high = self._levels.get(hour, (math.inf, 0.0))
+            if not low <= value / unit <= high:
+                self._levels[hour] = min(low, value / unit), max(high, value / unit)
 
     def accept(self) -> None:
         """A person has seen what is doubted: it is believed from now on."""
         self.doubt, self.base = "", None
-        self._believe()
-
-    def _believe(self) -> None:
-        """Remembers what was read last as a level of its hour."""
         hour, level = self._level
-        low, high = self._levels.get(hour, (math.inf, 0.0))
-        if level > 0.0 and not low <= level <= high:
+        if level > 0.0:
+            low, high = self._levels.get(hour, (level, level))
             self._levels[hour] = min(low, level), max(high, level)
 
     def _most(self, value: float, unit: float, hour: int) -> float | None:
