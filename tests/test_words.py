@@ -5,18 +5,19 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
+import pytest
+
 import reallot
+from tests.sources import ROOT as SOURCES
+from tests.sources import texts, trees
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = re.compile(r"def (test_\w+)")
-SOURCES = ROOT / "src" / "reallot"
 GLOSSARY = (ROOT / "docs" / "concepts" / "glossary.md").read_text(encoding="utf-8")
-FILES = {path: path.read_text(encoding="utf-8") for path in sorted(SOURCES.rglob("*.py"))}
-TREES = {path: ast.parse(text) for path, text in FILES.items()}
 PAGES = [page for page in (ROOT / "docs").rglob("*.md") if page.name != "glossary.md" and "made" not in page.parts]
-TEXT = "\n".join([*FILES.values(), *(page.read_text(encoding="utf-8") for page in PAGES)]).lower()
 
 
 def table(heading: str) -> list[list[str]]:
@@ -54,27 +55,37 @@ def misnamed(names: Iterable[str], avoided: Iterable[str]) -> list[str]:
 
 
 def test_the_walk_sees_names_of_every_kind() -> None:
-    made = set(
+    found = set(
         defined(ast.parse("class A:\n def f(self, b):\n  c, self.d = 1, 2\n  return other.e\nasync def g(): ..."))
     )
-    assert made == {"A", "f", "self", "b", "c", "d", "g"}
+    assert found == {"A", "f", "self", "b", "c", "d", "g"}
     assert words("RateRules") == ["rate", "rules"] and words("_max_usd") == ["max", "usd"]
     assert misnamed(["old_swap", "swapped", "TmpFile"], ["swap", "tmp"]) == ["old_swap", "TmpFile"]
     assert len(TERMS) > 25 and len(AVOIDED) > 25
-    assert {"ProtocolSpec", "allocate", "max_change"} <= {name for names in MADE.values() for name in names}
+    assert {"ProtocolSpec", "allocate", "max_change"} <= {name for names in made().values() for name in names}
 
 
-MADE = {path: sorted({*defined(tree), path.stem}) for path, tree in TREES.items()}
+@pytest.fixture(scope="module", autouse=True)
+def _read() -> None:
+    """What all tests look at is no time of the first that looks."""
+    made()
+
+
+@cache
+def made() -> dict[Path, list[str]]:
+    """The names that each file makes, and its own."""
+    return {path: sorted({*defined(tree), path.stem}) for path, tree in trees().items()}
 
 
 def test_every_term_of_the_glossary_occurs_in_the_package_or_on_other_pages() -> None:
     spelled = {word for term in TERMS for word in re.split(r" \(|\)", term.lower()) if word}
-    missing = [word for word in spelled if not re.search(r"[\s#>|\"-]+".join(map(re.escape, word.split())), TEXT)]
+    text = "\n".join([*texts().values(), *(page.read_text(encoding="utf-8") for page in PAGES)]).lower()
+    missing = [word for word in spelled if not re.search(r"[\s#>|\"-]+".join(map(re.escape, word.split())), text)]
     assert not missing
 
 
 def test_every_term_stands_where_the_glossary_says() -> None:
-    made = {name for names in MADE.values() for name in names}
+    names_made = {name for names in made().values() for name in names}
     for term, code in TERMS.items():
         named = re.findall(r"`([^`]+)`", code)
         assert named, term
@@ -82,12 +93,12 @@ def test_every_term_stands_where_the_glossary_says() -> None:
             if "/" in each:
                 assert (SOURCES / each).exists(), each
             else:
-                assert set(each.removeprefix("plan.").split(".")) <= made, each
+                assert set(each.removeprefix("plan.").split(".")) <= names_made, each
 
 
 def test_no_name_has_a_word_to_avoid() -> None:
     wrong = [
-        f"{path.relative_to(SOURCES)}: {name}" for path, names in MADE.items() for name in misnamed(names, AVOIDED)
+        f"{path.relative_to(SOURCES)}: {name}" for path, names in made().items() for name in misnamed(names, AVOIDED)
     ]
     assert not wrong, "the glossary says what to say instead:\n" + "\n".join(wrong)
 
@@ -106,12 +117,10 @@ def test_no_test_is_named_by_a_number_of_a_list() -> None:
 
 
 def test_no_file_cites_a_numbered_document_that_a_reader_does_not_have() -> None:
-    """ "R18", "I3", "Item 3", "issue 12", "house.md": a sentence says what holds instead."""
-    cited = re.compile(
-        r"\b[IR]\d{1,2}\b|\b[Ii](?:tem|ssue) #?\d+|(?<![\w&])#\d{1,3}\b(?!;)|\b(?:house|thin|style)\.md\b"
-    )
-    assert all(cited.search(text) for text in ("see R18", '("I3", 1)', "Item 3", "as issue 12 says", "in house.md"))
+    """ "R18", "I3", "Item 3", "issue 12", "#7": a sentence says what holds instead."""
+    cited = re.compile(r"[IRi#](?<![\w&].)(?:(?<!i)\d{1,2}|(?:tem|ssue) #?\d+)\b(?!;)")
+    assert all(cited.search(text) for text in ("see R18", '("I3", 1)', "Item 3", "as issue 12 says", "of #7."))
     tests = (path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__).resolve())
-    texts = {**FILES, **{path: path.read_text(encoding="utf-8") for path in (*tests, *PAGES)}}
-    found = [f"{path.name}: {hit.group()}" for path, text in texts.items() for hit in cited.finditer(text)]
+    read = {**texts(), **{path: path.read_text(encoding="utf-8") for path in (*tests, *PAGES)}}
+    found = [f"{path.name}: {hit.group()}" for path, text in read.items() for hit in cited.finditer(text)]
     assert not found
