@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reallot import AllocationProblem, EarningsCurve, InvalidInput
+from reallot.problem.arrays import DERIVED
 from tests.strategies import KINDS, budget, problems, rates, shares
 
 TWO = AllocationProblem({"relay": 2.0, "compute": 1.0}, {"relay": 0.4, "compute": 0.6}, periods=2)
@@ -124,3 +126,14 @@ def test_a_protocol_with_a_curve_takes_no_rate() -> None:
     curved = replace(TWO, protocols={"relay": EarningsCurve((0.0, 0.5), (0.0, 1.0), 0.5), "compute": 1.0})
     with pytest.raises(InvalidInput, match="which has a curve"):
         curved.update(rates={"relay": 3.0})
+
+
+def test_what_is_derived_from_arrays_follows_the_fields_that_change() -> None:
+    problem = AllocationProblem({"a": 2.0, "b": 1.0}, {"a": 0.5, "b": 0.5})
+    data = problem.arrays
+    kept = {name: getattr(data, name) for name, each in vars(type(data)).items() if isinstance(each, cached_property)}
+    assert kept.keys() == {"rank", *DERIVED.values()}
+    for name in ("fee", "warm_up", "entry", "step"):
+        changed = data.changed(**{name: np.array([0.0, 0.5])})
+        assert getattr(changed, DERIVED[name]) and not getattr(data, DERIVED[name])
+    assert data.changed(rate=data.rate + 1.0).rank is data.rank

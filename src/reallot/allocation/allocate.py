@@ -19,6 +19,7 @@ from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
 from ..problem.effective import PRESENT, moves_at_cut_costs
 from ..problem.objective import value
+from ..problem.segments import greatest
 from ..problem.update import reaching
 from ..problem.validation import seconds
 from ..program import Certificate, LinearProgram, Status, certify
@@ -87,12 +88,18 @@ def allocate(
         raise why_infeasible(problem) from error
 
 
-def plan_of(problem: AllocationProblem, solver: str, time_limit_seconds: float | None) -> Allocation:
-    """The same, without a word on why there is no plan where there is none."""
-    backend, reason = choose(problem, solver)
+def plan_of(
+    problem: AllocationProblem,
+    solver: str,
+    time_limit_seconds: float | None,
+    choice: tuple[Backend, str] | None = None,
+) -> Allocation:
+    """The same, without a word on why there is no plan where there is none; `choice` is that of `choose`, if known."""
+    backend, reason = choose(problem, solver) if choice is None else choice
     if isinstance(problem.goal, tuple) and problem.kept is None:
         return in_order(problem, solver, time_limit_seconds)
-    if problem.goal is None and np.abs(problem.arrays.rate).max() >= LARGE and (near := nearer(problem)) is not None:
+    is_large = problem.goal is None and greatest(np.abs(problem.arrays.rate)) >= LARGE
+    if is_large and (near := nearer(problem)) is not None:
         plan = plan_of(near, solver, time_limit_seconds)
         if is_the_plan(problem, near, plan.schedule):
             return _at_given_rates(plan, problem)
@@ -180,7 +187,7 @@ def by_path(
     found = backend.path(problem, time_limit_seconds)
     if isinstance(found, NoFeasibleSplit):
         raise Infeasible(NO_SPLIT)
-    if moves_at_cut_costs(problem.arrays, found.schedule):
+    if problem.arrays.given is not None and moves_at_cut_costs(problem.arrays, found.schedule):
         return by_path(problem.at_full_costs(), backend, reason, time_limit_seconds)
     solved = perf_counter()
     judge = ByArrays(problem)
@@ -220,7 +227,7 @@ def by_program(
     if not problem.arrays.max_change.all() or problem.limits.held:
         decided = without_frozen_gains(problem, program)
     answer = answer_of(problem, decided, backend, solve)
-    if moves_at_cut_costs(problem.arrays, answer.schedule):
+    if problem.arrays.given is not None and moves_at_cut_costs(problem.arrays, answer.schedule):
         return by_program(problem.at_full_costs(), backend, reason, solve, solver=solver)
     solved = perf_counter()
     row_prices = answer.row_prices

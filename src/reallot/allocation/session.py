@@ -18,7 +18,7 @@ from ..problem.doors import require_problem
 from ..problem.validation import one_of, seconds
 from ..program import LinearProgram, Solution
 from ..solvers.backends import BACKENDS, Backend, Solve, choose, search_seconds
-from .allocate import allocate, by_program, why_infeasible
+from .allocate import allocate, by_program, plan_of, why_infeasible
 from .far_rates import LARGE, nearer
 from .result import Allocation
 
@@ -115,9 +115,9 @@ class Session:
             backend, reason = BACKENDS["highs"], "groups couple protocols: the last model is kept"
         if isinstance(self.problem.goal, tuple):
             return allocate(self.problem, solver="highs", time_limit_seconds=self._time_limit_seconds)
-        if backend.name != "highs" or self._has_far_rates():
-            return allocate(self.problem, solver=self._solver, time_limit_seconds=self._time_limit_seconds)
         try:
+            if backend.name != "highs" or self._has_far_rates():
+                return plan_of(self.problem, self._solver, self._time_limit_seconds, (backend, reason))
             return self._decided(backend, reason)
         except Infeasible as error:
             raise why_infeasible(self.problem) from error

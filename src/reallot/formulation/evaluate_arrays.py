@@ -15,6 +15,7 @@ from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray, ProblemArrays
 from ..problem.effective import GroupBounds, group_bounds
 from ..problem.objective import Value, value
+from ..problem.segments import greatest
 from ..program import Certificate
 from .moves import change_cap
 
@@ -49,7 +50,7 @@ class ByArrays:
     def can_stay(self) -> bool:
         """True where the present shares meet every rule: without a change, bounds and sums only."""
         problem, data = self.problem, self.problem.arrays
-        if (data.lower > data.current).any() or (data.current > data.upper).any():
+        if np.count_nonzero(data.lower > data.current) or np.count_nonzero(data.current > data.upper):
             return False
         if problem.limits.groups and any(_off(group, data.current) > 0.0 for group in group_bounds(problem)):
             return False
@@ -149,10 +150,10 @@ class ByArrays:
 
 def gain_scale(data: ProblemArrays) -> float:
     """The largest gain that one share, change or piece can bring within a unit of its range, USD over the horizon."""
-    most = float((np.abs(data.rate) * np.minimum(data.upper - data.lower, 1.0)).max()) * data.hours
+    most = greatest(np.abs(data.rate) * np.minimum(data.upper - data.lower, 1.0)) * data.hours
     take = data.cost_in + data.warm_up * np.maximum(data.rate, 0.0) if data.has_warm_up else data.cost_in
     paid = np.maximum(take * np.minimum(data.up, 1.0), data.cost_out * np.minimum(data.down, 1.0))
-    most = max(most, float(paid.max()), float(data.fee.max()))
+    most = max(most, greatest(paid), greatest(data.fee))
     if data.tiers is not None:
         most = max(most, float(np.abs(data.tiers.extra).max()))
     if data.turnover_tiers is not None:
@@ -190,7 +191,7 @@ def worst_residual(problem: AllocationProblem, schedule: FloatArray) -> tuple[fl
         checks.append((f"group {group.name}", excess, schedule[:, group.members].max(axis=1)))
     worst, place = 0.0, "none"
     for name, violation, size in checks:
-        if violation.max() > worst:
+        if greatest(violation) > worst:
             violation = violation / np.maximum(1.0, np.abs(size))
             index = int(violation.argmax())
             if violation.flat[index] > worst:

@@ -148,12 +148,13 @@ def budget(problem: AllocationProblem) -> list[Rows]:
     Where the present shares miss the sum by rounding, shares on a grid may make either sum.
     """
     data = problem.arrays
-    if data.total is None or data.as_given.total is None:
+    stated = data.given or data
+    if data.total is None or stated.total is None:
         return []
     total: FloatArray | float = data.total
-    given: FloatArray | float = data.as_given.total
-    if data.totals is not None and data.as_given.totals is not None:
-        total, given = data.totals, data.as_given.totals
+    given: FloatArray | float = stated.total
+    if data.totals is not None and stated.totals is not None:
+        total, given = data.totals, stated.totals
     low = high = total
     if data.has_units or problem.allow_idle:
         low, high = np.minimum(low, given), np.maximum(high, given)

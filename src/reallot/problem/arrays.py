@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -68,6 +69,10 @@ class Statement(Protocol):
     def arrays(self) -> ProblemArrays: ...
 
 
+DERIVED = {"fee": "has_fee", "warm_up": "has_warm_up", "entry": "has_units", "step": "has_units", "pieces": "curved"}
+"""What ProblemArrays derives from a field, and keeps."""
+
+
 @dataclass(frozen=True)
 class ProblemArrays:
     """Arrays are (periods, protocols) where a rule may differ by period, else (protocols,).
@@ -126,12 +131,20 @@ class ProblemArrays:
         """The arrays before `effective`."""
         return self if self.given is None else self.given
 
+    def changed(self, **values: Any) -> ProblemArrays:
+        """The same with other values by field; what was derived from none of these is shared."""
+        result = copy(self)
+        vars(result).update(values)
+        for name in values:
+            vars(result).pop(DERIVED.get(name, ""), None)
+        return result
+
     @property
     def is_plain(self) -> bool:
         """True where moves cost nothing and the present shares meet limits and sum: `effective` changes nothing."""
         if self.tiers is not None or self.turnover_tiers is not None or self.totals is not None:
             return False
-        if self.cost_in.any() or self.cost_out.any() or self.fee.any():
+        if any(np.count_nonzero(cost) for cost in (self.cost_in, self.cost_out, self.fee)):
             return False
         if (self.current < np.maximum(self.lower, self.entry)).any() or (self.current > self.upper).any():
             return False
@@ -155,17 +168,17 @@ class ProblemArrays:
     @cached_property
     def has_fee(self) -> bool:
         """True where any move has a fee."""
-        return bool(self.fee.any())
+        return bool(np.count_nonzero(self.fee))
 
     @cached_property
     def has_warm_up(self) -> bool:
         """True where anything added has to warm up."""
-        return bool(self.warm_up.any())
+        return bool(np.count_nonzero(self.warm_up))
 
     @cached_property
     def has_units(self) -> bool:
         """True where any share comes in units, or not below an entry share."""
-        return bool(self.entry.any() or self.step.any())
+        return bool(np.count_nonzero(self.entry) or np.count_nonzero(self.step))
 
     @cached_property
     def rank(self) -> IntArray:

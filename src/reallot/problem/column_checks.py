@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InvalidInput, near_miss
 from .curve import EarningsCurve
 from .protocol import DEFAULTS, TIERED, LockIn, ProtocolColumns, ProtocolSpec, costs_of
-from .segments import FloatArray
+from .segments import FloatArray, greatest, smallest
 from .tiers import Tiers, first_price
 from .validation import LARGEST, MOST, SMALLEST_STEP, brief, different, in_order, known_names, number
 
@@ -27,7 +27,7 @@ def checked(names: tuple[str, ...], values: Any, what: Callable[[int], str], key
     optional = key in OPTIONAL
     low, high = -LARGEST if key == "rate" else 0.0, MOST.get(key, LARGEST)
     column = as_column(names, values, what, key)
-    if column.min() >= low and column.max() <= high:  # a NaN makes both comparisons false
+    if smallest(column) >= low and greatest(column) <= high:  # a NaN makes both comparisons false
         return column
     wrong = ~((column >= low) & (column <= high))
     if optional:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import FloatArray, IntArray, ProblemArrays, Statement
+from .segments import greatest
 
 PRESENT = 1e-9
 """The present shares meet a limit that they miss by no more than this, in shares, or as a part of a share above 1.
@@ -31,26 +32,27 @@ def effective(data: ProblemArrays, *, cut_costs: bool = True) -> ProblemArrays:
     Without a cut of costs where `cut_costs` is False: for a plan that has to make such a move after all.
     """
     current, changes, upper, lower = data.current, dict[str, Any](), data.upper, data.lower
-    farthest, nearest = current + np.cumsum(data.up, axis=0), current - np.cumsum(data.down, axis=0)
-    if (lower > current).any():
+    if np.count_nonzero(lower > current):
+        farthest = current + np.cumsum(data.up, axis=0)
         lower = changes["lower"] = widened(widened(lower, current, is_floor=True), farthest, is_floor=True)
-    if (current > upper).any():
+    if np.count_nonzero(current > upper):
+        nearest = current - np.cumsum(data.down, axis=0)
         upper = changes["upper"] = widened(widened(upper, current), nearest)
-    if (lower > upper).any():
+    if np.count_nonzero(lower > upper):
         changes["upper"] = widened(upper, lower)
-    if (data.entry > current).any():
+    if np.count_nonzero(data.entry > current):
         changes["entry"] = widened(data.entry, current, is_floor=True)
     if data.totals is not None:
         changes["totals"] = _at_present(data.totals, current)
     present, total = float(current.sum()), data.total
-    if total is not None and present != total and abs(present - total) <= PRESENT * max(1.0, float(current.max())):
+    if total is not None and present != total and abs(present - total) <= PRESENT * max(1.0, greatest(current)):
         changes["total"] = present
         if present > total:
             by_capacity = (data.reach >= total) & (data.upper > total)
             changes["reach"] = np.where(by_capacity, present, data.reach)
     if cut_costs:
         changes |= _costs(data)
-    return replace(data, **changes, given=data) if changes else data
+    return data.changed(**changes, given=data) if changes else data
 
 
 def _at_present(totals: FloatArray, current: FloatArray) -> FloatArray:
@@ -115,7 +117,7 @@ def _costs(data: ProblemArrays) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name, most in (("cost_in", unit), ("cost_out", unit), ("fee", unit * max(amount, 1.0))):
         cost = getattr(data, name)
-        if cost.max() > NEVER_PAYS * most:
+        if greatest(cost) > NEVER_PAYS * most:
             changes[name] = cut_to_what_counts(cost, most)
     # tiers are cut where all prices above are, so that prices that rise still do
     if data.tiers is not None and (changes or data.tiers.price.max() > NEVER_PAYS * unit):
@@ -135,7 +137,7 @@ def cut_to_what_counts(cost: FloatArray, most: FloatArray | float) -> FloatArray
 
 def moves_at_cut_costs(data: ProblemArrays, schedule: FloatArray) -> bool:
     """True where `schedule` (periods, protocols) has a move whose cost was cut: it has to be weighed in full."""
-    given = data.as_given
+    given = data.given or data
     if all(getattr(given, name) is getattr(data, name) for name in COSTS):
         return False
     change = np.diff(schedule, axis=0, prepend=data.current[None, :])

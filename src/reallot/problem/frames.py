@@ -14,7 +14,7 @@ from .curve import EarningsCurve
 from .limits import Limits
 from .per_period import varying_of
 from .protocol import DEFAULTS, Curves, LockIn, ProtocolColumns, ProtocolSpec, costs_of
-from .segments import BoolArray, FloatArray
+from .segments import BoolArray, FloatArray, greatest, smallest
 from .tiers import first_price
 from .validation import LARGEST, MOST, SMALLEST_STEP, number, number_rule
 
@@ -139,7 +139,9 @@ class _FrameRows:
         tiers, varying = dict[int, Any](), dict[int, Any]()
         rate, shares = given.pop("rate", None), given.pop("current", None)
         rate = np.full(size, math.nan) if rate is None else rate
-        self.odd |= np.where(self._is_in(curves), rate == rate, ~(np.abs(rate) <= LARGEST))  # one of them, and not both
+        if curves or not (size and smallest(rate) >= -LARGEST and greatest(rate) <= LARGEST):  # false for a NaN
+            # one of rate and curve, and not both
+            self.odd |= np.where(self._is_in(curves), rate == rate, ~(np.abs(rate) <= LARGEST))
         self._compare(given)
         for i in self.odd.nonzero()[0].tolist():
             spec = self._record(i)
@@ -192,7 +194,8 @@ class _FrameRows:
                 elif cell is not None or key not in NONE_IS_SAID:
                     self.odd[i] |= key != "rate" or not is_missing(cell)
         high = MOST.get(key, LARGEST)
-        if key != "rate" and not (column.size and column.min() >= 0.0 and column.max() <= high):  # False for a NaN
+        # comparisons with a NaN are false
+        if key != "rate" and not (column.size and smallest(column) >= 0.0 and greatest(column) <= high):
             wrong = ~((column >= 0.0) & (column <= high))
             self.odd |= wrong & (column == column) if DEFAULTS.get(key, 0.0) is None else wrong
         return column

@@ -62,7 +62,7 @@ class Value:
 def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
     """What `schedule`, shape (periods, protocols), earns and costs from the current shares on."""
     data = problem.arrays
-    charged = data.as_given
+    charged = data.given or data
     before = data.current[None, :] if len(schedule) == 1 else np.vstack([data.current, schedule[:-1]])
     change = schedule - before
     earnings, nothing = data.rate * schedule, np.zeros(schedule.shape)
@@ -71,7 +71,7 @@ def value(problem: AllocationProblem, schedule: FloatArray) -> Value:
         fill = bent.fill(schedule)
         earnings[:, bent.index] = bent.base + bent.sums(bent.slopes * fill)
     left_over = 0.0 if data.end_value is None else float(data.end_value @ schedule[-1])
-    if not change.any():
+    if not np.count_nonzero(change):
         return Value(earnings, nothing, nothing, nothing, data.hours, end_value=left_over)
     taken = np.maximum(change, 0.0)
     given = taken - change

@@ -411,7 +411,7 @@ class AllocationProblem:
         if varies or any(isinstance(curve, tuple) for curve in self.table.curves.values()):
             return replace(self, protocols=Protocols(table))
         result = self._with(protocols=Protocols(table), table=table)
-        data = earning_else(result, self.arrays.as_given)
+        data = earning_else(result, self.arrays.given or self.arrays)
         vars(result).update(arrays=data if data.is_plain else effective(data))
         return result
 

@@ -160,29 +160,34 @@ class ProtocolSpec:
         numbers = (min_share, max_share, entry_share, step, decrease_floor, move_cost, move_cost_in, move_cost_out)
         values = (*numbers, move_fee, warm_up_hours, warm_up_earns)
         for key, value, default in zip(NUMBERS, values, _DEFAULTS, strict=True):
-            if value is not default and (value is not None or default is not None):
-                if type(value) is Tiers and key in TIERED:
-                    own[key] = value
-                    own["_in_tiers"] = True
-                elif type(value) in LISTS and key in BY_PERIOD:
-                    own[key] = per_period(value, f"{name}: {key}", 0.0)
-                    own["_varies"] = True
-                else:
-                    own[key] = number(value, f"{name}: {key}", 0.0, MOST.get(key, math.inf))
-        if 0.0 < self.step < SMALLEST_STEP:
+            if value is default or (value is None and default is None):
+                continue
+            if type(value) is float and 0.0 <= value <= 1.0:  # no field has a narrower span
+                own[key] = value
+            elif type(value) is Tiers and key in TIERED:
+                own[key] = value
+                own["_in_tiers"] = True
+            elif type(value) in LISTS and key in BY_PERIOD:
+                own[key] = per_period(value, f"{name}: {key}", 0.0)
+                own["_varies"] = True
+            else:
+                own[key] = number(value, f"{name}: {key}", 0.0, MOST.get(key, math.inf))
+        if "step" in own and 0.0 < self.step < SMALLEST_STEP:
             raise InvalidInput(
                 f"{name}: step is {self.step:g}; units are at least {SMALLEST_STEP:g} of capacity: give a larger "
                 "step, or 0 for shares of any size"
             )
         if "_varies" in own:
             _require_order(name, self.min_share, self.max_share)
-        elif self.max_share is not None and self.max_share < self.min_share:
+        elif "max_share" in own and self.max_share < self.min_share:
             raise InvalidInput(f"{name}: min_share {self.min_share:g} is above max_share {self.max_share:g}")
         if lock_in is not None:
             of_kind(lock_in, LockIn, f"{name}: lock_in", "give LockIn(share, until)")
             own["lock_in"] = lock_in
-        used = {} if uses is _NOTHING else by_name(uses, f"{name}: uses")
-        own["uses"] = {key: number(value, f"{name}: uses {key}", 0.0) for key, value in used.items()}
+        own["uses"] = {}
+        if uses is not _NOTHING:
+            used = by_name(uses, f"{name}: uses")
+            own["uses"] = {key: number(value, f"{name}: uses {key}", 0.0) for key, value in used.items()}
 
     def __getattr__(self, name: str) -> Any:
         """`curve` of a record that was given a rate."""

@@ -20,6 +20,16 @@ AT_REACH = 1e-9
 """A breakpoint above the largest reachable share by no more than this stands at it."""
 
 
+def greatest(values: FloatArray) -> float:
+    """The largest value, NaN where one is: what `max` gives, in a third of its time where there are few values."""
+    return values.item(values.argmax())
+
+
+def smallest(values: FloatArray) -> float:
+    """The smallest value, NaN where one is, likewise."""
+    return values.item(values.argmin())
+
+
 @dataclass(frozen=True)
 class Curved:
     """A protocol whose earnings bend: its pieces, cut at the same shares in every period.

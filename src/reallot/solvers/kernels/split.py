@@ -20,6 +20,7 @@ import numpy as np
 
 from ...problem.arrays import FloatArray, IntArray
 from ...problem.effective import PRESENT
+from ...problem.segments import greatest
 from ..interface.result import NoFeasibleSplit
 
 TIE = 1e-12
@@ -96,9 +97,9 @@ def split(
     >>> split(rates, rates, now, now - 0.25, now + 0.25, 1.0)
     Split(shares=array([0.5, 0.5]), capacity=1.0, bought=0.0, sold=0.0)
     """
-    dust, slack = DUST * max(1.0, capacity), SLACK * max(1.0, float(current.max()))
+    dust, slack = DUST * max(1.0, capacity), SLACK * max(1.0, greatest(current))
     limited = max_bought < np.inf or max_sold < np.inf
-    if (low > high + slack).any():
+    if np.count_nonzero(low > high + slack):
         return NO_SHARE
     high = np.maximum(low, high)
     middle = np.minimum(np.maximum(current, low), high)
@@ -230,7 +231,7 @@ def _price(parts: tuple[Part, ...], need: float, dust: float) -> tuple[float, fl
         parts, need = _bracketed(parts, need, dust)
     slope, width = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     real = width > dust
-    if not real.all():
+    if np.count_nonzero(real) < real.size:
         slope, width = slope[real], width[real]
     if not slope.size:
         return 0.0, 0.0
