@@ -25,6 +25,7 @@ html_show_sourcelink = False
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 nitpicky = False
+smartquotes = False  # what a page shows can be copied into a file, quotes and dashes included
 
 nb_custom_formats = {".nb.py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "force"

@@ -143,7 +143,7 @@ async def _protocol(
         return Finding(place, kind, share=share, trouble=told, cure=_cure(status.error, told))
     note = "it answers; its rate follows from the next readings" if status.error is not None else ""
     if share is None and config.protocols[name].actor is not None:
-        cure = "see that the adapter in its actor table can be read"
+        cure = "see that what its actor table names exists and can be read"
         return Finding(place, kind, status.earnings_per_hour, None, f"its share cannot be read: {unread}", cure)
     if share is None:
         note = "its share is not known, so it is watched and never moved: set its share, or give it an actor"
