@@ -130,3 +130,26 @@ def test_what_couples_more_than_one_capacity_is_declined(limits: Limits, more: d
 def test_a_protocol_that_moves_by_any_amount_is_declined() -> None:
     specs = [ProtocolSpec("a", 2.0, step=0.25), ProtocolSpec("b", 1.0)]
     assert "whole units" in (whole_units.why_ineligible(AllocationProblem(specs, {"a": 0.75, "b": 0.25})) or "")
+
+
+@pytest.mark.parametrize("features", [("step",), ("step", "fee"), ("step", "max_moves")])
+@pytest.mark.parametrize("idle", [True, False])
+def test_shares_to_begin_with_never_change_what_is_best(features: tuple[str, ...], idle: bool) -> None:
+    asked = off_grid(6, idle=idle, features=features)
+    options, random = whole_units.options(asked), np.random.default_rng(0)
+    best = options.best()
+    assert best is not None and np.isfinite(best[1])
+    drawn = [options.share[np.arange(6), random.integers(0, options.share.shape[1], 6)] for _ in range(20)]
+    for known in (best[0], asked.arrays.current, np.full(6, 7.0), *drawn):
+        again = options.best(known)
+        assert again is not None and again[1] == pytest.approx(best[1], rel=1e-12)
+        np.testing.assert_array_equal(again[0], best[0])
+
+
+def test_shares_that_break_a_rule_are_worth_nothing_to_begin_with() -> None:
+    asked = replace(off_grid(4, idle=True, features=("step", "max_moves")), capacity=0.5)
+    options = whole_units.options(asked)
+    assert np.isneginf(options._worth_of(np.full(4, 0.3)))  # above the capacity, and more moves than may be made
+    best = options.best()
+    assert best is not None and options._worth_of(best[0]) == pytest.approx(best[1], rel=1e-12)
+    assert np.isneginf(options._worth_of(best[0] + 0.01))

@@ -215,10 +215,12 @@ def by_program(
     *,
     program: LinearProgram | None = None,
     solver: str = "",
+    last: FloatArray | None = None,
 ) -> Allocation:
     """By a solver of linear programs, proved on the program. Raises Infeasible or SolverFailed.
 
-    `program` is the problem's where there is one already; `solver` names the backend more closely than it does itself.
+    `program` is the problem's where there is one already; `solver` names the backend more closely than it does itself;
+    `last` is the schedule that was best at other numbers.
     """
     started = perf_counter()
     program = formulate(problem) if program is None else program
@@ -226,7 +228,7 @@ def by_program(
     decided = program
     if not problem.arrays.max_change.all() or problem.limits.held:
         decided = without_frozen_gains(problem, program)
-    answer = answer_of(problem, decided, backend, solve)
+    answer = answer_of(problem, decided, backend, solve, last)
     if problem.arrays.given is not None and moves_at_cut_costs(problem.arrays, answer.schedule):
         return by_program(problem.at_full_costs(), backend, reason, solve, solver=solver)
     solved = perf_counter()

@@ -43,12 +43,21 @@ class ProgramAnswer:
     proved: bool = False
 
 
-def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve) -> ProgramAnswer:
-    """`program` solved, polished where it has choices, ties settled; raises Infeasible or SolverFailed."""
+def answer_of(
+    problem: AllocationProblem,
+    program: LinearProgram,
+    backend: Backend,
+    solve: Solve,
+    last: FloatArray | None = None,
+) -> ProgramAnswer:
+    """`program` solved, polished where it has choices, ties settled; raises Infeasible or SolverFailed.
+
+    `last` is the schedule that was best at other numbers, from which a search over whole units may begin.
+    """
     if (program.lower > program.upper).any():
         raise Infeasible(NO_SPLIT)
     if program.is_mixed_integer:
-        return _with_choices(problem, program, backend, solve)
+        return _with_choices(problem, program, backend, solve, last)
     solution = solve(program)
     if solution.status is Status.INFEASIBLE:
         raise Infeasible(NO_SPLIT)
@@ -63,9 +72,13 @@ def answer_of(problem: AllocationProblem, program: LinearProgram, backend: Backe
     return ProgramAnswer(schedule, solution.row_prices, solution.bound, solution.status)
 
 
-def _with_choices(problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve) -> ProgramAnswer:
+def _with_choices(
+    problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve, last: FloatArray | None
+) -> ProgramAnswer:
     """The same for a mixed-integer program: the backend's answer looked over, its choices polished, ties settled."""
-    checked = _in_whole_units(problem, program, backend)
+    checked = _in_whole_units(problem, program, backend, last)
+    if checked is not None and not _moves_freely(problem):
+        return ProgramAnswer(checked.schedule, None, checked.bound, checked.status, checked.proved)
     if checked is None:
         solution = solve(program.beginning_at(_known(problem, program, backend.tolerance)))
         checked = check_choices(problem, program, solution, backend.tolerance)
@@ -89,7 +102,9 @@ def _with_choices(problem: AllocationProblem, program: LinearProgram, backend: B
     return ProgramAnswer(schedule, None, checked.bound, checked.status, checked.proved)
 
 
-def _in_whole_units(problem: AllocationProblem, program: LinearProgram, backend: Backend) -> CheckedChoices | None:
+def _in_whole_units(
+    problem: AllocationProblem, program: LinearProgram, backend: Backend, last: FloatArray | None
+) -> CheckedChoices | None:
     """The best of all sums of whole units, where nothing else moves; None where something does, or sums are too many.
 
     Only in place of HiGHS, which is the default: other backends are asked because they are others.
@@ -100,7 +115,7 @@ def _in_whole_units(problem: AllocationProblem, program: LinearProgram, backend:
 
     if whole_units.why_ineligible(problem) is not None:
         return None
-    best = whole_units.options(problem).best()
+    best = whole_units.options(problem).best(None if last is None else last[0])
     if best is None or np.isneginf(best[1]):
         return None
     schedule = best[0][None, :]

@@ -14,6 +14,7 @@ from ..errors import Infeasible, SolverFailed
 from ..formulation import formulate
 from ..formulation.update_program import formulate_again
 from ..problem import AllocationProblem
+from ..problem.arrays import FloatArray
 from ..problem.doors import require_problem
 from ..problem.validation import one_of, seconds
 from ..program import LinearProgram, Solution
@@ -67,11 +68,20 @@ class Session:
         self._search: KeptSearch | None = None
         self._solved: LinearProgram | None = None
         self._formulated: tuple[AllocationProblem, LinearProgram] | None = None
+        self._last: FloatArray | None = None
         self._kept = ""
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, and what is pickled, is the problem as it stands; its HiGHS models are built when it decides."""
-        return {**vars(self), "_models": [], "_search": None, "_solved": None, "_formulated": None, "_kept": ""}
+        return {
+            **vars(self),
+            "_models": [],
+            "_search": None,
+            "_solved": None,
+            "_formulated": None,
+            "_last": None,
+            "_kept": "",
+        }
 
     def change(self, *, order: Iterable[str] | None = None, **changes: Any) -> Session:
         """Change fields of the problem from here on.
@@ -136,14 +146,15 @@ class Session:
             if not warm:
                 raise
         self._models.clear()
-        self._search = self._solved = self._formulated = None
+        self._search = self._solved = self._formulated = self._last = None
         return self._decide(backend, reason)
 
     def _decide(self, backend: Backend, reason: str) -> Allocation:
         started = perf_counter()
         program = self._program()
         formulated = perf_counter() - started
-        plan = by_program(self.problem, backend, reason, self._keeping(), program=program)
+        plan = by_program(self.problem, backend, reason, self._keeping(), program=program, last=self._last)
+        self._last = plan.schedule
         total = formulated + plan.timings["total"]
         timings = {**plan.timings, "formulate": formulated, "total": total}
         told = replace(plan, solver_reason=f"{reason}; {self._kept}", timings=timings)

@@ -9,7 +9,7 @@ Source: multiple-choice knapsack by dynamic programming with dominance and bound
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -93,17 +93,20 @@ class Options:
     high: float
     most: int | None
 
-    def best(self) -> tuple[FloatArray, float] | None:
+    def best(self, known: FloatArray | None = None) -> tuple[FloatArray, float] | None:
         """The shares (protocols,) that are worth most, and their worth; None where there are too many sums.
 
-        The worth is -inf where no shares meet the rules.
+        The worth is -inf where no shares meet the rules. `known` are shares that may be nearly as good, if there are.
         """
         price, half = self._price(), len(self.share) // 2
-        first = self._through(price, -np.inf, len(self.share), FIRST)
-        assert first is not None
-        worth = self._best_pair(first[-1], NOTHING).worth
-        before = self._through(price, worth, half)
-        after = None if before is None else self._reversed()._through(price, worth, len(self.share) - half)
+        cutoff = -np.inf if known is None else self._worth_of(known)
+        if np.isneginf(cutoff):
+            first = self._through(price, -np.inf, len(self.share), FIRST)
+            assert first is not None
+            cutoff = self._best_pair(first[-1], NOTHING).worth
+        left = self._worth_having(price, cutoff)
+        before = left._through(price, cutoff, half)
+        after = None if before is None else left._reversed()._through(price, cutoff, len(self.share) - half)
         if before is None or after is None:
             return None
         pair = self._best_pair(before[-1], after[-1])
@@ -127,6 +130,28 @@ class Options:
             rest = self._best_pair(before[i], after[last - i], float(self.share[i, k]), int(self.moved[i, k]))
             result[i, k] = self.worth[i, k] + rest.worth
         return result
+
+    def _worth_of(self, shares: FloatArray) -> float:
+        """What `shares` (protocols,) are worth; -inf where they break a rule."""
+        there = (np.abs(self.share - shares[:, None]) <= SAME) & np.isfinite(self.worth)
+        picked = np.arange(len(there)), there.argmax(axis=1)
+        total, moves = float(self.share[picked].sum()), int(self.moved[picked].sum())
+        fits = there.any(axis=1).all() and self.low - SAME <= total <= self.high + SAME
+        return float(self.worth[picked].sum()) if fits and (self.most is None or moves <= self.most) else -np.inf
+
+    def _worth_having(self, price: float, cutoff: float) -> Options:
+        """The options without those that no plan above the cutoff takes, as the price of capacity shows."""
+        net = self.worth - price * self.share
+        most = net.max(axis=1, keepdims=True)
+        if np.isneginf(cutoff) or np.isneginf(most).any():
+            return self
+        spare = float(most.sum()) + price * self.high - cutoff + self._rounding(price)
+        return replace(self, worth=np.where(most - net <= spare, self.worth, -np.inf))
+
+    def _rounding(self, price: float) -> float:
+        """What bounds at this price may be off by, USD over the horizon."""
+        near = 1e-12 * float(np.abs(np.where(np.isfinite(self.worth), self.worth, 0.0)).sum())
+        return near + (abs(price) * (self.high - self.low + SAME) if np.isfinite(self.low) else 0.0)
 
     def _reversed(self) -> Options:
         return Options(self.share[::-1], self.worth[::-1], self.moved[::-1], self.low, self.high, self.most)
@@ -154,12 +179,9 @@ class Options:
         """
         net = (self.worth - price * self.share).max(axis=1)
         left = np.append(np.cumsum(net[::-1])[::-1], 0.0) + price * self.high
-        near = 1e-12 * float(np.abs(np.where(np.isfinite(self.worth), self.worth, 0.0)).sum())
-        if np.isfinite(self.low):
-            near += abs(price) * (self.high - self.low + SAME)
-        result = [NOTHING]
+        least, result = cutoff - self._rounding(price), [NOTHING]
         for i in range(count):
-            sums = self._with_one_more(result[-1], i, price, float(left[i + 1]), cutoff - near, keep)
+            sums = self._with_one_more(result[-1], i, price, float(left[i + 1]), least, keep)
             if sums is None:
                 return None
             result.append(sums)
@@ -169,6 +191,10 @@ class Options:
         self, sums: Sums, i: int, price: float, left: float, cutoff: float, keep: int | None
     ) -> Sums | None:
         there = np.flatnonzero(np.isfinite(self.worth[i]))
+        if there.size == 1:  # all sums alike: none is dominated that was not before
+            k, same = int(there[0]), np.arange(sums.total.size)
+            added = sums.total + self.share[i, k], sums.worth + self.worth[i, k], sums.moves + self.moved[i, k]
+            return Sums(*added, same, np.full(same.size, k))
         total = np.add.outer(sums.total, self.share[i, there]).ravel()
         worth = np.add.outer(sums.worth, self.worth[i, there]).ravel()
         moves = np.add.outer(sums.moves, self.moved[i, there]).ravel()
