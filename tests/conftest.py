@@ -1,12 +1,15 @@
 """Hypothesis profiles, by HYPOTHESIS_PROFILE, and the limit that keeps the quick round quick, by REALLOT_QUICK.
 
-dev (default), paths and ci repeat their examples; explore and nightly draw new ones.
+dev (default), paths and ci repeat their examples; explore and nightly draw new ones. Files of tests are kept in memory
+where there is such a file system: a journal syncs each of its writes, and a disk takes milliseconds for that.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from time import process_time
 
 import pytest
@@ -22,6 +25,19 @@ settings.register_profile("ci", max_examples=300, derandomize=True, **_COMMON)
 settings.register_profile("explore", max_examples=60, **_COMMON)
 settings.register_profile("nightly", max_examples=10_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def _memory() -> Path | None:
+    """The folder whose files are in memory, where it has a gigabyte left and programs in it may be run."""
+    folder = Path("/dev/shm")
+    if "TMPDIR" in os.environ or not os.access(folder, os.W_OK):
+        return None
+    found = os.statvfs(folder)
+    return folder if found.f_bavail * found.f_frsize > 1 << 30 and not found.f_flag & os.ST_NOEXEC else None
+
+
+if (_folder := _memory()) is not None:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_folder)
 
 QUICK = float(os.environ.get("REALLOT_QUICK", "inf"))
 """Seconds of processor time that a test not marked `slow` may take on a machine as fast as the reference."""
