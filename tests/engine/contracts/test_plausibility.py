@@ -87,6 +87,15 @@ def test_a_fall_to_what_was_believed_in_the_last_day_is_believed_at_once():
     assert seen.doubt == ""
 
 
+def test_a_jump_that_is_over_was_never_believed_and_is_doubted_again():
+    seen = Plausibility()
+    for start in (0, 100, 200):
+        read([1.0] * 30, seen, start=start * MINUTE)
+        assert not seen.doubt
+        read([1000.0] * 30, seen, start=(start + 30) * MINUTE)
+        assert seen.doubt
+
+
 def test_what_was_doubted_twice_is_over_only_where_it_began():
     seen = Plausibility()
     read([1.0, 24.0, 24.0 * 60.0, 24.0], seen)

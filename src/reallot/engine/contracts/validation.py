@@ -253,7 +253,7 @@ class Plausibility:
         elif len(self._levels) > 1 and not self.doubt and (earlier := self._earlier(value / unit, hour)):
             self._look(value, earlier * unit, unit, share, hour, in_steps=True)
         if self.doubt and self._is_over(value / unit):
-            self.accept()
+            self.doubt, self.base = "", None
         if value != self._last:
             if seconds > self._changed:
                 self._rests.append(seconds - self._changed)
