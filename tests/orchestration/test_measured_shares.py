@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 
+from reallot.engine.contracts.records import AllocationPlan
 from tests.orchestration.playing import HEAD, Play, simulated
 
 TWO = simulated("a", 0.6, "rate = 0.2") + simulated("b", 0.4, "rate = 0.6")
@@ -45,6 +47,29 @@ def test_noise_beyond_the_tolerance_halts_nothing_either():
     played.go(3)
     assert not played.parts.engine.journal.halted()
     played.assert_alerts_begin_and_end_in_turn()
+
+
+@pytest.mark.parametrize("size", [0.0001, 0.0015])
+def test_a_change_smaller_than_shares_are_measured_by_is_not_asked_for(size: float):
+    """Whether it was made could not be told, and a move that was made would be put back for it."""
+    head = HEAD + "[reallocation]\nshare_tolerance = 0.002\n"
+    tables = TWO + simulated("c", 0.0, "rate = 0.5")
+    played = Play(tables, head=head)
+    engine, adapters = played.parts.engine, played.adapters
+    read_as(played, "c", lambda share: share + 0.0005 if share else 0.0)
+    plan = AllocationPlan(
+        id="by-hand",
+        created_at=played.parts.clock.now(),
+        allocation={"a": 0.4 - size, "b": 0.6, "c": size},
+        current={"a": 0.6, "b": 0.4, "c": 0.0},
+        estimated_improvement=1.0,
+        estimated_cost=0.0,
+        net_benefit=24.0,
+        roi_percent=0.0,
+        confidence=None,
+    )
+    asyncio.run(engine.execute_reallocation(plan, adapters))
+    assert played.now() == pytest.approx({"a": 0.4 - size, "b": 0.6, "c": 0.0}) and played.changes("c") == 0
 
 
 def test_shares_in_whole_percent_that_sum_to_a_little_more_than_all_are_planned_with():

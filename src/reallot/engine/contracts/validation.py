@@ -261,8 +261,9 @@ class Plausibility:
         self._last, self._share, self._nonzero = value, share, value or self._nonzero
         self._carried = None if value else self._carried
         self._strikes, self._zero_since = [], math.inf
-        self._level = hour, value / unit
-        if not self.doubt and value > 0.0:
+        is_told = share is None or share >= LEAST_SHARE  # what nearly nothing earns tells no level
+        self._level = hour, value / unit if is_told else 0.0
+        if not self.doubt and value > 0.0 and is_told:
             low, high = self._levels.get(hour, (math.inf, 0.0))
             if not low <= value / unit <= high:
                 self._levels[hour] = min(low, value / unit), max(high, value / unit)

@@ -60,9 +60,11 @@ async def examine(plan: AllocationPlan, executor: Executor, expires_at: datetime
     planned = {name: plan.allocation.get(name, 0.0) for name in {*plan.allocation, *plan.current}}
     after = {**before, **{name: share for name, share in planned.items() if name in before}}
     for name in planned.keys() & before.keys():
-        # what the plan leaves as it is stays as it is read, and so does what is there already
-        size = after[name] - plan.current.get(name, before[name])
-        if close_to(after[name], before[name], rules.same(name, size) if size else rules.slack(name)):
+        # what the plan leaves as it is stays as it is read, and so does what is there already; whether a smaller change
+        # than shares are measured by was made could not be told, unless all is given up
+        size, slack = after[name] - plan.current.get(name, before[name]), rules.slack(name)
+        is_told = abs(size) > slack or not after[name]
+        if close_to(after[name], before[name], rules.same(name, size) if size and is_told else slack):
             after[name] = before[name]
     changes = changes_of(before, after, list(before), min(rules.tolerance, FINEST))
     blocked = (
