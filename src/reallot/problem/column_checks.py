@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
+from operator import lt
 from typing import Any
 
 import numpy as np
@@ -183,12 +185,22 @@ def names_of(given: Any) -> tuple[str, ...]:
     """Names in order, each of them once."""
     listed = given.tolist() if hasattr(given, "tolist") else given
     names = tuple(listed if isinstance(listed, (list, tuple)) else in_order(listed, "names", "names"))
+    if _is_sorted(names):
+        return names
     if set(map(type, names)) != {str} or "" in names:
         for name in names:
             if not isinstance(name, str) or not name:
                 raise InvalidInput(f"a protocol's name is {brief(name)}; give a non-empty string")
     different(names)
     return names
+
+
+def _is_sorted(names: tuple[Any, ...]) -> bool:
+    """True for texts by name, as most long lists are: none is empty and none stands twice."""
+    try:
+        return type(names[0]) is str and names[0] > "" and all(map(lt, names, islice(names, 1, None)))
+    except (IndexError, TypeError):  # no names, or a text beside something else
+        return False
 
 
 def _uses(names: tuple[str, ...], given: Mapping[str, Any]) -> dict[int, dict[str, float]]:
