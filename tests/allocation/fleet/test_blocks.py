@@ -156,3 +156,41 @@ def test_what_two_hosts_of_a_site_must_hold_is_named_in_a_larger_fleet_too() -> 
     )
     with pytest.raises(Infeasible, match="x is exclusive at site s, and h0 and h1 may not give it up"):
         allocate_fleet(fleet, FleetLimits(exclusive={"x": "site"}))
+
+
+def site_with_least_gains(seed: int) -> dict[str, AllocationProblem]:
+    """Three hosts of one site with least gains; one of them holds what pays best, and only one may."""
+    random = np.random.default_rng(seed)
+    problems = {}
+    for h in range(3):
+        current = {"a": 0.3 * (h == 0), "b": 0.5, "c": 0.5 - 0.3 * (h == 0)}
+        rates = dict(zip("abc", random.uniform(0.5, [5.0 if h else 3.0, 3.0, 3.0]), strict=True))
+        limits = Limits(min_gain=float(random.uniform(0.0, 1.0)), max_change=0.4)
+        problems[f"s{seed}.h{h}"] = AllocationProblem(rates, current, limits=limits)
+    return problems
+
+
+@pytest.mark.parametrize("seed", [1, 2, 6])
+def test_a_site_with_least_gains_is_planned_as_one_program_plans_it(seed: int) -> None:
+    site, exclusive = site_with_least_gains(seed), FleetLimits(exclusive={"a": "site"})
+    fleet = Fleet(site, sites=dict.fromkeys(site, "one"))
+    found, judged = decomposed(fleet, exclusive)
+    assert judged is not None
+    assert judged.net_benefit == pytest.approx(allocate_fleet(fleet, exclusive).net_benefit, rel=1e-9)
+    assert found.bound == pytest.approx(judged.net_benefit, rel=1e-9)
+
+
+@pytest.mark.slow
+def test_least_gains_hold_where_a_site_may_take_the_protocol_away() -> None:
+    exclusive, hosts, worth = FleetLimits(exclusive={"a": "site"}), dict[str, AllocationProblem](), 0.0
+    for seed in range(11):
+        site = site_with_least_gains(seed)
+        hosts |= site
+        worth += allocate_fleet(Fleet(site, sites=dict.fromkeys(site, "one")), exclusive).net_benefit
+    plan = allocate_fleet(Fleet(hosts, sites={name: name.split(".")[0] for name in hosts}), exclusive)
+    assert plan.solver == "decomposition" and plan.gap <= 1e-9
+    assert plan.net_benefit == pytest.approx(worth, rel=1e-9)
+    for name, problem in hosts.items():
+        shares = plan.shares[plan.fleet.place(name)]
+        gained = float((problem.arrays.rate[0] * (shares - problem.arrays.current)).sum())
+        assert gained >= problem.limits.min_gain - 1e-9 or (shares == problem.arrays.current).all()

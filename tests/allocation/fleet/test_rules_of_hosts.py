@@ -209,14 +209,6 @@ def test_a_limit_on_a_protocol_that_no_row_names_is_refused(limits: dict[str, An
         Fleet.from_frame(FRAME, limits=Limits(**limits))
 
 
-def test_a_least_gain_is_refused_where_a_site_may_take_the_protocol_away() -> None:
-    problem = AllocationProblem({"a": 2.0, "b": 1.0}, {"a": 0.5, "b": 0.5}, limits=Limits(min_gain=0.1))
-    hosts = {f"h{h}": problem for h in range(31)}
-    fleet = Fleet(hosts, sites=dict.fromkeys(hosts, "one"))
-    with pytest.raises(InvalidInput, match="host h0 has min_gain and holds a, which is exclusive at its site"):
-        allocate_fleet(fleet, FleetLimits(exclusive={"a": "site"}))
-
-
 @pytest.mark.parametrize(
     ("others", "said"),
     [

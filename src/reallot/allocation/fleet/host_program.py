@@ -19,11 +19,12 @@ STAYS = 1e-9
 """The present shares meet the host's rules if they break none by more than this."""
 
 
-def host_program(problem: AllocationProblem) -> LinearProgram:
+def host_program(problem: AllocationProblem, own: AllocationProblem | None = None) -> LinearProgram:
     """The host's program; with `plan_fee` or `min_gain`, a choice of whether it moves at all is part of it.
 
     acts in {0, 1}: increases + decreases <= reach * acts, and acts costs plan_fee. Where the host can stay, what it is
-    worth beyond staying, in its own money, is at least min_gain * acts.
+    worth beyond staying, in its own money, is at least min_gain * acts. `own` is the host's problem where `problem` has
+    rules of others beside it: by its own it is seen whether the host can stay, and what that is worth.
     """
     program, limits = formulate(problem), problem.limits
     if limits.plan_fee == 0.0 and limits.min_gain == 0.0:
@@ -35,15 +36,16 @@ def host_program(problem: AllocationProblem) -> LinearProgram:
     reach = min(most_up, most_up if problem.arrays.total is None else problem.arrays.total) + min(most_down, held)
     link = {"increase": one, "decrease": one, ACTS: cells([0], [0], -max(reach, STAYS))}
     rows = [Rows("acts_link", ["acts"], link, np.array([-np.inf]), np.zeros(1))]
-    stay = complete(problem, program, problem.arrays.staying)
-    if limits.min_gain > 0.0 and worst_residual(program, stay)[0] <= STAYS:
+    own, alone = (problem, program) if own is None or own is problem else (own, formulate(own))
+    stay = complete(own, alone, own.arrays.staying)
+    if limits.min_gain > 0.0 and worst_residual(alone, stay)[0] <= STAYS:
         worth = {}
         for block in program.columns:
             gain = program.gain[program.column_slices[block.name]]
             used = np.flatnonzero(gain)
             worth[block.name] = cells(np.zeros_like(used), used, gain[used])
         worth[ACTS] = cells([0], [0], -limits.plan_fee - limits.min_gain)
-        least = program.objective(stay) - program.offset
+        least = alone.objective(stay) - program.offset
         rows.append(Rows("min_gain", ["min_gain"], worth, np.array([least]), np.array([np.inf])))
     acts = Columns(ACTS, ["acts"], np.array([-limits.plan_fee]), np.zeros(1), np.ones(1), integer=True)
     return LinearProgram((*program.columns, acts), (*program.rows, *rows), program.offset)

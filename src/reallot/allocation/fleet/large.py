@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...errors import InvalidInput
 from ...problem import AllocationProblem, LockIn, ProtocolSpec
 from ...problem.arrays import BoolArray, FloatArray, IntArray
 from ...problem.effective import PRESENT
@@ -55,18 +54,6 @@ class LargeFleet:
             for number, places in enumerate(hosts_by_site(fleet).values()):
                 if places.size > 1:
                     self.site[places] = number
-            self._require_no_least_gain()
-
-    def _require_no_least_gain(self) -> None:
-        """Raises InvalidInput where a host that may have to give up an exclusive protocol asks for a least gain."""
-        for h, problem in self.fleet.alone.items():
-            held = self.exclusive if self.site[h] >= 0 and problem.limits.min_gain > 0.0 else []
-            for p in held:
-                if self.fleet.table.current[h, p] > 0.0:
-                    raise InvalidInput(
-                        f"host {self.fleet.hosts[h]} has min_gain and holds {self.fleet.protocols[p]}, which is "
-                        f"exclusive at its site; among so many hosts give one of the two up: min_gain=0"
-                    )
 
     def cut(self) -> list[IntArray | slice]:
         """The hosts of each shard; those of a site stay together."""
@@ -181,7 +168,7 @@ class _Maker:
         problems = {int(h): _without(self.problems[int(h)], off) for h in shared.places[alone]}
         whole = np.array([host_program(problems[int(h)]).is_mixed_integer for h in shared.places[alone]])
         parts = [part for part in (alone[~whole], alone[whole]) if part.size]
-        return [*found, *(ProgramBlock(shared.within(part), problems, self.protocols) for part in parts)]
+        return [*found, *(ProgramBlock(shared.within(part), problems, self.protocols, self.problems) for part in parts)]
 
 
 def without(shared: SharedRows, off: Sequence[int]) -> SharedRows:

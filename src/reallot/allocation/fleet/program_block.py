@@ -28,16 +28,26 @@ REMEMBERED = 24
 
 
 class ProgramBlock:
-    """Every host of `shared` is a unit with a problem of its own; `problems` are by its place in the fleet."""
+    """Every host of `shared` is a unit with a problem of its own; `problems` are by its place in the fleet.
+
+    So is `own`: what each may do where its site takes nothing away.
+    """
 
     def __init__(
-        self, shared: SharedRows, problems: Mapping[int, AllocationProblem], protocols: tuple[str, ...]
+        self,
+        shared: SharedRows,
+        problems: Mapping[int, AllocationProblem],
+        protocols: tuple[str, ...],
+        own: Mapping[int, AllocationProblem] | None = None,
     ) -> None:
+        own = problems if own is None else own
         self.shared, self.places, self.weights = shared, shared.places, np.ones(shared.places.size)
         self.problems = [problems[int(h)] for h in shared.places]
         column = {name: p for p, name in enumerate(protocols)}
         self.at = [[column[name] for name in problem.names] for problem in self.problems]
-        self.programs = [host_program(problem) for problem in self.problems]
+        self.programs = [
+            host_program(problem, own[int(h)]) for h, problem in zip(shared.places, self.problems, strict=True)
+        ]
         self.counted = any(row.kind == "moving" for row in shared.rows)
         self.whole = self.counted or any(program.is_mixed_integer for program in self.programs)
         self._models: dict[int, HighsModel] = {}
