@@ -177,6 +177,9 @@ def test_one_adapter_may_read_and_another_act():
     assert disk.capabilities().acts
 
 
+WATTS = '[power]\nusd_per_kwh = 0.3\n[protocols.a]\nadapter = "storj"\nwatts = 1e12'
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
@@ -208,6 +211,10 @@ def test_one_adapter_may_read_and_another_act():
         ("[power]\nusd_per_kwh = { '7:00' = 0.3 }", ["[power] usd_per_kwh: prices by the time of day are written {"]),
         ("[power]\nusd_per_kwh = { '24:00' = 0.3 }", ["[power] usd_per_kwh: prices by the time of day are written {"]),
         ("[power]\nusd_per_kwh = inf", ["[power] usd_per_kwh: give USD per kWh as a number"]),
+        ("[power]\nusd_per_kwh = 28", ["[power] usd_per_kwh: 28 USD per kWh is more", "(20)", "write 0.28"]),
+        ("[power]\nusd_per_kwh = -1e9", ["[power] usd_per_kwh: -1e+09 USD per kWh is more than power ever costs"]),
+        ("[power]\nusd_per_kwh = { '07:00' = 31.5 }", ["31.5 USD per kWh from 07:00 on is more", "write 0.315"]),
+        (WATTS, ["[protocols.a] watts: it must be less"]),
         ("[power]\nusd_per_kwh = 0.3\ntime_zone = 'Berlin'", ["[power] time_zone: no such zone is known"]),
         ("[power]\ntime_zone = 'UTC'", ["[power] usd_per_kwh: it is missing"]),
         ("[protocols.b]\nadapter = 'storj'\nwatts = 5", ["[protocols.b] watts: what they cost is not said"]),

@@ -11,7 +11,9 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from ..engine.contracts.values import Record, Window
 
-Watts = Annotated[float, Field(ge=0.0)]
+MOST_WATTS = 1e9
+"""More than any site draws: beyond it the number is in another unit."""
+Watts = Annotated[float, Field(ge=0.0, le=MOST_WATTS)]
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 
 

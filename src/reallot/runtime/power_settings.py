@@ -24,9 +24,16 @@ def _tariff(value: Any) -> Any:
             raise ValueError(
                 f"give USD per kWh as a number{f' from {at} on' if at else ', or numbers by the time of day'}"
             )
+        if abs(price) > DEAREST:
+            raise ValueError(
+                f"{price:g} USD per kWh{f' from {at} on' if at else ''} is more than power ever costs "
+                f"({DEAREST:g}); a price in cents is divided by 100: write {price / 100:g}"
+            )
     return value
 
 
+DEAREST = 20.0
+"""USD per kWh; beyond it a price is in another unit. The dearest hours of spot markets have cost about 9."""
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 TimeOfDay = Annotated[str, Field(pattern=f"^{_TIME_OF_DAY.pattern}$")]
 
