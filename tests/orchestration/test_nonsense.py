@@ -19,6 +19,7 @@ from reallot import (
     ProtocolStatus,
     ReallocationConfig,
     ReallocationEngine,
+    ReallocationError,
     ReallotError,
     RealtimeMonitor,
     SimulatedAdapter,
@@ -105,6 +106,13 @@ def test_every_method_answers_nonsense_in_each_place(part: str, value: object):
                 await asked(call, **{name: known[name] for name in needed if name != one.name}, **{one.name: value})
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("count", [-1, True, 1.0, 1e9, "3", None])
+def test_a_number_of_changes_is_a_whole_number_from_0_on(count: object):
+    with pytest.raises(ReallocationError, match="give how many changes, a whole number"):
+        asyncio.run(ReallocationEngine().get_newest_reallocations(count))
+    assert asyncio.run(ReallocationEngine().get_newest_reallocations(10**400)) == []
 
 
 @pytest.mark.parametrize("value", NONSENSE.values(), ids=NONSENSE)

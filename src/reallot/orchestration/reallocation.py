@@ -39,6 +39,10 @@ WELL = (MoveState.COMMITTED, MoveState.NOTHING_TO_DO, MoveState.VERIFYING)
 MOST_PROTOCOLS = 1e9
 
 
+MOST_CHANGES = 10**9
+"""More than any journal holds."""
+
+
 class ReallocationEngine:
     """Decide when a plan may act, and carry it out: release before acquire, read back, or roll back.
 
@@ -243,8 +247,15 @@ class ReallocationEngine:
         -------
         list
             AllocationChange records, the oldest first.
+
+        Raises
+        ------
+        ReallocationError
+            Where `count` is no whole number from 0 on.
         """
-        return await self.books.ask(self.journal.changes, None, count)
+        if type(count) is not int or count < 0:
+            raise ReallocationError(f"count is {count!r:.60}; give how many changes, a whole number", by="input")
+        return await self.books.ask(self.journal.changes, None, min(count, MOST_CHANGES))
 
     def estimate_reallocation_cost(self, protocol_count: int) -> float:
         """Return what changing several protocols costs, by `cost_per_protocol`.
