@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ..engine.contracts.adapter import ProtocolAdapter
 from ..engine.contracts.clock import Clock, SystemClock
@@ -36,11 +36,8 @@ from ..errors import ConfigurationError, InvalidInput, ReallocationError, other_
 
 Adapters = Mapping[str, ProtocolAdapter]
 WELL = (MoveState.COMMITTED, MoveState.NOTHING_TO_DO, MoveState.VERIFYING)
-MOST_PROTOCOLS = 1e9
-
-
-MOST_CHANGES = 10**9
-"""More than any journal holds."""
+MOST = 10**9
+"""More than there are of anything that is counted."""
 
 
 class ReallocationEngine:
@@ -255,7 +252,7 @@ class ReallocationEngine:
         """
         if type(count) is not int or count < 0:
             raise ReallocationError(f"count is {count!r:.60}; give how many changes, a whole number", by="input")
-        return await self.books.ask(self.journal.changes, None, min(count, MOST_CHANGES))
+        return await self.books.ask(self.journal.changes, None, min(count, MOST))
 
     def estimate_reallocation_cost(self, protocol_count: int) -> float:
         """Return what changing several protocols costs, by `cost_per_protocol`.
@@ -271,7 +268,7 @@ class ReallocationEngine:
             USD.
         """
         count = protocol_count
-        if not isinstance(count, (int, float)) or isinstance(count, bool) or not 0 <= count <= MOST_PROTOCOLS:
+        if not isinstance(count, (int, float)) or isinstance(count, bool) or not 0 <= count <= MOST:
             raise ReallocationError(f"protocol_count is {count!r:.60}; give how many protocols change", by="input")
         return self.config.cost_per_protocol * count
 
@@ -454,12 +451,7 @@ class ReallocationEngine:
             # what is left of this plan may go to those that it moves
             found = {name: until for name, until in found.items() if name not in state.touched}
         if self._observed.drifting:
-            now = self.books.clock.now()
-            found |= {
-                name: now + timedelta(seconds=each.rest)
-                for name, each in self._observed.drifting.items()
-                if each.is_set
-            }
+            found |= self._observed.set_aside(self.books.clock.now())
         return {**found, **self.books.kept_until(standing, self.config.rollback_pause)} if standing.kept else found
 
     def fixed_protocols(self, adapters: Adapters) -> tuple[str, ...]:

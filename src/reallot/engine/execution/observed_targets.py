@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..contracts.adapter import ProtocolAdapter
 from ..contracts.validation import capabilities_of
@@ -38,6 +38,10 @@ class ObservedTargets:
         """How long a change of this protocol takes, as its adapter says or as it showed."""
         said = capabilities_of(adapter).delay
         return max(said, self.late[name]) if name in self.late else said
+
+    def set_aside(self, now: datetime) -> dict[str, datetime]:
+        """Until when those rest that somebody else sets to other shares."""
+        return {name: now + timedelta(seconds=each.rest) for name, each in self.drifting.items() if each.is_set}
 
     def came_late(self, name: str, took: timedelta, usual: timedelta) -> timedelta | None:
         """How long the next change is waited for, after one that took so long; None where that is too long.
