@@ -25,3 +25,8 @@ def test_every_hint_is_made_in_one_place_and_names_an_extra_that_exists() -> Non
 def test_no_other_hint_installs_this_package() -> None:
     wrong = {path.name: text for path, text in SOURCES.items() if re.search(r"pip install ['\"]?reallot", text)}
     assert set(wrong) <= {"errors.py"}
+
+
+def test_every_extra_that_a_message_names_exists() -> None:
+    named = {name for text in SOURCES.values() for name in re.findall(r"reallot\[(\w+)\]", text)}
+    assert {"boost", "fast"} <= named <= set(EXTRAS)

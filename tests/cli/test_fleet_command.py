@@ -78,8 +78,9 @@ def test_json_has_all_moves_and_its_prices_begin_the_next_plan(
     assert rows[0] == "host,protocol,current,share,change" and len(rows) == 6
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_hosts_of_a_table_that_cannot_be_read_are_left_out_and_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frame = pd.DataFrame(
         {
@@ -90,13 +91,24 @@ def test_hosts_of_a_table_that_cannot_be_read_are_left_out_and_told(
             "size": [1.0, 1.0, 3.0, 3.0],
         }
     )
-    table, limits = tmp_path / "fleet.csv", tmp_path / "limits.toml"
-    frame.to_csv(table, index=False)
+    table, limits = tmp_path / f"fleet.{suffix}", tmp_path / "limits.toml"
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow reads Parquet")
+        frame.to_parquet(table, index=False)
+    else:
+        frame.to_csv(table, index=False)
     limits.write_text("horizon_hours = 24\n[limits]\nturnover = 0.5\n")
     assert main(["fleet", "solve", str(table), "--limits", str(limits)]) == 0
     told = capsys.readouterr().out
     assert "1 host could not be read and is left out:\n  cellar: rate of storj is nan" in told
     assert "1 host of 1 moves, worth 12.00 USD" in told
+
+
+def test_parquet_without_its_reader_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    table = tmp_path / "fleet.parquet"
+    table.write_bytes(b"PAR1")
+    with pytest.raises(InvalidInput, match="needs the package pyarrow|cannot be read"):
+        read_fleet(table)
 
 
 @pytest.mark.parametrize(

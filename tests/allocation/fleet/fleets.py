@@ -81,7 +81,7 @@ def world(
     own = Limits(
         max_change=None if g.integers(2) else 0.3,
         max_turnover=None if g.integers(2) else 0.25,
-        held=["p0"] if g.integers(4) == 0 else [],
+        held=["p0"] if g.integers(4) == 0 and (frame["protocol"] == "p0").any() else [],
     )
     limits: dict[str, object] = {}
     there = sorted(set(frame["protocol"]))

@@ -133,7 +133,7 @@ def _table(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {path}") from None
     except ImportError:
-        raise InvalidInput("reading Parquet needs pyarrow; install reallot[parquet], or give a .csv file") from None
+        raise InvalidInput("reading Parquet needs the package pyarrow; install it, or give a .csv file") from None
     except Exception as error:  # whatever the readers of others raise
         raise InvalidInput(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
     for name in ("host", "protocol"):
