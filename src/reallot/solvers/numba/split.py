@@ -13,12 +13,14 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ..kernels.split import DUST, MANY, SLACK, TIE
+from ..kernels.split import DUST, SLACK, TIE
 
 OPTIMAL, NO_SHARE, NO_TURNOVER, NO_SUM, ASK_RANK = range(5)
 """What a kernel returns first; ASK_RANK where equals have to be put in order and their rank was not given."""
 FEW = 48
 """Up to so many pieces are compared each with each."""
+MANY = 100_000
+"""From so many protocols on a sample brackets the price."""
 SAMPLE = 8192
 """Protocols in the sample."""
 SIGMAS = 4.0
