@@ -107,7 +107,7 @@ def test_hosts_of_a_table_that_cannot_be_read_are_left_out_and_told(
 def test_parquet_without_its_reader_is_refused_with_a_way_out(tmp_path: Path) -> None:
     table = tmp_path / "fleet.parquet"
     table.write_bytes(b"PAR1")
-    with pytest.raises(InvalidInput, match="needs the package pyarrow|cannot be read"):
+    with pytest.raises(InvalidInput, match=r"needs the package pyarrow|cannot be read"):
         read_fleet(table)
 
 

@@ -216,7 +216,7 @@ def arrays(problem: Statement) -> ProblemArrays:
         top = np.where(most == most, most, top)
         upper = np.where(most == most, most, upper)
     available = problem.available
-    reach = np.broadcast_to(top if available is None else np.minimum(top, available), current.shape)
+    reach = np.full(current.shape, top if available is None else np.minimum(top, available))
 
     max_change = limit_table(
         limits.max_change, periods, table.place if isinstance(limits.max_change, dict) else table.names

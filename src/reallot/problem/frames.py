@@ -54,7 +54,7 @@ def _pandas(frame: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
     for what, labels in (("column", frame.columns), ("protocol", frame.index)):
         if not labels.is_unique:
             raise InvalidInput(f"the frame names {what} {labels[labels.duplicated()][0]!r} more than once")
-    return tuple(frame.index.tolist()), {key: _values(frame[key]) for key in frame.columns}
+    return tuple(frame.index.tolist()), {key: _values(column) for key, column in frame.items()}
 
 
 def _values(column: Any) -> Any:
