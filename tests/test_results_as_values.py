@@ -9,6 +9,7 @@ import io
 import pickle
 import re
 import tempfile
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 import reallot
 from reallot import (
     Allocation,
+    AllocationPlan,
     AllocationProblem,
     Backtest,
     EarningsCurve,
@@ -112,6 +114,30 @@ def test_a_large_problem_is_shown_in_a_few_lines() -> None:
 def test_a_short_plan_says_who_moves_and_what_for() -> None:
     said = "optimal by exact, relay 0.30 -> 0.50, compute 0.70 -> 0.50; net benefit 0.2 USD over 1 h"
     assert repr(allocate(PROBLEM)) == f"<Allocation: {said}>"
+
+
+def test_a_plan_of_the_engine_is_shown_in_a_few_lines() -> None:
+    shares = {f"p{k}": 0.1 for k in range(10)}
+    moved = shares | {"p0": 0.0, "p1": 0.2}
+    plan = AllocationPlan(
+        id="plan-7",
+        allocation=moved,
+        current=shares,
+        estimated_improvement=0.5,
+        estimated_cost=2.0,
+        net_benefit=10.0,
+        roi_percent=500.0,
+        confidence=0.75,
+        created_at=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        reasons=("a reason of its own " * 50,),
+    )
+    assert repr(plan).splitlines() == [
+        "<AllocationPlan plan-7 of 2026-01-02 03:04 UTC",
+        "  p0 0.10 -> 0.00, p1 0.10 -> 0.20",
+        "  net benefit 10.00 USD over 24 h",
+        "  costs 2 USD, confidence 75 %>",
+    ]
+    assert "  stay" in repr(plan.model_copy(update={"allocation": shares})).splitlines()
 
 
 def hostile_plan() -> Allocation:

@@ -11,6 +11,8 @@ from .numbers import count, shown
 
 MOST_ROWS = 60
 """Rows of a table that are shown; a last line counts the others."""
+NOISE = 1e-14
+"""What sums of ordinary numbers leave over by rounding: shown as 0."""
 
 
 def result_as_html(
@@ -51,7 +53,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
-    return f"{value:.4g}" if is_number else _safe(str(value))
+    return f"{0.0 if abs(value) < NOISE else value:.4g}" if is_number else _safe(str(value))
 
 
 def _safe(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ...errors import ErrorKind
+from ...text.numbers import amount, percent, shown, usd
 from .values import Moment, Part, Record, Share
 
 
@@ -243,6 +244,18 @@ class AllocationPlan(Record):
         names = [*self.current, *(name for name in self.allocation if name not in self.current)]
         changes = {name: self.allocation.get(name, 0.0) - self.current.get(name, 0.0) for name in names}
         return {name: change for name, change in changes.items() if change != 0.0}
+
+    def __repr__(self) -> str:
+        moves = list(self.moves)
+        ends = [(name, self.current.get(name, 0.0), self.allocation.get(name, 0.0)) for name in moves[:4]]
+        first = ", ".join(f"{shown(name)[:40]} {amount(before)} -> {amount(after)}" for name, before, after in ends)
+        more = f" and {len(moves) - 4} more" if len(moves) > 4 else ""
+        return (
+            f"<AllocationPlan {shown(self.id)[:60]} of {self.created_at:%Y-%m-%d %H:%M} UTC\n"
+            f"  {first + more or 'stay'}\n"
+            f"  net benefit {usd(self.net_benefit)} USD over {self.horizon_hours:g} h\n"
+            f"  costs {usd(self.estimated_cost)} USD, confidence {percent(self.confidence) or 'not known'}>"
+        )
 
 
 class OptimizationOpportunity(Record):
