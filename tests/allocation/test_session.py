@@ -353,3 +353,14 @@ def test_a_time_limit_is_for_each_solve_and_not_for_the_session() -> None:
 def test_every_field_of_a_problem_can_be_changed() -> None:
     values = {field.name: getattr(HOSTS, field.name) for field in fields(HOSTS)}
     assert session(HOSTS).change(**values).problem == HOSTS
+
+
+def test_a_session_of_whole_units_goes_on_with_other_protocols() -> None:
+    specs = [
+        ProtocolSpec(name, rate, step=0.25, move_cost=0.1) for name, rate in zip("abc", (1.0, 2.0, 3.0), strict=True)
+    ]
+    live = session(AllocationProblem(specs[:2], {"a": 1.0, "b": 0.0}))
+    assert live.solve().schedule.tolist() == [[0.0, 1.0]]
+    assert live.change(rates={"b": 0.5}).solve().schedule.tolist() == [[1.0, 0.0]]
+    wider = live.change(protocols=specs, current={"a": 0.5, "b": 0.5, "c": 0.0}, rates={"b": 2.0})
+    assert wider.solve().schedule.tolist() == [[0.0, 0.0, 1.0]]

@@ -115,7 +115,8 @@ def _in_whole_units(
 
     if whole_units.why_ineligible(problem) is not None:
         return None
-    best = whole_units.options(problem).best(None if last is None else last[0])
+    is_like = last is not None and last.shape == (1, problem.arrays.size)  # a session may have got other protocols
+    best = whole_units.options(problem).best(last[0] if is_like else None)  # type: ignore[index]
     if best is None or np.isneginf(best[1]):
         return None
     schedule = best[0][None, :]
