@@ -48,6 +48,8 @@ def ran(folder, at, cycles, told=None, jumps=()):
             count += 1
             if count == cycles:
                 stop.set()
+        if (summing_up := runner._writer._rolling) is not None:
+            await summing_up  # no cycle waits for it, and closing would end it halfway on a busy machine
         await parts.close()
 
     asyncio.run(run())
