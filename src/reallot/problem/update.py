@@ -12,6 +12,7 @@ from ..errors import InvalidInput, near_miss
 from .arrays import Statement
 from .effective import effective
 from .named_arrays import InOrder, arrays_in, rates_of, shares_changed
+from .per_period import values_of
 from .segments import FloatArray, greatest
 from .validation import by_name, known_names, require_fractions, summing_up
 
@@ -79,7 +80,7 @@ def _with_numbers(problem: Problem, rates: Any = None, current: Any = None) -> P
 
 def _is_free_of(problem: Statement, shares: FloatArray) -> bool:
     """True where neither these present shares nor those there are reach into curves and bounds."""
-    most = float(np.min(problem.capacity or 0.0))
+    most = min(values_of(problem.capacity or 0.0))
     bound = problem.arrays.pieces is not None or "decrease_floor" in problem.table.given
     bound = bound or problem.limits.max_change_relative is not None
     return not bound and max(greatest(shares), greatest(problem.current_shares)) <= most
