@@ -2,8 +2,8 @@
 
 A rate of 1e12 USD/h beside others of 0.02 leaves no digits for what the others gain. Whoever holds as much as can be
 held of what pays beyond all, and as little of what costs beyond all, is right at any rate still farther out. So such
-rates are set to what is still far more than all others, and the plan found there is the plan where it holds the most,
-or the least, that can be held. Who cannot move at all earns nothing in the decision, whatever its rate is.
+rates are set to a value that is still far above all others. The plan found there is the true plan where the protocol
+holds the most, or the least, that it can. Who cannot move at all earns nothing in the decision, whatever its rate is.
 """
 
 from __future__ import annotations

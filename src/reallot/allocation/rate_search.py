@@ -2,7 +2,7 @@
 
 With a rate shifted by u, a plan is worth a straight line in u, and the best plan the maximum of these lines. From one
 line to the next each step is a search over whole numbers of its own (see `BreakEven`): Newton's method inside the
-branches, as Dinkelbach (1967) maximises a ratio, so that one search proves a break-even and no bisection is needed.
+branches, as Dinkelbach (1967) maximises a ratio. So one search proves a break-even, and no bisection is needed.
 """
 
 from __future__ import annotations
@@ -251,8 +251,8 @@ class Any(Best):
 class BreakEven(SearchGoal):
     """The least shift at which another point is worth more than a line: (worth, slope) where the piece begins.
 
-    Between `low`, where the line is worth most, and `shift` a branch that holds nothing better than the line at
-    `shift` holds nothing better before it either: what is closed stays closed as `shift` falls.
+    Between `low`, where the line is worth most, and `shift` a branch that holds nothing better than the line at `shift`
+    holds nothing better before it either: what is closed stays closed as `shift` falls.
     """
 
     def __init__(

@@ -68,9 +68,9 @@ def own_columns(problem: AllocationProblem, program: LinearProgram, i: int) -> O
 def needs_order(problem: AllocationProblem, curve: Curved) -> bool:
     """True where slopes alone do not fill pieces in order: they rise, or warm-up may cost more than it brings.
 
-    The latter under a measure of risk, where earnings count less in good scenarios and the expected warm-up counts in
-    full, and under a goal or a budget of cost, where earnings count for less than what the warm-up takes.
-    It does not depend on the level of the slopes: one program serves a rate however it is shifted.
+    The latter happens under a measure of risk, where earnings count less in good scenarios and the expected warm-up
+    counts in full. It also happens under a goal or a budget of cost, where earnings count for less than the warm-up
+    takes. The answer does not depend on the level of the slopes: one program serves a rate however it is shifted.
     """
     risk, limits = problem.risk, problem.limits
     averse = problem.goal is not None or limits.max_total_cost is not None or isinstance(risk, CDaR)

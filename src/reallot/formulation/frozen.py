@@ -36,8 +36,8 @@ def without_frozen_gains(problem: AllocationProblem, program: LinearProgram) -> 
 def with_frozen_prices(problem: AllocationProblem, program: LinearProgram, row_prices: FloatArray) -> FloatArray:
     """Prices (rows,) of a linear `program` from those of the one without frozen gains.
 
-    Changes of a frozen share are fixed at 0, so that movement may have any price: the one at which its share gains
-    nothing, and its curve's the one at which the piece where it ends does not.
+    Changes of a frozen share are fixed at 0, so that movement may have any price. It gets the price at which its share
+    gains nothing; its curve gets the price at which the piece where it ends gains nothing.
     """
     data, rows = problem.arrays, program.row_slices
     frozen = np.flatnonzero(np.maximum(*change_cap(data)).max(axis=0) == 0.0)

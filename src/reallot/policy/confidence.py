@@ -37,8 +37,9 @@ SAME, UNEVEN = 1e-9, 1e-6
 def judged_over(hours: FloatArray, terms: Terms, rates: FloatArray) -> int:
     """How many of the rising horizons `hours` plans are judged over; `rates` are the first reading.
 
-    Up to the first of at least LEAST_STEPS steps in which the mean rate earns a full move COVER times: alternatives
-    differ by a part of it, and a plan that cannot earn its cost back by then would be called bad however good it is.
+    Up to the first of at least LEAST_STEPS steps in which the mean rate earns a full move COVER times. Alternatives
+    differ by a part of that rate. A plan that cannot earn its cost back by then would be called bad, however good it
+    is.
     """
     earned = float(np.abs(rates).mean()) * hours
     enough = (hours >= LEAST_STEPS * terms.step_hours * (1.0 - SAME)) & (earned >= COVER * full_cost(terms))
@@ -66,17 +67,17 @@ class _Plans:
 class Confidence:
     """P(net benefit > 0) of a plan, learned from plans that are over.
 
-    For a change D of shares the benefit over a horizon of H hours is net = H f . D - costs, with f the forecast of
-    mean rates over these hours. What past forecasts missed, e = earned - H f, spreads along D with deviation sd. A
-    plan is judged over the horizon where its score s = net / sd is best: a move for the next hours, to be taken back,
-    is not asked to pay for days. The score becomes
+    For a change D of shares the benefit over a horizon of H hours is net = H f . D - costs, with f the forecast of mean
+    rates over these hours. What past forecasts missed, e = earned - H f, spreads along D with deviation sd. A plan is
+    judged over the horizon where its score s = net / sd is best. So a move for the next few hours need not pay for
+    days. The score becomes
 
         P = 1 / (1 + exp(-(a + b s)))
 
-    (a, b) are fitted to what came of plans with their scores: once to the plans that were taken, once to those of
-    shadow portfolios, and P is the mean of both. Without that step an optimiser's plans are less sure than they look,
-    since it picks those whose forecast errs upward, and the horizon is picked likewise. Everything is learned when it
-    is over; memory and time of a step do not grow.
+    (a, b) are fitted to the outcomes of plans with their scores: once to plans that were taken, once to those of shadow
+    portfolios. P is the mean of both. Without that step an optimiser's plans are less sure than they look, since it
+    picks those whose forecast errs upward, and the horizon is picked likewise. Everything is learned when it is over;
+    memory and time of a step do not grow.
 
     terms    what moves cost
     hours    (B,) rising horizons over which plans may be judged

@@ -42,7 +42,7 @@ def depth(terms: Terms, rates: FloatArray) -> int:
 class Bank:
     """What each rule thinks a unit of share is worth, one reading after another.
 
-    The value rules turn learned forecasts into values by the recursion, as far ahead as `depth` says, less far and
+    The value rules turn learned forecasts into values by value iteration, as far ahead as `depth` says, less far and
     further, with the cost of a move counted once and twice; three more take one horizon's mean; one an exponential
     mean; two are the work function; one follows the leader; the last stays.
     """

@@ -22,9 +22,9 @@ def exploration_floors(low: FloatArray, high: FloatArray) -> FloatArray:
 
     low, high  (n,) least and largest shares, as fractions of capacity; what has `high` 0, or is held, is not explored
 
-    min(FLOOR, BUDGET / allowed) for each of those allowed, within `high`; less where `low` leaves less room. To be set
-    once, as least shares of a decision: with rates that are only seen of what holds a share, so small a share earns
-    nearly as much as it would elsewhere, and no move is ever made to look.
+    min(FLOOR, BUDGET / allowed) for each of those allowed, within `high`; less where `low` leaves less room. These
+    floors are set once, as least shares of a decision. Where rates are only seen of protocols with a share, so small a
+    share earns nearly as much as elsewhere, and no move is made only to look.
 
     >>> exploration_floors(np.zeros(4), np.array([1.0, 1.0, 0.002, 0.0])).tolist()
     [0.005, 0.005, 0.002, 0.0]

@@ -76,8 +76,8 @@ class Shadows:
 def exchange(values: FloatArray, gives: FloatArray, takes: FloatArray, cost: float, turnover: float) -> FloatArray:
     """(n,) the change of shares that brings most: sum of values * change, less `cost` for a unit moved.
 
-    Share goes from the lowest value to the highest while that is worth more than its cost, at most `gives` from and
-    `takes` to each alternative, and `turnover` in all: exact, as each unit's gain only falls on the way.
+    Share goes from the lowest value to the highest while the difference is worth more than its cost: at most `gives`
+    from and `takes` to each alternative, and `turnover` in all: exact, as each unit's gain only falls on the way.
     """
     change = np.zeros(len(values))
     order = np.argsort(values, kind="stable").tolist()

@@ -19,9 +19,9 @@ def optimal_face(
 ) -> LinearProgram | None:
     """The optima of a linear program, with `preference` (gain by column block) in place of the gain.
 
-    By complementary slackness a point is optimal exactly if each column with a reduced gain stands at the bound, and
-    each row with a price at the limit, that the prices of an optimum point at. None where the optimum is
-    the only one: as many zero reduced gains and zero prices as there are rows.
+    By complementary slackness a point is optimal exactly if it meets two conditions. Each column with a reduced gain
+    stands at the bound that the prices of an optimum point at, and each row with a price at that limit. None where the
+    optimum is the only one: as many zero reduced gains and zero prices as there are rows.
     """
     near = NEAR * max(gain_scale(program), np.finfo(float).tiny)
     reduced = program.reduced_gain(row_prices)

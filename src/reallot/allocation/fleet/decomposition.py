@@ -1,9 +1,9 @@
 """A large fleet by prices: hosts answer to prices of shared rows until bound and plan meet.
 
 Prices come from the last plan, or from samples of the fleet, each the start for a larger one. Then all hosts answer,
-and the box step method (`prices.py`) lowers the bound. Once its model promises little more, the hosts whose last
-answers agree are taken as they are, and the others mix their answers in one small program (`last_columns.py`), whose
-prices are asked once more. Every round is whole, so every bound is true, whoever answered.
+and the box step method (`prices.py`) lowers the bound. Once its model promises little more, hosts whose last answers
+agree are taken as they are. The others mix their answers in one small program (`last_columns.py`), whose prices are
+asked once more. Every round is whole, so every bound is true, whoever answered.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Shards of a fleet elsewhere: processes, Dask actors, Ray actors and plain executors behind one port.
 
-A shard is sent once and stays with its worker; a round sends prices and brings back sums. A worker that is lost costs
-a round: its shard is made again from its source, the rounds that it remembered are repeated there, and the plan is the
-same to the last bit. None of the libraries is needed where it is not used.
+A shard is sent once and stays with its worker; a round sends prices and brings back sums. A lost worker costs a round.
+Its shard is made again from its source, the rounds that it remembered are repeated there, and the plan is the same to
+the last bit. None of the libraries is needed where it is not used.
 """
 
 from __future__ import annotations

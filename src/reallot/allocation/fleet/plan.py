@@ -210,8 +210,8 @@ class FleetPlan(ByValue):
     def host(self, name: str) -> Allocation:
         """Return one host's plan at the fleet's prices, ready for `explain`.
 
-        The problem of the answer charges the host for what it uses of shared limits: its rates are lower by the prices
-        of caps and resources, and its moves dearer by those of turnover and budget. At these prices the host on its own
+        The problem of the answer charges the host for its use of shared limits. Its rates are lower by the prices of
+        caps and resources, and its moves dearer by those of turnover and budget. At these prices the host on its own
         chooses as the fleet does. The notes say what each shared limit costs.
 
         Parameters

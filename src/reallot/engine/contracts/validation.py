@@ -199,9 +199,9 @@ def _utilization(found: Any) -> ResourceUtilization:
 class Plausibility:
     """Which readings of one source are believed, one after another.
 
-    An exact 0 waits as long as the value usually rests. A jump or a fall as of units is shown as it is said, but a
-    person is asked: until then the protocol gets, or gives, no more than one ordinary step. A reading that is held back
-    is an error of its poll, and the value before it stands.
+    An exact 0 waits as long as the value usually rests. A jump or a fall as by a wrong unit is shown as the source says
+    it, and a person is asked. Until the answer the protocol gets, or gives, no more than one ordinary step. A reading
+    that is held back is an error of its poll, and the value before it stands.
 
     doubt  what a person should look at; "" where nothing is doubted
     base   the share at which what is doubted began; None where that was not known

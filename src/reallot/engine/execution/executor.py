@@ -245,8 +245,8 @@ class Executor:
     async def _partly(self, change: Change, reading: Reading, reason: str) -> Partly | None:
         """That a call is over and was taken in part; what is learned of it is kept.
 
-        None where the move has to be put back: nothing was taken and nobody says who else would take it, or the share
-        is not where such a call can leave it.
+        None where the move has to be rolled back. Either nothing was taken and no other taker is named, or the share is
+        not where such a call can leave it.
         """
         self._learned = True
         share, slack = reading.share, self.rules.same(change.protocol, change.after - change.before)

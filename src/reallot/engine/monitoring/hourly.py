@@ -25,7 +25,7 @@ def by_hour(
 ) -> Integral:
     """Earnings from `start` to `end` by hourly means: mean rate times the time that its readings stand for.
 
-    A reading stands for the time to the next one, as long as is usual around that hour, so that an hour of which only a
+    A reading stands for the time to the next one, at most the usual time around that hour. So an hour of which only a
     part was seen counts in part. What was carried forward is not in the totals; `carried` is what it would have added
     at the hour's mean. Where `start` or `end` is within an hour, it counts in proportion to the time; or, where `after`
     of the readings of `end`'s hour are known to be after it, to the readings before.

@@ -59,7 +59,7 @@ class Explored(Protocol):
 def floors_of(problem: Explored) -> dict[str, float]:
     """The floors of `policy/exploration.py` by name, for all that may hold such a share, whether they do or not.
 
-    Left out are protocols that keep their share, that can use no more, and those whose adapter or spec has no share so
+    Protocols that keep their share or can use no more are left out. So are those whose adapter or spec has no share so
     small: steps, floors and entry shares above it.
     """
     low, high = [], []

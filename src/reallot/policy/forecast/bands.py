@@ -155,7 +155,7 @@ class BandForecast:
 
         So what rose together rises together, and what followed one another still does. Moments are drawn without
         repeating one before all have been drawn. A path stays within what its protocol has earned so far (or the
-        forecast, where that lies outside): past errors on other levels would else grow beyond all that was seen.
+        forecast, where that lies outside). Past errors on other levels would otherwise grow beyond all that was seen.
 
         periods  entries in a path, each the mean of equally many steps; None is one for each step
 

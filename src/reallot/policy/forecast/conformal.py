@@ -1,6 +1,6 @@
 """Bands from past out-of-sample errors, wider or narrower as they held or not: conformal, adaptive under drift.
 
-Errors of each series and each number of steps ahead are taken on their own: the band of level 1 - a reaches from the
+Errors of each series and each number of steps ahead are taken on their own. The band of level 1 - a reaches from the
 (a/2)-th to the (1 - a/2)-th of the last `window` errors, counted so that it holds with that probability where errors
 are exchangeable. Under drift a is replaced by what has held (Gibbs and Candes 2021, equation 2):
 

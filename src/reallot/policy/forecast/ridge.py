@@ -43,8 +43,8 @@ class PooledRidge:
     that overlap tell as much as one. w0 are the best weights for series that wander as these have (`Variogram`,
     `Kriging`), trusted as far as PERSISTENCE says, and a part of what the next shorter horizon has learned beyond its
     own. The day's shape and quotes begin with none. A forecast uses only what has ended: X[t] is learned from h steps
-    later. Where not everything is read, X[t] of an alternative is learned from only if it was read both
-    then and h steps later: a reading that is carried on tells nothing new.
+    later. Where not everything is read, X[t] of an alternative is learned from only if it was read both then and h
+    steps later. A reading that is carried on tells nothing new.
 
     step_hours  from one reading to the next
     count       number of horizons

@@ -44,10 +44,10 @@ def robust_curves(
 
     A miss is one of earnings per share. Pairs are binned by share, each bin its weighted median; a curve is fitted with
     bends at these shares and at the knots, and handed on at the knots. It never falls, but where the protocol loses
-    money it is straight. At each knot it is drawn a little to the line of the protocol's median earnings per share, so
-    that it goes on as it went where no pairs are: the more the noisier its pairs are. One never tried has the bent
-    prior of `CurveLearner`, at the median of all. One linear program each, some milliseconds: `CurveLearner` is far
-    quicker.
+    money it is straight. At each knot the curve is drawn a little to the line of the protocol's median earnings per
+    share, the more the noisier its pairs are. So it goes on as it went where there are no pairs. One never tried has
+    the bent prior of `CurveLearner`, at the median of all. One linear program each, some milliseconds: `CurveLearner`
+    is far quicker.
 
     Raises InvalidInput as `CurveLearner.seen` does, and where no protocol has any pair.
 
@@ -131,8 +131,8 @@ def _fit(
     """The curve nearest to one protocol's binned pairs, and a little to `prior`, earnings per share at the knots.
 
     Earnings are the sum over bends of drop * min(share, bend), drop >= 0: concave and never falling whatever the drops.
-    Those of a protocol that loses money are line * share, line <= 0. Were there bends at the knots alone, all shares
-    below the first would have to earn as much for each unit: what is known of the smallest would hide the others.
+    Those of a protocol that loses money are line * share, line <= 0. With bends at the knots alone, all shares below
+    the first would have to earn as much for each unit. What is known of the smallest would hide the others.
     """
     at_knots, loses = knots_to(top), prior[0] < 0.0
     knots = np.unique(np.concatenate([at_knots, share[share > LEAST_KNOT * top]]))

@@ -1,7 +1,7 @@
 """What is sent to one target, and when: a machine without clock or network, which is told the time with each call.
 
 Conditions (a halt, an alert, a plan that waits) are given as the set that holds now, and compared with what the target
-was told: nobody who was told of a beginning misses the end, whatever was muted, lost or restarted in between.
+was told. So whoever was told of a beginning is told of the end, whatever was muted, lost or restarted in between.
 """
 
 from __future__ import annotations

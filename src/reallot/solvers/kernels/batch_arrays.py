@@ -163,7 +163,7 @@ def by_one_sort(box: Box, segments: BatchSegments) -> BatchSplit:
 def within_turnover(given: ChunkInputs, box: Box, segments: BatchSegments, free: BatchSplit) -> BatchSplit:
     """The answer without a turnover limit, drawn back to it where it moves more.
 
-    The worth of a total bought is concave, so with a limit the best total is the free one or the limit itself; for a
+    The worth of a total bought is concave, so with a limit the best total is the free one or the limit itself. For a
     given total the steepest buys and the cheapest sells are best.
     """
     assert given.max_turnover is not None

@@ -7,8 +7,8 @@ that is positive, so that no set of movers is worth more than
     L(lam) = lam D + sum of the positive ones            (the largest k of them, where only k may move)
 
 with D the capacity still to fill. L is convex and piecewise linear, and each set of movers is one of its lines. Its
-lowest point is the relaxation in which the fee is spread over the width of the move, p - f/u and q + f/v: a problem
-without fees, in which one protocol (two with k) moves in part and all others fully or not at all.
+lowest point is the relaxation in which the fee is spread over the width of the move, p - f/u and q + f/v. That is a
+problem without fees: one protocol (two with k) moves in part, all others fully or not at all.
 """
 
 from __future__ import annotations

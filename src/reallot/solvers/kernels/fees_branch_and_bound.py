@@ -1,10 +1,10 @@
 """Fixed fees, the search: who moves among the protocols that the relaxation left open (the core), branch by branch.
 
 A branch has settled some of the core to move, some to stay. For a price of capacity what it is worth at most is a sum
-over protocols (see fees_bounds), convex in the price; its lowest point is the branch's bound. There one protocol (two
-with a limit on moves) is moved by the set on the left of it and not by the one on its right: settling it either way
-makes two branches. Both sets are known from then on, and who would lose more than there is to win over the best known
-one is settled with them. A protocol goes before another that it can replace at no loss.
+over protocols (see fees_bounds), convex in the price; its lowest point is the branch's bound. There the set on the left
+moves one protocol (two with a limit on moves) that the set on the right does not. Settling it either way makes two
+branches. Both sets are known from then on, and who would lose more than there is to win over the best known one is
+settled with them. A protocol goes before another that it can replace at no loss.
 
 Plain loops over tables by position, run as they are on lists and compiled on arrays (`numba/fees.py`).
 

@@ -1,9 +1,9 @@
 """Fixed fees, the relaxation at its lowest point: a first set of movers, and the core that this leaves to search.
 
-Differing from the best set at the lowest point of L in protocol i costs at least i's loss there, |worth - charge|,
-where the charge is what one move more is worth under a limit on their number. Who would lose more than there is to
-win over the known set moves, or stays, as in the best set. Where one side of a protocol would lose that much, only
-the other is used.
+Reduced-cost fixing: at the lowest point of L, changing the decision for protocol i costs at least i's loss there,
+|worth - charge|. The charge is what one move more is worth under a limit on their number. Who would lose more than
+there is to win over the known set moves, or stays, as in the best set. Where one side of a protocol would lose that
+much, only the other is used.
 """
 
 from __future__ import annotations

@@ -182,8 +182,9 @@ def _generate_columns(
 def first_active(whole: HorizonArrays) -> BoolArray:
     """(protocols,) True for what must be in the program, and for what will probably earn its place there.
 
-    What starts with a share or has a floor must be. The rest is a guess that the proof makes good: as many as fill the
-    capacity, best on average, and what would pay at the rates of the last ones needed if twice as many were needed.
+    What starts with a share or has a floor must be. The other protocols are a guess that the proof makes good. They are
+    the best on average until the capacity is full, and those that would pay at the rates of the last ones needed if
+    twice as many were needed.
     """
     count, size = whole.shape
     active: BoolArray = (whole.current > 0.0) | (whole.lower > 0.0).any(axis=0)

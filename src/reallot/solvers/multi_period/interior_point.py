@@ -1,8 +1,8 @@
 """A long horizon without compiled code, all at once: an interior point, whose every step is one banded system.
 
-In period order a row meets only rows of its own period and the next: the normal equations have a band as wide as one
-period has rows, and take as long as there are periods. What nearly pays costs nothing here, so that rates like noise,
-under which no small program is enough, take no longer than others.
+In period order a row meets only rows of its own period and the next. So the normal equations have a band as wide as one
+period has rows, and their time grows with the number of periods. What nearly pays costs nothing here, so that rates
+like noise, under which no small program is enough, take no longer than others.
 """
 
 from __future__ import annotations

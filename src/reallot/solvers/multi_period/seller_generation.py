@@ -8,8 +8,8 @@ What a unit earns that a seller sells as period t begins is known at any prices:
     worth[t]   = sum of (gain - capacity) over the periods before t - give - sold[t]
     worth[end] = sum of (gain - capacity) over all periods
 
-The small program (`seller_program`) is the optimum of the whole one where no time without a column is worth more than
-the seller's last unit, and where nobody but the traders gains by buying (`arrays.holding_values`).
+The small program (`seller_program`) is the optimum of the whole one under two conditions: no time without a column is
+worth more than the seller's last unit, and nobody but the traders gains by buying (`arrays.holding_values`).
 """
 
 from __future__ import annotations

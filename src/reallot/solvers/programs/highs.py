@@ -1,8 +1,8 @@
 """HiGHS through highspy: arrays in, objective scaled, model kept so that changed limits re-solve warm.
 
-HiGHS's tolerances are absolute, so the objective is divided by its largest gain (a power of two near it) and the
-scale is taken out of objective, prices and bound again. Every option and every change is checked: a refused one is
-an error. `threads` is never set: HiGHS has one pool of threads for the whole process, and refuses a second size.
+HiGHS's tolerances are absolute. So the objective is divided by a power of two near its largest gain, and the scale is
+taken out of objective, prices and bound again. Every option and every change is checked: a refused one is an error.
+`threads` is never set: HiGHS has one pool of threads for the whole process, and refuses a second size.
 """
 
 from __future__ import annotations

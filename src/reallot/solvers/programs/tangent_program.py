@@ -1,8 +1,8 @@
 """One-sided slopes of the optimum as limits move: exact derivatives from the tangent program at an optimum.
 
-At an optimal point the value of loosening a limit by a little is itself a linear program: the best direction that
-respects every limit the point stands at, those limits moved at their rates. Its right-hand sides are -1, 0 and 1
-only, so there is no step length to choose. One HiGHS model serves all directions, warm.
+At an optimal point the value of loosening a limit by a little is itself a linear program. It finds the best direction
+that respects every limit the point stands at, with those limits moved at their rates. Its right-hand sides are -1, 0
+and 1 only, so there is no step length to choose. One HiGHS model serves all directions, warm.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
 Why it is here: 50 to 200 protocols take 0.4 to 1.0 ms, as a mixed-integer program in HiGHS 31 to 51 ms.
 
-Given who moves, flat rates are split as ever (split.py). Who moves is a search: the relaxation (fees_bounds,
-fees_relaxation) settles almost all protocols, since their gain or loss at its price is larger than what there is to win
-over a set of movers already known; the few others are searched branch by branch (fees_branch_and_bound). Where there
-are too many branches, HiGHS finishes with the best set known as its start (fees_milp). With the extra `fast` all of it
-is compiled (`numba/fees.py`).
+Given who moves, flat rates are split as ever (split.py). A search finds who moves. The relaxation (fees_bounds,
+fees_relaxation) settles almost all protocols: their gain or loss at its price is larger than what is left to win over a
+set of movers already known. The few others are searched branch by branch (fees_branch_and_bound). Where there are too
+many branches, HiGHS finishes with the best set known as its start (fees_milp). With the extra `fast` all of it is
+compiled (`numba/fees.py`).
 """
 
 from __future__ import annotations

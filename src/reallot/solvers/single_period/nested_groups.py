@@ -4,8 +4,8 @@ Each protocol is a list of pieces by falling worth, filled in order from its flo
 shares is concave too: its pieces are those of its members, sorted. A floor takes the first of them for certain, a cap
 drops the last ones, and the group is then one more list for the group around it. The capacity takes from the last list.
 
-Prices prove the answer: the price within a group is that around it, unless a bound of the group stands between, and
-then the worth of the piece next to the bound.
+Prices prove the answer. The price within a group is the price around it, unless a bound of the group stands between;
+then it is the worth of the piece next to the bound.
 
 Source: resource allocation over a laminar family by a greedy algorithm (Federgruen and Groenevelt, 1986).
 """

@@ -1,7 +1,7 @@
 """One period in which all that moves comes in whole units: every sum of shares that can be worth having, exactly.
 
-Each protocol has a few options: its present share, and so many units. A partial sum is kept where no other that takes
-no more capacity and no more moves is worth as much, and where prices of capacity do not show that it cannot end well.
+Each protocol has a few options: its present share, and so many units. A partial sum is kept where no other is worth as
+much for no more capacity and no more moves. It is dropped where prices of capacity show that it cannot end well.
 
 Source: multiple-choice knapsack by dynamic programming with dominance and bounds (Kellerer, Pferschy and Pisinger,
 2004, chapter 11).
