@@ -124,3 +124,40 @@ def test_no_file_cites_a_numbered_document_that_a_reader_does_not_have() -> None
     read = {**texts(), **{path: path.read_text(encoding="utf-8") for path in (*tests, *PAGES)}}
     found = [f"{path.name}: {hit.group()}" for path, text in read.items() for hit in cited.finditer(text)]
     assert not found
+
+
+MOST_WORDS = 35
+"""Of a sentence on a page that people read from top to bottom; 25 is what to aim at."""
+
+
+def sentences(page: str) -> Iterator[str]:
+    """The sentences of a Markdown page: without code blocks and tables, code in a line as one word."""
+    text = re.sub(r"^( *)```.*?^\1```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    for part in re.split(r"\n\s*\n|\n(?=\s*(?:[-*|#]|\d+\.) ?)", text):
+        if not part.lstrip().startswith(("|", "    ")):
+            yield from re.split(r"(?<=[.!?;])\s+", re.sub(r"`[^`]*`", "code", re.sub(r"\]\([^)]*\)", "]", part)))
+
+
+def test_sentences_are_told_apart() -> None:
+    page = "# Head\n\nOne `a. b` is [here](x. y). Two is\nthere; three.\n\n```text\nno. no\n```\n- four\n\n| no. no |\n"
+    assert [" ".join(each.split()) for each in sentences(page) if each.strip()] == [
+        "# Head",
+        "One code is [here].",
+        "Two is there;",
+        "three.",
+        "- four",
+    ]
+
+
+def test_sentences_of_the_guides_are_short() -> None:
+    read = [
+        page for page in PAGES if page.parent.name in ("guides", "concepts") or page.stem in ("index", "quickstart")
+    ]
+    assert len(read) > 15
+    long = {
+        f"{page.name}: {' '.join(each.split())}": size
+        for page in (ROOT / "README.md", *read)
+        for each in sentences(page.read_text(encoding="utf-8"))
+        if (size := len(re.findall(r"\w[\w'/.-]*", each))) > MOST_WORDS
+    }
+    assert not long, "two sentences say it better:\n" + "\n".join(long)
