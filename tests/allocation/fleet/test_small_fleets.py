@@ -89,6 +89,15 @@ def test_fleets_are_planned_as_an_independent_program_does() -> None:
         assert plan.gap <= 1e-9 and meets_all_rules(given, plan), seed
 
 
+@pytest.mark.slow
+def test_fleets_with_all_kinds_of_limits_are_planned_as_an_independent_search_does() -> None:
+    for seed in range(1000 if NIGHTLY else 20):
+        given = world(seed, KINDS, None if seed % 4 == 0 else 5, 3)
+        plan = allocate_fleet(given.fleet(), given.limits)
+        assert near(plan.net_benefit, best_of(given)), seed
+        assert meets_all_rules(given, plan), seed
+
+
 @budget(0.3)
 @given(st.integers(0, 10_000))
 def test_whole_numbers_are_planned_as_an_independent_search_does(seed: int) -> None:
