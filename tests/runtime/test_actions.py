@@ -145,12 +145,12 @@ def test_a_rollback_that_was_not_begun_is_not_said_to_be_done(moved, monkeypatch
     async def fails(*_):
         raise error
 
-    number, takes_back = engine.ask("rollback", plan), engine.parts.engine._take_back
-    monkeypatch.setattr(engine.parts.engine, "_take_back", fails)
+    number, takes_back = engine.ask("rollback", plan), engine.parts.engine._roll_back
+    monkeypatch.setattr(engine.parts.engine, "_roll_back", fails)
     with suppress(asyncio.CancelledError):
         engine.step()
     assert engine.end_of(number).state is ActionState.QUEUED
-    monkeypatch.setattr(engine.parts.engine, "_take_back", takes_back)
+    monkeypatch.setattr(engine.parts.engine, "_roll_back", takes_back)
     engine.step()
     assert engine.end_of(number).state is ActionState.DONE
     assert engine.journal.committed() == pytest.approx({"a": 0.6, "b": 0.4})

@@ -124,7 +124,7 @@ def rollback(options: argparse.Namespace) -> int:
         raise ReallocationError(reason, by=MoveState.HALTED)
     if config is not None:
         try:
-            asyncio.run(_take_back(config, folder, last.plan_id))
+            asyncio.run(_roll_back(config, folder, last.plan_id))
         except LedgerTaken:
             pass  # an engine runs, and hears of it
         else:
@@ -157,7 +157,7 @@ def forget(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _take_back(config: Config, folder: Path, plan_id: str) -> None:
+async def _roll_back(config: Config, folder: Path, plan_id: str) -> None:
     """Acts as the engine; raises LedgerTaken where there is one."""
     parts = build(config, ledger=folder)
     try:

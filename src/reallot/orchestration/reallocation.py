@@ -16,7 +16,7 @@ from ..engine.execution.adapter_calls import call_text, only_reads
 from ..engine.execution.driver import Driver, Report, repeated
 from ..engine.execution.executor import WAITS, Executor, NextBest
 from ..engine.execution.guards import FINEST, Blocked, Rules, held
-from ..engine.execution.hearing import LATER, Heard, declined_before, hear, last_plan, overtaken, refused, taken_back
+from ..engine.execution.hearing import LATER, Heard, declined_before, hear, last_plan, overtaken, refused, rolled_back
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.execution.late_changes import delays
 from ..engine.execution.learned_limits import ShareLimits, in_force
@@ -24,8 +24,8 @@ from ..engine.execution.move_events import Proposed, Started
 from ..engine.execution.observed_targets import ObservedTargets
 from ..engine.execution.orphaned import KEY, OrphanedProtocol, holders
 from ..engine.execution.preconditions import examine, identity, now_blocked
+from ..engine.execution.rollback_request import begin_rollback, must_be_back, take_as_it_is
 from ..engine.execution.state_machine import State
-from ..engine.execution.taking_back import begin_taking_back, must_be_back, take_as_it_is
 from ..engine.execution.waiting_plan import expire
 from ..engine.ledger.folder import Ledger
 from ..engine.ledger.journal import Journal
@@ -201,7 +201,7 @@ class ReallocationEngine:
         ReallocationError
             Where there is nothing to go back to, or it did not end well.
         """
-        await self._take_back(adapters)
+        await self._roll_back(adapters)
 
     async def get_reallocation_history(self) -> list[AllocationChange]:
         """Return every change asked for, rollbacks and repairs too.
@@ -403,7 +403,7 @@ class ReallocationEngine:
         plan_id = asked[-1].plan_id or await last_plan(self.books)
         came = LATER  # what ends otherwise is asked for again in the next cycle
         try:
-            await self._take_back(adapters, plan_id)
+            await self._roll_back(adapters, plan_id)
             came = Heard()
         except ReallocationError as error:
             came = refused(error.by, error.reason, error.until)
@@ -413,7 +413,7 @@ class ReallocationEngine:
             for each in asked:
                 meant = each.plan_id or plan_id
                 instead = came if came is LATER or meant == plan_id else overtaken(meant, plan_id)
-                answer = await taken_back(self.books, meant) or instead
+                answer = await rolled_back(self.books, meant) or instead
                 await self.books.ask(self._requests.done, each, answer.state, answer.problem, answer.operation)
         return plan_id
 
@@ -653,12 +653,12 @@ class ReallocationEngine:
         await driver.feed(Proposed(now, plan.id, proposal.changes, proposal.blocked, until))
         return driver.report or Report(plan.id, MoveState.BLOCKED, None, "nothing was done", "busy")
 
-    async def _take_back(self, adapters: Adapters, plan_id: str = "") -> None:
+    async def _roll_back(self, adapters: Adapters, plan_id: str = "") -> None:
         """Takes the last plan back, or the one that is carried out, if it is still this one."""
         async with self._lock:
             begun = (await self.books.standing(self.rules)).operation
             driver = await self._catch_up(adapters, waits=begun is None or begun.state is not MoveState.APPLYING)
             driver.executor.waits_until = self.books.clock.monotonic() + WAITS.get()
-            way_back, event = await begin_taking_back(driver.executor, driver.state, plan_id)
+            of_plan, event = await begin_rollback(driver.executor, driver.state, plan_id)
             await driver.feed(event)
-            await must_be_back(driver.executor, driver.state, way_back)
+            await must_be_back(driver.executor, driver.state, of_plan)

@@ -90,7 +90,7 @@ class Runner:
         self.acting = True
         waits = WAITS.set(parts.config.coordinator.every.total_seconds() / 2.0)
         try:
-            await self._taken_back()
+            await self._rolled_back()
             await self._confirmed()
             if parts.availability is not None:
                 await parts.availability.look()
@@ -304,7 +304,7 @@ class Runner:
         told += [monitor.resolve_alert(key) for key in over]
         return [alert for alert in told if alert is not None]
 
-    async def _taken_back(self) -> None:
+    async def _rolled_back(self) -> None:
         """Takes back what a person asked for since the last cycle."""
         at = self.parts.clock.now()
         try:

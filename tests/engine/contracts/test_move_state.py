@@ -21,11 +21,11 @@ from reallot.engine.execution.move_events import (
     Refused,
     Resumed,
     RollbackFailed,
+    RollbackRequested,
     RollbackUnknown,
     RolledBack,
     Seen,
     Started,
-    TakenBack,
     Tick,
     Verifying,
 )
@@ -44,7 +44,7 @@ EVENTS = st.one_of(
         Reconciled, st.just(AT), st.just("p1"), verifying=st.builds(Verifying, st.just((DOWN, UP)), st.integers(0, 1))
     ),
     st.builds(NotYet, st.just(AT), NAMES, st.just("slow"), st.just(LATER)),
-    st.just(TakenBack(AT, "a person asked")),
+    st.just(RollbackRequested(AT, "a person asked")),
     st.just(Reconciled(AT, waiting="p1", until=LATER)),
     st.builds(Proposed, st.just(AT), st.just("p1"), st.sampled_from([(), (DOWN,), (DOWN, UP)]), ask_until=UNTIL),
     st.just(Proposed(AT, "p1", (DOWN,), Blocked("hold", LATER, "rests"))),

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from reallot.engine.contracts.move_state import MoveState
-from reallot.engine.execution import asking_back, executor, guards, preconditions, reconcile, state_machine
+from reallot.engine.execution import executor, guards, preconditions, reconcile, rollback_call, state_machine
 from reallot.engine.execution.adapter_calls import Outcome, Reading, ask_all, told
 from reallot.engine.execution.executor import Executor
 from reallot.engine.execution.journal_thread import AsyncJournal
@@ -52,7 +52,7 @@ def patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
 
 def no_journal() -> Any:
     """A restart remembers nothing (the simulation hands out a new journal), and the way back is only tried."""
-    return patched((asking_back, "verify_rollback", _believes))
+    return patched((rollback_call, "verify_rollback", _believes))
 
 
 async def _believes(self: Executor, change: Any, entry: Any, outcome: Any, reason: str) -> RolledBack:
@@ -100,7 +100,7 @@ class _Nothing:
 
 def rollback_not_verified() -> Any:
     """What was put back is not read back."""
-    return patched((asking_back, "verify_rollback", _believes))
+    return patched((rollback_call, "verify_rollback", _believes))
 
 
 def recovery_assumes_done() -> Any:

@@ -10,7 +10,6 @@ from ..contracts.move_state import MoveState
 from ..contracts.records import AllocationPlan, ChangeKind
 from ..ledger.journal import Decision, Operation
 from .executor import Executor
-from .going_back import roll_back
 from .guards import Blocked, end_of_hold
 from .leftover import balance
 from .move_events import (
@@ -33,6 +32,7 @@ from .move_events import (
 )
 from .preconditions import Proposal
 from .reconcile import UNSETTLED, reconcile
+from .share_rollback import roll_back
 from .state_machine import State, step
 
 KEPT = (

@@ -89,7 +89,7 @@ async def _unpaused(books: AsyncJournal, _: Request) -> Heard:
 
 
 async def _rolled_back(books: AsyncJournal, request: Request) -> Heard:
-    return await taken_back(books, request.plan_id) or LATER
+    return await rolled_back(books, request.plan_id) or LATER
 
 
 async def _seen(books: AsyncJournal, request: Request) -> Heard:
@@ -178,7 +178,7 @@ def ended(operation: Operation) -> Heard:
     return Heard(ActionState.REFUSED, {"by": operation.state.value, "detail": said}, operation.id)
 
 
-async def taken_back(books: AsyncJournal, plan_id: str) -> Heard | None:
+async def rolled_back(books: AsyncJournal, plan_id: str) -> Heard | None:
     """How it stands with the way back of a plan; None where none was begun."""
     operation = await books.ask(books.journal.operation_of, plan_id)
     if operation is None:

@@ -101,7 +101,7 @@ class NotYet(ProtocolFailure):
 
 
 @dataclass(frozen=True)
-class TakenBack(Event):
+class RollbackRequested(Event):
     """A person wants the shares back that were in force before the plan that is in the middle."""
 
     reason: str

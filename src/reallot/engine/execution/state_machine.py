@@ -41,12 +41,12 @@ from .move_events import (
     Resumed,
     RollBack,
     RollbackFailed,
+    RollbackRequested,
     RollbackUnknown,
     RolledBack,
     Seen,
     Send,
     Started,
-    TakenBack,
     Tick,
     Wait,
 )
@@ -142,7 +142,7 @@ def _step(state: State, event: Event, rules: Rules) -> Next:  # noqa: C901  one 
         case MoveState.VERIFYING, NotYet() if event.protocol == at_hand:
             waits = replace(state, until=event.until, reason=event.reason)
             return waits, [LookLater(event.reason, event.until)]
-        case MoveState.VERIFYING, TakenBack():
+        case MoveState.VERIFYING, RollbackRequested():
             return _failed(state, event.reason, replace(rules, auto_rollback=True))
         case MoveState.VERIFYING, Balanced():
             return _balanced(state, event, rules)

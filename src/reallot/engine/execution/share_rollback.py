@@ -9,11 +9,11 @@ from dataclasses import replace
 from ..contracts.move_state import MoveState
 from ..ledger.journal import Standing, Step, StepState
 from .adapter_calls import was_answered
-from .asking_back import NEAR, look_for, put_back
 from .executor import LET_GO, ROUNDING, Executor
 from .guards import FINEST, Change, capacity_blocks, close_to, room_for
 from .learned_limits import STEP, step_of
 from .move_events import Event, RollbackFailed, RollbackUnknown, RolledBack
+from .rollback_call import NEAR, look_for, roll_back_share
 
 ROUND_PAUSE = 5.0
 """Seconds before a second round; each further one waits twice as long."""
@@ -41,7 +41,7 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
     if call is not None and call.detail == LET_GO:
         for _, end in executor.books.may_still_act([call], executor.late_effects([call])):
             if asked_back is None:
-                await put_back(executor, Change(name, reading.share, change.after))
+                await roll_back_share(executor, Change(name, reading.share, change.after))
             what = f"{name} may still get the {call.after:.4f} that it was asked for"
             return RollbackUnknown(now(), name, what, end)
     if close_to(reading.share, _is_back_at(asked_back, change), executor.rules.slack(name)):
@@ -54,7 +54,7 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
     asked = Change(name, reading.share, asked.after if less is None else less)
     blocked = capacity_blocks(asked, possible, free_at, executor.rules)
     if blocked is None:
-        event = await _as_near_as_it_gets(executor, await put_back(executor, asked), asked)
+        event = await _as_near_as_it_gets(executor, await roll_back_share(executor, asked), asked)
         return await _taken_as_it_is(executor, change) if isinstance(event, RolledBack) else event
     if blocked.by == MoveState.SETTLING or possible.keys() - executor.seen.keys():
         return RollbackUnknown(now(), name, blocked.reason, free_at)

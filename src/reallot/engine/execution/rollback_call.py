@@ -16,7 +16,7 @@ NEAR = 0.005
 """What was put back this near to where it was is back: shares are measured, and there may be no more room."""
 
 
-async def put_back(executor: Executor, change: Change) -> Event:
+async def roll_back_share(executor: Executor, change: Change) -> Event:
     """Asks for a previous share, and reads it back."""
     operation, add, at = executor.opened, executor.books.journal.add_step, executor.books.stamp()
     kind = ChangeKind.REPAIR if operation.kind is ChangeKind.REPAIR else ChangeKind.ROLLBACK

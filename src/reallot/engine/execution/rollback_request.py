@@ -8,11 +8,11 @@ from ..contracts.records import ChangeKind
 from ..ledger.journal import Operation
 from .adapter_calls import Reading
 from .executor import Executor
-from .move_events import Started, TakenBack
+from .move_events import RollbackRequested, Started
 from .state_machine import State
 
 
-async def begin_taking_back(executor: Executor, state: State, asked: str) -> tuple[str, Started | TakenBack]:
+async def begin_rollback(executor: Executor, state: State, asked: str) -> tuple[str, Started | RollbackRequested]:
     """Writes down that a plan is taken back: the one in the middle, or the last in force. Its id, and what follows.
 
     Raises ReallocationError where it is not the one `asked` for, and where nothing can be taken back.
@@ -25,7 +25,9 @@ async def begin_taking_back(executor: Executor, state: State, asked: str) -> tup
         _is_asked_for(state.plan_id, asked)
         await executor.let_go()
         await executor.write(executor.books.journal.keep, sorted(executor.calls), executor.books.stamp())
-        return state.plan_id, TakenBack(executor.now(), f"plan {state.plan_id} is taken back, as a person asked")
+        return state.plan_id, RollbackRequested(
+            executor.now(), f"plan {state.plan_id} is taken back, as a person asked"
+        )
     last = await executor.books.ask(executor.books.journal.last_committed)
     if last is None:
         raise ReallocationError("no plan is in force that could be taken back", by=MoveState.NOTHING_TO_DO)
