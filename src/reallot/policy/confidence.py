@@ -106,7 +106,7 @@ class Confidence:
         if self._taken and (cost := self._cost(change)) is not None:
             self._put(change[None], np.array([cost]), own=True)
         self._shares, self._taken = shares, self._taken + 1
-        self._earned = self._earned + self._terms.step_hours * (rates - rates.mean())
+        self._earned = self._earned + self._terms.step_hours * (rates - rates.sum() / len(rates))
         self._expected = self._hours[:, None] * forecasts
         for learned in (self.own, self.shadows):
             if learned is not None:
@@ -197,4 +197,7 @@ class Confidence:
         self._weights[:many] = self._keep * self._weights[:many] + 1.0
         part = (1.0 / self._weights[:many])[:, None]
         self._means[:many] += part * (errors - self._means[:many])
-        self._squares[:many] += part[:, :, None] * (errors[:, :, None] * errors[:, None, :] - self._squares[:many])
+        change = errors[:, :, None] * errors[:, None, :]
+        change -= self._squares[:many]
+        change *= part[:, :, None]
+        self._squares[:many] += change

@@ -82,7 +82,7 @@ class Bank:
         blocks = stretches(self.forecasts, self.hours)
         values = worth(blocks, self._depths, self._times * self._cost) / self._times[:, None]
         single = self.forecasts[list(SINGLE)] * self.hours[list(SINGLE), None]
-        apart = rates - rates.mean()
+        apart = rates - rates.sum() / len(rates)
         self._mean = self._decay * self._mean + (1.0 - self._decay) * apart
         mean = self._mean / (1.0 - self._decay**self._taken) * self._mean_hours
         self._total = self._total + self._terms.step_hours * apart
@@ -90,6 +90,6 @@ class Bank:
         works -= works.min(axis=1, keepdims=True)
         self._works = np.minimum(works, self._cuts)
         saved = -works / np.array(MULTIPLIERS)[:, None]
-        rest = np.stack([mean, 2.0 * self._total, np.zeros_like(mean)])
-        result: FloatArray = np.concatenate([values, single, rest[:1], saved, rest[1:]])
+        rest = (2.0 * self._total)[None], np.zeros((1, len(mean)))
+        result: FloatArray = np.concatenate([values, single, mean[None], saved, *rest])
         return result

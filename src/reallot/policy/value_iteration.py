@@ -24,17 +24,23 @@ def worth(blocks: FloatArray, depths: FloatArray, costs: FloatArray) -> FloatArr
     >>> worth(np.array([[1.0, 0.0], [0.0, 5.0]]), np.array([2]), np.array([2.0])).tolist()
     [[4.0, 5.0]]
     """
-    result = np.zeros((len(depths), blocks.shape[1]))
+    order = np.argsort(-depths, kind="stable")  # those that look furthest first, so that the others join in behind them
+    deepest, cost = depths[order].tolist(), costs[order]
+    found, many = np.zeros((len(depths), blocks.shape[1])), 0
     for block in range(len(blocks) - 1, -1, -1):
-        best = result.max(axis=1) - costs
-        step = blocks[block] + np.maximum(result, best[:, None])
-        looks = (block < depths)[:, None]
-        # before its first stretch a rule knows nothing: what is worth 0 everywhere stays so
-        result = np.where(looks, step, 0.0)
+        while many < len(deepest) and deepest[many] > block:
+            many += 1
+        now = found[:many]
+        best = np.maximum.reduce(now, axis=1) - cost[:many]
+        np.maximum(now, best[:, None], out=now)
+        now += blocks[block]
+    result = np.empty_like(found)
+    result[order] = found
     return result
 
 
 def stretches(forecasts: FloatArray, hours: FloatArray) -> FloatArray:
     """(B, n) USD in each stretch between one horizon and the next, from mean rates (B, n) over (B,) horizons."""
-    sums = forecasts * hours[:, None]
-    return np.diff(sums, axis=0, prepend=0.0)
+    sums: FloatArray = forecasts * hours[:, None]
+    sums[1:] = sums[1:] - sums[:-1]
+    return sums

@@ -56,7 +56,7 @@ class Features:
 
         `shapes`, (horizons, n) USD/h, are then those after it.
         """
-        apart = rates - rates.mean()
+        apart = rates - rates.sum() / len(rates)
         self._means, weight = self._mixed(self._means, apart)
         self._total = self._total + apart
         self._least, self._most = min(self._least, float(rates.min())), max(self._most, float(rates.max()))
@@ -84,7 +84,7 @@ class Features:
             return
         day = self._day / self._days[:, None]
         sums = np.zeros((slots + 1, len(apart)))
-        np.cumsum(day - day.mean(axis=0), axis=0, out=sums[1:])
+        np.cumsum(day - day.sum(axis=0) / slots, axis=0, out=sums[1:])
         begins = self._taken % slots
         ends = begins + self._steps % slots
         over = ends > slots

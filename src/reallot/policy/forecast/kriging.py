@@ -38,7 +38,9 @@ class Kriging:
         """One reading more."""
         before = self._kept * self._now * self._keeps
         cross = before[:, :, None] * self._added
-        self._each = self._kept_twice * self._each + cross + cross.transpose(0, 2, 1)
+        self._each *= self._kept_twice
+        self._each += cross
+        self._each += cross.transpose(0, 2, 1)
         self._each += self._added_twice
         self._now = before + self._added
         self._taken += 1

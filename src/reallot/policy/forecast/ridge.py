@@ -60,7 +60,7 @@ class PooledRidge:
         self._squares, self._products = np.zeros((count, width, width)), np.zeros((count, width))
         self._spread, self._taken = np.zeros((count, width)), 0
         longest = int(self.steps[-1]) + 1
-        self._past, self._sums = np.zeros((longest, size, width - 1)), np.zeros((longest, size))
+        self._past, self._sums = np.zeros((longest, size, width)), np.zeros((longest, size))
         # of a day's shape each horizon needs what was known when the stretch that ends now began, and nothing older
         self._begins, self._shapes = np.cumsum(self.steps) - self.steps, np.zeros((int(self.steps.sum()), size))
         self._sum = np.zeros(size)
@@ -90,11 +90,11 @@ class PooledRidge:
         self._variogram.take(apart, read)
         self._kriging.take()
         shapes = self._features.shapes
-        self._past[place], self._sums[place] = now, self._sum
+        self._past[place, :, :-1], self._sums[place] = now, self._sum
         self._shapes[self._begins + self._taken % self.steps] = shapes
         self._taken += 1
-        self._spread[:, :-1] += (now * now).mean(axis=0)
-        self._spread[:, -1] += (shapes * shapes).mean(axis=1)
+        self._spread[:, :-1] += (now * now).sum(axis=0) / len(rates)
+        self._spread[:, -1] += (shapes * shapes).sum(axis=1) / len(rates)
         if self._taken >= self._next:
             self._fit(len(rates))
             self._next = min(math.ceil(EARLY * self._taken), self._taken + self._refit)
@@ -108,7 +108,8 @@ class PooledRidge:
             return
         many, began = len(ended), (self._taken - ended) % size
         shapes = self._shapes[self._begins[:many] + self._taken % ended]
-        known = np.concatenate([self._past[began], shapes[:, :, None]], axis=2)
+        known = self._past[began]
+        known[:, :, -1] = shapes
         brought = (self._sum - self._sums[began]) / ended[:, None]
         if self._read is not None:
             both = self._read[began] & self._read[self._taken % size]
@@ -129,12 +130,12 @@ class PooledRidge:
             self._weights = first
             return
         penalty = PENALTY * size * np.maximum(spread, 1e-12 * spread.mean(axis=1, keepdims=True))
-        left = self._squares + penalty[:, :, None] * np.eye(penalty.shape[1])
-        weights = first.copy()
-        for place in range(len(first)):
-            begins = first[place]
-            if place:
-                learned = weights[place - 1] - first[place - 1]
-                begins = begins + HANDED_ON * (trust[place] / trust[place - 1]) * learned
-            weights[place] = np.linalg.solve(left[place], self._products[place] + penalty[place] * begins)
+        eye = np.eye(penalty.shape[1])
+        left = self._squares + penalty[:, :, None] * eye
+        # each horizon's weights are those it has without the one before, and what that one's learning adds to them
+        sides = np.concatenate([(self._products + penalty * first)[:, :, None], penalty[:, :, None] * eye], axis=2)
+        solved = np.linalg.solve(left, sides)
+        weights, carried = solved[:, :, 0], HANDED_ON * trust[1:] / trust[:-1]
+        for place, part in enumerate(carried.tolist(), 1):
+            weights[place] += solved[place, :, 1:] @ (part * (weights[place - 1] - first[place - 1]))
         self._weights = weights

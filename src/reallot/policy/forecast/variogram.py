@@ -40,6 +40,7 @@ class Variogram:
 
     def __init__(self, size: int, longest: int, forget: float) -> None:
         self.lags = 2 ** np.arange(int(np.log2(max(longest, 1))) + 1)
+        self._places = np.arange(len(self.lags))
         self._past, self._taken = np.zeros((int(self.lags[-1]), size)), 0
         self._read: NDArray[np.bool_] | None = None
         self._squares, self._counts = np.zeros(len(self.lags) + 1), np.zeros(len(self.lags) + 1)
@@ -52,21 +53,25 @@ class Variogram:
         place = self._taken % len(self._past)
         if self._read is None and read is not None and not read.all():
             self._read = np.ones(self._past.shape, dtype=bool)
-        seen = self.lags[self.lags <= self._taken]
+        many = int(np.searchsorted(self.lags, self._taken, side="right"))
+        seen = self.lags[:many]
         began = (self._taken - seen) % len(self._past)
-        squares = np.vstack([apart - self._past[began], apart]) ** 2
-        rows = np.append(np.arange(len(seen)), len(self.lags))
+        squares = np.empty((many + 1, len(apart)))
+        np.subtract(apart, self._past[began], out=squares[:-1])
+        squares[-1] = apart
+        squares *= squares
+        rows = np.append(self._places[:many], len(self.lags))
         self._squares *= self._forget
         self._counts *= self._forget
         if self._read is None:
-            self._squares[rows] += squares.mean(axis=1)
+            self._squares[rows] += squares.sum(axis=1) / len(apart)
             self._counts[rows] += 1.0
         else:
             now = np.ones(apart.shape, dtype=bool) if read is None else read
             counted = np.vstack([self._read[began] & now, now])
-            many = counted.sum(axis=1)
-            self._squares[rows] += (squares * counted).sum(axis=1) / np.maximum(many, 1)
-            self._counts[rows] += many > 0
+            known = counted.sum(axis=1)
+            self._squares[rows] += (squares * counted).sum(axis=1) / np.maximum(known, 1)
+            self._counts[rows] += known > 0
             self._read[place] = now
         self._past[place] = apart
         self._taken += 1

@@ -160,7 +160,7 @@ class _Iterate:
     def gap(self) -> float:
         """What is left to close: pulls times rooms as part of the money, and what rows and prices miss."""
         low, high = self._rooms()
-        apart = float(self.low @ low + self.high @ high) / (1.0 + abs(float(self.rows.cost @ self.values)))
+        apart = (_dot(self.low, low) + _dot(self.high, high)) / (1.0 + abs(_dot(self.rows.cost, self.values)))
         return max(apart, float(np.abs(self._missed()).max()), float(np.abs(self._unpriced()).max()))
 
     def step(self) -> None:
@@ -176,10 +176,10 @@ class _Iterate:
         straight = self._direction(factor, weights, -self.low * low, -self.high * high)
         along, along_prices = self._reach(straight)
         count = self.free.sum() + self.capped.sum()
-        now = float(self.low @ low + self.high @ high) / count
-        after_low = (self.low + along_prices * straight.low) @ (low + along * straight.values)
-        after_high = (self.high + along_prices * straight.high) @ (high - along * straight.values)
-        aim = now * min(1.0, max(float(after_low + after_high) / count, 0.0) / now) ** 3
+        now = (_dot(self.low, low) + _dot(self.high, high)) / count
+        after_low = _dot(self.low + along_prices * straight.low, low + along * straight.values)
+        after_high = _dot(self.high + along_prices * straight.high, high - along * straight.values)
+        aim = now * min(1.0, max((after_low + after_high) / count, 0.0) / now) ** 3
         to_low = np.where(self.free, aim - self.low * low - straight.low * straight.values, 0.0)
         to_high = np.where(self.capped, aim - self.high * high + straight.high * straight.values, 0.0)
         middle = self._direction(factor, weights, to_low, to_high)
@@ -232,6 +232,11 @@ class _Direction(NamedTuple):
     multipliers: FloatArray
     low: FloatArray
     high: FloatArray
+
+
+def _dot(one: FloatArray, other: FloatArray) -> float:
+    """The sum of products, in one thread: those of a BLAS wait for each other longer than they work."""
+    return float((one * other).sum())
 
 
 def _most(change: FloatArray, room: FloatArray) -> float:
