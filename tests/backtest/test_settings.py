@@ -44,6 +44,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"hold": "soon"}, "hold: give a number with its unit"),
     ({"data_lag": 0.5}, "must be a whole number"),
     ({"max_per_hour": -1}, "max_per_hour is -1"),
+    ({"min_confidence": 1.5}, r"min_confidence \(a probability\) is 1.5"),
     ({"feedback": "some"}, "give 'full' or 'bandit'"),
     ({"limits": 0.2}, "give Limits"),
     ({"limits": Limits(max_turnover=[0.1, 0.2])}, "one for every step"),

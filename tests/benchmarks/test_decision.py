@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import decision_runs, decision_tables, worlds
+from benchmarks.candidates import CANDIDATES, runs, tables
 from benchmarks.decision_changes import CHANGES, SETTINGS, settings
 from benchmarks.decision_runs import Case, Job, Source, run
 from reallot.policy import experts, follow_the_leading_expert
@@ -98,3 +100,31 @@ def test_differences_are_taken_source_by_source() -> None:
     by_policy = decision_tables.by_policy
     apart = decision_tables.paired(cases, 0.1, by_policy("replay"), by_policy("ema"))
     assert apart == pytest.approx([0.3, -0.1])
+
+
+def found(candidate: str, gains: list[float], part: str = runs.CHECK) -> list[runs.Gain]:
+    return [
+        runs.Gain(runs.Place(part, "walk", str(place), days), candidate, gain)
+        for days in runs.COSTS
+        for place, gain in enumerate(gains)
+    ]
+
+
+def test_a_candidate_is_better_that_gains_on_check_worlds_and_hurts_nowhere() -> None:
+    default, one, two, *_ = CANDIDATES
+    rows = found(default, [0.1, 0.2, 0.3]) + found(one, [0.2, 0.3, 0.3]) + found(two, [0.1, 0.2, 0.31])
+    assert tables.better(rows) == [one]
+    hurt = [replace(row, gain=-0.5) if row.candidate == one and row.place.days == 0.1 else row for row in rows]
+    assert tables.better(hurt) == []
+    assert "+0.067 ± 0.033 (2 up, 0 down)" in tables.table(rows)
+
+
+@pytest.mark.slow
+def test_a_run_of_candidates_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALLOT_TRACES", str(tmp_path / "none"))
+    kept, (first, second) = tmp_path / "found.jsonl", runs.places(smoke=True)
+    whole = list(runs.run(True, kept))
+    assert {row.place for row in whole} == {first, second} and {row.candidate for row in whole} == {*CANDIDATES}
+    kept.write_text("".join(kept.read_text().splitlines(keepends=True)[: len(CANDIDATES)]))
+    before = kept.read_text()
+    assert list(runs.run(True, kept)) == whole and kept.read_text().startswith(before)

@@ -63,6 +63,9 @@ class Setting:
         Smallest share that is read under bandit feedback.
     min_share, max_share
         Bounds of shares: one number for each protocol, or by name.
+    min_confidence
+        Least probability to pay, as in `OptimizerConfig`: a step that a policy's values ask for is not taken where the
+        policy knows that it is less sure. 0 takes all.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class Setting:
     least: float = 1e-6
     min_share: float | Mapping[str, float] = 0.0
     max_share: float | Mapping[str, float] = 1.0
+    min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -101,6 +105,7 @@ class Setting:
             put(self, key, None if value is None else number(value, key, 0.0))
         for key in ("move_fee", "noise", "least"):
             put(self, key, number(getattr(self, key), key, 0.0))
+        put(self, "min_confidence", number(self.min_confidence, "min_confidence (a probability)", 0.0, 1.0))
         put(self, "hold", parse_duration(self.hold, "hold"))
         put(self, "data_lag", whole(self.data_lag, "data_lag (steps)", 0))
         put(self, "seed", whole(self.seed, "seed", 0))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import InvalidInput
-from ..policy.base import Observation, Policy, SeesFuture, Target, Terms, Values, decided
+from ..policy.base import Confident, Observation, Policy, SeesFuture, Target, Terms, Values, decided
+from ..policy.confidence import is_below_gate
 from ..policy.decision_step import SAME, Room, plan, room_of
 from ..problem import AllocationProblem
 from .exploration import explored, floored
@@ -28,7 +29,7 @@ class Course:
     """What all runs share: the table, what is read of it and when, and the step as a problem.
 
     `start` are the shares before the first step; those of `problem` have the floors of exploration, where there are
-    any.
+    any. A step that is known to be less `sure`, a probability, is not taken.
     """
 
     table: RateTable
@@ -40,6 +41,7 @@ class Course:
     hold: int
     per_hour: int | None
     least: float | None
+    sure: float = 0.0
 
     @classmethod
     def of(cls, table: RateTable, setting: Setting) -> Course:
@@ -60,6 +62,7 @@ class Course:
             setting.hold_steps(table),
             setting.max_per_hour,
             setting.least if setting.feedback == "bandit" else None,
+            setting.min_confidence,
         )
 
     def seen(self, step: int, shares: FloatArray) -> tuple[FloatArray, FloatArray | None]:
@@ -83,7 +86,7 @@ def walk(policy: Policy, course: Course, said: PlanConfidence | None = None) -> 
         policy.foresee(course.table.rates, course.terms)
     steps, blind = course.table.steps, np.full(len(course.start), np.nan)
     shares = np.empty((steps, len(course.start)))
-    walker = Walker(course)
+    walker = Walker(course, policy if course.sure > 0.0 and isinstance(policy, Confident) else None)
     for step in range(steps):
         rates, quotes = (blind, None) if step < course.lag else course.seen(step, shares)
         if (step >= course.lag or knows) and not walker.moved(step):
@@ -100,10 +103,13 @@ def walk(policy: Policy, course: Course, said: PlanConfidence | None = None) -> 
 
 
 class Walker:
-    """The shares in force and what their changes forbid: holds, and the budget of steps with a change in an hour."""
+    """The shares in force and what their changes forbid: holds, and the budget of steps with a change in an hour.
 
-    def __init__(self, course: Course) -> None:
-        self.now = _frozen(course.start)
+    gate  who says how sure a step for values is; one that is less sure than the course asks is not taken
+    """
+
+    def __init__(self, course: Course, gate: Confident | None = None) -> None:
+        self.now, self._gate = _frozen(course.start), gate
         self._course = course
         limits = course.problem.limits
         self._simple = room_of(course.problem) is not None and not (
@@ -140,6 +146,9 @@ class Walker:
             after = room.toward(decision.shares, now)
         else:
             after = plan(decision, self._problem(held)).schedule[0]
+        gate = self._gate if isinstance(decision, Values) else None
+        if gate is not None and is_below_gate(gate.confidence(after - now), self._course.sure):
+            return
         self._go(step, after)
 
     def _go(self, step: int, after: FloatArray) -> None:

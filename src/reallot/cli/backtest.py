@@ -59,6 +59,7 @@ def setting_of(options: argparse.Namespace) -> Setting:
         cost_days=None if options.cost_days is None else _number(options.cost_days, "--cost-days"),
         cost_usd=None if options.cost_usd is None else _number(options.cost_usd, "--cost-usd"),
         hold=options.hold,
+        min_confidence=_number(options.min_confidence, "--min-confidence", high=1.0),
     )
 
 

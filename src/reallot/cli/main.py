@@ -256,6 +256,7 @@ def _add_backtest(commands: Any) -> None:
     parser.add_argument("--cost-usd", metavar="C", help="the same in USD")
     parser.add_argument("--max-change", metavar="T", default="0.2", help="most that all may move in one step (0.2)")
     parser.add_argument("--hold", metavar="LENGTH", default="0s", help="a share stays so long after a change: 15m, 2h")
+    parser.add_argument("--min-confidence", metavar="P", default="0", help="least probability that a step pays (0)")
     parser.add_argument("--policy", metavar="NAME,...", help="which policies; all that are shipped without it")
     for name in ("json", "csv"):
         words = f"also write the figures as {name.upper()}; without FILE, or with -, in place of the table"

@@ -27,6 +27,7 @@ from ..engine.planning.regret import within_regret_budget
 from ..engine.planning.trying_again import trying_again
 from ..engine.planning.warm_up import WarmUp, taught
 from ..errors import ConfigurationError, DataError, InvalidInput, OptimizationError, SolverFailed, other_kind
+from ..policy.confidence import is_below_gate
 from ..problem import Limits, ProtocolSpec
 
 ROUNDING = 1e-9
@@ -303,7 +304,8 @@ class EarningsOptimizer:
             improvement, earned = current_plan.estimated_improvement, current_plan.current_earnings
             if current_plan.net_benefit <= 0.0 or current_plan.allocation == current_plan.current:
                 return False
-            if current_plan.confidence is not None and current_plan.confidence < self.config.min_confidence:
+            sure = current_plan.confidence
+            if sure is not None and is_below_gate(sure, self.config.min_confidence):
                 return False
         needed = self.config.min_improvement_threshold
         if earned is not None and earned > 0.0:

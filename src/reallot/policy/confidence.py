@@ -64,6 +64,11 @@ class _Plans:
     own: bool
 
 
+def is_below_gate(sure: float | None, least: float) -> bool:
+    """True where it is known how sure a change is, and that is below `least`: live and in a backtest it is not made."""
+    return sure is not None and sure < least
+
+
 class Confidence:
     """P(net benefit > 0) of a plan, learned from plans that are over.
 

@@ -34,10 +34,11 @@ class Replay:
           worlds (seeds 310 to 312) 0.5 left out 4 % of the steps and changed nothing in most worlds, but cost up to
           0.31 of the gain where few steps were left to learn from: so there is none unless it is asked for
     name  how results call it
+    bank  makes the rules at the first reading
     """
 
-    def __init__(self, gate: float | None = None, name: str = "replay") -> None:
-        self.name = name
+    def __init__(self, gate: float | None = None, name: str = "replay", bank: type[Bank] | None = None) -> None:
+        self.name, self._rules = name, bank
         self._gate = None if gate is None else number(gate, "gate (a probability)", 0.0, 1.0)
         self._seen = LastReading(quotes=False)
         self._bank: Bank | None = None
@@ -77,7 +78,7 @@ class Replay:
         if rates is None:
             return None
         if self._bank is None or self._shadows is None or self._own is None or self._sure is None:
-            self._bank = Bank(terms, rates, quotes=observation.quotes is not None)
+            self._bank = (self._rules or Bank)(terms, rates, quotes=observation.quotes is not None)
             self._shadows, self._own = Shadows(terms, len(self._bank.names), shares), Shadows(terms, 1, shares)
             self._judged = judged_over(self._bank.hours, terms, rates)
             self._sure = Confidence(terms, self._bank.hours[: self._judged])

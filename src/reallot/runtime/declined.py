@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..engine.contracts.configs import OptimizerConfig
 from ..engine.contracts.records import AllocationPlan
 from ..engine.planning.rate_estimation import RateEstimate
+from ..policy.confidence import is_below_gate
 from ..text.numbers import listed, percent, shown, usd
 
 
@@ -37,7 +38,7 @@ def why_declined(plan: AllocationPlan, config: OptimizerConfig) -> Declined | No
     if plan.net_benefit <= 0.0:
         cost, hours = usd(plan.estimated_cost), f"{plan.horizon_hours:g} h"
         return Declined(f"cost {names}", f"{brings}, and the move costs {cost} USD: it is not earned back in {hours}")
-    if plan.confidence is not None and plan.confidence < config.min_confidence:
+    if plan.confidence is not None and is_below_gate(plan.confidence, config.min_confidence):
         rule = f"{plan.confidence:.2f}, below {config.min_confidence:g} (min_confidence)"
         return Declined(f"confidence {names}", f"{brings}; the chance that it pays is {rule}")
     if plan.estimated_improvement < config.min_improvement_threshold:
