@@ -12,6 +12,7 @@ from ..engine.contracts.clock import Clock
 from ..engine.contracts.configs import OptimizerConfig
 from ..engine.contracts.power import PowerCost
 from ..engine.contracts.records import AggregatedMetrics, AllocationPlan, OptimizationOpportunity
+from ..engine.ledger.journal import KeptBooks
 from ..engine.planning.earnings_at_shares import earnings_change
 from ..engine.planning.exploration import LEAST_SHARE
 from ..engine.planning.giving_way import giving_way
@@ -138,6 +139,17 @@ class EarningsOptimizer:
         self._learned[metrics.timestamp] = None
         if len(self._learned) > REMEMBERED:
             del self._learned[next(iter(self._learned))]
+
+    @property
+    def books(self) -> KeptBooks | None:
+        """The policy's books against never moving, to be kept over a restart; None where no policy is asked."""
+        return None if self._policy is None else self._policy.kept
+
+    def resume(self, books: KeptBooks) -> bool:
+        """Go on with books that were kept, once the polls are as new as they are; False where no policy is asked."""
+        if self._policy is not None:
+            self._policy.resume(books)
+        return self._policy is not None
 
     @property
     def payments(self) -> dict[str, Payment]:

@@ -27,8 +27,10 @@ class Books:
     gained  earned so far, less what `start` would have earned
     spent   paid for moves so far
     never   the most that never moving had earned at any time so far; at least 0
+    earned  what never moving has earned so far
     fees    of a step that changes all shares
     most    what may be lost besides a part of what never moving earned; as a parameter, None is three full moves
+    goes_home  True from the step when too little was left until the shares are home
     """
 
     def __init__(self, terms: Terms, start: FloatArray, most: float | None = None) -> None:
@@ -37,7 +39,7 @@ class Books:
         self._cost, self.fees = terms.move_cost, terms.move_fee * terms.size
         self._fee, self._hours = terms.move_fee, terms.step_hours
         self.most = FLOOR_MOVES * self.full_move if most is None else most
-        self._earned, self._homeward = 0.0, False
+        self.earned, self.goes_home = 0.0, False
 
     @property
     def full_move(self) -> float:
@@ -57,9 +59,9 @@ class Books:
 
     def is_homeward(self, shares: FloatArray) -> bool:
         """True from the step when too little is left until the shares are home."""
-        self._homeward |= self.left(shares) < self.floor
-        self._homeward &= _moved(shares - self.start) > HOME
-        return self._homeward
+        self.goes_home |= self.left(shares) < self.floor
+        self.goes_home &= _moved(shares - self.start) > HOME
+        return self.goes_home
 
     def room(self, shares: FloatArray) -> float:
         """The largest part of the capacity that a step may move.
@@ -76,8 +78,8 @@ class Books:
     def earn(self, shares: FloatArray, rates: FloatArray) -> None:
         """What the shares earned in a step at these rates (USD/h per unit of share)."""
         self.gained += self._hours * float(rates @ (shares - self.start))
-        self._earned += self._hours * float(rates @ self.start)
-        self.never = max(self.never, self._earned)
+        self.earned += self._hours * float(rates @ self.start)
+        self.never = max(self.never, self.earned)
 
     def changed(self, change: FloatArray) -> None:
         """A step changed shares by (n,)."""

@@ -27,6 +27,7 @@ from ..orchestration.coordinator import ProtocolCoordinator
 from ..orchestration.monitor import RealtimeMonitor
 from ..orchestration.optimizer import EarningsOptimizer
 from ..orchestration.reallocation import ReallocationEngine
+from ..text.numbers import usd
 from .availability import Availability
 from .config import Config, ProtocolSection
 from .restore import polls
@@ -205,6 +206,10 @@ def learned(parts: Parts) -> Iterator[AggregatedMetrics]:
     """The polls of the optimizer's window that the ledger has, oldest first, learned from; raises DataError."""
     now, asked, power = parts.clock.now(), parts.config.optimizer, parts.config.power_cost
     parts.optimizer.paid = {name: Payment(*each) for name, each in parts.ledger.journal.quotes().items()}
+    books = parts.ledger.journal.books()
+    if books is not None and parts.optimizer.resume(books) and books.spent > 0.0:
+        lost = f"moves cost {usd(books.spent)} USD and brought {usd(books.gained)} USD more than never moving"
+        parts.notes.append(f"the regret budget goes on where it was at {books.until:%Y-%m-%d %H:%M} UTC: {lost}")
     window = timedelta(hours=asked.analysis_window_hours)
     for metrics in polls(parts.ledger.history, now - (window if asked.curves == "given" else max(window, KEPT)), now):
         parts.optimizer.update_metrics(metrics)

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from ..engine.contracts.records import Alert
 from ..engine.execution.journal_thread import AsyncJournal
 from ..engine.ledger.history_store import HistoryStore
-from ..engine.ledger.journal import PaidQuote
+from ..engine.ledger.journal import KeptBooks, PaidQuote
 from ..engine.planning.quotes import Payment
 from ..errors import DataError
 from ..orchestration.cycle import CycleResult
 from .restore import readings
 
 EVERY = timedelta(hours=1)
-"""What was paid of a quote is kept at most so often."""
+"""What was paid of a quote is kept at most so often, and so are the policy's books: readings tell the rest."""
 ROLL_UP = timedelta(hours=24)
 """How often old readings are summed up."""
 
@@ -30,11 +30,17 @@ class HistoryWriter:
         self._rolling: asyncio.Future[DataError | None] | None = None
         self._told = False
         self._paid: dict[str, datetime] = {}
+        self._booked: datetime | None = None
 
-    async def keep(self, result: CycleResult, payments: Mapping[str, Payment] | None = None) -> Alert | None:
+    async def keep(
+        self,
+        result: CycleResult,
+        payments: Mapping[str, Payment] | None = None,
+        regret: KeptBooks | None = None,
+    ) -> Alert | None:
         """Keeps one cycle. Returns why that could not be done, once while it lasts: watching goes on.
 
-        `payments` are what was paid of quotes; each is kept at most once an hour.
+        `payments` are what was paid of quotes, `regret` the policy's books; each is kept at most once an hour.
         """
         try:
             if result.metrics is not None:
@@ -46,6 +52,9 @@ class HistoryWriter:
                     await self._books.ask(self._books.journal.recovered, alert.key, alert.recovered_at)
             if payments:
                 await self._keep_quotes(payments)
+            if regret is not None and (self._booked is None or regret.until - self._booked >= EVERY):
+                await self._books.ask(self._books.journal.keep_books, regret)
+                self._booked = regret.until
             await self._sum_up(result.started_at)
             self._told = False
         except DataError as error:

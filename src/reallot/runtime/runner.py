@@ -106,7 +106,7 @@ class Runner:
             result = result.model_copy(update={"dashboard": dashboard})
         self.last = result
         alarms, parts.alarms[:] = list(parts.alarms), []
-        trouble = await self._writer.keep(result, parts.optimizer.payments)
+        trouble = await self._writer.keep(result, parts.optimizer.payments, parts.optimizer.books)
         if trouble is not None:
             self._tell(alert_line(trouble, result.started_at))
         report = None if parts.engine.last_report is before else parts.engine.last_report

@@ -12,7 +12,7 @@ from ..contracts.records import Alert
 from . import journal_rows
 from .alerts import alert_of, put_alert
 from .database import Database
-from .journal import LearnedLimit, PaidQuote
+from .journal import KeptBooks, LearnedLimit, PaidQuote
 from .timestamps import Stamp
 
 _PUT, _DROP = "INSERT OR REPLACE INTO meta VALUES (?, ?)", "DELETE FROM meta WHERE name = ?"
@@ -69,6 +69,14 @@ class ExceptionalRows:
     def quotes(self) -> dict[str, PaidQuote]:
         """What was paid of quotes, by protocol."""
         return dict(self._database.each(lambda row: journal_rows.quote_of(row[0]), journal_rows.QUOTES))
+
+    def keep_books(self, books: KeptBooks) -> None:
+        """Keeps the policy's books against never moving."""
+        self._run((_PUT, ("regret", json.dumps([books.until.isoformat(), *books[1:]]))))
+
+    def books(self) -> KeptBooks | None:
+        """The policy's books that were kept."""
+        return next(iter(self._database.each(lambda row: journal_rows.books_of(row[0]), journal_rows.BOOKS)), None)
 
     def forget(self, protocol: str) -> None:
         """Nothing is known of a protocol any more but what was done."""

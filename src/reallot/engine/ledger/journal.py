@@ -108,6 +108,23 @@ class PaidQuote(NamedTuple):
     at: datetime
 
 
+class KeptBooks(NamedTuple):
+    """A policy's books against never moving, USD, as `policy.regret_budget.Books` has them, over all its life.
+
+    until       begin of the last step of the policy's clock that they count
+    start       shares to go home to, by name
+    homeward    True while the budget is spent and capacity goes home
+    """
+
+    until: datetime
+    start: dict[str, float]
+    gained: float
+    spent: float
+    never: float
+    earned: float
+    homeward: bool
+
+
 @dataclass(frozen=True)
 class LearnedLimit:
     """A share beyond which a protocol would not go when it was asked to, or how long it takes to go there.
@@ -237,6 +254,12 @@ class Journal(Protocol):
 
     def quotes(self) -> dict[str, PaidQuote]:
         """What was paid of quotes, by protocol."""
+
+    def keep_books(self, books: KeptBooks) -> None:
+        """Keeps the policy's books against never moving, in place of what is kept of them."""
+
+    def books(self) -> KeptBooks | None:
+        """The policy's books that were kept; None where none were."""
 
     def forget(self, protocol: str) -> None:
         """Nothing is known of a protocol any more but what was done."""

@@ -11,7 +11,7 @@ from typing import Any
 from ..contracts.move_state import OPEN, MoveState
 from ..contracts.records import AllocationChange, ChangeKind
 from .alerts import ALERT, alert_of
-from .journal import Decision, LearnedLimit, Operation, PaidQuote, Standing, Step, StepState, Waiting
+from .journal import Decision, KeptBooks, LearnedLimit, Operation, PaidQuote, Standing, Step, StepState, Waiting
 from .timestamps import Stamp, moment
 
 OPERATION = "id, plan_id, kind, state, before, after, wall, steady, boot, epoch, rounds, reason"
@@ -86,6 +86,7 @@ REPAIRS = (
 )
 LEARNED = "SELECT value FROM meta WHERE name >= 'learned:' AND name < 'learned;'"
 QUOTES = "SELECT value FROM meta WHERE name >= 'quote:' AND name < 'quote;'"
+BOOKS = "SELECT value FROM meta WHERE name = 'regret'"
 MUTED = "SELECT value FROM meta WHERE name >= 'muted:' AND name < 'muted;'"
 _WIDTH = 12
 _PARTS = {
@@ -222,6 +223,15 @@ def _check_step(row: Sequence[Any]) -> None:
     _check_shares(step.before, step.after)
 
 
+def books_of(text: str) -> KeptBooks:
+    """The value of the row of `meta` that is named "regret"."""
+    until, start, *money, homeward = json.loads(text)
+    shares = {str(name): float(share) for name, share in start.items()}
+    _check_shares(*shares.values())
+    gained, spent, never, earned = (float(each) for each in money)
+    return KeptBooks(datetime.fromisoformat(until), shares, gained, spent, never, earned, bool(homeward))
+
+
 def muted_of(text: str) -> tuple[str, datetime]:
     """The value of a row of `meta` whose name begins with "muted:"."""
     key, until = json.loads(text)
@@ -240,6 +250,7 @@ EVERYTHING: tuple[tuple[str, Callable[[tuple[Any, ...]], object]], ...] = (
     (KEPT, lambda row: kept_of(row[0])),
     (QUOTES, lambda row: quote_of(row[0])),
     (MUTED, lambda row: muted_of(row[0])),
+    (BOOKS, lambda row: books_of(row[0])),
     (LAST_CHANGES, lambda row: stamp_of(row[1:])),
     (DECISION, decision_of),
     (ALERT, alert_of),

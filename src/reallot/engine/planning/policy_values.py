@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +12,12 @@ import numpy as np
 from ...errors import ConfigurationError, InvalidInput, other_kind
 from ...policy.base import Observation, Target, Terms, Values, decided
 from ...policy.registry import insured
-from ...policy.regret_budget import Books, RegretBudget
+from ...policy.regret_budget import HOME, Books, RegretBudget
 from ...problem import Limits, ProtocolSpec
 from ...problem.tiers import first_price
 from ..contracts.configs import RATES, OptimizerConfig
 from ..contracts.records import AggregatedMetrics
+from ..ledger.journal import KeptBooks
 from .rate_estimation import Track
 
 HOUR = 3600.0
@@ -67,6 +68,9 @@ class PolicyValues:
         self._policy: RegretBudget | None = None
         self._terms: Terms | None = None
         self._steps: deque[ClockStep] = deque(maxlen=KEPT)
+        self._until: datetime | None = None
+        self._kept: KeptBooks | None = None
+        self._present: frozenset[str] = frozenset()
         self._seen: dict[str, list[float]] = {}
         self._number: int | None = None
         self._count = 0
@@ -75,8 +79,22 @@ class PolicyValues:
 
     @property
     def books(self) -> Books | None:
-        """What moving brought and cost against never moving, since the first of the steps that are kept."""
+        """What moving brought and cost against never moving."""
         return None if self._policy is None else self._policy.books
+
+    @property
+    def kept(self) -> KeptBooks | None:
+        """The books as they outlive this process, and a policy that starts again; None where nothing was seen yet."""
+        books = self.books
+        if self._kept is not None or books is None or self._until is None or self._terms is None:
+            return self._kept
+        start = dict(zip(self._terms.names, books.start.tolist(), strict=True))
+        money = books.gained, books.spent, books.never, books.earned
+        return KeptBooks(self._until, start, *money, books.goes_home)
+
+    def resume(self, kept: KeptBooks) -> None:
+        """Goes on with these books from the first step on that is not in them."""
+        self._kept = kept
 
     @property
     def worth(self) -> Mapping[str, float]:
@@ -100,17 +118,20 @@ class PolicyValues:
         number = _step_of(metrics.timestamp, self._config.decision_step)
         if self._number is not None and number != self._number and self._seen:
             means = {name: sum(values) / len(values) for name, values in self._seen.items()}
-            self._show(ClockStep(means, {name: track.share for name, track in tracks.items()}))
+            self._present = frozenset(metrics.allocation_by_protocol)
+            began = datetime.fromtimestamp(self._number * self._config.decision_step.total_seconds(), UTC)
+            self._show(ClockStep(means, {name: track.share for name, track in tracks.items()}), began)
             self._seen = {}
         self._number = number
         for name, track in tracks.items():
             if track.polled == metrics.timestamp:
                 self._seen.setdefault(name, []).append(track.last)
 
-    def _show(self, step: ClockStep) -> None:
+    def _show(self, step: ClockStep, began: datetime) -> None:
         self._steps.append(step)
         names = tuple(sorted(step.shares))
         if self._terms is None or names != self._terms.names:
+            self._kept = self.kept
             self._policy, self._terms, self._count = (
                 insured(self._config.policy, self._config.max_regret),
                 self._made(names),
@@ -118,7 +139,40 @@ class PolicyValues:
             )
             for earlier in list(self._steps)[:-1]:
                 self._ask(earlier)
+        if self._kept is not None and began > self._kept.until and self.books is not None:
+            self._go_on(self._kept, self.books)
         self._ask(step)
+        self._until = began
+        if self._kept is not None and began >= self._kept.until and self.books is not None:
+            self._go_on(self._kept, self.books)
+            self._limit(self.books, step)
+
+    def _go_on(self, kept: KeptBooks, books: Books) -> None:
+        """The kept books in place of those of this process, once all protocols of their home have been read.
+
+        Where one of these is gone the books begin anew.
+        """
+        assert self._terms is not None
+        names = self._terms.names
+        unread = {name for name, share in kept.start.items() if share > HOME and name not in names}
+        self._kept = kept if unread and unread <= self._present else None
+        if unread:
+            return
+        books.start = np.array([kept.start.get(name, 0.0) for name in names])
+        books.gained, books.spent, books.never, books.earned = kept.gained, kept.spent, kept.never, kept.earned
+        books.goes_home = kept.homeward
+
+    def _limit(self, books: Books, step: ClockStep) -> None:
+        """What these books allow after a step that was decided on others."""
+        assert self._terms is not None
+        names = self._terms.names
+        shares = np.array([step.shares.get(name, 0.0) for name in names])
+        if books.full_move == 0.0:
+            return
+        if books.is_homeward(shares):
+            self._worth, self.home = {}, dict(zip(names, books.start.tolist(), strict=True))
+        else:
+            self.turnover = min(self.turnover, books.room(shares))
 
     def _ask(self, step: ClockStep) -> None:
         assert self._policy is not None and self._terms is not None
