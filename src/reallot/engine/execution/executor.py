@@ -17,11 +17,12 @@ from ..contracts.adapter import ProtocolAdapter
 from ..contracts.configs import ReallocationConfig
 from ..contracts.move_state import MoveState
 from ..contracts.records import Alert, ChangeKind
+from ..contracts.validation import capabilities_of
 from ..ledger.journal import LOOKED_FOR, Decision, Operation, Standing, Step, StepState
 from .adapter_calls import Outcome, Reading, ask_for, found_instead, own_slack, read_shares, state_left
 from .guards import FINEST, Change, Rules, capacity_blocks, close_to, room_for
 from .journal_thread import AsyncJournal
-from .learned_limits import taken, would_not
+from .learned_limits import learned_step, taken, whole, would_not
 from .move_events import (
     Answered,
     Event,
@@ -177,7 +178,9 @@ class Executor:
         keeps = self.rules.gives_way or name in self.rules.away
         room = change.before if keeps else room_for(name, possible, self.rules)
         if (free_at is None or keeps) and not change.releases and change.after > room + ROUNDING:
-            # what is read to be free is all there is to give
+            # what is read to be free is all there is to give, in whole steps
+            learned = (await self.standing()).learned
+            room = whole(room, max(capabilities_of(self.adapters[name]).step, learned_step(learned, name)))
             if room - change.before > FINEST:
                 change, self.trimmed = replace(change, after=room), True
             elif self.next_best is not None or self._took_less:

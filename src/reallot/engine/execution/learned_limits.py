@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -89,6 +90,20 @@ def in_force(learned: Iterable[LearnedLimit], books: AsyncJournal) -> ShareLimit
         if seconds > 0.0 or (wait and seconds > -lasts(each.failures)):
             kinds[each.kind][each.protocol] = each.share
     return found
+
+
+def learned_step(learned: Iterable[LearnedLimit], name: str) -> float:
+    """The step that a protocol was learned to take; 0 where none was."""
+    return max([each.share for each in learned if (each.protocol, each.kind) == (name, STEP)], default=0.0)
+
+
+def whole(share: float, step: float) -> float:
+    """The share in whole steps, no more than it is; as it is where there is no step.
+
+    >>> whole(0.33, 0.05), whole(0.3, 0.1), whole(0.33, 0.0)
+    (0.3, 0.30000000000000004, 0.33)
+    """
+    return step * math.floor(share / step + 1e-9) if step else share
 
 
 def step_of(asked: float, read: float, slack: float) -> float | None:

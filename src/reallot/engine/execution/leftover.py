@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from ..contracts.validation import capabilities_of
 from ..ledger.journal import Operation
 from .executor import Executor
 from .guards import FINEST, Change, Rules, close_to
 from .late_changes import comes_late
+from .learned_limits import learned_step, whole
 from .move_events import Balanced, Event
 
 MOST_BALANCES = 2
@@ -24,6 +26,7 @@ class Leftover:
     achieved  True where some of the move is in force that is worth keeping
     shares    in force now; `refused` would not take what they were asked for
     givers    changes that give it back, those who gave last first
+    steps     in which protocols take shares, by name
     """
 
     size: float
@@ -31,11 +34,12 @@ class Leftover:
     shares: Mapping[str, float]
     refused: frozenset[str]
     givers: tuple[Change, ...]
+    steps: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def changes(self) -> tuple[Change, ...]:
         """Who is given what is left; nobody where nothing was achieved: then all goes back."""
-        return _within(self.givers, self.size) if self.achieved else ()
+        return _within(self.givers, self.size, self.steps) if self.achieved else ()
 
     def handed_on(self, wanted: Mapping[str, float]) -> Leftover:
         """The same where others are offered it first, up to the shares in `wanted`."""
@@ -83,6 +87,7 @@ async def balance(executor: Executor, refused: Collection[str], reason: str, unt
         return Balanced(executor.now(), until=until)  # what is left is for the plan after that
     executor.balances += 1
     rest = leftover(executor.opened, executor.in_force(), refused, executor.rules)
+    rest = replace(rest, steps=await _steps(executor))
     is_left = rest.size > executor.rules.slack_of(executor.calls)
     if is_left and executor.balances == 1 and executor.next_best is not None:
         rest = rest.handed_on(executor.next_best(executor.in_force(), refused))
@@ -91,11 +96,19 @@ async def balance(executor: Executor, refused: Collection[str], reason: str, unt
     return Balanced(executor.now(), rollback_reason="" if rest.achieved else reason, until=until)
 
 
-def _within(changes: Collection[Change], size: float) -> tuple[Change, ...]:
-    """The changes, as far as so much capacity goes."""
+async def _steps(executor: Executor) -> dict[str, float]:
+    """The steps in which protocols take shares, as their adapters say or as they showed."""
+    learned, adapters = (await executor.standing()).learned, executor.adapters
+    return {name: max(capabilities_of(each).step, learned_step(learned, name)) for name, each in adapters.items()}
+
+
+def _within(changes: Collection[Change], size: float, steps: Mapping[str, float]) -> tuple[Change, ...]:
+    """The changes, as far as so much capacity goes, in whole steps."""
     found = []
     for each in changes:
         part = min(each.after - each.before, size)
+        if (step := steps.get(each.protocol, 0.0)) and part < each.after - each.before - FINEST:
+            part = whole(each.before + part, step) - each.before
         if part > FINEST:
             found.append(replace(each, after=each.before + part))
             size -= part

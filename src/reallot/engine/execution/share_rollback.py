@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..contracts.move_state import MoveState
-from ..ledger.journal import Standing, Step, StepState
+from ..ledger.journal import Step, StepState
 from .adapter_calls import was_answered
 from .executor import LET_GO, ROUNDING, Executor
 from .guards import FINEST, Change, capacity_blocks, close_to, room_for
-from .learned_limits import STEP, step_of
+from .learned_limits import learned_step, step_of
 from .move_events import Event, RollbackFailed, RollbackUnknown, RolledBack
 from .rollback_call import NEAR, look_for, roll_back_share
 
@@ -44,9 +44,12 @@ async def roll_back(executor: Executor, change: Change, round_number: int) -> Ev
                 await roll_back_share(executor, Change(name, reading.share, change.after))
             what = f"{name} may still get the {call.after:.4f} that it was asked for"
             return RollbackUnknown(now(), name, what, end)
-    if close_to(reading.share, _is_back_at(asked_back, change), executor.rules.slack(name)):
-        return RolledBack(now(), name)
     possible, free_at = await executor.possible()
+    if close_to(reading.share, _is_back_at(asked_back, change), executor.rules.slack(name)):
+        # where another did not go back all the way, less was asked for, and what was given is too much
+        is_more = asked_back is not None and reading.share - asked_back.after > executor.rules.slack(name)
+        if not is_more or executor.rules.fits(possible):
+            return RolledBack(now(), name)
     asked = await _with_what_is_free(executor, change, reading.share, possible) if free_at is None else change
     less = _less_than_was_made_more_of(asked_back, reading.share, round_number)
     if less is None and asked.after < change.after and asked.after - reading.share <= FINEST:
@@ -92,7 +95,7 @@ async def _with_what_is_free(executor: Executor, change: Change, read: float, po
     are_back = all(min(abs(one), other) <= NEAR for one, other in zip(more, off, strict=True))
     if not are_back or not ROUNDING < missing <= NEAR + sum(one for one in more if one > NEAR):
         return change
-    step = _learned_step(standing, change.protocol) if missing > NEAR else 0.0
+    step = learned_step(standing.learned, change.protocol) if missing > NEAR else 0.0
     return replace(change, after=max(step * math.floor(room / step + ROUNDING), read) if step else room)
 
 
@@ -110,7 +113,7 @@ async def _as_near_as_it_gets(executor: Executor, event: Event, asked: Change) -
     name, share, entry = asked.protocol, executor.seen.get(asked.protocol), executor.asked_back.get(asked.protocol)
     if not isinstance(event, RollbackFailed) or share is None or entry is None:
         return event
-    slack, step = executor.rules.slack(name), _learned_step(await executor.standing(), name)
+    slack, step = executor.rules.slack(name), learned_step((await executor.standing()).learned, name)
     began = executor.calls[name].after if name in executor.calls else entry.before
     if executor.rounds and was_answered(entry.detail) and abs(share - began) > slack:
         rounded = step_of(entry.after, share, slack) or 0.0
@@ -122,8 +125,3 @@ async def _as_near_as_it_gets(executor: Executor, event: Event, asked: Change) -
     await executor.mark(entry, StepState.CONFIRMED, entry.detail, after=share)
     executor.asked_back[name] = replace(entry, state=StepState.CONFIRMED, after=share)
     return RolledBack(executor.now(), name)
-
-
-def _learned_step(standing: Standing, name: str) -> float:
-    """The step that a protocol was learned to take; 0 where none was."""
-    return max([each.share for each in standing.learned if (each.protocol, each.kind) == (name, STEP)], default=0.0)
