@@ -10,9 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reallot import AllocationProblem, Infeasible, Limits, ProtocolSpec, allocate, allocate_many, session
+from reallot import (
+    AllocationProblem,
+    Group,
+    Infeasible,
+    Limits,
+    LinearRule,
+    ProtocolSpec,
+    allocate,
+    allocate_many,
+    session,
+)
 from reallot.errors import InvalidInput
-from reallot.problem.effective import PRESENT
+from reallot.problem.effective import PRESENT, TOGETHER
 from tests.test_costs_that_never_pay import COSTS, WAYS
 from tests.test_independent_model import EXAMPLES, loosened, problems, proved_worth, same
 from tests.test_rates_beyond_all_others import RATES
@@ -127,3 +137,36 @@ def test_every_path_says_the_same_of_sums_that_are_off_by_little(off: float, hel
     assert (int(many.status[0]) == 0) == (first is not None)
     if first is not None:
         assert same(float(many.earnings_per_hour[0] - many.cost[0]), first, 8.0 * PRESENT)  # type: ignore[arg-type]
+
+
+def together(kind: str, off: float) -> AllocationProblem:
+    """Limits that leave one split when their sums are met, and none when they are off by more than rounding."""
+    specs = [ProtocolSpec(name, rate) for name, rate in zip("abc", (3.0, 2.0, 1.0), strict=True)]
+    current, limits = {"a": 0.5, "b": 0.3, "c": 0.2}, Limits()
+    if kind in ("ceilings", "ceilings over two periods"):
+        most = (0.2, 0.4, 0.4 - off)
+        specs = [replace(spec, max_share=each) for spec, each in zip(specs, most, strict=True)]
+    elif kind == "floors":
+        least = (0.2, 0.4, 0.4 + off)
+        specs = [replace(spec, min_share=each) for spec, each in zip(specs, least, strict=True)]
+    elif kind == "groups":
+        limits = Limits(groups=[Group("g", ["a", "b"], 0.6 - off), Group("h", ["c"], 0.4)])
+    elif kind == "rules":
+        limits = Limits(rules=[LinearRule({"a": 1.0, "b": 1.0}, 0.6 - off), LinearRule({"c": 1.0}, 0.4)])
+    else:
+        specs[0] = replace(specs[0], max_share=0.2)
+        limits = Limits(max_turnover=0.3 - off)
+    periods = 2 if "periods" in kind else 1
+    return AllocationProblem(specs, current, limits=limits, periods=periods, horizon_hours=float(periods))
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-12, 1e-11, 1e-10, 3e-10, 4e-10, -1e-10, 2e-9, 1e-8, 1e-7, 1e-6])
+@pytest.mark.parametrize("kind", ["ceilings", "ceilings over two periods", "floors", "groups", "rules", "turnover"])
+def test_every_path_says_the_same_of_limits_that_together_miss_a_sum_by_little(kind: str, off: float) -> None:
+    problem = together(kind, off)
+    found = {path: worth(path, problem) for path in ("auto", "exact", "highs", "scipy", "session")}
+    told = {path: each for path, each in found.items() if each != "declined"}
+    assert len({each is None for each in told.values()}) == 1, told
+    assert (told["auto"] is None) == (off > TOGETHER), told
+    for each in told.values():
+        assert each is None or same(each, told["auto"], 8.0 * PRESENT), told  # type: ignore[arg-type]

@@ -26,8 +26,11 @@ share_tolerance = 0.002
 low_earnings_threshold = 0.0
 optimization_threshold = 1000.0
 """
-FAULTY, HEALED = 36.0, 30.0
-"""Hours with faults, and after them: a day until the last is asked again, and then a fifth of all moves an hour."""
+FAULTY, HEALED = 36.0, 32.0
+"""Hours with faults, and after them: a day until the last is asked again, and a fifth of all moves each hour after.
+
+By a clock that went back it is an hour more.
+"""
 PATIENCE = 1.0
 """Hours within which a fault is told."""
 MOST_A_DAY = 24

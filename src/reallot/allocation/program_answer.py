@@ -10,6 +10,7 @@ from ..errors import Infeasible, SolverFailed
 from ..formulation import complete, formulate, given_choices, schedule_of
 from ..problem import AllocationProblem
 from ..problem.arrays import FloatArray
+from ..problem.effective import TOGETHER
 from ..program import LinearProgram, Solution, Status, certify
 from ..program.certificate import gain_scale, worst_residual
 from ..program.tie_breaking import as_good_as, optimal_face
@@ -22,6 +23,8 @@ NO_SPLIT = "no split meets all rules"
 EQUAL = 1e-10
 """Plans whose worth differs by less than this part of the money at stake are worth the same."""
 
+SUMS = ("budget", "bought", "sold")
+"""Blocks of rows that sum up all shares or all changes."""
 MANY_ODD = 20
 """From so many shares off their grids on, a search begins from a plan that leaves none of them there."""
 
@@ -52,10 +55,31 @@ def answer_of(
 ) -> ProgramAnswer:
     """`program` solved, polished where it has choices, ties settled; raises Infeasible or SolverFailed.
 
-    `last` is the schedule that was best at other numbers, from which a search over whole units may begin.
+    Limits that together miss a sum by rounding meet it, as they do on the exact path. `last` is the schedule that was
+    best at other numbers, from which a search over whole units may begin.
     """
     if (program.lower > program.upper).any():
         raise Infeasible(NO_SPLIT)
+    try:
+        return _answer(problem, program, backend, solve, last)
+    except Infeasible:
+        return _answer(problem, _with_slack(program), backend, solve, last)
+
+
+def _with_slack(program: LinearProgram) -> LinearProgram:
+    """The program with every sum of shares or changes wider by what it may be missed by."""
+    low, high = program.row_lower.copy(), program.row_upper.copy()
+    for name, rows in program.row_slices.items():
+        if name in SUMS:
+            low[rows] -= TOGETHER * np.maximum(1.0, np.abs(low[rows]))
+            high[rows] += TOGETHER * np.maximum(1.0, np.abs(high[rows]))
+    return program.with_numbers(row_lower=low, row_upper=high)
+
+
+def _answer(
+    problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve, last: FloatArray | None
+) -> ProgramAnswer:
+    """The same for a program as it is."""
     if program.is_mixed_integer:
         return _with_choices(problem, program, backend, solve, last)
     solution = solve(program)

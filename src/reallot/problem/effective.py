@@ -19,6 +19,11 @@ PRESENT = 1e-9
 Such a limit is widened to where they stand, as is one that they can come to but for so little, and a ceiling that is
 below a floor by so little. A move no larger than this is none where it counts whether one is made.
 """
+TOGETHER = PRESENT / 2.0
+"""Bounds and limits that together miss a sum by no more than this, in shares or as a part of larger ones, meet it.
+
+It is half of what a certificate allows, so that a solver's own rounding has room beside it.
+"""
 NEVER_PAYS, CUT_TO = 64.0, 16.0
 """A cost above so many times the most that a move can earn is cut to so many times that; it still never pays."""
 

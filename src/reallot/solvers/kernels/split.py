@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...problem.arrays import FloatArray, IntArray
-from ...problem.effective import PRESENT
+from ...problem.effective import TOGETHER
 from ...problem.segments import greatest
 from ..interface.result import NoFeasibleSplit
 
@@ -27,7 +27,7 @@ TIE = 1e-12
 """Slopes closer than this part of the largest are one slope: rounding must not cause a move."""
 DUST = 1e-12
 """Widths below this part of capacity do not exist."""
-SLACK = PRESENT
+SLACK = TOGETHER
 """What the sums of bounds may miss capacity by, as part of a share above 1, and still count as meeting it."""
 MANY = 10_000
 """From so many protocols on a sample is worth its code: sorting takes twice as long, or longer."""
