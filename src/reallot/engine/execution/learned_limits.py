@@ -100,8 +100,8 @@ def learned_step(learned: Iterable[LearnedLimit], name: str) -> float:
 def whole(share: float, step: float) -> float:
     """The share in whole steps, no more than it is; as it is where there is no step.
 
-    >>> whole(0.33, 0.05), whole(0.3, 0.1), whole(0.33, 0.0)
-    (0.3, 0.30000000000000004, 0.33)
+    >>> round(whole(0.33, 0.05), 9), round(whole(0.3, 0.1), 9), whole(0.33, 0.0)
+    (0.3, 0.3, 0.33)
     """
     return step * math.floor(share / step + 1e-9) if step else share
 
