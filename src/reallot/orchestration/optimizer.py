@@ -146,7 +146,18 @@ class EarningsOptimizer:
         return None if self._policy is None else self._policy.kept
 
     def resume(self, books: KeptBooks) -> bool:
-        """Go on with books that were kept, once the polls are as new as they are; False where no policy is asked."""
+        """Go on with books of the regret budget that were kept, once the polls are as new as they are.
+
+        Parameters
+        ----------
+        books
+            What the ledger kept.
+
+        Returns
+        -------
+        bool
+            False where no policy is asked.
+        """
         if self._policy is not None:
             self._policy.resume(books)
         return self._policy is not None
