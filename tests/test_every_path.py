@@ -170,3 +170,11 @@ def test_every_path_says_the_same_of_limits_that_together_miss_a_sum_by_little(k
     assert (told["auto"] is None) == (off > TOGETHER), told
     for each in told.values():
         assert each is None or same(each, told["auto"], 8.0 * PRESENT), told  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["auto", "highs", "scipy", "session"])
+def test_a_sum_that_is_missed_by_more_than_a_certificate_allows_has_no_plan(path: str) -> None:
+    """A solver's own tolerance comes on top of the slack; what it takes for met is looked at again."""
+    specs = [ProtocolSpec("a", 0.0), ProtocolSpec("b", 0.0)]
+    limits = Limits(max_moves=1, max_change_relative=0.0, groups=[Group("g", ["a", "b"], max_active=1)])
+    assert worth(path, AllocationProblem(specs, {"a": 1.0 + 1.2777e-9, "b": 0.0}, limits=limits)) is None

@@ -103,3 +103,9 @@ def test_a_tier_weighs_by_what_it_costs_more_than_the_one_before() -> None:
     spec = ProtocolSpec("a", 0.0, move_cost=Tiers([(0.05, 0.1), (None, 0.5)]))
     problem = AllocationProblem([spec], {"a": 1.0}, limits=Limits(turnover_cost=Tiers([(0.1, 0.3), (None, 0.35)])))
     assert gain_scale(problem.arrays) == pytest.approx(0.4) == on_program.gain_scale(formulate(problem))
+
+
+def test_bounds_that_contradict_one_another_put_no_gain_at_stake():
+    problem = AllocationProblem({"relay": 1.0}, {"relay": 1.0})
+    data = problem.arrays.changed(lower=np.ones((1, 1)), upper=np.zeros((1, 1)))
+    assert gain_scale(data) == 0.0

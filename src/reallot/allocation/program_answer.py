@@ -52,18 +52,48 @@ def answer_of(
     backend: Backend,
     solve: Solve,
     last: FloatArray | None = None,
+    *,
+    strictly: bool = False,
 ) -> ProgramAnswer:
     """`program` solved, polished where it has choices, ties settled; raises Infeasible or SolverFailed.
 
-    Limits that together miss a sum by rounding meet it, as they do on the exact path. `last` is the schedule that was
-    best at other numbers, from which a search over whole units may begin.
+    Limits that together miss a sum by rounding meet it, as they do on the exact path, but `strictly`. `last` is the
+    schedule that was best at other numbers, from which a search over whole units may begin.
     """
     if (program.lower > program.upper).any():
         raise Infeasible(NO_SPLIT)
-    try:
-        return _answer(problem, program, backend, solve, last)
-    except Infeasible:
-        return _answer(problem, _with_slack(program), backend, solve, last)
+    if program.is_mixed_integer:
+        try:
+            return _with_choices(problem, program, backend, solve, last)
+        except Infeasible:
+            if strictly:
+                raise
+            return _within_rounding(problem, program, backend, solve)
+    solution = solve(program)
+    if solution.status is Status.INFEASIBLE:
+        if strictly:
+            raise Infeasible(NO_SPLIT)
+        return _within_rounding(problem, program, backend, solve)
+    if solution.values is None:
+        raise SolverFailed(
+            f"{backend.name} gave no plan ({solution.status.value}: {solution.detail}); "
+            "try another solver, or a longer time limit"
+        )
+    schedule = schedule_of(problem, program, solution.values, 0.1 * backend.tolerance)
+    if backend.keeps_ties and solution.status is Status.OPTIMAL and solution.row_prices is not None:
+        schedule = _settle_ties(problem, program, solution, schedule, solve)
+    return ProgramAnswer(schedule, solution.row_prices, solution.bound, solution.status)
+
+
+def _within_rounding(
+    problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve
+) -> ProgramAnswer:
+    """The answer where sums may be missed by rounding; raises Infeasible where that is not enough."""
+    answer = answer_of(problem, _with_slack(program), backend, solve, strictly=True)
+    residual, _ = worst_residual(program, complete(problem, program, answer.schedule))
+    if residual > backend.tolerance:
+        raise Infeasible(NO_SPLIT)
+    return answer
 
 
 def _with_slack(program: LinearProgram) -> LinearProgram:
@@ -74,26 +104,6 @@ def _with_slack(program: LinearProgram) -> LinearProgram:
             low[rows] -= TOGETHER * np.maximum(1.0, np.abs(low[rows]))
             high[rows] += TOGETHER * np.maximum(1.0, np.abs(high[rows]))
     return program.with_numbers(row_lower=low, row_upper=high)
-
-
-def _answer(
-    problem: AllocationProblem, program: LinearProgram, backend: Backend, solve: Solve, last: FloatArray | None
-) -> ProgramAnswer:
-    """The same for a program as it is."""
-    if program.is_mixed_integer:
-        return _with_choices(problem, program, backend, solve, last)
-    solution = solve(program)
-    if solution.status is Status.INFEASIBLE:
-        raise Infeasible(NO_SPLIT)
-    if solution.values is None:
-        raise SolverFailed(
-            f"{backend.name} gave no plan ({solution.status.value}: {solution.detail}); "
-            "try another solver, or a longer time limit"
-        )
-    schedule = schedule_of(problem, program, solution.values, 0.1 * backend.tolerance)
-    if backend.keeps_ties and solution.status is Status.OPTIMAL and solution.row_prices is not None:
-        schedule = _settle_ties(problem, program, solution, schedule, solve)
-    return ProgramAnswer(schedule, solution.row_prices, solution.bound, solution.status)
 
 
 def _with_choices(

@@ -152,7 +152,7 @@ class ByArrays:
 def gain_scale(data: ProblemArrays) -> float:
     """The largest gain that one share, change or piece can bring within a unit of its range, USD over the horizon."""
     gain = data.upper - data.lower  # a million protocols: in place, since new memory takes longer than arithmetic
-    np.minimum(gain, 1.0, out=gain)
+    np.clip(gain, 0.0, 1.0, out=gain)  # bounds may contradict one another
     gain *= data.rate
     most = greatest(np.abs(gain, out=gain)) * data.hours
     take = data.cost_in + data.warm_up * np.maximum(data.rate, 0.0) if data.has_warm_up else data.cost_in
