@@ -242,7 +242,8 @@ class Plausibility:
             if moved or unit != share:
                 self._carried = None
             elif self._nonzero:
-                self._carried = self._nonzero * max(1.0, unit / (self._share or 1.0))
+                told = self._share is not None and self._share >= LEAST_SHARE
+                self._carried = self._nonzero * max(1.0, unit / (self._share or 1.0)) if told else None
             self._rests.clear()
             self._changed, self._zero_since, self._nonzero = seconds, math.inf, None
         if value == 0.0 and self._last and self._nonzero and zero_waits:
