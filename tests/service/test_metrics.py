@@ -19,6 +19,7 @@ from reallot.engine.execution.pause import PAUSED
 from reallot.engine.ledger.event_log import KeptEvent
 from reallot.engine.ledger.journal import Standing
 from reallot.engine.ledger.operator_requests import KEPT, Requests
+from reallot.errors import DataError
 from reallot.orchestration.cycle import CycleResult
 from reallot.service.actions import ActionCounts
 from reallot.service.board import Board
@@ -28,7 +29,7 @@ from tests.pair import PAIR
 
 pytest.importorskip("prometheus_client", reason="the extra service is not installed")
 from reallot.service.hub import Hub
-from reallot.service.metrics import MOST_PROTOCOLS, NAMES, SHOWN, Metrics, Tally
+from reallot.service.metrics import CACHED_SECONDS, MOST_PROTOCOLS, NAMES, SHOWN, Metrics, Tally
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROMTOOL = shutil.which("promtool")
@@ -66,6 +67,7 @@ def shown(**known: object) -> Board:
         "names": names,
         "alerts": (alert,),
         "taken": 0.2,
+        "polls": dict.fromkeys(names, (100.0, 0.02)),
     }
     standing = Standing(committed=dict.fromkeys(names, 0.5))
     return replace(Board(standing=standing, rests={names[0]: NOON}), **fields, **known)
@@ -107,6 +109,8 @@ def test_the_values_are_those_of_the_board():
     assert found['reallot_blocked_plans_total{guard="hold"}'] == 1.0
     assert found["reallot_move_cost_usd_total"] == 0.1
     assert found['reallot_cycle_duration_seconds_bucket{le="0.3"}'] == 1.0
+    assert found['reallot_poll_duration_seconds_bucket{le="0.03",protocol="relay"}'] == 1.0
+    assert found["reallot_cycle_interval_seconds"] == 60.0
     assert found['reallot_notifications_total{outcome="sent",target="phone"}'] == 3.0
     halted = samples(metrics_of(shown(standing=Standing(halted=PAUSED))).text())
     assert (halted["reallot_halted"], halted["reallot_paused"]) == (1.0, 1.0)
@@ -123,7 +127,31 @@ def test_money_is_the_integral_over_what_is_known():
         at = NOON + timedelta(hours=hours)
         tally.see(replace(shown(), result=cycle(at), every=1800.0), ())
     assert tally.earned == pytest.approx(1.5 * 1.5)
-    assert tally.cycles[3] == 5
+    assert tally.cycles.counts[3] == 5
+
+
+def test_a_poll_is_counted_once_however_many_boards_tell_it():
+    tally = Tally()
+    for minute, began in enumerate((0.0, 0.0, 60.0)):  # the second cycle did not ask: it was not due
+        polls = {"relay": (began, 5.0), "compute": (60.0 * minute, 0.02)}
+        tally.see(replace(shown(), result=cycle(NOON + timedelta(minutes=minute)), polls=polls), ())
+    assert (sum(tally.polls["relay"].counts), tally.polls["relay"].seconds) == (2, 10.0)
+    assert sum(tally.polls["compute"].counts) == 3
+
+
+def test_metrics_are_answered_though_the_box_cannot_be_read(tmp_path: Path):
+    box = Requests(tmp_path)
+    box.put("pause", {}, at=NOON)
+    found = Metrics(Hub(shown()), actions=ActionCounts(box))
+    before = samples(found.text())
+    box.path.rename(tmp_path / "elsewhere")
+    box.path.mkdir()  # as little can be read as from a database that somebody has locked, but without a wait
+    with pytest.raises(DataError):
+        box.page(1)
+    found._made -= CACHED_SECONDS
+    assert samples(found.text()) == before
+    assert before['reallot_actions_total{kind="pause",state="queued"}'] == 1.0
+    box.close()
 
 
 def test_counters_never_fall_though_earnings_do():
@@ -195,6 +223,8 @@ def test_a_run_counts_its_moves_and_its_money():
     assert found["reallot_lost_usd_total"] == 0.0
     assert found["reallot_earned_usd_total"] == pytest.approx(played.runner.earned, rel=0.02)
     assert found["reallot_cycle_duration_seconds_count"] == played.runner.polls
+    asked = [found[f'reallot_poll_duration_seconds_count{{protocol="{name}"}}'] for name in hub.board.names]
+    assert all(0 < each <= played.runner.polls for each in asked)
 
 
 def promtool(*arguments: object, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -161,4 +162,8 @@ def _waker(loop: asyncio.AbstractEventLoop, runner: Runner) -> Callable[[], None
 
 def sizes(folder: Path | None) -> dict[str, int]:
     """Bytes of each database of a ledger."""
-    return {} if folder is None else {each.name: each.stat().st_size for each in folder.glob("*.db")}
+    found: dict[str, int] = {}
+    for each in [] if folder is None else folder.glob("*.db"):
+        with suppress(OSError):  # a damaged one was put aside since
+            found[each.name] = each.stat().st_size
+    return found

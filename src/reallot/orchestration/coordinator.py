@@ -128,6 +128,11 @@ class ProtocolCoordinator:
         self._adapters[protocol_name] = adapter
         self._sources[protocol_name] = Source(protocol_name, adapter, self._clock, self._power, self._most_jump)
 
+    @property
+    def took(self) -> dict[str, tuple[float, float]]:
+        """By name, when its last call began (monotonic seconds) and how long it took (seconds)."""
+        return {name: each.took for name, each in self._sources.items() if each.took is not None}
+
     async def poll_all(self) -> AggregatedMetrics:
         """Ask every protocol that is due, all at once; this ends within the longest timeout among them.
 

@@ -28,7 +28,7 @@ from ..engine.ledger.operator_requests import (
     Request,
     Requests,
 )
-from ..errors import InvalidInput
+from ..errors import DataError, InvalidInput
 from .board import Board
 from .frames import stamp
 from .problems import BASE, TITLES, Problem
@@ -129,8 +129,11 @@ class ActionCounts:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def __call__(self) -> dict[tuple[str, str], int]:
-        """The counts now."""
-        found = self._requests.page(MOST_COUNTED)
+        """The counts now, or those of the last look where the box cannot be read."""
+        try:
+            found = self._requests.page(MOST_COUNTED)
+        except DataError:
+            return dict(self._counts)
         new = [each for each in found if (each.id, each.state) not in self._seen]
         self._counts.update((each.kind, each.state.value) for each in new)
         self._seen = {(each.id, each.state) for each in found}

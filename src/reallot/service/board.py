@@ -25,6 +25,7 @@ class Board:
     epoch    which holder of the ledger this is
     every    seconds from cycle to cycle
     taken    seconds that the cycle took
+    polls    by protocol, when its last call began (monotonic seconds) and how long it took (seconds)
     result   the cycle; None before the first
     shown    the plan that was worth it, or the last that was not
     blocked  why no plan may be carried out now
@@ -43,6 +44,7 @@ class Board:
     at: datetime | None = None
     every: float = 60.0
     taken: float = 0.0
+    polls: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     result: CycleResult | None = None
     standing: Standing = field(default_factory=Standing)
     blocked: Blocked | None = None

@@ -9,6 +9,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
+from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -24,6 +26,7 @@ NAMES = (
     "reallot_blocked_plans_total",
     "reallot_build_info",
     "reallot_cycle_duration_seconds",
+    "reallot_cycle_interval_seconds",
     "reallot_earned_usd_total",
     "reallot_earnings_usd_per_hour",
     "reallot_halted",
@@ -38,6 +41,7 @@ NAMES = (
     "reallot_plan_confidence_ratio",
     "reallot_plan_improvement_usd_per_hour",
     "reallot_plan_waiting",
+    "reallot_poll_duration_seconds",
     "reallot_protocol_earnings_usd_per_hour",
     "reallot_protocol_rests_until_timestamp_seconds",
     "reallot_protocol_share_ratio",
@@ -51,7 +55,7 @@ NAMES = (
 )
 """Every metric."""
 BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0)
-"""Seconds of a cycle."""
+"""Seconds of a cycle, and of a poll."""
 MOST_PROTOCOLS, SHOWN = 1000, 200
 """Beyond so many protocols only those that earn the most are told one by one."""
 SEVERITIES = ((0.8, "critical"), (0.6, "warning"), (0.0, "info"))
@@ -68,6 +72,24 @@ LONGEST_GAP = timedelta(hours=1)
 Counts = Callable[[], dict[tuple[str, str], int]]
 
 
+class Durations:
+    """How long something took, counted by the buckets that it falls into."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds += seconds
+
+    def tell(self, histogram: Any, *labels: str) -> None:
+        """Adds them to a histogram of Prometheus."""
+        limits = [*map(str, BUCKETS), "+Inf"]
+        histogram.add_metric(labels, list(zip(limits, accumulate(self.counts), strict=True)), self.seconds)
+
+
 class Tally:
     """Sums over the boards and the events of this process."""
 
@@ -76,8 +98,9 @@ class Tally:
         self.stalls = 0
         self.operations: Counter[tuple[str, str]] = Counter()
         self.blocked: Counter[str] = Counter()
-        self.cycles = [0] * (len(BUCKETS) + 1)
-        self.cycle_seconds = 0.0
+        self.cycles = Durations()
+        self.polls: dict[str, Durations] = {}
+        self._polled: Mapping[str, tuple[float, float]] = {}
         self._before: tuple[datetime, float] | None = None
 
     def see(self, board: Board | None, events: Sequence[KeptEvent]) -> None:
@@ -95,8 +118,11 @@ class Tally:
         metrics = None if board is None or board.result is None else board.result.metrics
         if board is None or metrics is None or (self._before is not None and metrics.timestamp == self._before[0]):
             return
-        self.cycles[bisect_left(BUCKETS, board.taken)] += 1
-        self.cycle_seconds += board.taken
+        self.cycles.add(board.taken)
+        for name, poll in board.polls.items():
+            if self._polled.get(name) != poll:  # else it was not asked since
+                self.polls.setdefault(name, Durations()).add(poll[1])
+        self._polled = board.polls
         if self._before is not None:
             at, rate = self._before
             if timedelta(0) < metrics.timestamp - at <= max(LONGEST_GAP, 3 * timedelta(seconds=board.every)):
@@ -124,16 +150,18 @@ class Metrics:
         self._hub, self._actions, self._notified, self._ledger_bytes = hub, actions, notified, ledger_bytes
         self.tally = Tally()
         self._text, self._made = b"", -CACHED_SECONDS
+        self._lock = Lock()
 
     def text(self) -> bytes:
         """All metrics in the text format of Prometheus."""
         from prometheus_client import CollectorRegistry, generate_latest
 
-        if monotonic() - self._made >= CACHED_SECONDS:
-            registry = CollectorRegistry(auto_describe=False)
-            registry.register(self)
-            self._text, self._made = generate_latest(registry), monotonic()
-        return self._text
+        with self._lock:  # each scrape has a thread, and the counts of actions are summed over the looks
+            if monotonic() - self._made >= CACHED_SECONDS:
+                registry = CollectorRegistry(auto_describe=False)
+                registry.register(self)
+                self._text, self._made = generate_latest(registry), monotonic()
+            return self._text
 
     def describe(self) -> list[Any]:
         """Nothing beforehand: labels come and go with the protocols."""
@@ -191,10 +219,14 @@ class Metrics:
         at = None if board.at is None else board.at.timestamp()
         yield gauge("last_cycle_timestamp_seconds", "When the last cycle began.", at)
         cycles = Histogram("reallot_cycle_duration_seconds", "How long cycles take.", labels=[])
-        reached = [sum(tally.cycles[: i + 1]) for i in range(len(tally.cycles))]
-        limits = [*map(str, BUCKETS), "+Inf"]
-        cycles.add_metric([], list(zip(limits, reached, strict=True)), tally.cycle_seconds)
+        tally.cycles.tell(cycles)
         yield cycles
+        polls = Histogram("reallot_poll_duration_seconds", "How long calls of protocols take.", labels=["protocol"])
+        for name in _told_of(board):
+            if name in tally.polls:
+                tally.polls[name].tell(polls, name)
+        yield polls
+        yield gauge("cycle_interval_seconds", "Time from one cycle to the next, as configured.", board.every)
         yield counts("loop_stalls", "Times that something held up the event loop.", (), {(): tally.stalls})
         clients = Gauge("reallot_stream_clients", "Open live streams.", labels=["transport"])
         kinds = Counter(each.transport for each in list(hub.clients))
@@ -215,14 +247,21 @@ class Metrics:
         yield sizes
 
 
+def _told_of(board: Board) -> list[str]:
+    """The protocols, or those that earn the most where they are very many."""
+    if len(board.names) <= MOST_PROTOCOLS:
+        return list(board.names)
+    metrics = None if board.result is None else board.result.metrics
+    earns = {} if metrics is None else metrics.earnings_by_protocol
+    return sorted(board.names, key=lambda name: -earns.get(name, 0.0))[:SHOWN]
+
+
 def _protocols(board: Board, gauge: Any) -> Iterator[Any]:
     """What is told of each protocol, or of those that earn the most."""
     metrics = None if board.result is None else board.result.metrics
     plan = None if board.result is None else board.result.plan
     earns = {} if metrics is None else metrics.earnings_by_protocol
-    names = list(board.names)
-    if len(names) > MOST_PROTOCOLS:
-        names = sorted(names, key=lambda name: -earns.get(name, 0.0))[:SHOWN]
+    names = _told_of(board)
     hidden = gauge("reallot_protocols_hidden", "Protocols that are not told one by one.")
     hidden.add_metric([], len(board.names) - len(names))
     yield hidden

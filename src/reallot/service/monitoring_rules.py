@@ -17,7 +17,7 @@ groups:
           summary: No engine is scraped
           description: No metric of reallot has been scraped for five minutes. See the process, and the scrape's token.
       - alert: ReallotNoCycle
-        expr: time() - reallot_last_cycle_timestamp_seconds > 300
+        expr: time() - reallot_last_cycle_timestamp_seconds > 3 * reallot_cycle_interval_seconds + 60
         for: 1m
         labels: {severity: critical}
         annotations:
@@ -116,8 +116,10 @@ def board() -> dict[str, Any]:
     panel("timeseries", "What the last plan would bring", 8, 8, (gain, one), defaults=usd)
     ages = f"reallot_protocol_value_age_seconds{each}"
     panel("timeseries", "Age of values", 12, 7, (ages, "{{instance}} {{protocol}}"), defaults={"unit": "s"})
-    slow = f"histogram_quantile(0.95, sum by (instance, le) (rate(reallot_cycle_duration_seconds_bucket{here}[15m])))"
-    panel("timeseries", "Cycle, 95th percentile", 12, 7, (slow, one), defaults={"unit": "s"})
+    slow = "histogram_quantile(0.95, sum by ({}, le) (rate(reallot_{}_duration_seconds_bucket{}[15m])))"
+    cycles, polls = slow.format("instance", "cycle", here), slow.format("instance, protocol", "poll", each)
+    panel("timeseries", "Cycle, 95th percentile", 6, 7, (cycles, one), defaults={"unit": "s"})
+    panel("timeseries", "Poll, 95th percentile", 6, 7, (polls, "{{instance}} {{protocol}}"), defaults={"unit": "s"})
     guards = f"sum by (instance, guard) (increase(reallot_blocked_plans_total{here}[1h]))"
     panel("timeseries", "Plans held back, by guard", 8, 7, (guards, "{{instance}} {{guard}}"))
     clients = f"sum by (instance) (reallot_stream_clients{here})"

@@ -58,6 +58,7 @@ class Publisher:
             at=before.at if result is None else result.started_at,
             every=parts.config.coordinator.every.total_seconds(),
             taken=runner.taken,
+            polls=parts.coordinator.took,
             result=result,
             standing=standing,
             blocked=now_blocked(engine.books, standing, engine.rules, lifetime),

@@ -51,6 +51,7 @@ class Source:
                 first
     allocation  the last share it reported
     plausible   which of its readings are believed, and what a person should look at
+    took        when its last call began (monotonic seconds), and how long it took (seconds); None before the first
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Source:
         self.plausible = Plausibility(most_jump)
         self._left_behind: asyncio.Task[Any] | None = None
         self.call: Call | None = None
+        self.took: tuple[float, float] | None = None
         self._can: Capabilities | None = None
         self._speechless = self._lacks = ""
         self._stamp: datetime | None = None  # the last time of its own
@@ -148,6 +150,7 @@ class Source:
 
     def take(self, call: Call) -> None:
         """Takes what a call that is over has brought: a value, or an error with its kind."""
+        self.took = call.started, self._clock.monotonic() - call.started
         try:
             status = self._outcome(call.task, call.seconds)
         except ProtocolError as error:
