@@ -17,7 +17,7 @@ author = "The reallot developers"
 copyright = "the reallot developers"
 version = release = reallot.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc"]
-exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "jupyter_execute", "**/.ipynb_checkpoints"]
 default_role = "code"  # names in docstrings stand in single backticks
 html_theme = "furo"
 html_title = f"reallot {release}"
