@@ -197,7 +197,7 @@ async def _loop(
     if options.serve is not None:
         from .serve import serve
 
-        say = partial(print, file=sys.stderr, flush=True) if options.json_log else shows.block
+        say = partial(_address_in_log, began) if options.json_log else shows.block
         counts = None if beside is None or beside.notifier is None else beside.notifier.counts
         await serve(runner, options.serve, say, counts).run(seen, until, stopping.asked)
     else:
@@ -209,6 +209,11 @@ async def _loop(
         shows.block(state_table(_after_move(runner.last, parts), Screen.of(sys.stdout), alerts=False))
     elif not options.once:
         await _goodbye(runner, began, options.json_log, shows)
+
+
+def _address_in_log(at: datetime, text: str) -> None:
+    """Tells the address without its token: logs are kept, and read by others."""
+    tell(LogEvent("serve", at, f"{text.partition('#')[0]} (to be let in, make a token with reallot token new NAME)"))
 
 
 def _after_move(result: CycleResult, parts: Parts) -> CycleResult:
